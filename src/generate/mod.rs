@@ -1,0 +1,78 @@
+//! Engines: reference and request in, draft out.
+
+pub mod patch;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::progress::Progress;
+use crate::quantity::{Seed, Strength};
+use crate::raster::Raster;
+
+/// What is asked of an engine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub strength: Strength,
+    pub seed: Seed,
+    /// What the picture should show; an engine that cannot read it says so in its [`Record`].
+    pub prompt: Option<String>,
+}
+
+/// Who an engine is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Description {
+    /// Name on the command line, in the manifest and in the catalog.
+    pub name: &'static str,
+    /// Version of the algorithm: two runs agree in their pixels only under the same version.
+    pub version: &'static str,
+    /// Digest of the weights; `None` for an engine without weights.
+    pub model_digest: Option<Digest>,
+    /// Whether prompts have an effect.
+    pub reads_prompt: bool,
+}
+
+/// How a draft came to be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Record {
+    pub engine: Description,
+    pub strength: Strength,
+    pub seed: Seed,
+    /// Standard deviation of the noise that `strength` meant, in units of the reference's own (0 for none).
+    pub noise_level: f64,
+    /// Sampling steps taken.
+    pub steps: u32,
+    pub prompt: Option<String>,
+    pub prompt_used: bool,
+    /// Share of the picture that the engine itself knows to be its largest coherent copy of one place
+    /// of the reference, 0..=1; `None` where the engine cannot know.
+    pub largest_copy: Option<f64>,
+}
+
+/// A generated picture that nobody has judged yet.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub raster: Raster,
+    pub record: Record,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GenerateError {
+    #[error("{width}×{height} pixels are too small for engine {engine}: at least {limit} on the short side")]
+    TooSmall { engine: &'static str, width: u32, height: u32, limit: u32 },
+    #[error("generation was cancelled")]
+    Cancelled,
+}
+
+/// Something that makes drafts. The same reference, request, version and seed give the same pixels.
+pub trait Engine: Sync {
+    fn describe(&self) -> Description;
+
+    /// # Errors
+    /// When no draft can be made of this reference, or `progress` asks to stop.
+    fn generate(
+        &self,
+        reference: &Raster,
+        request: &Request,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError>;
+}

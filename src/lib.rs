@@ -1,0 +1,25 @@
+//! Vidimus makes variations of scientific images and leaves no doubt about what they are.
+#![deny(unsafe_code)]
+
+// Floor 0: plain values.
+pub mod digest;
+pub mod progress;
+pub mod random;
+
+// Floor 1: pixels and measured values.
+pub mod fourier;
+pub mod quantity;
+pub mod raster;
+
+// Floor 2: the stages, strangers to one another.
+pub mod deviation;
+pub mod generate;
+pub mod manifest;
+pub mod metadata;
+pub mod policy;
+pub mod specimen;
+pub mod watermark;
+
+// Floor 3: state, the only writers to disk.
+pub mod catalog;
+pub mod keys;
