@@ -1,0 +1,238 @@
+//! The judgement.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{OnViolation, Policy};
+use crate::digest::Digest;
+use crate::quantity::{Deviation, Strength};
+
+/// A draft to be judged. Digests are of pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Case {
+    pub reference: Digest,
+    pub draft: Digest,
+    pub strength: Strength,
+    pub deviation: Deviation,
+}
+
+/// Proof that a draft was measured against its reference and found far enough by a policy.
+///
+/// Only [`Policy::judge`] makes one; whatever marks or signs asks for it and compares the digests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cleared {
+    case: Case,
+    policy: Digest,
+}
+
+impl Cleared {
+    /// Digest of the reference's pixels.
+    pub fn reference(&self) -> Digest {
+        self.case.reference
+    }
+
+    /// Digest of the draft's pixels.
+    pub fn draft(&self) -> Digest {
+        self.case.draft
+    }
+
+    /// Digest of the policy that cleared it.
+    pub fn policy(&self) -> Digest {
+        self.policy
+    }
+
+    pub fn strength(&self) -> Strength {
+        self.case.strength
+    }
+
+    pub fn deviation(&self) -> &Deviation {
+        &self.case.deviation
+    }
+}
+
+/// One limit that was not met.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "rule", rename_all = "kebab-case")]
+pub enum Reason {
+    StrengthTooLow { strength: f64, min: f64 },
+    StrengthTooHigh { strength: f64, max: f64 },
+    DeviationTooLow { deviation: f64, min: f64 },
+    CompositionTooLow { composition: f64, min: f64 },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::StrengthTooLow { strength, min } => {
+                write!(f, "too close: strength {strength:.2}, at least {min:.2} required")
+            }
+            Reason::StrengthTooHigh { strength, max } => {
+                write!(f, "too free: strength {strength:.2}, at most {max:.2} allowed")
+            }
+            Reason::DeviationTooLow { deviation, min } => {
+                write!(f, "too close: deviation {}, at least {min:.2} required", below(*deviation, *min))
+            }
+            Reason::CompositionTooLow { composition, min } => write!(
+                f,
+                "too close: arrangement differs by {}, at least {min:.2} required",
+                below(*composition, *min)
+            ),
+        }
+    }
+}
+
+/// Two decimals, four where two would read like the limit itself.
+fn below(value: f64, limit: f64) -> String {
+    let short = format!("{value:.2}");
+    if short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
+}
+
+/// A policy's no, with everything that was wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    pub policy: String,
+    pub policy_digest: Digest,
+    pub reasons: Vec<Reason>,
+    pub action: OnViolation,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, reason) in self.reasons.iter().enumerate() {
+            write!(f, "{}{reason}", if i == 0 { "" } else { "; " })?;
+        }
+        write!(f, " (policy {})", self.policy)
+    }
+}
+
+pub(super) fn admit(policy: &Policy, strength: Strength) -> Result<(), Refusal> {
+    let reasons = strength_reasons(policy, strength);
+    if reasons.is_empty() { Ok(()) } else { Err(refusal(policy, reasons)) }
+}
+
+pub(super) fn judge(policy: &Policy, case: Case) -> Result<Cleared, Refusal> {
+    let limits = policy.limits();
+    let mut reasons = strength_reasons(policy, case.strength);
+    let Deviation { deviation, composition, .. } = case.deviation;
+    // Written so that NaN, which no measure should give, is refused.
+    if !(deviation >= limits.min_deviation) {
+        reasons.push(Reason::DeviationTooLow { deviation, min: limits.min_deviation });
+    }
+    if !(composition >= limits.min_composition) {
+        reasons.push(Reason::CompositionTooLow { composition, min: limits.min_composition });
+    }
+    if reasons.is_empty() {
+        Ok(Cleared { case, policy: policy.digest() })
+    } else {
+        Err(refusal(policy, reasons))
+    }
+}
+
+fn strength_reasons(policy: &Policy, strength: Strength) -> Vec<Reason> {
+    let limits = policy.limits();
+    let value = strength.value();
+    let mut reasons = Vec::new();
+    if strength < limits.strength_min {
+        reasons.push(Reason::StrengthTooLow { strength: value, min: limits.strength_min.value() });
+    }
+    if strength > limits.strength_max {
+        reasons.push(Reason::StrengthTooHigh { strength: value, max: limits.strength_max.value() });
+    }
+    reasons
+}
+
+fn refusal(policy: &Policy, reasons: Vec<Reason>) -> Refusal {
+    Refusal {
+        policy: policy.name().to_owned(),
+        policy_digest: policy.digest(),
+        reasons,
+        action: policy.on_violation(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPSILON: f64 = 1e-4;
+
+    fn case(strength: f64, deviation: f64, composition: f64) -> Case {
+        Case {
+            reference: Digest::of("reference"),
+            draft: Digest::of("draft"),
+            strength: Strength::new(strength).expect("a strength"),
+            deviation: Deviation {
+                deviation,
+                composition,
+                detail: 1.0 - deviation,
+                copied: 0.0,
+                copied_area: 0.0,
+                ssim: 0.0,
+                psnr_db: 10.0,
+            },
+        }
+    }
+
+    fn strict() -> Policy {
+        Policy::shipped("strict").expect("shipped")
+    }
+
+    #[test]
+    fn every_limit_holds_at_the_limit_and_refuses_just_beyond_it() {
+        let l = *strict().limits();
+        let (s, d, c) = (l.strength_min.value(), l.min_deviation, l.min_composition);
+        let clears = |case: Case| strict().judge(case).is_ok();
+        for (delta, expected) in [(-EPSILON, false), (0.0, true), (EPSILON, true)] {
+            assert_eq!(clears(case(s + delta, 0.9, 0.9)), expected, "strength {delta:+}");
+            assert_eq!(clears(case(0.8, d + delta, 0.9)), expected, "deviation {delta:+}");
+            assert_eq!(clears(case(0.8, 0.9, c + delta)), expected, "composition {delta:+}");
+        }
+    }
+
+    #[test]
+    fn the_upper_limit_of_strength_holds_too() {
+        let text = include_str!("../../policies/strict.toml").replace("max = 1.00", "max = 0.80");
+        let policy = Policy::parse(&text).expect("it parses");
+        assert!(policy.judge(case(0.8, 0.9, 0.9)).is_ok());
+        assert!(policy.judge(case(0.8 + EPSILON, 0.9, 0.9)).is_err());
+    }
+
+    #[test]
+    fn a_refusal_names_every_limit_that_was_not_met() {
+        let refusal = strict().judge(case(0.1, 0.18, 0.2)).expect_err("all three are too low");
+        assert_eq!(refusal.reasons.len(), 3);
+        assert_eq!(
+            refusal.to_string(),
+            "too close: strength 0.10, at least 0.55 required; too close: deviation 0.18, at least 0.60 required; \
+             too close: arrangement differs by 0.20, at least 0.50 required (policy strict)"
+        );
+    }
+
+    #[test]
+    fn a_near_miss_does_not_read_like_the_limit() {
+        let refusal = strict().judge(case(0.8, 0.5999, 0.9)).expect_err("below");
+        assert!(refusal.to_string().contains("deviation 0.5999, at least 0.60"), "{refusal}");
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_refused() {
+        assert!(strict().judge(case(0.8, f64::NAN, 0.9)).is_err());
+        assert!(strict().judge(case(0.8, 0.9, f64::NAN)).is_err());
+    }
+
+    #[test]
+    fn admission_looks_at_the_strength_alone() {
+        assert!(strict().admit(Strength::new(0.55).expect("a strength")).is_ok());
+        let refusal = strict().admit(Strength::new(0.05).expect("a strength")).expect_err("too low");
+        assert_eq!(refusal.to_string(), "too close: strength 0.05, at least 0.55 required (policy strict)");
+    }
+
+    #[test]
+    fn what_was_cleared_names_reference_draft_and_policy() {
+        let cleared = strict().judge(case(0.8, 0.9, 0.9)).expect("far enough");
+        assert_eq!(cleared.reference(), Digest::of("reference"));
+        assert_eq!(cleared.draft(), Digest::of("draft"));
+        assert_eq!(cleared.policy(), strict().digest());
+    }
+}
