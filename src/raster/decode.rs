@@ -34,6 +34,8 @@ pub struct Decoded {
     pub format: Option<Format>,
     /// Name of the format, for people.
     pub format_name: &'static str,
+    /// Media type of the file.
+    pub mime: &'static str,
     /// Whether an embedded ICC profile was applied.
     pub colour_managed: bool,
 }
@@ -71,7 +73,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         return Err(DecodeError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.bytes });
     }
     let kind = image::guess_format(bytes).map_err(|_| unknown(bytes))?;
-    let (format, format_name) = supported(kind).ok_or_else(|| unknown(bytes))?;
+    let (format, format_name, mime) = supported(kind).ok_or_else(|| unknown(bytes))?;
     let damaged = |source| DecodeError::Damaged { format: format_name, source };
 
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
@@ -97,7 +99,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     if let Some(samples) = managed {
         raster.samples = samples;
     }
-    Ok(Decoded { raster, format, format_name, colour_managed })
+    Ok(Decoded { raster, format, format_name, mime, colour_managed })
 }
 
 fn unknown(bytes: &[u8]) -> DecodeError {
@@ -105,14 +107,14 @@ fn unknown(bytes: &[u8]) -> DecodeError {
     DecodeError::UnknownFormat { start }
 }
 
-fn supported(kind: ImageFormat) -> Option<(Option<Format>, &'static str)> {
+fn supported(kind: ImageFormat) -> Option<(Option<Format>, &'static str, &'static str)> {
     Some(match kind {
-        ImageFormat::Png => (Some(Format::Png), "PNG"),
-        ImageFormat::Jpeg => (Some(Format::Jpeg), "JPEG"),
-        ImageFormat::WebP => (Some(Format::WebP), "WebP"),
-        ImageFormat::Tiff => (Some(Format::Tiff), "TIFF"),
-        ImageFormat::Bmp => (None, "BMP"),
-        ImageFormat::Gif => (None, "GIF"),
+        ImageFormat::Png => (Some(Format::Png), "PNG", Format::Png.mime()),
+        ImageFormat::Jpeg => (Some(Format::Jpeg), "JPEG", Format::Jpeg.mime()),
+        ImageFormat::WebP => (Some(Format::WebP), "WebP", Format::WebP.mime()),
+        ImageFormat::Tiff => (Some(Format::Tiff), "TIFF", Format::Tiff.mime()),
+        ImageFormat::Bmp => (None, "BMP", "image/bmp"),
+        ImageFormat::Gif => (None, "GIF", "image/gif"),
         _ => return None,
     })
 }

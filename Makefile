@@ -1,0 +1,30 @@
+# make test   installs what the tests need and runs all of them
+# make        builds the program
+
+VENV    := target/venv
+PACKAGES := sqlite3 python3-venv
+SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: all test check debian
+
+all:
+	cargo build --release --locked
+
+test: debian $(VENV)/.installed check
+	cargo test --release --locked
+
+check:
+	cargo fmt --check
+	cargo clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
+
+# Debian packages that tests call: the sqlite3 shell tries to get round the schema.
+debian:
+	@command -v sqlite3 >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null \
+	  || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $(PACKAGES); }
+
+# Independent readers of what we write, pinned.
+$(VENV)/.installed: tests/interop/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

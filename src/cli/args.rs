@@ -1,0 +1,234 @@
+//! The command line, word for word: the door of `clap`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::quantity::{Seed, Strength};
+use crate::raster::Format;
+use crate::specimen::Kind;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  yes: released; verified as AI-derived on intact evidence; audit clean
+  1  no: refused by the policy; no evidence, or evidence that contradicts itself; findings
+  2  could not: usage, unreadable file, input or output error
+With several files the worst wins.";
+
+/// Make variations of scientific images that say what they are.
+///
+/// Vidimus makes a new image from a reference, compares the two, refuses what is too close, and attests
+/// the rest: every output carries a signed C2PA manifest and an invisible watermark, and is recorded.
+#[derive(Parser, Debug)]
+#[command(name = "vidimus", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args, Debug)]
+pub struct Global {
+    /// Workspace to use [default: found by walking up from here]
+    #[arg(long, global = true, value_name = "DIR", env = "VIDIMUS_WORKSPACE", help_heading = "Global options")]
+    pub workspace: Option<PathBuf>,
+    /// Print results as one JSON document
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub json: bool,
+    /// Say nothing but results and errors
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub quiet: bool,
+    /// Say more: timings of stages, full digests
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub verbose: bool,
+    /// When to use colour (NO_COLOR is honoured)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
+    pub color: Color,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Make a workspace: policies, keys and certificate, catalog
+    Init(Init),
+    /// Make labelled variations of one or more references
+    Vary(Vary),
+    /// Is it AI-derived, from what, by whom, and is the evidence intact?
+    Verify(Verify),
+    /// Which references spawned which outputs?
+    Lineage(Lineage),
+    /// Check the whole workspace: log chain, objects, manifests, marks, decisions
+    Audit,
+    /// List, show and try policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Show, rotate, import and export keys and certificates
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// What can generate here, and what it needs
+    Engines,
+    /// Draw a synthetic electron micrograph, to try things on
+    Specimen(SpecimenArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Directory of the new workspace
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  vidimus vary virions.png --subject \"adenovirus virions\" --strength 0.7
+  vidimus vary virions.png --strength 70% --count 4 --out press/ --format jpeg
+  vidimus vary virions.png --policy strict --strength 0.9 --dry-run")]
+pub struct Vary {
+    /// Reference pictures: PNG, JPEG, WebP, TIFF, BMP or GIF
+    #[arg(value_name = "REF", required = true)]
+    pub references: Vec<PathBuf>,
+    /// What the picture shows; the prompt becomes "electron microscope image of S"
+    #[arg(long, value_name = "S", conflicts_with = "prompt")]
+    pub subject: Option<String>,
+    /// The prompt itself; an engine that cannot read prompts says so
+    #[arg(long, value_name = "P")]
+    pub prompt: Option<String>,
+    /// Denoise strength: 0 is the reference itself, 1 is entirely new; 0.55 or 55%
+    #[arg(long, value_name = "S", default_value = "0.55")]
+    pub strength: Strength,
+    /// Engine that draws
+    #[arg(long, value_name = "NAME", default_value = "patch")]
+    pub engine: String,
+    /// Seed of everything random [default: a new one, which is printed and recorded]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<Seed>,
+    /// Variations of each reference; their seeds follow one another
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// Policy that judges
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub policy: String,
+    /// What the picture is for; recorded
+    #[arg(long, value_name = "TEXT")]
+    pub purpose: Option<String>,
+    /// File (one variation) or directory (any number) to write to
+    #[arg(long, value_name = "FILE|DIR", default_value = "variations")]
+    pub out: PathBuf,
+    /// Format of the output: png, jpeg, webp or tiff [default: by --out, else png]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Say in the manifest, too, what the prompt was (it may be private, and is left out by default)
+    #[arg(long)]
+    pub disclose_prompt: bool,
+    /// Generate, measure and judge, but mark, record and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Overwrite existing output files
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The answer is never \"authentic\": only AI-derived and why, no evidence found, or evidence that contradicts itself.")]
+pub struct Verify {
+    /// Pictures to verify
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub struct Lineage {
+    /// A picture, the id of an asset, or a SHA-256 (its beginning is enough)
+    #[arg(value_name = "FILE|ID|SHA256")]
+    pub asset: PathBuf,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "tree")]
+    pub format: LineageFormat,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineageFormat {
+    Tree,
+    Json,
+    Dot,
+    Mermaid,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum PolicyCommand {
+    /// The policies of this workspace
+    List,
+    /// A policy's text and limits
+    Show {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Measure any two pictures and say what the policy would decide
+    Check {
+        /// The reference
+        #[arg(value_name = "REF")]
+        reference: PathBuf,
+        /// The picture that must not be too close to it
+        #[arg(value_name = "IMAGE")]
+        image: PathBuf,
+        /// Policy that judges
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        policy: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+pub enum KeysCommand {
+    /// Certificate, validity, fingerprints, trust anchors
+    Show,
+    /// Make a new key and certificate; the old anchor stays, so old outputs remain verifiable
+    Rotate,
+    /// Bring a certificate chain and its private key (PEM, Ed25519)
+    Import {
+        /// Certificate chain, end entity first, root left out
+        #[arg(long, value_name = "FILE")]
+        cert: PathBuf,
+        /// Private key, PKCS#8
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// Print the trust anchors as one PEM bundle, for those who verify elsewhere
+    ExportTrust,
+}
+
+#[derive(Args, Debug)]
+pub struct SpecimenArgs {
+    /// File to write; its extension chooses the format
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// What is on the grid: adenovirus, influenza, filovirus or bullet
+    #[arg(long, value_name = "KIND", default_value = "adenovirus")]
+    pub kind: Kind,
+    /// Size in pixels
+    #[arg(long, value_name = "WxH", default_value = "384x256", value_parser = size)]
+    pub size: (u32, u32),
+    /// Seed: another seed is another field of view
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub seed: Seed,
+    /// False colour instead of grey
+    #[arg(long)]
+    pub colour: bool,
+    /// Overwrite an existing file
+    #[arg(long)]
+    pub force: bool,
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once(['x', 'X', '×']).ok_or("expected WxH, for example 384x256")?;
+    let side = |t: &str| t.trim().parse::<u32>().map_err(|_| format!("{t:?} is not a number of pixels"));
+    Ok((side(width)?, side(height)?))
+}

@@ -1,0 +1,93 @@
+use std::path::Path;
+
+use time::macros::format_description;
+use time::{Duration, OffsetDateTime};
+
+use crate::cli::args::KeysCommand;
+use crate::cli::error::{Failure, Outcome};
+use crate::cli::files;
+use crate::cli::host::System;
+use crate::cli::place;
+use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint};
+use crate::digest::Digest;
+use crate::host::Host;
+use crate::keys::{Keys, Signer};
+use crate::workspace::Workspace;
+
+/// From here on `keys show` and `vary` remind of the coming end of the certificate.
+pub const EXPIRY_WARNING: Duration = Duration::days(30);
+
+pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let host = System::new()?;
+    let now = host.now();
+    let workspace = place::need(place)?;
+    let dir = workspace.keys();
+    let keys = match command {
+        KeysCommand::Show => Keys::load(&dir, now).map_err(Failure::new)?,
+        KeysCommand::Rotate => {
+            let keys = Keys::rotate(&dir, now, &place::entropy(&host)).map_err(Failure::new)?;
+            terminal.talk("made a new key and certificate; outputs signed before remain verifiable");
+            keys
+        }
+        KeysCommand::Import { cert, key } => {
+            let chain = text(cert)?;
+            let private = text(key)?;
+            let mut watermark = [0; 32];
+            host.random(&mut watermark);
+            Keys::import(&dir, &chain, &private, now, &watermark).map_err(Failure::new)?
+        }
+        KeysCommand::ExportTrust => {
+            let bundle = Keys::export_trust(&dir).map_err(Failure::new)?;
+            if bundle.is_empty() {
+                return Err(Failure::at(dir.display(), "no trust anchor to export")
+                    .advise("keys are made by 'vidimus init' or the first 'vidimus vary'"));
+            }
+            terminal.result(&bundle).map_err(Failure::new)?;
+            return Ok(Outcome::Yes);
+        }
+    };
+    show(&workspace, &keys, now, terminal)?;
+    Ok(Outcome::Yes)
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(files::read(path)?).map_err(|_| Failure::at(path.display(), "not a PEM text file"))
+}
+
+fn show(workspace: &Workspace, keys: &Keys, now: OffsetDateTime, terminal: &Terminal) -> Result<(), Failure> {
+    let signer = keys.signer();
+    let anchors: Vec<Digest> = keys.anchors().iter().map(Digest::of).collect();
+    if terminal.json {
+        let document = serde_json::json!({
+            "schema": 1,
+            "workspace": workspace.root().to_string_lossy(),
+            "signer": signer,
+            "watermark_key_sha256": Digest::of(keys.watermark_key()),
+            "anchors": anchors.len(),
+        });
+        return terminal.result(&format!("{document:#}")).map_err(Failure::new);
+    }
+    let label = |name: &str| paint(BOLD, format_args!("{name:<12}"));
+    let lines = [
+        format!("{}{} ({}), {}", label("Signer"), signer.common_name, signer.organisation, signer.algorithm),
+        format!("{}{}", label("Certificate"), signer.fingerprint),
+        format!("{}{} to {}{}", label("Valid"), day(signer.not_before), day(signer.not_after), remaining(signer, now)),
+        format!("{}{} in {}", label("Anchors"), anchors.len(), workspace.keys().join("trust").display()),
+        format!("{}{}", label("Watermark"), Digest::of(keys.watermark_key()).short(16)),
+    ];
+    terminal.result(&lines.join("\n")).map_err(Failure::new)
+}
+
+/// What is to be said about the end of the certificate.
+pub fn remaining(signer: &Signer, now: OffsetDateTime) -> String {
+    let left = signer.not_after - now;
+    if left < EXPIRY_WARNING {
+        paint(WARN, format_args!("  {} days left: vidimus keys rotate", left.whole_days().max(0)))
+    } else {
+        paint(GOOD, format_args!("  {} days left", left.whole_days()))
+    }
+}
+
+fn day(moment: OffsetDateTime) -> String {
+    moment.format(format_description!("[year]-[month]-[day]")).unwrap_or_else(|_| moment.to_string())
+}

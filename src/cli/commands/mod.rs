@@ -1,0 +1,30 @@
+//! One file per command.
+
+mod audit;
+mod engines;
+mod init;
+mod keys;
+mod lineage;
+mod policy;
+mod specimen;
+mod vary;
+mod verify;
+
+use super::args::{Cli, Command};
+use super::error::{Failure, Outcome};
+use super::term::Terminal;
+
+pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let place = cli.global.workspace.as_deref();
+    match &cli.command {
+        Command::Init(args) => init::run(args, terminal),
+        Command::Vary(args) => vary::run(args, place, terminal),
+        Command::Verify(args) => verify::run(args, place, terminal),
+        Command::Lineage(args) => lineage::run(args, place, terminal),
+        Command::Audit => audit::run(place, terminal),
+        Command::Policy(command) => policy::run(command, place, terminal),
+        Command::Keys(command) => keys::run(command, place, terminal),
+        Command::Engines => engines::run(terminal),
+        Command::Specimen(args) => specimen::run(args, terminal),
+    }
+}

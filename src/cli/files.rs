@@ -1,0 +1,54 @@
+//! Files of the user: read under a limit, written whole or not at all.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::error::Failure;
+use crate::disk;
+use crate::raster::Limits;
+
+/// The whole file, or one line about why not.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let place = path.display();
+    let limit = Limits::default().bytes;
+    let file = File::open(path).map_err(|error| Failure::at(place, explain(&error)))?;
+    let meta = file.metadata().map_err(|error| Failure::at(path.display(), explain(&error)))?;
+    if meta.is_dir() {
+        return Err(Failure::at(path.display(), "is a directory; name a picture file"));
+    }
+    if meta.len() > limit {
+        return Err(Failure::at(path.display(), format_args!("{} bytes are over the limit of {limit}", meta.len())));
+    }
+    let mut bytes = Vec::new();
+    // One byte over the limit is enough to know of a file that grew, or of a device that never ends.
+    file.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::at(path.display(), explain(&error)))?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::at(path.display(), format_args!("more than the limit of {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Writes `bytes` to `path`, whole or not at all. An existing file stays unless `force`.
+pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
+    disk::write(path, bytes, force).map_err(|error| {
+        let failure = Failure::at(path.display(), explain(&error));
+        if error.kind() == io::ErrorKind::AlreadyExists { failure.advise("use --force to overwrite it") } else { failure }
+    })
+}
+
+/// The system's reason without its number.
+pub fn explain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        io::ErrorKind::AlreadyExists => "already exists".into(),
+        io::ErrorKind::IsADirectory => "is a directory; name a picture file".into(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Which workspace a command works in.
+
+use std::path::{Path, PathBuf};
+
+use super::error::Failure;
+use super::host::System;
+use super::term::{BOLD, Terminal, paint};
+use crate::host::Host;
+use crate::keys::{Entropy, Keys};
+use crate::workspace::Workspace;
+
+/// The workspace that was named, or the one found by walking up; `None` where there is none.
+pub fn find(place: Option<&Path>) -> Result<Option<Workspace>, Failure> {
+    match place {
+        Some(dir) => Workspace::open(dir).map(Some).map_err(Failure::new),
+        None => Workspace::find(&here()?).map_err(Failure::new),
+    }
+}
+
+/// The same, for commands that cannot do without.
+pub fn need(place: Option<&Path>) -> Result<Workspace, Failure> {
+    find(place)?.ok_or_else(|| {
+        Failure::new("no workspace here or in any folder above").advise("make one with 'vidimus init', or name one with --workspace")
+    })
+}
+
+/// The same, for `vary`: makes what is missing, and says so.
+pub fn find_or_make(
+    place: Option<&Path>,
+    host: &System,
+    terminal: &Terminal,
+) -> Result<(Workspace, Keys), Failure> {
+    let found = match place {
+        Some(dir) if !Workspace::is_at(dir) => None,
+        other => find(other)?,
+    };
+    let workspace = match found {
+        Some(workspace) => workspace,
+        None => make(place.map_or_else(here, |dir| Ok(dir.to_owned()))?.as_path(), terminal)?,
+    };
+    let keys = open_keys(&workspace, host, terminal)?;
+    Ok((workspace, keys))
+}
+
+/// Makes a workspace in `dir` and says so.
+pub fn make(dir: &Path, terminal: &Terminal) -> Result<Workspace, Failure> {
+    let workspace = Workspace::create(dir).map_err(Failure::new)?;
+    terminal.talk(&format!(
+        "{} a workspace in {}: policies/, keys/, catalog/",
+        paint(BOLD, "made"),
+        workspace.root().display()
+    ));
+    Ok(workspace)
+}
+
+/// The keys of a workspace; a workspace without any gets them now.
+pub fn open_keys(workspace: &Workspace, host: &System, terminal: &Terminal) -> Result<Keys, Failure> {
+    let dir = workspace.keys();
+    if Keys::are_at(&dir) {
+        return Keys::load(&dir, host.now()).map_err(Failure::new);
+    }
+    let keys = Keys::create(&dir, host.now(), &entropy(host)).map_err(Failure::new)?;
+    terminal.talk(&format!(
+        "{} a signing key and a certificate for \"{}\" in {}; others trust it once they have 'vidimus keys export-trust'",
+        paint(BOLD, "made"),
+        keys.signer().common_name,
+        dir.display()
+    ));
+    Ok(keys)
+}
+
+pub fn entropy(host: &System) -> Entropy {
+    let mut entropy = Entropy { root: [0; 32], signing: [0; 32], watermark: [0; 32] };
+    host.random(&mut entropy.root);
+    host.random(&mut entropy.signing);
+    host.random(&mut entropy.watermark);
+    entropy
+}
+
+fn here() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::new(format_args!("the current directory cannot be read: {error}")))
+}

@@ -1,0 +1,128 @@
+//! The policy files of a workspace: `policies/NAME.toml`. What is not there is the one that shipped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk;
+use crate::policy::{Policy, PolicyError, SHIPPED};
+
+/// Why a policy cannot be used. Nothing is released under a policy that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PoliciesError {
+    #[error("no policy {name:?}: this workspace has {known}")]
+    Unknown { name: String, known: String },
+    #[error("{}: {source}", path.display())]
+    Invalid { path: PathBuf, source: PolicyError },
+    #[error("{}: the policy calls itself {found:?}: expected {expected:?}, as the file", path.display())]
+    OtherName { path: PathBuf, expected: String, found: String },
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// The policy `name` of the workspace whose policies lie in `dir`, if there is a workspace.
+pub fn load(dir: Option<&Path>, name: &str) -> Result<Policy, PoliciesError> {
+    if let Some(path) = dir.and_then(|dir| file(dir, name))
+        && path.is_file()
+    {
+        return read(&path, name);
+    }
+    Policy::shipped(name)
+        .ok_or_else(|| PoliciesError::Unknown { name: name.to_owned(), known: names(dir).join(", ") })
+}
+
+/// Every policy by name, the shipped ones included; a broken one is given as its error.
+pub fn list(dir: Option<&Path>) -> BTreeMap<String, Result<Policy, PoliciesError>> {
+    names(dir).into_iter().map(|name| (name.clone(), load(dir, &name))).collect()
+}
+
+/// Writes the shipped policies into `dir`; files that are there stay as they are.
+pub fn install(dir: &Path) -> Result<(), PoliciesError> {
+    for (name, text) in SHIPPED {
+        let path = dir.join(format!("{name}.toml"));
+        match disk::write(&path, text.as_bytes(), false) {
+            Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(PoliciesError::Io { path, source });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, name: &str) -> Result<Policy, PoliciesError> {
+    let text =
+        fs::read_to_string(path).map_err(|source| PoliciesError::Io { path: path.to_owned(), source })?;
+    let policy = Policy::parse(&text)
+        .map_err(|source| PoliciesError::Invalid { path: path.to_owned(), source })?;
+    if policy.name() != name {
+        return Err(PoliciesError::OtherName {
+            path: path.to_owned(),
+            expected: name.to_owned(),
+            found: policy.name().to_owned(),
+        });
+    }
+    Ok(policy)
+}
+
+/// The file of a policy; `None` for a name that could lead out of the folder.
+fn file(dir: &Path, name: &str) -> Option<PathBuf> {
+    let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    plain.then(|| dir.join(format!("{name}.toml")))
+}
+
+fn names(dir: Option<&Path>) -> Vec<String> {
+    let mut names: Vec<String> = SHIPPED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let entries = dir.and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        if let (Some(stem), Some("toml")) = (stem, path.extension().and_then(|e| e.to_str())) {
+            names.push(stem.to_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shelf() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        install(dir.path()).expect("the shipped policies can be written");
+        dir
+    }
+
+    #[test]
+    fn a_file_in_the_workspace_outranks_the_shipped_one() {
+        let dir = shelf();
+        let path = dir.path().join("default.toml");
+        let text = fs::read_to_string(&path).expect("installed").replace("min         = 0.50", "min = 0.80");
+        fs::write(&path, &text).expect("writable");
+        install(dir.path()).expect("what is there stays");
+        let policy = load(Some(dir.path()), "default").expect("it parses");
+        assert_eq!(policy.limits().min_deviation, 0.80);
+        assert_eq!(load(None, "default").expect("shipped").limits().min_deviation, 0.50);
+    }
+
+    #[test]
+    fn a_broken_file_is_an_error_and_not_the_shipped_policy() {
+        let dir = shelf();
+        fs::write(dir.path().join("default.toml"), "schema = 1").expect("writable");
+        assert!(matches!(load(Some(dir.path()), "default"), Err(PoliciesError::Invalid { .. })));
+        fs::write(dir.path().join("other.toml"), SHIPPED[0].1).expect("writable");
+        assert!(matches!(load(Some(dir.path()), "other"), Err(PoliciesError::OtherName { .. })));
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones_and_never_leaves_the_folder() {
+        let dir = shelf();
+        for name in ["none", "../keys/x", "", "a/b"] {
+            let error = load(Some(dir.path()), name).expect_err(name);
+            assert!(error.to_string().ends_with("this workspace has default, strict"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Why a journey could not be finished.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::catalog::CatalogError;
+use crate::deviation::MeasureError;
+use crate::generate::GenerateError;
+use crate::manifest::{ReadError, SignError};
+use crate::metadata::WriteError;
+use crate::raster::{DecodeError, EncodeError};
+use crate::watermark::{EmbedError, PayloadError};
+
+/// Nothing was released, but for [`ReleaseError::Publish`], which says where the release is.
+#[derive(Debug, thiserror::Error)]
+pub enum ReleaseError {
+    #[error("{width}×{height} pixels are too small to be marked: at least {limit} on the short side")]
+    TooSmall { width: u32, height: u32, limit: u32 },
+    #[error("{}: already exists", path.display())]
+    OutputExists { path: PathBuf },
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    #[error("cannot mark reliably: down to {psnr_db:.1} dB the watermark could not be read back {after}")]
+    Unmarkable { psnr_db: f64, after: &'static str },
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error("the encoded output does not decode: {0}")]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Metadata(#[from] WriteError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    #[error("the signed output does not read back: {0}")]
+    ReadBack(#[from] ReadError),
+    #[error("the signed output does not read back as it was signed: {fault}")]
+    Unfaithful { fault: String },
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    #[error("every watermark id for this source is taken")]
+    NoFreeId,
+    #[error("recorded as {asset_id}, but {} could not be written: {source}", path.display())]
+    Publish { asset_id: String, path: PathBuf, source: io::Error },
+}

@@ -1,0 +1,278 @@
+//! The two marks, each read back before the journey goes on.
+
+use super::error::ReleaseError;
+use super::order::{Desk, Step};
+use super::states::{Approved, Course, Rejected, Stopwatch};
+use crate::deviation;
+use crate::digest::{Digest, Hasher};
+use crate::generate::Record;
+use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
+use crate::metadata;
+use crate::policy::{Case, Cleared};
+use crate::quantity::{Deviation, Psnr};
+use crate::raster::{self, Format, Limits, Raster};
+use crate::watermark::{self, Key, Kind, Payload};
+
+/// PSNR of the watermark in dB, when the picture can carry it at that.
+pub const MARK_PSNR_DB: f64 = 42.0;
+
+/// What is tried when the mark does not hold, down to the policy's limit.
+const PSNR_STEP_DB: f64 = 1.0;
+
+/// Quality of JPEG output, and of the copy from which the mark has to be readable.
+const JPEG_QUALITY: u8 = 95;
+const PROOF_QUALITY: u8 = 80;
+
+/// Names tried before giving up; the watermark's nonce has 20 bits.
+const ID_ATTEMPTS: u32 = 64;
+
+/// The pixels carry their watermark; the file is encoded and not yet signed.
+pub(super) struct Marked<'a> {
+    pub course: Course<'a>,
+    pub record: Record,
+    pub cleared: Cleared,
+    pub payload: Payload,
+    pub psnr_db: f64,
+    /// The encoded file without manifest.
+    file: Vec<u8>,
+    /// Its pixels, decoded again.
+    pub raster: Raster,
+}
+
+/// The file carries its manifest.
+pub(super) struct Signed<'a> {
+    pub course: Course<'a>,
+    pub record: Record,
+    pub cleared: Cleared,
+    pub payload: Payload,
+    pub psnr_db: f64,
+    pub raster: Raster,
+    pub asset_id: String,
+    pub signed: SignedAsset,
+    pub sha256: Digest,
+    pub reading: Reading,
+}
+
+impl<'a> Approved<'a> {
+    /// Marks the pixels, encodes them, and reads the mark back from what was encoded and from a JPEG copy.
+    ///
+    /// The deviation of the final pixels has to clear the policy again; if it does not, that is a refusal.
+    pub fn embed(mut self, desk: &Desk<'_>) -> Result<Result<Marked<'a>, Box<Rejected<'a>>>, ReleaseError> {
+        let draft_pixels = self.draft.raster.digest();
+        assert_eq!(draft_pixels, self.cleared.draft(), "these are the pixels that were cleared");
+        let watch = Stopwatch::start(desk);
+        let payload = free_payload(desk, &self)?;
+        let proof = prove(&self.draft.raster, &payload, self.course.order.format, desk)?;
+        self.course.timings.embed = watch.stop(desk);
+
+        let watch = Stopwatch::start(desk);
+        let again = deviation::measure(&self.course.reference.raster, &proof.raster)?;
+        let case = Case {
+            reference: self.course.reference.pixels,
+            draft: proof.raster.digest(),
+            strength: self.cleared.strength(),
+            deviation: again,
+        };
+        self.course.timings.measure += watch.stop(desk);
+        if let Err(refusal) = desk.policy.judge(case) {
+            let Approved { course, draft, .. } = self;
+            let rejected = Rejected { course, draft, pixels: draft_pixels, deviation: again, refusal };
+            return Ok(Err(Box::new(rejected)));
+        }
+        (desk.witness)(Step::Embedded);
+        let Approved { course, draft, cleared } = self;
+        let Proof { file, raster, psnr_db } = proof;
+        Ok(Ok(Marked { course, record: draft.record, cleared, payload, psnr_db, file, raster }))
+    }
+}
+
+impl<'a> Marked<'a> {
+    /// Writes the unsigned label, signs, and reads back: manifest, facts and pixels.
+    pub fn sign(mut self, desk: &Desk<'_>) -> Result<Signed<'a>, ReleaseError> {
+        let watch = Stopwatch::start(desk);
+        let order = self.course.order;
+        let reference = self.course.reference;
+        let asset_id = desk.new_id(desk.host.now());
+        let file = match order.format {
+            // No well-kept library writes XMP into TIFF; the manifest says the same.
+            Format::Tiff => self.file,
+            format => metadata::write(&self.file, format, &label(&reference.sha256))?,
+        };
+        let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
+            manifest::WatermarkReference {
+                algorithm: watermark::ALGORITHM.to_owned(),
+                payload_id: self.payload.id(),
+                psnr_db: Psnr(rounded(self.psnr_db)),
+            }
+        });
+        let mime = order.format.mime();
+        let anchors = desk.keys.anchors();
+        let pen = |message: &[u8]| desk.keys.sign(message).to_vec();
+        let credential = Credential { chain_pem: desk.keys.chain_pem(), sign: &pen, anchors };
+        let ingredient =
+            ReferenceAsset { bytes: &reference.bytes, mime: reference.mime, title: &reference.public_title() };
+        let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
+        let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
+        self.course.timings.sign = watch.stop(desk);
+        (desk.witness)(Step::Signed);
+        Ok(Signed {
+            sha256: Digest::of(&signed.bytes),
+            course: self.course,
+            record: self.record,
+            cleared: self.cleared,
+            payload: self.payload,
+            psnr_db: self.psnr_db,
+            raster: self.raster,
+            asset_id,
+            signed,
+            reading,
+        })
+    }
+}
+
+/// A marked picture that was read back.
+struct Proof {
+    file: Vec<u8>,
+    raster: Raster,
+    psnr_db: f64,
+}
+
+/// Embeds at falling PSNR until the mark can be read from the encoded file and from a JPEG copy of it.
+fn prove(draft: &Raster, payload: &Payload, format: Format, desk: &Desk<'_>) -> Result<Proof, ReleaseError> {
+    let limit = desk.policy.limits().min_psnr_db.min(MARK_PSNR_DB);
+    let message = payload.to_message();
+    let key = Key::public();
+    let reads = |raster: &Raster| watermark::detect(raster, &key).is_some_and(|d| d.message == message);
+    let mut psnr_db = MARK_PSNR_DB;
+    let mut after = "from the output itself";
+    loop {
+        let embedded = watermark::embed(draft, message, &key, psnr_db)?;
+        let file = raster::encode(&embedded.raster, format, JPEG_QUALITY)?;
+        let raster = raster::decode(&file, &Limits::default())?.raster;
+        if reads(&raster) {
+            let copy = raster::encode(&raster, Format::Jpeg, PROOF_QUALITY)?;
+            if reads(&raster::decode(&copy, &Limits::default())?.raster) {
+                return Ok(Proof { file, raster, psnr_db: embedded.psnr_db });
+            }
+            after = "from a JPEG copy of quality 80";
+        }
+        if psnr_db <= limit {
+            return Err(ReleaseError::Unmarkable { psnr_db, after });
+        }
+        psnr_db = (psnr_db - PSNR_STEP_DB).max(limit);
+    }
+}
+
+/// A payload whose id no other release has. The nonce depends on the workspace's key and on the draft,
+/// so that the owner can tell marks made here from marks made up.
+fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, ReleaseError> {
+    let source = approved.course.reference.sha256;
+    for attempt in 0..ID_ATTEMPTS {
+        let nonce = nonce(&desk.keys.watermark_key(), &approved.cleared.draft(), attempt);
+        let payload = Payload::new(Kind::Generated, approved.cleared.strength(), &source, nonce)?;
+        if desk.catalog.payload_id_is_free(payload.source_prefix(), payload.nonce())? {
+            return Ok(payload);
+        }
+    }
+    Err(ReleaseError::NoFreeId)
+}
+
+fn nonce(key: &[u8; 32], draft: &Digest, attempt: u32) -> u32 {
+    let mut hasher = Hasher::new();
+    hasher.update(b"vidimus watermark nonce 1").update(key).update(draft.as_bytes()).update(attempt.to_le_bytes());
+    let digest = hasher.finish();
+    let bytes = digest.as_bytes();
+    u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]) & 0xF_FFFF
+}
+
+fn label(source: &Digest) -> metadata::Label {
+    metadata::Label {
+        creator_tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
+        source_sha256: *source,
+    }
+}
+
+fn statement(
+    desk: &Desk<'_>,
+    course: &Course<'_>,
+    record: &Record,
+    deviation: &Deviation,
+    asset_id: &str,
+    watermark: manifest::WatermarkReference,
+) -> Statement {
+    let limits = desk.policy.limits();
+    Statement {
+        title: format!("variation {asset_id}"),
+        claim_generator: Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() },
+        created: course.started,
+        derivation: manifest::Derivation {
+            run_id: course.run_id.clone(),
+            asset_id: asset_id.to_owned(),
+            engine: Software { name: record.engine.name.into(), version: record.engine.version.into() },
+            model_sha256: record.engine.model_digest,
+            source_sha256: course.reference.sha256,
+            source_pixels_sha256: course.reference.pixels,
+            denoise_strength: record.strength,
+            noise_level: record.noise_level,
+            steps: record.steps,
+            seed: record.seed,
+            prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
+            measure: deviation::MEASURE.to_owned(),
+            deviation: *deviation,
+            policy: manifest::PolicyReference {
+                name: desk.policy.name().to_owned(),
+                sha256: desk.policy.digest(),
+                limits: [
+                    ("minimum_deviation", limits.min_deviation),
+                    ("minimum_composition", limits.min_composition),
+                    ("minimum_strength", limits.strength_min.value()),
+                    ("maximum_strength", limits.strength_max.value()),
+                ]
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+            },
+            watermark: Some(watermark),
+        },
+    }
+}
+
+/// Invariant 2: what is not read back as it was meant is not released.
+fn read_back(
+    signed: &SignedAsset,
+    mime: &str,
+    anchors: &[String],
+    statement: &Statement,
+    raster: &Raster,
+) -> Result<Reading, ReleaseError> {
+    let unfaithful = |fault: &str| ReleaseError::Unfaithful { fault: fault.to_owned() };
+    let reading =
+        manifest::read(&signed.bytes, mime, anchors)?.ok_or_else(|| unfaithful("there is no manifest in it"))?;
+    if reading.state == manifest::State::Invalid {
+        return Err(unfaithful(&reading.failure_codes().join(", ")));
+    }
+    if reading.facts() != Some(&statement.derivation) {
+        return Err(unfaithful("the manifest states other facts"));
+    }
+    if raster::decode(&signed.bytes, &Limits::default())?.raster != *raster {
+        return Err(unfaithful("the pixels changed"));
+    }
+    Ok(reading)
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nonce_depends_on_key_draft_and_attempt_and_fits_twenty_bits() {
+        let base = nonce(&[1; 32], &Digest::of("a"), 0);
+        assert_ne!(base, nonce(&[2; 32], &Digest::of("a"), 0));
+        assert_ne!(base, nonce(&[1; 32], &Digest::of("b"), 0));
+        assert_ne!(base, nonce(&[1; 32], &Digest::of("a"), 1));
+        assert!((0..100).all(|i| nonce(&[1; 32], &Digest::of("a"), i) < 1 << 20));
+    }
+}

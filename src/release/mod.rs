@@ -1,0 +1,58 @@
+//! The journey of a variation:
+//!
+//! ```text
+//! bytes ─prepare→ Reference ─generate→ Drafted ─measure→ Measured ─judge→ Approved
+//!       ─embed→ Marked ─sign→ Signed ─record→ Recorded ─publish→ Released
+//! ```
+//!
+//! One type per state, each consumed by the step that leaves it: what was not cleared cannot be marked,
+//! and what was not marked cannot be signed, since it does not compile.
+
+mod error;
+mod marking;
+mod order;
+mod prepare;
+mod recording;
+mod report;
+mod states;
+
+pub use error::ReleaseError;
+pub use marking::MARK_PSNR_DB;
+pub use order::{Desk, Order, Step};
+pub use prepare::Reference;
+pub use report::{Outcome, Refused, Released, Timings, Trial};
+
+use crate::progress::Progress;
+use states::{Course, Drafted};
+
+/// Makes one variation of `reference` as `order` asks, or says why the policy refused it.
+///
+/// If the file at `order.out` is there afterwards, it is marked, signed and recorded. A refusal leaves a
+/// log entry and nothing else, but for the quarantine where the policy wants it.
+///
+/// # Errors
+/// When something could not be done; then nothing is released.
+pub fn release(
+    desk: &mut Desk<'_>,
+    reference: &Reference,
+    order: &Order,
+    progress: &mut dyn Progress,
+) -> Result<Outcome, ReleaseError> {
+    let course = Course::begin(desk, reference, order)?;
+    if let Err(refusal) = desk.policy.admit(order.request.strength) {
+        return course.refuse_request(desk, refusal);
+    }
+    let drafted: Drafted<'_> = course.generate(desk, progress)?;
+    let approved = match drafted.measure(desk)?.judge(desk) {
+        Ok(approved) => approved,
+        Err(rejected) => return rejected.refuse(desk),
+    };
+    if order.dry_run {
+        return Ok(approved.trial(desk));
+    }
+    let marked = match approved.embed(desk)? {
+        Ok(marked) => marked,
+        Err(rejected) => return rejected.refuse(desk),
+    };
+    marked.sign(desk)?.record(desk)?.publish(desk)
+}

@@ -1,0 +1,67 @@
+//! What a journey is given.
+
+use std::path::PathBuf;
+
+use crate::catalog::Catalog;
+use crate::generate::{Engine, Request};
+use crate::host::Host;
+use crate::keys::Keys;
+use crate::policy::Policy;
+use crate::raster::Format;
+use crate::workspace::Workspace;
+
+/// What the journey works with.
+pub struct Desk<'a> {
+    pub host: &'a dyn Host,
+    pub workspace: &'a Workspace,
+    pub keys: &'a Keys,
+    pub catalog: &'a mut Catalog,
+    pub policy: &'a Policy,
+    pub engine: &'a dyn Engine,
+    /// Told of each step when it is done; tests end the process there.
+    pub witness: &'a dyn Fn(Step),
+}
+
+/// The moments between which a process may die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Generated,
+    Measured,
+    Judged,
+    Embedded,
+    Signed,
+    ReferenceStored,
+    OutputStored,
+    Recorded,
+    Published,
+}
+
+impl Step {
+    pub const ALL: [Step; 9] = [
+        Step::Generated,
+        Step::Measured,
+        Step::Judged,
+        Step::Embedded,
+        Step::Signed,
+        Step::ReferenceStored,
+        Step::OutputStored,
+        Step::Recorded,
+        Step::Published,
+    ];
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub request: Request,
+    /// What the picture is for; recorded.
+    pub purpose: Option<String>,
+    pub format: Format,
+    /// Where the released file goes.
+    pub out: PathBuf,
+    pub overwrite: bool,
+    /// Whether the manifest states the prompt, which may be private.
+    pub disclose_prompt: bool,
+    /// Stop after the judgement; mark, record and write nothing.
+    pub dry_run: bool,
+}

@@ -1,0 +1,83 @@
+//! What is told of a journey that ended.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::digest::Digest;
+use crate::generate::Record;
+use crate::manifest::{SignerReading, State};
+use crate::policy::{Limits, Refusal};
+use crate::quantity::Deviation;
+
+/// How a journey ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Released(Box<Released>),
+    Refused(Box<Refused>),
+    /// A dry run that the policy would have released.
+    Trial(Box<Trial>),
+}
+
+/// A file that left.
+#[derive(Clone, Debug)]
+pub struct Released {
+    pub output: PathBuf,
+    pub sha256: Digest,
+    pub width: u32,
+    pub height: u32,
+    pub asset_id: String,
+    pub run_id: String,
+    pub record: Record,
+    pub deviation: Deviation,
+    pub limits: Limits,
+    pub payload_id: String,
+    pub psnr_db: f64,
+    pub manifest_label: String,
+    pub manifest_state: State,
+    pub signer: Option<SignerReading>,
+    pub timings: Timings,
+}
+
+/// A draft, or a mere request, that the policy refused.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub run_id: String,
+    pub refusal: Refusal,
+    /// `None` when the request itself was refused and nothing was generated.
+    pub record: Option<Record>,
+    pub deviation: Option<Deviation>,
+    pub limits: Limits,
+    /// Where the draft is kept, if the policy wants that.
+    pub quarantine: Option<PathBuf>,
+    /// Whether the refusal was logged (a dry run logs nothing).
+    pub logged: bool,
+    pub timings: Timings,
+}
+
+/// A draft that would have been released.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    pub record: Record,
+    pub deviation: Deviation,
+    pub limits: Limits,
+    pub timings: Timings,
+}
+
+/// Wall-clock milliseconds of each stage; zero for one that was not reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Timings {
+    pub generate: f64,
+    pub measure: f64,
+    pub embed: f64,
+    pub encode: f64,
+    pub sign: f64,
+    pub record: f64,
+    pub publish: f64,
+}
+
+impl Timings {
+    pub fn total(&self) -> f64 {
+        self.generate + self.measure + self.embed + self.encode + self.sign + self.record + self.publish
+    }
+}

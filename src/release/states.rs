@@ -1,0 +1,133 @@
+//! The states of the journey up to the judgement. Fields are private to it: a state is made by the step before.
+
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::error::ReleaseError;
+use super::order::{Desk, Order, Step};
+use super::prepare::Reference;
+use super::report::{Outcome, Timings, Trial};
+use crate::deviation;
+use crate::digest::Digest;
+use crate::generate::Draft;
+use crate::policy::{Case, Cleared, Refusal};
+use crate::progress::Progress;
+use crate::quantity::Deviation;
+use crate::watermark;
+
+/// What stays the same from the first step to the last.
+pub(super) struct Course<'a> {
+    pub reference: &'a Reference,
+    pub order: &'a Order,
+    pub run_id: String,
+    pub started: OffsetDateTime,
+    pub timings: Timings,
+}
+
+/// An engine made a picture.
+pub(super) struct Drafted<'a> {
+    course: Course<'a>,
+    draft: Draft,
+    pixels: Digest,
+}
+
+/// The picture was compared with its reference.
+pub(super) struct Measured<'a> {
+    drafted: Drafted<'a>,
+    deviation: Deviation,
+}
+
+/// The policy said yes to exactly these pixels.
+pub(super) struct Approved<'a> {
+    pub course: Course<'a>,
+    pub draft: Draft,
+    pub cleared: Cleared,
+}
+
+/// The policy said no.
+pub(super) struct Rejected<'a> {
+    pub course: Course<'a>,
+    pub draft: Draft,
+    pub pixels: Digest,
+    pub deviation: Deviation,
+    pub refusal: Refusal,
+}
+
+impl<'a> Course<'a> {
+    /// Looks at what can be known before any work is done.
+    pub fn begin(desk: &Desk<'_>, reference: &'a Reference, order: &'a Order) -> Result<Self, ReleaseError> {
+        let (width, height) = (reference.raster.width(), reference.raster.height());
+        if width.min(height) < watermark::MIN_SIDE {
+            return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
+        }
+        if !order.overwrite && !order.dry_run && order.out.exists() {
+            return Err(ReleaseError::OutputExists { path: order.out.clone() });
+        }
+        let started = desk.host.now();
+        Ok(Course { reference, order, run_id: desk.new_id(started), started, timings: Timings::default() })
+    }
+
+    pub fn generate(mut self, desk: &Desk<'_>, progress: &mut dyn Progress) -> Result<Drafted<'a>, ReleaseError> {
+        let watch = Stopwatch::start(desk);
+        let draft = desk.engine.generate(&self.reference.raster, &self.order.request, progress)?;
+        self.timings.generate = watch.stop(desk);
+        (desk.witness)(Step::Generated);
+        let pixels = draft.raster.digest();
+        Ok(Drafted { course: self, draft, pixels })
+    }
+}
+
+impl<'a> Drafted<'a> {
+    pub fn measure(mut self, desk: &Desk<'_>) -> Result<Measured<'a>, ReleaseError> {
+        let watch = Stopwatch::start(desk);
+        let deviation = deviation::measure(&self.course.reference.raster, &self.draft.raster)?;
+        self.course.timings.measure = watch.stop(desk);
+        (desk.witness)(Step::Measured);
+        Ok(Measured { drafted: self, deviation })
+    }
+}
+
+impl<'a> Measured<'a> {
+    pub fn judge(self, desk: &Desk<'_>) -> Result<Approved<'a>, Box<Rejected<'a>>> {
+        let Measured { drafted: Drafted { course, draft, pixels }, deviation } = self;
+        let case = Case {
+            reference: course.reference.pixels,
+            draft: pixels,
+            strength: course.order.request.strength,
+            deviation,
+        };
+        let judged = desk.policy.judge(case);
+        (desk.witness)(Step::Judged);
+        match judged {
+            Ok(cleared) => Ok(Approved { course, draft, cleared }),
+            Err(refusal) => Err(Box::new(Rejected { course, draft, pixels, deviation, refusal })),
+        }
+    }
+}
+
+impl Approved<'_> {
+    /// The end of a dry run.
+    pub fn trial(self, desk: &Desk<'_>) -> Outcome {
+        Outcome::Trial(Box::new(Trial {
+            record: self.draft.record,
+            deviation: *self.cleared.deviation(),
+            limits: *desk.policy.limits(),
+            timings: self.course.timings,
+        }))
+    }
+}
+
+/// Measures a stage by the host's clock.
+pub(super) struct Stopwatch(Duration);
+
+impl Stopwatch {
+    pub fn start(desk: &Desk<'_>) -> Self {
+        Stopwatch(desk.host.elapsed())
+    }
+
+    /// Milliseconds since the start.
+    pub fn stop(self, desk: &Desk<'_>) -> f64 {
+        desk.host.elapsed().saturating_sub(self.0).as_secs_f64() * 1000.0
+    }
+}
