@@ -1,1 +1,118 @@
-//! catalog
+//! What this workspace remembers: a SQLite database whose schema refuses what the policy refuses.
+//!
+//! The schema is in `catalog/migrations/*.sql` and nowhere else. The only door of `rusqlite`.
+
+mod check;
+mod log;
+mod model;
+mod read;
+mod schema;
+mod write;
+
+pub use check::Finding;
+pub use log::{Event, Pen};
+pub use model::{
+    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role,
+    RunEntry,
+};
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::digest::Digest;
+
+/// How long a writer waits for another one.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// An open catalog. One writer at a time, any number of readers, over any number of processes.
+pub struct Catalog {
+    db: Connection,
+}
+
+/// Why the catalog could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error("{}: no catalog yet", path.display())]
+    Missing { path: PathBuf },
+    #[error("{}: schema version {found} is newer than this program's {known}: use a newer program", path.display())]
+    TooNew { path: PathBuf, found: i64, known: i64 },
+    #[error("{}: the schema was changed from outside: {what}", path.display())]
+    SchemaChanged { path: PathBuf, what: String },
+    /// A trigger, a constraint or a foreign key of the schema said no.
+    #[error("the catalog refuses: {reason}")]
+    Refused { reason: String },
+    #[error("{}: cannot {action} the catalog: {source}", path.display())]
+    Sqlite { path: PathBuf, action: &'static str, source: rusqlite::Error },
+    #[error("catalog row of {table} is damaged: {what}")]
+    Damaged { table: &'static str, what: String },
+}
+
+impl Catalog {
+    /// Opens the catalog at `path` for writing; makes it if it is not there, brings it up to date if it is old.
+    ///
+    /// # Errors
+    /// `TooNew` or `SchemaChanged` leave the file untouched.
+    pub fn open(path: &Path) -> Result<Self, CatalogError> {
+        let fail = |action| sqlite(path, action);
+        let mut db = Connection::open(path).map_err(fail("open"))?;
+        prepare(&db).map_err(fail("open"))?;
+        schema::migrate(&mut db, path)?;
+        db.pragma_update(None, "journal_mode", "WAL").map_err(fail("open"))?;
+        if let Some(what) = schema::drift(&db).map_err(fail("read"))? {
+            return Err(CatalogError::SchemaChanged { path: path.to_owned(), what });
+        }
+        Ok(Catalog { db })
+    }
+
+    /// Opens the catalog for reading alone. A changed schema is not an error here: `check` reports it.
+    pub fn open_read_only(path: &Path) -> Result<Self, CatalogError> {
+        if !path.exists() {
+            return Err(CatalogError::Missing { path: path.to_owned() });
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(sqlite(path, "open"))?;
+        prepare(&db).map_err(sqlite(path, "open"))?;
+        schema::refuse_newer(&db, path)?;
+        Ok(Catalog { db })
+    }
+}
+
+/// Settings of every connection, and the function that the log's trigger needs.
+fn prepare(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "recursive_triggers", true)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    db.create_scalar_function("sha256", 1, flags, |context| {
+        let bytes = context.get_raw(0).as_bytes_or_null()?.unwrap_or_default();
+        Ok(Digest::of(bytes).as_bytes().to_vec())
+    })
+}
+
+fn sqlite(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError {
+    let path = path.to_owned();
+    move |source| CatalogError::Sqlite { path: path.clone(), action, source }
+}
+
+/// What the schema refuses is a refusal with its own words; the rest is a failure of the database.
+fn refusal_or(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError {
+    let path = path.to_owned();
+    move |source| match &source {
+        rusqlite::Error::SqliteFailure(code, Some(reason))
+            if code.code == rusqlite::ErrorCode::ConstraintViolation =>
+        {
+            CatalogError::Refused { reason: reason.clone() }
+        }
+        _ => CatalogError::Sqlite { path: path.clone(), action, source },
+    }
+}
+
+impl Catalog {
+    fn path(&self) -> PathBuf {
+        self.db.path().map(PathBuf::from).unwrap_or_default()
+    }
+}

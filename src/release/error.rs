@@ -7,7 +7,7 @@ use crate::catalog::CatalogError;
 use crate::deviation::MeasureError;
 use crate::generate::GenerateError;
 use crate::manifest::{ReadError, SignError};
-use crate::metadata::WriteError;
+use crate::metadata::LabelError;
 use crate::raster::{DecodeError, EncodeError};
 use crate::watermark::{EmbedError, PayloadError};
 
@@ -33,7 +33,7 @@ pub enum ReleaseError {
     #[error("the encoded output does not decode: {0}")]
     Decode(#[from] DecodeError),
     #[error(transparent)]
-    Metadata(#[from] WriteError),
+    Label(#[from] LabelError),
     #[error(transparent)]
     Sign(#[from] SignError),
     #[error("the signed output does not read back: {0}")]

@@ -96,7 +96,7 @@ impl<'a> Marked<'a> {
         let file = match order.format {
             // No well-kept library writes XMP into TIFF; the manifest says the same.
             Format::Tiff => self.file,
-            format => metadata::write(&self.file, format, &label(&reference.sha256))?,
+            format => metadata::write(&self.file, format, &label(&self.record, &reference.sha256))?,
         };
         let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
             manifest::WatermarkReference {
@@ -185,10 +185,11 @@ fn nonce(key: &[u8; 32], draft: &Digest, attempt: u32) -> u32 {
     u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]) & 0xF_FFFF
 }
 
-fn label(source: &Digest) -> metadata::Label {
+fn label(record: &Record, source: &Digest) -> metadata::Label {
     metadata::Label {
-        creator_tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
-        source_sha256: *source,
+        tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
+        engine: format!("{} {}", record.engine.name, record.engine.version),
+        source: *source,
     }
 }
 

@@ -1,0 +1,160 @@
+//! What goes into the catalog and what comes out of it.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::digest::Digest;
+use crate::quantity::Deviation;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Reference,
+    Output,
+}
+
+/// A picture to be recorded.
+#[derive(Clone, Debug)]
+pub struct AssetEntry {
+    /// A new ULID; a picture that is on record already keeps its own.
+    pub id: String,
+    pub sha256: Digest,
+    pub pixels_sha256: Digest,
+    pub mime: String,
+    pub width: u32,
+    pub height: u32,
+    pub bytes: u64,
+    pub fingerprint: [u8; 32],
+    pub fingerprint_quality: u8,
+    pub title: String,
+    pub created: OffsetDateTime,
+}
+
+/// A run to be recorded.
+#[derive(Clone, Debug)]
+pub struct RunEntry {
+    pub id: String,
+    pub engine: String,
+    pub engine_version: String,
+    pub model_sha256: Option<Digest>,
+    pub strength: f64,
+    /// `None` when nothing was generated.
+    pub noise_level: Option<f64>,
+    pub steps: Option<u32>,
+    pub seed: u64,
+    pub prompt: Option<String>,
+    pub prompt_used: bool,
+    pub purpose: Option<String>,
+    pub started: OffsetDateTime,
+}
+
+/// What was measured on a draft.
+#[derive(Clone, Debug)]
+pub struct MeasurementEntry {
+    /// Digest of the draft's pixels.
+    pub draft_sha256: Digest,
+    pub measure: String,
+    pub deviation: Deviation,
+}
+
+/// The policy that decided.
+#[derive(Clone, Debug)]
+pub struct PolicyEntry {
+    pub digest: Digest,
+    pub name: String,
+    pub text: String,
+    pub strength_min: f64,
+    pub strength_max: f64,
+    pub min_deviation: f64,
+    pub min_composition: f64,
+    pub require_manifest: bool,
+    pub require_watermark: bool,
+    pub min_psnr_db: f64,
+}
+
+/// The two marks of an output.
+#[derive(Clone, Debug)]
+pub struct MarkEntry {
+    pub manifest_label: String,
+    pub manifest_store: Vec<u8>,
+    pub watermark_algorithm: String,
+    pub payload_id: String,
+    pub source_prefix: u64,
+    pub nonce: u32,
+    pub psnr_db: f64,
+}
+
+/// Everything about a release; recorded in one transaction.
+#[derive(Clone, Debug)]
+pub struct ReleaseEntry {
+    pub at: OffsetDateTime,
+    pub reference: AssetEntry,
+    /// The output of ours that the reference is a copy of, by its watermark.
+    pub reference_payload: Option<(u64, u32)>,
+    pub run: RunEntry,
+    pub measurement: MeasurementEntry,
+    pub policy: PolicyEntry,
+    pub output: AssetEntry,
+    pub marks: MarkEntry,
+}
+
+/// Everything about a refusal.
+#[derive(Clone, Debug)]
+pub struct RefusalEntry {
+    pub at: OffsetDateTime,
+    pub reference: AssetEntry,
+    pub reference_payload: Option<(u64, u32)>,
+    pub run: RunEntry,
+    /// `None` when the request was refused before anything was generated.
+    pub measurement: Option<MeasurementEntry>,
+    pub policy: PolicyEntry,
+    pub reasons: Vec<String>,
+}
+
+/// A picture on record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Asset {
+    pub id: String,
+    pub role: Role,
+    pub sha256: Digest,
+    pub pixels_sha256: Digest,
+    pub mime: String,
+    pub width: u32,
+    pub height: u32,
+    pub title: String,
+    /// The output that this reference is a copy of.
+    pub copy_of: Option<String>,
+    pub created: String,
+}
+
+/// How an output came to be released.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Facts {
+    pub run: String,
+    pub engine: String,
+    pub strength: f64,
+    pub seed: String,
+    pub draft_sha256: Digest,
+    pub deviation: f64,
+    pub composition: f64,
+    pub policy: Digest,
+    pub payload_id: Option<String>,
+    pub source_prefix: Option<u64>,
+    pub nonce: Option<u32>,
+    pub manifest_label: Option<String>,
+}
+
+/// A run between a reference and an output or a refusal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derived {
+    pub run: String,
+    pub reference: String,
+    pub output: Option<String>,
+    pub generation: u32,
+    pub engine: String,
+    pub strength: f64,
+    pub seed: String,
+    pub deviation: Option<f64>,
+    /// Reasons, when it was refused.
+    pub reasons: Vec<String>,
+}

@@ -1,0 +1,208 @@
+//! Looking things up.
+
+use rusqlite::types::FromSql;
+use rusqlite::{OptionalExtension, Params, Row, params};
+
+use super::log::Event;
+use super::model::{Asset, Derived, Facts, Role};
+use super::{Catalog, CatalogError, sqlite};
+use crate::digest::Digest;
+
+const ASSET: &str = "id, role, sha256, pixels_sha256, mime, width, height, title, copy_of, created";
+
+const DERIVED: &str = "SELECT d.run, d.reference, d.output, d.generation, r.engine, r.strength, r.seed, m.deviation, \
+     c.verdict, c.reasons FROM derivation d JOIN run r ON r.id = d.run JOIN decision c ON c.run = d.run \
+     LEFT JOIN measurement m ON m.run = d.run";
+
+impl Catalog {
+    pub fn by_id(&self, id: &str) -> Result<Option<Asset>, CatalogError> {
+        self.one(&format!("SELECT {ASSET} FROM asset WHERE id = ?"), [id], asset)
+    }
+
+    pub fn by_sha256(&self, digest: &Digest) -> Result<Option<Asset>, CatalogError> {
+        self.one(&format!("SELECT {ASSET} FROM asset WHERE sha256 = ?"), [digest.as_bytes()], asset)
+    }
+
+    /// The asset with these pixels; an output before a reference.
+    pub fn by_pixels(&self, digest: &Digest) -> Result<Option<Asset>, CatalogError> {
+        let sql = format!("SELECT {ASSET} FROM asset WHERE pixels_sha256 = ? ORDER BY role = 'reference', id LIMIT 1");
+        self.one(&sql, [digest.as_bytes()], asset)
+    }
+
+    /// The output that was released with this watermark.
+    pub fn by_watermark(&self, source_prefix: u64, nonce: u32) -> Result<Option<Asset>, CatalogError> {
+        let sql = format!(
+            "SELECT {ASSET} FROM asset WHERE id = (SELECT output FROM mark WHERE source_prefix = ? AND nonce = ?)"
+        );
+        self.one(&sql, params![source_prefix as i64, nonce], asset)
+    }
+
+    /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
+    pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
+        let sql =
+            format!("SELECT {ASSET} FROM asset WHERE lower(hex(sha256)) LIKE lower(?) || '%' ORDER BY id LIMIT ?");
+        self.many(&sql, params![digits, limit], asset)
+    }
+
+    /// The output whose fingerprint is nearest to any of `variants`, with its Hamming distance,
+    /// if that is at most `radius` bits. A scan: 32 bytes an output.
+    pub fn nearest_output(&self, variants: &[[u8; 32]], radius: u32) -> Result<Option<(Asset, u32)>, CatalogError> {
+        let sql = "SELECT id, fingerprint FROM asset WHERE role = 'output' AND fingerprint_quality >= 20";
+        let rows = self.many(sql, [], |row| Ok((row.get::<_, String>(0)?, blob::<32>(row, 1)?)))?;
+        let distance = |found: &[u8; 32]| variants.iter().map(|variant| hamming(variant, found)).min();
+        let nearest = rows
+            .iter()
+            .filter_map(|(id, fingerprint)| Some((distance(fingerprint)?, id)))
+            .filter(|(distance, _)| *distance <= radius)
+            .min();
+        match nearest {
+            Some((distance, id)) => Ok(self.by_id(id)?.map(|asset| (asset, distance))),
+            None => Ok(None),
+        }
+    }
+
+    /// How a released output came to be.
+    pub fn facts(&self, output: &str) -> Result<Option<Facts>, CatalogError> {
+        let sql = "SELECT l.run, r.engine, r.strength, r.seed, m.draft_sha256, m.deviation, m.composition, c.policy, \
+                   w.value, w.source_prefix, w.nonce, k.value FROM release l \
+                   JOIN run r ON r.id = l.run JOIN measurement m ON m.run = l.run JOIN decision c ON c.run = l.run \
+                   LEFT JOIN mark w ON w.output = l.output AND w.kind = 'watermark' \
+                   LEFT JOIN mark k ON k.output = l.output AND k.kind = 'manifest' WHERE l.output = ?";
+        self.one(sql, [output], |row| {
+            Ok(Facts {
+                run: row.get(0)?,
+                engine: row.get(1)?,
+                strength: row.get(2)?,
+                seed: row.get(3)?,
+                draft_sha256: Digest::from_bytes(blob(row, 4)?),
+                deviation: unit(row.get(5)?),
+                composition: unit(row.get(6)?),
+                policy: Digest::from_bytes(blob(row, 7)?),
+                payload_id: row.get(8)?,
+                source_prefix: row.get::<_, Option<i64>>(9)?.map(|bits| bits as u64),
+                nonce: row.get(10)?,
+                manifest_label: row.get(11)?,
+            })
+        })
+    }
+
+    /// The manifest store that an output was released with.
+    pub fn manifest_store(&self, output: &str) -> Result<Option<Vec<u8>>, CatalogError> {
+        self.one("SELECT bytes FROM manifest_store WHERE output = ?", [output], |row| row.get(0))
+    }
+
+    /// The runs that `asset` was made by.
+    pub fn made_by(&self, asset: &str) -> Result<Vec<Derived>, CatalogError> {
+        self.many(&format!("{DERIVED} WHERE d.output = ? ORDER BY d.run"), [asset], derived)
+    }
+
+    /// The runs that `asset` was the reference of, refusals included.
+    pub fn made_from(&self, asset: &str) -> Result<Vec<Derived>, CatalogError> {
+        self.many(&format!("{DERIVED} WHERE d.reference = ? ORDER BY d.run"), [asset], derived)
+    }
+
+    /// References that are copies of the output `asset`.
+    pub fn copies_of(&self, asset: &str) -> Result<Vec<Asset>, CatalogError> {
+        self.many(&format!("SELECT {ASSET} FROM asset WHERE copy_of = ? ORDER BY id"), [asset], self::asset)
+    }
+
+    /// Every released output.
+    pub fn outputs(&self) -> Result<Vec<Asset>, CatalogError> {
+        self.many(&format!("SELECT {ASSET} FROM asset WHERE role = 'output' ORDER BY id"), [], asset)
+    }
+
+    /// Every asset.
+    pub fn assets(&self) -> Result<Vec<Asset>, CatalogError> {
+        self.many(&format!("SELECT {ASSET} FROM asset ORDER BY id"), [], asset)
+    }
+
+    /// Digest and text of every policy that ever decided.
+    pub fn policies(&self) -> Result<Vec<(Digest, String, String)>, CatalogError> {
+        self.many("SELECT digest, name, text FROM policy ORDER BY name", [], |row| {
+            Ok((Digest::from_bytes(blob(row, 0)?), row.get(1)?, row.get(2)?))
+        })
+    }
+
+    /// The whole log, in order.
+    pub fn events(&self) -> Result<Vec<Event>, CatalogError> {
+        let sql = "SELECT seq, at, kind, body, prev, hash, signer, signature FROM event ORDER BY seq";
+        self.many(sql, [], |row| {
+            Ok(Event {
+                seq: row.get::<_, i64>(0)? as u64,
+                at: row.get(1)?,
+                kind: row.get(2)?,
+                body: row.get(3)?,
+                prev: Digest::from_bytes(blob(row, 4)?),
+                hash: Digest::from_bytes(blob(row, 5)?),
+                signer: blob(row, 6)?,
+                signature: blob(row, 7)?,
+            })
+        })
+    }
+
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, CatalogError> {
+        self.db.query_row(sql, params, read).optional().map_err(sqlite(&self.path(), "read"))
+    }
+
+    pub(super) fn many<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, CatalogError> {
+        let work = || self.db.prepare_cached(sql)?.query_map(params, read)?.collect();
+        work().map_err(sqlite(&self.path(), "read"))
+    }
+}
+
+fn asset(row: &Row<'_>) -> rusqlite::Result<Asset> {
+    Ok(Asset {
+        id: row.get(0)?,
+        role: if row.get::<_, String>(1)? == "output" { Role::Output } else { Role::Reference },
+        sha256: Digest::from_bytes(blob(row, 2)?),
+        pixels_sha256: Digest::from_bytes(blob(row, 3)?),
+        mime: row.get(4)?,
+        width: row.get(5)?,
+        height: row.get(6)?,
+        title: row.get(7)?,
+        copy_of: row.get(8)?,
+        created: row.get(9)?,
+    })
+}
+
+fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
+    let refused = row.get::<_, String>(8)? == "refused";
+    let reasons: String = row.get(9)?;
+    Ok(Derived {
+        run: row.get(0)?,
+        reference: row.get(1)?,
+        output: row.get(2)?,
+        generation: row.get(3)?,
+        engine: row.get(4)?,
+        strength: row.get(5)?,
+        seed: row.get(6)?,
+        deviation: row.get::<_, Option<i64>>(7)?.map(unit),
+        reasons: if refused { serde_json::from_str(&reasons).unwrap_or_default() } else { Vec::new() },
+    })
+}
+
+/// A blob of exactly `N` bytes; another length is a conversion error, never a panic.
+pub(super) fn blob<const N: usize>(row: &Row<'_>, index: usize) -> rusqlite::Result<[u8; N]> {
+    <[u8; N]>::column_result(row.get_ref(index)?).map_err(|_| {
+        rusqlite::Error::InvalidColumnType(index, format!("expected {N} bytes"), rusqlite::types::Type::Blob)
+    })
+}
+
+/// From units of 0.0001.
+fn unit(value: i64) -> f64 {
+    value as f64 / 10_000.0
+}
+
+fn hamming(one: &[u8; 32], two: &[u8; 32]) -> u32 {
+    one.iter().zip(two).map(|(a, b)| (a ^ b).count_ones()).sum()
+}

@@ -1,0 +1,69 @@
+//! The schema: migrations are its only truth.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{CatalogError, prepare, sqlite};
+
+/// In order; the schema's version is how many were applied.
+const MIGRATIONS: [&str; 1] = [include_str!("../../catalog/migrations/0001_initial.sql")];
+
+/// Applies what is missing, each migration whole or not at all.
+pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), CatalogError> {
+    refuse_newer(db, path)?;
+    for (index, sql) in MIGRATIONS.iter().enumerate() {
+        let target = index as i64 + 1;
+        let fail = || sqlite(path, "upgrade");
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail())?;
+        // Read inside the transaction: another process may have been faster.
+        if version(&transaction).map_err(fail())? < target {
+            transaction.execute_batch(sql).map_err(fail())?;
+            transaction.pragma_update(None, "user_version", target).map_err(fail())?;
+        }
+        transaction.commit().map_err(fail())?;
+    }
+    Ok(())
+}
+
+pub(super) fn refuse_newer(db: &Connection, path: &Path) -> Result<(), CatalogError> {
+    let found = version(db).map_err(sqlite(path, "read"))?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(CatalogError::TooNew { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i64> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// The first difference between this schema and the one that the migrations make, if there is any.
+pub(super) fn drift(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let mut fresh = Connection::open_in_memory()?;
+    prepare(&fresh)?;
+    let transaction = fresh.transaction()?;
+    for sql in MIGRATIONS {
+        transaction.execute_batch(sql)?;
+    }
+    transaction.commit()?;
+    let (expected, found) = (statements(&fresh)?, statements(db)?);
+    for (name, sql) in &expected {
+        match found.get(name) {
+            None => return Ok(Some(format!("{name} is missing"))),
+            Some(other) if other != sql => return Ok(Some(format!("{name} is another"))),
+            Some(_) => {}
+        }
+    }
+    Ok(found.keys().find(|name| !expected.contains_key(*name)).map(|name| format!("{name} was added")))
+}
+
+/// Kind and name of every object of the schema, with its text.
+fn statements(db: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut query = db.prepare(
+        "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+    )?;
+    query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}

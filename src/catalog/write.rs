@@ -1,0 +1,279 @@
+//! Recording: one transaction for a release or a refusal.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::log::{self, Pen};
+use super::model::{
+    AssetEntry, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
+};
+use super::{Catalog, CatalogError, refusal_or};
+
+impl Catalog {
+    /// Records a release: all of it or nothing. The number of its log entry.
+    ///
+    /// # Errors
+    /// `Refused` with the schema's own words when the decision, the marks or the numbers do not bear it.
+    pub fn record_release(&mut self, entry: &ReleaseEntry, pen: &Pen<'_>) -> Result<u64, CatalogError> {
+        self.in_transaction("record a release in", |db| {
+            let reference = reference(db, &entry.reference, entry.reference_payload)?;
+            policy(db, &entry.policy)?;
+            run(db, &entry.run)?;
+            asset(db, &entry.output, Role::Output, None)?;
+            derivation(db, &entry.run.id, &reference, Some(&entry.output.id))?;
+            measurement(db, &entry.run.id, &reference, &entry.measurement)?;
+            let policy_digest = entry.policy.digest.as_bytes();
+            db.execute(
+                "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'cleared', ?, '[]')",
+                params![entry.run.id, policy_digest, entry.measurement.draft_sha256.as_bytes()],
+            )?;
+            marks(db, &entry.output.id, &entry.marks)?;
+            let body = json!({
+                "output": entry.output.id,
+                "run": entry.run.id,
+                "sha256": entry.output.sha256,
+                "pixels_sha256": entry.output.pixels_sha256,
+                "reference": reference,
+                "reference_sha256": entry.reference.sha256,
+                "policy": entry.policy.digest,
+                "strength": entry.run.strength,
+                "deviation": units(entry.measurement.deviation.deviation),
+                "composition": units(entry.measurement.deviation.composition),
+                "manifest": entry.marks.manifest_label,
+                "watermark": entry.marks.payload_id,
+            });
+            let seq = log::append(db, &text(entry.at), "release", &body, pen)?;
+            db.execute(
+                "INSERT INTO release (output, run, sha256, event) VALUES (?, ?, ?, ?)",
+                params![entry.output.id, entry.run.id, entry.output.sha256.as_bytes(), seq as i64],
+            )?;
+            Ok(seq)
+        })
+    }
+
+    /// Records a refusal; the number of its log entry.
+    pub fn record_refusal(&mut self, entry: &RefusalEntry, pen: &Pen<'_>) -> Result<u64, CatalogError> {
+        self.in_transaction("record a refusal in", |db| {
+            let reference = reference(db, &entry.reference, entry.reference_payload)?;
+            policy(db, &entry.policy)?;
+            run(db, &entry.run)?;
+            derivation(db, &entry.run.id, &reference, None)?;
+            if let Some(figures) = &entry.measurement {
+                measurement(db, &entry.run.id, &reference, figures)?;
+            }
+            let draft = entry.measurement.as_ref().map(|figures| figures.draft_sha256);
+            db.execute(
+                "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'refused', ?, ?)",
+                params![
+                    entry.run.id,
+                    entry.policy.digest.as_bytes(),
+                    draft.as_ref().map(|digest| digest.as_bytes().as_slice()),
+                    json!(entry.reasons).to_string()
+                ],
+            )?;
+            let body = json!({
+                "run": entry.run.id,
+                "reference": reference,
+                "reference_sha256": entry.reference.sha256,
+                "policy": entry.policy.digest,
+                "strength": entry.run.strength,
+                "deviation": entry.measurement.as_ref().map(|figures| units(figures.deviation.deviation)),
+                "reasons": entry.reasons,
+            });
+            log::append(db, &text(entry.at), "refusal", &body, pen)
+        })
+    }
+
+    /// Whether no output carries this watermark id yet.
+    pub fn payload_id_is_free(&self, source_prefix: u64, nonce: u32) -> Result<bool, CatalogError> {
+        self.db
+            .query_row(
+                "SELECT NOT EXISTS (SELECT 1 FROM mark WHERE source_prefix = ? AND nonce = ?)",
+                params![source_prefix as i64, nonce],
+                |row| row.get(0),
+            )
+            .map_err(super::sqlite(&self.path(), "read"))
+    }
+
+    fn in_transaction<T>(
+        &mut self,
+        action: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, CatalogError> {
+        let fail = refusal_or(&self.path(), action);
+        // The lock is taken at once: a reader that turns writer could find the log moved on.
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(&fail)?;
+        let done = work(&transaction).map_err(&fail)?;
+        transaction.commit().map_err(&fail)?;
+        Ok(done)
+    }
+}
+
+/// The id of the reference: its own if it is on record already, as reference or as output.
+fn reference(db: &Connection, entry: &AssetEntry, payload: Option<(u64, u32)>) -> rusqlite::Result<String> {
+    let known = db
+        .query_row("SELECT id FROM asset WHERE sha256 = ?", [entry.sha256.as_bytes()], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    // Another file with the pixels of an output, or with its watermark, is a copy of it.
+    let by_pixels = "SELECT id FROM asset WHERE pixels_sha256 = ? AND role = 'output' LIMIT 1";
+    let mut copy_of: Option<String> =
+        db.query_row(by_pixels, [entry.pixels_sha256.as_bytes()], |row| row.get(0)).optional()?;
+    if let (None, Some((prefix, nonce))) = (&copy_of, payload) {
+        let by_mark = "SELECT output FROM mark WHERE source_prefix = ? AND nonce = ?";
+        copy_of = db.query_row(by_mark, params![prefix as i64, nonce], |row| row.get(0)).optional()?;
+    }
+    asset(db, entry, Role::Reference, copy_of.as_deref())?;
+    Ok(entry.id.clone())
+}
+
+fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>) -> rusqlite::Result<()> {
+    let role = match role {
+        Role::Reference => "reference",
+        Role::Output => "output",
+    };
+    db.execute(
+        "INSERT INTO asset (id, role, sha256, pixels_sha256, mime, width, height, bytes, fingerprint, \
+         fingerprint_quality, title, copy_of, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            entry.id,
+            role,
+            entry.sha256.as_bytes(),
+            entry.pixels_sha256.as_bytes(),
+            entry.mime,
+            entry.width,
+            entry.height,
+            entry.bytes as i64,
+            entry.fingerprint,
+            entry.fingerprint_quality,
+            entry.title,
+            copy_of,
+            text(entry.created)
+        ],
+    )?;
+    Ok(())
+}
+
+fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
+    let known: bool = db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ?)",
+        [entry.digest.as_bytes()],
+        |row| row.get(0),
+    )?;
+    if known {
+        return Ok(());
+    }
+    db.execute(
+        "INSERT INTO policy (digest, name, text, strength_min, strength_max, min_deviation, min_composition, \
+         require_manifest, require_watermark, min_psnr_db) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            entry.digest.as_bytes(),
+            entry.name,
+            entry.text,
+            entry.strength_min,
+            entry.strength_max,
+            limit(entry.min_deviation),
+            limit(entry.min_composition),
+            entry.require_manifest,
+            entry.require_watermark,
+            entry.min_psnr_db
+        ],
+    )?;
+    Ok(())
+}
+
+fn run(db: &Connection, entry: &RunEntry) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO run (id, engine, engine_version, model_sha256, strength, noise_level, steps, seed, prompt, \
+         prompt_used, purpose, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            entry.id,
+            entry.engine,
+            entry.engine_version,
+            entry.model_sha256.as_ref().map(|digest| digest.as_bytes().as_slice()),
+            entry.strength,
+            entry.noise_level,
+            entry.steps,
+            entry.seed.to_string(),
+            entry.prompt,
+            entry.prompt_used,
+            entry.purpose,
+            text(entry.started)
+        ],
+    )?;
+    Ok(())
+}
+
+/// A variation is one generation older than the youngest thing that its reference descends from.
+fn derivation(db: &Connection, run: &str, reference: &str, output: Option<&str>) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO derivation (run, reference, output, generation) VALUES (?1, ?2, ?3, 1 + coalesce( \
+           (SELECT max(d.generation) FROM derivation d JOIN asset a ON a.id = ?2 \
+            WHERE d.output IN (a.id, a.copy_of)), 0))",
+        params![run, reference, output],
+    )?;
+    Ok(())
+}
+
+fn measurement(db: &Connection, run: &str, reference: &str, entry: &MeasurementEntry) -> rusqlite::Result<()> {
+    let d = &entry.deviation;
+    db.execute(
+        "INSERT INTO measurement (run, reference, draft_sha256, measure, detail, copied, composition, copied_area, \
+         ssim, psnr_db) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            run,
+            reference,
+            entry.draft_sha256.as_bytes(),
+            entry.measure,
+            units(d.detail),
+            units(d.copied),
+            units(d.composition),
+            units(d.copied_area),
+            d.ssim,
+            d.psnr_db
+        ],
+    )?;
+    Ok(())
+}
+
+fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO mark (output, kind, algorithm, value) VALUES (?, 'manifest', 'c2pa', ?)",
+        params![output, entry.manifest_label],
+    )?;
+    db.execute(
+        "INSERT INTO manifest_store (label, output, bytes) VALUES (?, ?, ?)",
+        params![entry.manifest_label, output, entry.manifest_store],
+    )?;
+    db.execute(
+        "INSERT INTO mark (output, kind, algorithm, value, source_prefix, nonce, psnr_db) \
+         VALUES (?, 'watermark', ?, ?, ?, ?, ?)",
+        params![
+            output,
+            entry.watermark_algorithm,
+            entry.payload_id,
+            entry.source_prefix as i64,
+            entry.nonce,
+            entry.psnr_db
+        ],
+    )?;
+    Ok(())
+}
+
+/// In units of 0.0001. Measured values come in whole units already.
+fn units(value: f64) -> i64 {
+    (value * 10_000.0).round() as i64
+}
+
+/// A limit in units of 0.0001, rounded so that it never gets looser.
+fn limit(value: f64) -> i64 {
+    (value * 10_000.0 - 1e-6).ceil() as i64
+}
+
+pub(super) fn text(moment: OffsetDateTime) -> String {
+    moment.format(&Rfc3339).expect("times of this era have an RFC 3339 form")
+}

@@ -1,0 +1,185 @@
+//! A lineage as text: tree for people, DOT and Mermaid for graph tools. JSON is the graph itself.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use super::{Edge, Graph, Node, Role};
+
+/// The tree below every root, a line per picture, with the picture that was asked for marked by `←`.
+pub fn tree(graph: &Graph) -> String {
+    let mut text = String::new();
+    let mut seen = HashSet::new();
+    for root in graph.roots() {
+        let _ = writeln!(text, "{}", line(graph, root, None));
+        branches(graph, root, "", &mut seen, &mut text);
+    }
+    text
+}
+
+fn branches(graph: &Graph, node: &Node, indent: &str, seen: &mut HashSet<String>, text: &mut String) {
+    // A picture with two references hangs below both; its own outputs are shown once.
+    if !seen.insert(node.id.clone()) {
+        return;
+    }
+    let edges: Vec<&Edge> = graph.edges.iter().filter(|edge| edge.reference == node.id).collect();
+    for (i, edge) in edges.iter().enumerate() {
+        let last = i + 1 == edges.len();
+        let (elbow, bar) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        match edge.output.as_ref().and_then(|id| graph.node(id)) {
+            Some(output) => {
+                let _ = writeln!(text, "{indent}{elbow}{}", line(graph, output, Some(edge)));
+                branches(graph, output, &format!("{indent}{bar}"), seen, text);
+            }
+            None => {
+                let reason = edge.refusal.as_deref().unwrap_or("no output");
+                let _ = writeln!(text, "{indent}{elbow}refused  {}  {reason}", recipe(edge));
+            }
+        }
+    }
+}
+
+fn line(graph: &Graph, node: &Node, edge: Option<&Edge>) -> String {
+    let mut text = match node.role {
+        Role::Reference => format!("reference  {}  {}", short(&node.sha256), node.title),
+        Role::Output => format!("output  {}", short(&node.sha256)),
+    };
+    if let Some(edge) = edge {
+        let _ = write!(text, "  {}", recipe(edge));
+        if let Some(deviation) = edge.deviation {
+            let _ = write!(text, ", deviation {deviation:.2}");
+        }
+    }
+    let _ = write!(text, "  {}", node.id);
+    if node.id == graph.focus {
+        text.push_str("  ←");
+    }
+    text
+}
+
+fn recipe(edge: &Edge) -> String {
+    format!("{} {:.2}, seed {}", edge.engine, edge.strength, edge.seed)
+}
+
+fn short(digest: &crate::digest::Digest) -> String {
+    digest.short(12)
+}
+
+/// The graph in Graphviz' language.
+pub fn dot(graph: &Graph) -> String {
+    let mut text = String::from("digraph lineage {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    for node in &graph.nodes {
+        let shape = if node.role == Role::Reference { ", style=filled, fillcolor=\"#e8eef4\"" } else { "" };
+        let focus = if node.id == graph.focus { ", penwidth=2" } else { "" };
+        let _ = writeln!(text, "  \"{}\" [label={}{shape}{focus}];", node.id, quoted(&caption(node)));
+    }
+    for edge in &graph.edges {
+        if let Some(output) = &edge.output {
+            let _ = writeln!(text, "  \"{}\" -> \"{output}\" [label={}];", edge.reference, quoted(&recipe(edge)));
+        }
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// The graph in Mermaid's language.
+pub fn mermaid(graph: &Graph) -> String {
+    let mut text = String::from("flowchart LR\n");
+    for node in &graph.nodes {
+        let _ = writeln!(text, "  {}[{}]", node.id, entities(&caption(node)));
+    }
+    for edge in &graph.edges {
+        if let Some(output) = &edge.output {
+            let _ = writeln!(text, "  {} -->|{}| {output}", edge.reference, entities(&recipe(edge)));
+        }
+    }
+    let _ = writeln!(text, "  style {} stroke-width:3px", graph.focus);
+    text
+}
+
+fn caption(node: &Node) -> String {
+    let role = match node.role {
+        Role::Reference => "reference",
+        Role::Output => "output",
+    };
+    format!("{role} {}", short(&node.sha256))
+}
+
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn entities(text: &str) -> String {
+    format!("\"{}\"", text.replace('&', "#amp;").replace('"', "#quot;"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    fn node(id: &str, role: Role) -> Node {
+        Node {
+            id: id.into(),
+            role,
+            sha256: Digest::of(id),
+            pixels_sha256: Digest::of(id),
+            title: format!("{id}.png"),
+            created: "2026-01-01T00:00:00Z".into(),
+        }
+    }
+
+    fn edge(reference: &str, output: Option<&str>) -> Edge {
+        Edge {
+            run: format!("run-{reference}"),
+            reference: reference.into(),
+            output: output.map(Into::into),
+            engine: "patch".into(),
+            strength: 0.7,
+            seed: 7,
+            deviation: Some(0.83),
+            refusal: output.is_none().then(|| "too close: deviation 0.18, at least 0.50 required".into()),
+        }
+    }
+
+    fn three_generations() -> Graph {
+        Graph {
+            focus: "C".into(),
+            nodes: vec![node("A", Role::Reference), node("B", Role::Output), node("C", Role::Output)],
+            edges: vec![edge("A", Some("B")), edge("A", None), edge("B", Some("C"))],
+        }
+    }
+
+    #[test]
+    fn the_tree_shows_generations_refusals_and_the_picture_asked_for() {
+        let digest = |id: &str| Digest::of(id).short(12);
+        let expected = format!(
+            "reference  {}  A.png  A\n\
+             ├─ output  {}  patch 0.70, seed 7, deviation 0.83  B\n\
+             │  └─ output  {}  patch 0.70, seed 7, deviation 0.83  C  ←\n\
+             └─ refused  patch 0.70, seed 7  too close: deviation 0.18, at least 0.50 required\n",
+            digest("A"),
+            digest("B"),
+            digest("C"),
+        );
+        assert_eq!(tree(&three_generations()), expected);
+    }
+
+    #[test]
+    fn graph_languages_name_every_node_and_every_arrow() {
+        let graph = three_generations();
+        for text in [dot(&graph), mermaid(&graph)] {
+            for id in ["A", "B", "C"] {
+                assert!(text.contains(id), "{text}");
+            }
+        }
+        assert!(dot(&graph).contains("\"A\" -> \"B\"") && dot(&graph).contains("\"B\" -> \"C\""));
+        assert!(mermaid(&graph).contains("A -->|\"patch 0.70, seed 7\"| B"));
+    }
+
+    #[test]
+    fn a_circle_made_behind_our_back_ends() {
+        let mut graph = three_generations();
+        graph.edges.push(edge("C", Some("B")));
+        assert!(tree(&graph).len() < 2000);
+    }
+}

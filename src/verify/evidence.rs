@@ -1,0 +1,95 @@
+//! From what was found to what it comes to.
+
+use super::Findings;
+use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
+use super::recall::Kinship;
+use crate::manifest::{Agreement, Derivation, ReadError, Reading, State};
+use crate::watermark::Payload;
+
+/// Digital source types (IPTC) by which a signer says that a picture was taken from life.
+const CAPTURE: [&str; 5] =
+    ["digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print"];
+
+/// Digital source types by which a signer says that a model made it, or made part of it.
+const GENERATED: [&str; 3] =
+    ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"];
+
+pub(super) fn weigh(findings: &Findings) -> Evidence {
+    let manifest = manifest(&findings.manifest);
+    let facts = match (&findings.manifest, manifest) {
+        (_, ManifestEvidence::Absent | ManifestEvidence::Broken) => None,
+        (Ok(Some(reading)), _) => reading.facts(),
+        _ => None,
+    };
+    Evidence {
+        manifest,
+        watermark: watermark(findings.payload.as_ref(), facts),
+        catalog: match findings.memory.as_ref().map(|found| found.kinship) {
+            None | Some(Kinship::Reference) => CatalogEvidence::Absent,
+            Some(Kinship::Exact) => CatalogEvidence::Exact,
+            Some(Kinship::Watermark) => CatalogEvidence::Watermark,
+            Some(Kinship::CopiedMark) => CatalogEvidence::CopiedMark,
+            Some(Kinship::Perceptual) => CatalogEvidence::Perceptual,
+        },
+        claimed: findings.claims.iter().any(|claim| claim.ai),
+    }
+}
+
+fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
+    let reading = match read {
+        // A file whose type cannot carry one, or whose manifest is elsewhere, has none that counts.
+        Ok(None) | Err(ReadError::Format { .. } | ReadError::Remote { .. } | ReadError::TooLarge { .. }) => {
+            return ManifestEvidence::Absent;
+        }
+        Err(ReadError::Damaged { .. } | ReadError::Panic { .. } | ReadError::Anchors { .. }) => {
+            return ManifestEvidence::Broken;
+        }
+        Ok(Some(reading)) => reading,
+    };
+    if !holds(reading) {
+        return ManifestEvidence::Broken;
+    }
+    let source = reading.digital_source_type.as_deref().unwrap_or_default();
+    let is = |names: &[&str]| names.iter().any(|name| source.ends_with(&format!("/{name}")));
+    if is(&GENERATED) {
+        if reading.state == State::Trusted { ManifestEvidence::AiTrusted } else { ManifestEvidence::AiUntrusted }
+    } else if is(&CAPTURE) {
+        ManifestEvidence::Capture
+    } else {
+        ManifestEvidence::Silent
+    }
+}
+
+/// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;
+/// it takes away the trust.
+pub(super) fn holds(reading: &Reading) -> bool {
+    let ended_only = reading
+        .failures
+        .iter()
+        .filter(|failure| failure.ingredient.is_none())
+        .all(|f| matches!(f.code.as_str(), "signingCredential.untrusted" | "signingCredential.expired" | "claimSignature.outsideValidity"));
+    (reading.state != State::Invalid || ended_only) && reading.agreement != Agreement::Differ
+}
+
+fn watermark(payload: Option<&Payload>, facts: Option<&Derivation>) -> WatermarkEvidence {
+    match (payload, facts.and_then(|facts| facts.watermark.as_ref().map(|mark| (facts, mark)))) {
+        (None, None) => WatermarkEvidence::Absent,
+        (None, Some(_)) => WatermarkEvidence::AbsentThoughNamed,
+        (Some(_), None) => WatermarkEvidence::Alone,
+        (Some(payload), Some((facts, mark))) => {
+            let same_id = payload.id() == mark.payload_id;
+            let same_strength = same_strength(payload, facts.denoise_strength.value());
+            let same_source = payload.source_prefix() == facts.source_sha256.prefix48();
+            if same_id && same_strength && same_source {
+                WatermarkEvidence::Agrees
+            } else {
+                WatermarkEvidence::Disagrees
+            }
+        }
+    }
+}
+
+/// Whether the mark's seven bits are those of `strength`.
+pub(super) fn same_strength(payload: &Payload, strength: f64) -> bool {
+    (payload.denoise_strength() - strength).abs() <= 0.5 / 127.0 + 1e-9
+}

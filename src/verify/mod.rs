@@ -1,0 +1,73 @@
+//! Is a picture AI-derived, from what, by whom, and is the evidence intact?
+//!
+//! Three layers and a hint: the signed manifest, the watermark in the pixels, what this workspace
+//! remembers, and what unsigned metadata claims. Reading them is here; weighing them is `decide`.
+
+mod decide;
+mod evidence;
+mod recall;
+mod report;
+
+pub use decide::{
+    CatalogEvidence, Confidence, Evidence, ManifestEvidence, Verdict, WatermarkEvidence, decide,
+};
+pub use recall::{Match, Memory, RecallError};
+pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, WatermarkReport};
+
+use crate::digest::Digest;
+use crate::manifest::{self, ReadError, Reading};
+use crate::metadata::{self, Claim};
+use crate::raster::{self, DecodeError, Limits, Raster};
+use crate::watermark::{self, Detection, Key, Payload};
+
+/// Why there is no verdict: it could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Recall(#[from] RecallError),
+}
+
+/// What one file shows, before it is weighed.
+pub(crate) struct Findings {
+    pub sha256: Digest,
+    pub raster: Raster,
+    pub manifest: Result<Option<Reading>, ReadError>,
+    pub detection: Option<Detection>,
+    pub payload: Option<Payload>,
+    pub memory: Option<Match>,
+    pub claims: Vec<Claim>,
+}
+
+/// Examines `bytes`. Without a workspace there is no `memory`, and `anchors` may be empty.
+///
+/// Never writes, never asks a network, never panics on hostile bytes.
+pub fn verify(
+    bytes: &[u8],
+    memory: Option<&Memory<'_>>,
+    anchors: &[String],
+    limits: &Limits,
+) -> Result<Report, VerifyError> {
+    let decoded = raster::decode(bytes, limits)?;
+    let raster = decoded.raster;
+    let detection = watermark::detect(&raster, &Key::public());
+    let payload = detection.as_ref().and_then(|d| Payload::from_message(d.message).ok());
+    let sha256 = Digest::of(bytes);
+    let recalled = match memory {
+        Some(memory) => memory.recall(bytes, decoded.mime, &sha256, &raster, payload.as_ref(), anchors)?,
+        None => None,
+    };
+    let findings = Findings {
+        sha256,
+        manifest: manifest::read(bytes, decoded.mime, anchors),
+        detection,
+        payload,
+        memory: recalled,
+        claims: metadata::read(bytes),
+        raster,
+    };
+    let evidence = evidence::weigh(&findings);
+    let (verdict, confidence) = decide(&evidence);
+    Ok(report::write(findings, &evidence, verdict, confidence, memory.is_some()))
+}

@@ -1,0 +1,114 @@
+//! What the integration tests share: a laboratory in a temporary directory, and the program.
+#![allow(dead_code)] // Each test file uses its own part.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+pub struct Lab {
+    dir: tempfile::TempDir,
+}
+
+/// How a run of the program ended.
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}{}", self.stdout, self.stderr))
+    }
+
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self
+    }
+}
+
+impl Lab {
+    /// An empty directory; a workspace comes with the first `vary`.
+    pub fn new() -> Self {
+        Lab { dir: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
+        command.args(args).current_dir(self.dir.path()).env_remove("VIDIMUS_WORKSPACE").env("NO_COLOR", "1");
+        command
+    }
+
+    pub fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ended {
+        ended(self.command(args).output().expect("the program starts"))
+    }
+
+    /// A specimen of 320×208 pixels at `name`.
+    pub fn specimen(&self, name: &str, seed: u32) -> PathBuf {
+        let seed = seed.to_string();
+        self.run(["specimen", "--out", name, "--size", "320x208", "--seed", &seed]).expect(0);
+        self.path(name)
+    }
+
+    /// A released variation of `reference` at `out`, at strength 0.8.
+    pub fn variation(&self, reference: &str, out: &str, seed: u32) -> Value {
+        let seed = seed.to_string();
+        self.run(["vary", reference, "--strength", "0.8", "--seed", &seed, "--out", out, "--json"]).expect(0).json()
+    }
+
+    pub fn verify(&self, file: &str) -> Value {
+        self.run(["verify", file, "--json"]).json()
+    }
+
+    /// Runs a script of `tests/interop` with the pinned Python environment of `make test`.
+    pub fn python(&self, script: &str, args: &[&str]) -> Ended {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = root.join("target/venv/bin/python");
+        assert!(python.exists(), "{} is missing: run 'make test', which installs it", python.display());
+        let output = Command::new(python)
+            .arg(root.join("tests/interop").join(script))
+            .args(args)
+            .current_dir(self.dir.path())
+            .output()
+            .expect("python starts");
+        ended(output)
+    }
+
+    /// Runs `sql` on the catalog through the sqlite3 shell, as a stranger would.
+    pub fn sqlite3(&self, sql: &str) -> Ended {
+        let output = Command::new("sqlite3")
+            .arg(self.path("catalog/catalog.db"))
+            .arg(sql)
+            .output()
+            .expect("the sqlite3 shell is there: 'make test' installs it");
+        ended(output)
+    }
+
+    /// Every file below `name`, sorted, relative to the laboratory.
+    pub fn files(&self, name: &str) -> Vec<PathBuf> {
+        fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() { walk(&path, out) } else { out.push(path) }
+            }
+        }
+        let mut found = Vec::new();
+        walk(&self.path(name), &mut found);
+        found.sort();
+        found.iter().map(|p| p.strip_prefix(self.dir.path()).expect("below").to_owned()).collect()
+    }
+}
+
+pub fn ended(output: Output) -> Ended {
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

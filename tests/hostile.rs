@@ -1,0 +1,142 @@
+//! Hostile input: one clear line, exit 2, nothing written, no panic.
+
+mod common;
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+
+use common::Lab;
+
+/// A PNG that promises `width`×`height` grey pixels and holds almost nothing.
+fn promise(width: u32, height: u32) -> Vec<u8> {
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
+        png.extend((data.len() as u32).to_be_bytes());
+        let body: Vec<u8> = kind.iter().chain(data).copied().collect();
+        png.extend(&body);
+        png.extend(crc(&body).to_be_bytes());
+    };
+    let mut header = width.to_be_bytes().to_vec();
+    header.extend(height.to_be_bytes());
+    header.extend([8, 0, 0, 0, 0]);
+    chunk(b"IHDR", &header);
+    // An empty zlib stream.
+    chunk(b"IDAT", &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]);
+    chunk(b"IEND", &[]);
+    png
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(!0u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
+    })
+}
+
+/// Both commands that read pictures refuse `name` with one line that contains `expected`.
+fn refused(lab: &Lab, name: &str, expected: &str) {
+    for args in [vec!["verify", name], vec!["vary", name, "--workspace", "w"]] {
+        let ended = lab.run(&args).expect(2);
+        let errors: Vec<&str> = ended.stderr.lines().filter(|line| !line.starts_with("made ")).collect();
+        assert_eq!(errors.len(), 1, "{args:?}: {}", ended.stderr);
+        assert!(errors[0].starts_with("error: "), "{args:?}: {}", errors[0]);
+        assert!(errors[0].contains(expected), "{args:?}: {}", errors[0]);
+        assert!(!ended.stderr.contains("panicked"), "{args:?}: {}", ended.stderr);
+    }
+    assert!(!lab.path("variations").exists(), "{name} left an output");
+}
+
+#[test]
+fn hostile_files_are_refused_in_one_line() {
+    let lab = Lab::new();
+    let good = fs::read(lab.specimen("good.png", 1)).expect("just drawn");
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("empty.png", vec![], "the file is empty"),
+        ("text.png", b"this is not a picture".to_vec(), "not a picture that can be read"),
+        ("truncated.png", good[..good.len() / 2].to_vec(), "damaged or truncated PNG"),
+        ("header.png", good[..30].to_vec(), "damaged or truncated PNG"),
+        ("zero.png", promise(0, 0), "PNG"),
+        ("one.png", promise(1, 1), "1×1 pixels are too small"),
+        ("thin.png", promise(65535, 1), "65535×1 pixels are too small"),
+        ("bomb.png", promise(60_000, 60_000), "60000×60000 pixels are over the limit"),
+        ("hollow.png", promise(300, 300), "damaged or truncated PNG"),
+        ("svg.png", b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(), "not a picture that can be read"),
+    ];
+    for (name, bytes, expected) in cases {
+        fs::write(lab.path(name), bytes).expect("writable");
+        refused(&lab, name, expected);
+    }
+}
+
+#[test]
+fn places_that_are_no_files_are_refused_in_one_line() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("folder.png")).expect("a folder");
+    refused(&lab, "folder.png", "is a directory");
+    refused(&lab, "nowhere.png", "no such file");
+    refused(&lab, "new\nline.png", "new line.png: no such file");
+}
+
+#[test]
+fn an_unreadable_file_is_refused_in_one_line() {
+    let lab = Lab::new();
+    let path = lab.specimen("locked.png", 1);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).expect("ours");
+    if fs::read(&path).is_ok() {
+        // The superuser reads everything; a file that vanished under us stands in.
+        fs::remove_file(&path).expect("ours");
+        refused(&lab, "locked.png", "no such file");
+    } else {
+        refused(&lab, "locked.png", "permission denied");
+    }
+}
+
+#[test]
+fn the_content_decides_and_not_the_name() {
+    let lab = Lab::new();
+    let png = lab.specimen("picture.png", 1);
+    fs::rename(png, lab.path("picture.jpg")).expect("same folder");
+    let ended = lab.run(["verify", "picture.jpg"]).expect(1);
+    assert!(ended.stdout.contains("no evidence found"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_path_that_is_not_unicode_works() {
+    let lab = Lab::new();
+    let odd = std::ffi::OsStr::from_bytes(b"virion-\xff.png");
+    fs::rename(lab.specimen("v.png", 1), lab.path(odd)).expect("same folder");
+    let args = [std::ffi::OsStr::new("vary"), odd, "--strength".as_ref(), "0.8".as_ref(), "--seed".as_ref(), "3".as_ref()];
+    lab.run(args).expect(0);
+    assert_eq!(fs::read_dir(lab.path("variations")).expect("made").count(), 1);
+}
+
+#[test]
+fn with_several_files_the_worst_outcome_wins_and_every_file_is_answered() {
+    let lab = Lab::new();
+    lab.specimen("plain.png", 1);
+    let ended = lab.run(["verify", "plain.png", "nowhere.png", "plain.png", "--json"]).expect(2);
+    let answers = ended.json();
+    let answers = answers.as_array().expect("an array for several");
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[0]["verdict"], "no-evidence");
+    assert!(answers[1]["error"].as_str().expect("a line").contains("no such file"));
+    assert_eq!(answers[2]["verdict"], "no-evidence");
+}
+
+#[test]
+fn an_output_never_overwrites_its_reference_nor_another_file() {
+    let lab = Lab::new();
+    let reference = lab.specimen("ref.png", 1);
+    let before = fs::read(&reference).expect("just drawn");
+    for force in [&["--force"][..], &[]] {
+        let mut args = vec!["vary", "ref.png", "--strength", "0.8", "--out", "ref.png"];
+        args.extend(force);
+        let ended = lab.run(&args).expect(2);
+        assert!(ended.stderr.contains("would overwrite its own reference"), "{}", ended.stderr);
+    }
+    fs::write(lab.path("other.png"), b"mine").expect("writable");
+    let ended = lab.run(["vary", "ref.png", "--strength", "0.8", "--out", "other.png"]).expect(2);
+    assert!(ended.stderr.contains("other.png: already exists; use --force"), "{}", ended.stderr);
+    assert_eq!(fs::read(lab.path("other.png")).expect("still there"), b"mine");
+    assert_eq!(fs::read(&reference).expect("still there"), before);
+}
