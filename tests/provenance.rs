@@ -129,6 +129,7 @@ fn the_facts_come_back_as_they_were_stated() {
         assert_eq!(signer.common_name.as_deref(), Some(keys.signer().common_name.as_str()));
         assert_eq!(signer.issuer.as_deref(), Some("vidimus (self-issued)"));
         assert_eq!(signer.alg.as_deref(), Some("ed25519"));
+        assert_eq!(signer.fingerprint, Some(keys.signer().fingerprint));
         assert_eq!(signer.time, None);
     }
 }
@@ -197,6 +198,9 @@ fn a_reference_with_a_manifest_brings_it_along() {
         assert_eq!(ingredient.state, Some(State::Trusted));
         assert_eq!(ingredient.relationship, "inputTo");
         assert_eq!(ingredient.title.as_deref(), Some("reference"));
+        assert_eq!(ingredient.facts(), Some(&statement(&picture(format, 9)).derivation));
+        assert_eq!(ingredient.agreement, Agreement::Agree);
+        assert_eq!(ingredient.ingredients.len(), 1, "the reference's own reference");
     }
 }
 

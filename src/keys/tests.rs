@@ -402,3 +402,16 @@ fn debug_output_holds_no_secret() {
     let text = format!("{:?}", Keys::load(dir.path(), NOW).expect("they load"));
     assert!(!text.contains("2, 2, 2") && !text.contains("3, 3, 3"), "{text}");
 }
+
+#[test]
+fn two_that_make_keys_at_once_make_one_pair() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path();
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..4).map(|n| scope.spawn(move || Keys::create(path, NOW, &entropy(n * 10)).is_ok())).collect();
+        threads.into_iter().map(|t| t.join().expect("it ends")).filter(|ok| *ok).count()
+    });
+    assert_eq!(made, 1);
+    assert_eq!(Keys::load(path, NOW).expect("they load").anchors().len(), 1);
+}

@@ -7,12 +7,12 @@
 
 mod build;
 mod read;
+mod reading;
 mod sign;
 mod statement;
 
-pub use read::{
-    Agreement, Failure, IngredientReading, ReadError, Reading, SignerReading, State, read, read_detached,
-};
+pub use read::{ReadError, read, read_detached};
+pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, State};
 pub use sign::{Credential, ReferenceAsset, SignError, SignedAsset, sign};
 pub use statement::{Derivation, PolicyReference, Software, Statement, WatermarkReference};
 

@@ -3,102 +3,11 @@
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use c2pa::validation_results::ValidationState;
-use c2pa::validation_status::ValidationStatus;
-use c2pa::{Ingredient, Manifest, Reader};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use c2pa::{CallbackSigner, Reader, Signer, SigningAlg};
 
+use super::reading::{Reading, reading};
 use super::sign::one_line;
-use super::statement::Derivation;
-use super::{LIMIT_BYTES, build, context};
-
-/// How far a manifest can be believed (C2PA 2.2, section 15.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Intact, and signed under one of the given anchors.
-    Trusted,
-    /// Intact, by a signer unknown here.
-    Valid,
-    /// Broken; `failures` say where.
-    Invalid,
-}
-
-/// What one file's active manifest says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Reading {
-    pub state: State,
-    /// The manifest's name, unique to this signature.
-    pub label: String,
-    pub title: Option<String>,
-    /// Name and version of the program that made the claim.
-    pub claim_generator: Option<String>,
-    pub signer: Option<SignerReading>,
-    /// IPTC digital source type of the first action that has one.
-    pub digital_source_type: Option<String>,
-    /// Our facts, from the parameters of the created action: these cannot be redacted.
-    pub created: Option<Derivation>,
-    /// Our facts, from the `org.vidimus.derivation` assertion.
-    pub derivation: Option<Derivation>,
-    /// Whether the two agree.
-    pub agreement: Agreement,
-    /// Everything the validation found wrong, an unknown signer included.
-    pub failures: Vec<Failure>,
-    pub ingredients: Vec<IngredientReading>,
-}
-
-/// Who signed, as the certificate says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SignerReading {
-    pub common_name: Option<String>,
-    /// Organisation in the certificate's subject.
-    pub issuer: Option<String>,
-    pub alg: Option<String>,
-    pub serial: Option<String>,
-    /// Trusted time-stamp, if there is one (RFC 3339).
-    pub time: Option<String>,
-}
-
-/// Where our facts stand in a manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Agreement {
-    /// In action and assertion, and equal.
-    Agree,
-    /// In both, and different.
-    Differ,
-    /// The assertion is missing or unreadable: it may have been redacted.
-    ActionOnly,
-    /// The action does not have them: not a manifest that this program wrote.
-    AssertionOnly,
-    /// Nowhere: not a manifest of this program.
-    Absent,
-}
-
-/// One failed check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// C2PA status code, such as `assertion.dataHash.mismatch`.
-    pub code: String,
-    pub explanation: Option<String>,
-    /// The ingredient assertion it is about; none for the manifest itself.
-    pub ingredient: Option<String>,
-}
-
-/// Something the output was made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct IngredientReading {
-    pub title: Option<String>,
-    /// `inputTo`, `parentOf` or `componentOf`.
-    pub relationship: String,
-    /// Name of the ingredient's own manifest, if it carries one.
-    pub label: Option<String>,
-    /// State of that manifest when it was taken in, as its signer recorded it. The SDK's verdict on the
-    /// output ignores it.
-    pub state: Option<State>,
-    pub failures: Vec<Failure>,
-}
+use super::{LIMIT_BYTES, context};
 
 /// Why it is unknown whether there is a manifest.
 #[derive(Debug, thiserror::Error)]
@@ -115,22 +24,6 @@ pub enum ReadError {
     Panic { reason: String },
     #[error("cannot prepare the C2PA library with these trust anchors: {reason}")]
     Anchors { reason: String },
-}
-
-impl Reading {
-    /// Our facts, wherever they stand; those of the created action come first.
-    pub fn facts(&self) -> Option<&Derivation> {
-        self.created.as_ref().or(self.derivation.as_ref())
-    }
-
-    pub fn failure_codes(&self) -> Vec<&str> {
-        self.failures.iter().map(|f| f.code.as_str()).collect()
-    }
-
-    /// Whether the pixels are not those that were signed.
-    pub fn content_differs(&self) -> bool {
-        self.failures.iter().any(|f| f.ingredient.is_none() && f.code == "assertion.dataHash.mismatch")
-    }
 }
 
 /// The manifest in `bytes`, a file of type `mime`, judged with `anchors` (PEM) as the trusted roots.
@@ -187,112 +80,10 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn reading(reader: &Reader) -> Option<Reading> {
-    let manifest = reader.active_manifest()?;
-    let actions = actions(manifest);
-    let created = created(&actions);
-    let derivation = assertion(manifest, build::DERIVATION)
-        .and_then(|value| serde_json::from_value::<Derivation>(value.clone()).ok());
-    Some(Reading {
-        state: state(reader.validation_state()),
-        label: reader.active_label().unwrap_or_default().to_owned(),
-        title: manifest.title().map(str::to_owned),
-        claim_generator: claim_generator(manifest),
-        signer: manifest.signature_info().map(|info| SignerReading {
-            common_name: info.common_name.clone(),
-            issuer: info.issuer.clone(),
-            alg: info.alg.map(|alg| alg.to_string()),
-            serial: info.cert_serial_number.clone(),
-            time: info.time.clone(),
-        }),
-        digital_source_type: actions
-            .iter()
-            .find_map(|action| action.get("digitalSourceType")?.as_str().map(str::to_owned)),
-        agreement: agreement(created.as_ref(), derivation.as_ref()),
-        created,
-        derivation,
-        failures: reader.validation_results().map(failures).unwrap_or_default(),
-        ingredients: manifest.ingredients().iter().map(ingredient).collect(),
-    })
-}
-
-fn state(state: ValidationState) -> State {
-    match state {
-        ValidationState::Trusted => State::Trusted,
-        ValidationState::Valid => State::Valid,
-        ValidationState::Invalid => State::Invalid,
-    }
-}
-
-fn agreement(action: Option<&Derivation>, assertion: Option<&Derivation>) -> Agreement {
-    match (action, assertion) {
-        (Some(a), Some(b)) if a == b => Agreement::Agree,
-        (Some(_), Some(_)) => Agreement::Differ,
-        (Some(_), None) => Agreement::ActionOnly,
-        (None, Some(_)) => Agreement::AssertionOnly,
-        (None, None) => Agreement::Absent,
-    }
-}
-
-/// The value of the assertion `label`, whatever its instance.
-fn assertion<'a>(manifest: &'a Manifest, label: &str) -> Option<&'a Value> {
-    manifest.assertions().iter().find(|a| a.label() == label)?.value().ok()
-}
-
-/// All actions, those attributed to the signer first.
-fn actions(manifest: &Manifest) -> Vec<&Value> {
-    let mut lists: Vec<_> =
-        manifest.assertions().iter().filter(|a| a.label().starts_with("c2pa.actions")).collect();
-    lists.sort_by_key(|a| !a.created());
-    lists.iter().filter_map(|a| a.value().ok()?.get("actions")?.as_array()).flatten().collect()
-}
-
-/// Our facts in the parameters of the created action.
-fn created(actions: &[&Value]) -> Option<Derivation> {
-    let action = actions.iter().find(|a| a.get("action").and_then(Value::as_str) == Some("c2pa.created"))?;
-    let parameters = action.get("parameters")?.as_object()?;
-    let facts: Map<String, Value> = parameters
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix(build::PREFIX)?.to_owned(), value.clone())))
-        .collect();
-    serde_json::from_value(Value::Object(facts)).ok()
-}
-
-fn claim_generator(manifest: &Manifest) -> Option<String> {
-    let info = manifest.claim_generator_info.as_ref()?.first()?;
-    Some(match &info.version {
-        Some(version) => format!("{} {version}", info.name),
-        None => info.name.clone(),
-    })
-}
-
-fn failures(results: &c2pa::ValidationResults) -> Vec<Failure> {
-    let own = results.active_manifest().into_iter().flat_map(|codes| codes.failure());
-    let deltas = results.ingredient_deltas().into_iter().flatten().flat_map(|delta| {
-        let uri = delta.ingredient_assertion_uri();
-        delta.validation_deltas().failure().iter().map(move |status| failure(status, Some(uri)))
-    });
-    own.map(|status| failure(status, None)).chain(deltas).collect()
-}
-
-fn failure(status: &ValidationStatus, ingredient: Option<&str>) -> Failure {
-    Failure {
-        code: status.code().to_owned(),
-        explanation: status.explanation().map(str::to_owned),
-        ingredient: ingredient.map(str::to_owned),
-    }
-}
-
-fn ingredient(ingredient: &Ingredient) -> IngredientReading {
-    let results = ingredient.validation_results();
-    let relationship = serde_json::to_value(ingredient.relationship()).ok();
-    IngredientReading {
-        title: ingredient.title().map(str::to_owned),
-        relationship: relationship.as_ref().and_then(Value::as_str).unwrap_or("unknown").to_owned(),
-        label: ingredient.active_manifest().map(str::to_owned),
-        state: results.map(|results| state(results.validation_state())),
-        failures: results.map(failures).unwrap_or_default(),
-    }
+/// The certificates of a PEM text as DER.
+pub(super) fn certificates(pem: &str) -> c2pa::Result<Vec<Vec<u8>>> {
+    // The SDK's own PEM reader stands behind this signer, which is never asked to sign.
+    CallbackSigner::new(|_, _| Err(c2pa::Error::UnsupportedType), SigningAlg::Ed25519, pem).certs()
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::io::Cursor;
 
-use c2pa::{CallbackSigner, Signer, SigningAlg};
+use c2pa::{Signer, SigningAlg};
 
 use super::statement::Statement;
-use super::{LIMIT_BYTES, build, context, read};
+use super::{LIMIT_BYTES, State, build, context, read};
 
 /// Who signs: an Ed25519 certificate chain and the function that holds its key.
 pub struct Credential<'a> {
@@ -97,7 +97,7 @@ pub fn sign(
         .map_err(|e| SignError::ReadBack { reason: e.to_string() })?
         .ok_or_else(|| SignError::ReadBack { reason: "no manifest is in it".into() })?;
     match back.state {
-        read::State::Invalid => Err(SignError::ReadBack { reason: back.failure_codes().join(", ") }),
+        State::Invalid => Err(SignError::ReadBack { reason: back.failure_codes().join(", ") }),
         _ => Ok(SignedAsset { bytes, label: back.label, store }),
     }
 }
@@ -135,9 +135,8 @@ struct Pen<'a> {
 
 impl<'a> Pen<'a> {
     fn new(credential: &Credential<'a>) -> Result<Self, SignError> {
-        let unsigning = |_: *const (), _: &[u8]| Err(c2pa::Error::UnsupportedType);
-        let reader = CallbackSigner::new(unsigning, SigningAlg::Ed25519, credential.chain_pem);
-        let chain = reader.certs().map_err(|e| SignError::Chain { reason: one_line(&e) })?;
+        let chain = read::certificates(credential.chain_pem)
+            .map_err(|e| SignError::Chain { reason: one_line(&e) })?;
         if chain.is_empty() {
             return Err(SignError::Chain { reason: "expected a CERTIFICATE block, found none".into() });
         }

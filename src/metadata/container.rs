@@ -239,3 +239,133 @@ fn webp_header(kind: &[u8; 4], body: &[u8]) -> Option<(u32, u32, bool)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metadata::{self, Label};
+    use crate::raster::{self, Channels, Limits, Raster, Samples, decode};
+    use proptest::prelude::*;
+
+    const CARRIERS: [Format; 3] = [Format::Png, Format::Jpeg, Format::WebP];
+
+    fn label() -> Label {
+        let source = crate::digest::Digest::of("reference");
+        Label { tool: "vidimus 0.1.0".into(), engine: "patch 1".into(), source }
+    }
+
+    fn picture(width: u32, alpha: bool) -> Raster {
+        let n = (width * 9) as usize;
+        let samples = Samples::Eight((0..n * 3).map(|i| (i * 37 % 251) as u8).collect());
+        let alpha = alpha.then(|| Samples::Eight((0..n).map(|i| (i * 11 % 256) as u8).collect()));
+        Raster::new(width, 9, Channels::Rgb, samples, alpha)
+    }
+
+    fn encode(picture: &Raster, format: Format) -> Vec<u8> {
+        raster::encode(picture, format, 90).expect("it encodes")
+    }
+
+    /// A PNG with one chunk of text behind IHDR.
+    fn png_with(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let png = encode(&picture(16, false), Format::Png);
+        let chunk = PngChunk::new(*kind, body.to_vec().into()).encoder().bytes();
+        [&png[..AFTER_IHDR], &chunk, &png[AFTER_IHDR..]].concat()
+    }
+
+    #[test]
+    fn a_label_is_read_back_and_leaves_the_pixels() {
+        for format in CARRIERS {
+            for (width, alpha) in [(16, false), (17, true), (33, false)] {
+                let plain = encode(&picture(width, alpha), format);
+                let labelled = metadata::write(&plain, format, &label()).expect("it is labelled");
+                let claims = metadata::read(&labelled);
+                assert_eq!(claims.len(), 1, "{format:?} {claims:?}");
+                assert!(claims[0].ai && claims[0].tool.as_deref() == Some("patch 1"), "{claims:?}");
+                let pixels = |bytes: &[u8]| decode(bytes, &Limits::default()).expect("it decodes").raster;
+                assert_eq!(pixels(&plain), pixels(&labelled), "{format:?} {width} {alpha}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_label_is_never_written_twice() {
+        for format in CARRIERS {
+            let once = metadata::write(&encode(&picture(16, false), format), format, &label());
+            let once = once.expect("it is labelled");
+            let twice = metadata::write(&once, format, &label());
+            assert_eq!(twice, Err(LabelError::Labelled { format: format.name() }));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_labelled_is_named() {
+        let tiff = encode(&picture(16, false), Format::Tiff);
+        let refused = metadata::write(&tiff, Format::Tiff, &label());
+        assert_eq!(refused, Err(LabelError::Unsupported { format: "tiff" }));
+        for format in CARRIERS {
+            for bytes in [&b""[..], &tiff, &encode(&picture(16, false), format)[..12]] {
+                let refused = metadata::write(bytes, format, &label());
+                if !(format == Format::Jpeg && bytes.len() == 12) {
+                    assert!(matches!(refused, Err(LabelError::Damaged { .. })), "{format:?} {refused:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn text_chunks_of_both_kinds_are_read() {
+        let infotext = b"Steps: 20, Sampler: Euler a";
+        let plain = png_with(b"tEXt", &[&b"parameters\0"[..], infotext].concat());
+        let international = png_with(b"iTXt", &[&b"parameters\0\0\0\0\0"[..], infotext].concat());
+        for png in [plain, international] {
+            let claims = metadata::read(&png);
+            assert_eq!(claims.len(), 1, "{claims:?}");
+            assert_eq!(claims[0].source, "png:parameters");
+        }
+        let compressed = png_with(b"iTXt", &[&b"parameters\0\x01\0\0\0"[..], infotext].concat());
+        assert_eq!(metadata::read(&compressed), []);
+    }
+
+    #[test]
+    fn a_file_without_marks_claims_nothing() {
+        for format in Format::ALL {
+            assert_eq!(metadata::read(&encode(&picture(16, false), format)), []);
+        }
+        assert_eq!(metadata::read(b""), []);
+    }
+
+    #[test]
+    fn lengths_that_reach_beyond_the_file_are_harmless() {
+        for (head, tail) in [
+            (PNG, &b"\xff\xff\xff\xfftEXt"[..]),
+            (PNG, b"\0\0\0\x05tEXta"),
+            (b"\xff\xd8", b"\xff\xe1\xff\xff"),
+            (b"\xff\xd8", b"\xff\xe1\0\0\xff\xe1\0\x01"),
+            (b"RIFF\xff\xff\xff\xffWEBP", b"XMP \xff\xff\xff\xff"),
+        ] {
+            assert_eq!(metadata::read(&[head, tail].concat()), []);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_are_read_without_a_panic(start in 0usize..4, rest: Vec<u8>) {
+            let head: [&[u8]; 4] = [PNG, b"\xff\xd8\xff\xe1", b"RIFF\0\0\0\0WEBP", b""];
+            let bytes = [head[start], &rest].concat();
+            metadata::read(&bytes);
+            for format in CARRIERS {
+                let _ = metadata::write(&bytes, format, &label()).is_ok();
+            }
+        }
+
+        #[test]
+        fn a_damaged_label_is_read_without_a_panic(at in 0usize..2000, byte: u8, which in 0usize..3) {
+            let format = CARRIERS[which];
+            let plain = encode(&picture(16, false), format);
+            let mut bytes = metadata::write(&plain, format, &label()).expect("it is labelled");
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            metadata::read(&bytes);
+        }
+    }
+}
