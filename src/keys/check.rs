@@ -126,6 +126,9 @@ fn profile(leaf: &X509Certificate<'_>) -> Result<(), Fault> {
     if leaf.issuer_uid.is_some() || leaf.subject_uid.is_some() {
         return Err(Fault::UniqueIds);
     }
+    if leaf.subject().iter_organization().next().is_none() {
+        return Err(Fault::NoOrganisation { subject: leaf.subject().to_string() });
+    }
     let mut usage = Err(Fault::NoKeyUsage);
     let mut purpose = Err(Fault::NoExtendedKeyUsage);
     let mut authority = Err(Fault::NoAuthorityKeyIdentifier);

@@ -53,6 +53,8 @@ pub enum Fault {
     SelfSigned { subject: String },
     #[error("basicConstraints says CA:TRUE; expected an end-entity certificate (CA:FALSE)")]
     CertificateAuthority,
+    #[error("the subject {subject:?} has no organizationName (O), which the C2PA SDK reads as the issuer")]
+    NoOrganisation { subject: String },
     #[error("the keyUsage extension is missing; expected digitalSignature")]
     NoKeyUsage,
     #[error("keyUsage is {found}; expected digitalSignature without keyCertSign")]

@@ -60,6 +60,7 @@ fn params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::OrganizationName, "tests");
     params.not_before = NOW - Duration::days(1);
     params.not_after = NOW + Duration::days(30);
     params
@@ -260,6 +261,10 @@ fn every_fault_of_a_certificate_has_its_name() {
     );
     let authority = fault(|leaf| leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
     assert_eq!(authority, Fault::CertificateAuthority);
+    let nobody = fault(|leaf| {
+        leaf.distinguished_name.remove(DnType::OrganizationName);
+    });
+    assert_eq!(nobody, Fault::NoOrganisation { subject: "CN=leaf".into() });
     let usage = fault(|leaf| leaf.key_usages = vec![KeyUsagePurpose::KeyEncipherment]);
     assert!(matches!(usage, Fault::KeyUsage { .. }), "{usage}");
     for purpose in [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any] {

@@ -151,6 +151,10 @@ impl<'a> Pen<'a> {
         if reason.contains("self-signed") {
             return Some("it is self-signed; expected a leaf signed by another certificate".into());
         }
+        // The SDK reads the organisation and reports its absence as the absence of the whole chain.
+        if reason.contains("could not find signing certificate chain") {
+            return Some("its subject has no organizationName (O)".into());
+        }
         if !reason.contains("certificate") {
             return None;
         }
@@ -163,9 +167,10 @@ impl<'a> Pen<'a> {
             .map(|(_, name)| *name)
             .collect();
         Some(if missing.is_empty() {
-            "expected CA:FALSE, keyUsage digitalSignature and extendedKeyUsage emailProtection, \
-             documentSigning or c2pa-kp-claimSigning"
-                .into()
+            format!(
+                "{reason}; expected CA:FALSE, keyUsage digitalSignature and extendedKeyUsage emailProtection, \
+                 documentSigning or c2pa-kp-claimSigning"
+            )
         } else {
             format!("it has no {}", missing.join(" and no "))
         })
