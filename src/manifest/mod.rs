@@ -1,1 +1,42 @@
-//! manifest
+//! The signed statement inside a picture: a C2PA manifest, written and read. The only door of c2pa.
+//!
+//! Decided here, once (see `build`): `c2pa.created` with `trainedAlgorithmicMedia`; the reference as an
+//! `inputTo` ingredient, with its own manifest store; the facts twice, in the parameters of the created
+//! action (which nobody can redact) and in an `org.vidimus.derivation` assertion (which others can read).
+//! No network, ever: the SDK is built without an HTTP client.
+
+mod build;
+mod read;
+mod reading;
+mod sign;
+mod statement;
+
+pub use read::{ReadError, read, read_detached};
+pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, State};
+pub use sign::{Credential, ReferenceAsset, SignError, SignedAsset, sign};
+pub use statement::{Derivation, PolicyReference, Software, Statement, WatermarkReference};
+
+use c2pa::{Context, Settings};
+
+/// A file over this many bytes is not read: the SDK leaves the cost of large input to its host.
+pub const LIMIT_BYTES: usize = 512 << 20;
+
+/// Version of the C2PA specification that our manifests keep.
+const SPEC_VERSION: &str = "2.4.0";
+
+/// How the SDK works for us, with `anchors` (PEM) as the only trusted roots.
+fn context(anchors: &[String]) -> c2pa::Result<Context> {
+    let mut settings = Settings::new()
+        // Off by default in 0.90.22, whatever its documentation says.
+        .with_value("verify.verify_after_sign", true)?
+        .with_value("verify.remote_manifest_fetch", false)?
+        .with_value("verify.ocsp_fetch", false)?
+        .with_value("builder.thumbnail.enabled", false)?
+        .with_value("builder.actions.all_actions_included", true)?
+        // What is not listed is "gathered": carried, but not attributed to the signer.
+        .with_value("builder.created_assertion_labels", build::CREATED.map(str::to_owned).to_vec())?;
+    if !anchors.is_empty() {
+        settings = settings.with_value("trust.user_anchors", anchors.join("\n"))?;
+    }
+    Context::new().with_settings(settings)
+}

@@ -1,0 +1,422 @@
+use std::fs;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_ED25519,
+};
+use tempfile::TempDir;
+use time::Duration;
+use time::macros::datetime;
+
+use super::*;
+
+const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+fn entropy(n: u8) -> Entropy {
+    Entropy { root: [n; 32], signing: [n + 1; 32], watermark: [n + 2; 32] }
+}
+
+fn made() -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    Keys::create(dir.path(), NOW, &entropy(1)).expect("keys are made");
+    dir
+}
+
+/// What `load` says about the keys in `dir`.
+fn complaint(dir: &TempDir) -> KeyError {
+    Keys::load(dir.path(), NOW).expect_err("it is refused")
+}
+
+fn write_private(dir: &TempDir, name: &str, text: &str) {
+    files::write(&dir.path().join(name), text, files::Access::Private, files::Existing::Replace)
+        .expect("it is written");
+}
+
+/// A leaf by a good root, changed by `change`; chain and key as PEM.
+fn leaf(change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    leaf_for(&KeyPair::generate_for(&PKCS_ED25519).expect("a key"), change)
+}
+
+fn leaf_for(key: &KeyPair, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    let (root, root_key) = root();
+    let mut leaf = params("leaf");
+    leaf.is_ca = IsCa::ExplicitNoCa;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
+    leaf.use_authority_key_identifier_extension = true;
+    change(&mut leaf);
+    let certificate = leaf.signed_by(key, &Issuer::new(root, root_key)).expect("it is signed");
+    (certificate.pem(), key.serialize_pem())
+}
+
+fn root() -> (CertificateParams, KeyPair) {
+    let mut root = params("root");
+    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    (root, KeyPair::generate_for(&PKCS_ED25519).expect("a key"))
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.distinguished_name.push(DnType::OrganizationName, "tests");
+    params.not_before = NOW - Duration::days(1);
+    params.not_after = NOW + Duration::days(30);
+    params
+}
+
+fn import(chain: &str, key: &str) -> Result<(TempDir, Keys), KeyError> {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = Keys::import(dir.path(), chain, key, NOW, &[9; 32])?;
+    Ok((dir, keys))
+}
+
+fn fault(change: impl FnOnce(&mut CertificateParams)) -> Fault {
+    let (chain, key) = leaf(change);
+    match import(&chain, &key) {
+        Err(KeyError::Profile { fault, .. }) => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn made_keys_load_and_sign() {
+    let dir = made();
+    let keys = Keys::load(dir.path(), NOW).expect("they load");
+    let key = ed25519_dalek::VerifyingKey::from_bytes(&keys.verifying_key()).expect("a key");
+    let signature = ed25519_dalek::Signature::from_bytes(&keys.sign(b"message"));
+    key.verify_strict(b"message", &signature).expect("it verifies");
+    assert_eq!(keys.watermark_key(), [3; 32]);
+    assert_eq!(keys.anchors().len(), 1);
+    let signer = keys.signer();
+    assert!(signer.common_name.starts_with("vidimus local signer "));
+    assert_eq!(signer.organisation, "vidimus (self-issued)");
+    assert_eq!(signer.not_after - signer.not_before, Duration::days(365));
+    assert!(!signer.serial.is_empty());
+}
+
+#[test]
+fn the_same_entropy_and_time_make_the_same_keys() {
+    let (a, b) = (made(), made());
+    for name in ["signing.key", "chain.pem", "watermark.key"] {
+        let read = |dir: &TempDir| fs::read(dir.path().join(name)).expect("it is there");
+        assert_eq!(read(&a), read(&b), "{name}");
+    }
+}
+
+#[test]
+fn the_roots_private_key_is_nowhere() {
+    let dir = made();
+    let mut files = vec![dir.path().to_path_buf()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(fs::read_dir(&path).expect("it lists").map(|e| e.expect("an entry").path()));
+        } else {
+            let text = fs::read_to_string(&path).expect("it reads");
+            assert_eq!(text.contains("PRIVATE KEY"), path.ends_with("signing.key"), "{}", path.display());
+        }
+    }
+    let chain = fs::read_to_string(dir.path().join("chain.pem")).expect("it reads");
+    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 1, "the root is left out");
+}
+
+#[cfg(unix)]
+#[test]
+fn private_files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = made();
+    let mode =
+        |name: &str| fs::metadata(dir.path().join(name)).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!((mode("signing.key"), mode("watermark.key"), mode("chain.pem")), (0o600, 0o600, 0o644));
+    for name in ["signing.key", "watermark.key"] {
+        let path = dir.path().join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it changes");
+        let found = complaint(&dir);
+        assert!(matches!(found, KeyError::Exposed { mode: 0o640, .. }), "{found}");
+        assert!(found.to_string().ends_with("expected mode 0600, found 0640"), "{found}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("it changes");
+    }
+}
+
+#[test]
+fn keys_are_never_made_over_keys() {
+    let dir = made();
+    let before = fs::read(dir.path().join("signing.key")).expect("it reads");
+    let again = Keys::create(dir.path(), NOW, &entropy(50));
+    assert!(matches!(again, Err(KeyError::Exists { .. })), "{again:?}");
+    assert_eq!(fs::read(dir.path().join("signing.key")).expect("it reads"), before);
+    assert_eq!(Keys::load_public(dir.path()).expect("it loads").anchors.len(), 1);
+}
+
+#[test]
+fn a_failed_creation_leaves_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // A directory where the chain belongs: writing it fails after anchor and watermark key are written.
+    fs::create_dir_all(dir.path().join("chain.pem/x")).expect("a directory");
+    let failed = Keys::create(dir.path(), NOW, &entropy(1));
+    assert!(matches!(failed, Err(KeyError::Io { .. })), "{failed:?}");
+    assert!(!dir.path().join("signing.key").exists());
+    assert!(!dir.path().join("watermark.key").exists());
+    assert_eq!(fs::read_dir(dir.path().join("trust")).expect("it lists").count(), 0);
+}
+
+#[test]
+fn a_watermark_key_that_is_there_is_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write_private(&dir, "watermark.key", &"ab".repeat(32));
+    let keys = Keys::create(dir.path(), NOW, &entropy(1)).expect("keys are made");
+    assert_eq!(keys.watermark_key(), [0xab; 32]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for name in ["signing.key", "chain.pem", "watermark.key"] {
+        let dir = made();
+        fs::remove_file(dir.path().join(name)).expect("it is removed");
+        let found = complaint(&dir);
+        assert!(matches!(&found, KeyError::Missing { path, .. } if path.ends_with(name)), "{found}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_pem_is_named() {
+    let dir = made();
+    for text in ["", "rubbish", "-----BEGIN PRIVATE KEY-----\n!!\n-----END PRIVATE KEY-----\n"] {
+        write_private(&dir, "signing.key", text);
+        let found = complaint(&dir);
+        assert!(matches!(found, KeyError::NotPem { .. }), "{found}");
+    }
+}
+
+#[test]
+fn a_key_that_is_no_pkcs8_is_named_by_its_type() {
+    let dir = made();
+    let body = "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for label in ["EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "CERTIFICATE"] {
+        write_private(
+            &dir,
+            "signing.key",
+            &format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"),
+        );
+        let found = complaint(&dir);
+        assert!(matches!(&found, KeyError::NotPkcs8 { found, .. } if found == label), "{found}");
+    }
+    write_private(&dir, "signing.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    assert!(matches!(complaint(&dir), KeyError::NotPkcs8 { .. }));
+}
+
+#[test]
+fn a_key_of_another_algorithm_is_named() {
+    let dir = made();
+    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    write_private(&dir, "signing.key", &key.serialize_pem());
+    let found = complaint(&dir);
+    assert!(matches!(&found, KeyError::NotEd25519 { found, .. } if found == "1.2.840.10045.2.1"), "{found}");
+}
+
+#[test]
+fn a_key_of_another_certificate_is_named() {
+    let (dir, other) = (made(), tempfile::tempdir().expect("a directory"));
+    Keys::create(other.path(), NOW, &entropy(60)).expect("keys are made");
+    fs::copy(other.path().join("signing.key"), dir.path().join("signing.key")).expect("it is copied");
+    let found = complaint(&dir);
+    assert!(matches!(found, KeyError::Mismatch { .. }), "{found}");
+}
+
+#[test]
+fn a_chain_that_is_no_chain_is_named() {
+    let dir = made();
+    for text in ["", "rubbish"] {
+        fs::write(dir.path().join("chain.pem"), text).expect("it is written");
+        assert!(matches!(complaint(&dir), KeyError::NotPem { expected: "CERTIFICATE", .. }));
+    }
+    let text = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+    fs::write(dir.path().join("chain.pem"), text).expect("it is written");
+    assert!(matches!(complaint(&dir), KeyError::NotACertificate { position: 1, .. }));
+}
+
+#[test]
+fn a_certificate_outside_its_time_is_refused_with_both_times() {
+    let dir = made();
+    let late = Keys::load(dir.path(), NOW + Duration::days(366)).expect_err("it has expired");
+    assert!(matches!(late, KeyError::Expired { .. }), "{late}");
+    assert!(
+        late.to_string().contains("expired on 2027-11-24T11:00:00Z; now is 2027-11-25T12:00:00Z"),
+        "{late}"
+    );
+    let early = Keys::load(dir.path(), NOW - Duration::days(1)).expect_err("it is not valid yet");
+    assert!(matches!(early, KeyError::NotYetValid { .. }), "{early}");
+    // The anchors are still there to verify with.
+    assert_eq!(Keys::load_public(dir.path()).expect("it loads").anchors.len(), 1);
+}
+
+#[test]
+fn every_fault_of_a_certificate_has_its_name() {
+    assert_eq!(fault(|leaf| leaf.key_usages.clear()), Fault::NoKeyUsage);
+    assert_eq!(fault(|leaf| leaf.extended_key_usages.clear()), Fault::NoExtendedKeyUsage);
+    assert_eq!(
+        fault(|leaf| leaf.use_authority_key_identifier_extension = false),
+        Fault::NoAuthorityKeyIdentifier
+    );
+    let authority = fault(|leaf| leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+    assert_eq!(authority, Fault::CertificateAuthority);
+    let nobody = fault(|leaf| {
+        leaf.distinguished_name.remove(DnType::OrganizationName);
+    });
+    assert_eq!(nobody, Fault::NoOrganisation { subject: "CN=leaf".into() });
+    let usage = fault(|leaf| leaf.key_usages = vec![KeyUsagePurpose::KeyEncipherment]);
+    assert!(matches!(usage, Fault::KeyUsage { .. }), "{usage}");
+    for purpose in [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::Any] {
+        let named = fault(|leaf| leaf.extended_key_usages = vec![purpose]);
+        assert!(matches!(named, Fault::ExtendedKeyUsage { .. }), "{named}");
+    }
+    let critical = fault(|leaf| {
+        let mut extension = rcgen::CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![5, 0]);
+        extension.set_criticality(true);
+        leaf.custom_extensions.push(extension);
+    });
+    assert_eq!(critical, Fault::CriticalExtension { oid: "1.2.3.4".into() });
+    let ecdsa = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
+    let ed25519 = KeyPair::generate_for(&PKCS_ED25519).expect("a key").serialize_pem();
+    match import(&leaf_for(&ecdsa, |_| ()).0, &ed25519) {
+        Err(KeyError::Profile { fault: Fault::Algorithm { found }, .. }) => {
+            assert_eq!(found, "1.2.840.10045.2.1");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_self_signed_certificate_is_refused() {
+    let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+    let mut leaf = params("alone");
+    leaf.is_ca = IsCa::ExplicitNoCa;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    let chain = leaf.self_signed(&key).expect("it is signed").pem();
+    let refused = import(&chain, &key.serialize_pem());
+    assert!(matches!(refused, Err(KeyError::Profile { fault: Fault::SelfSigned { .. }, .. })), "{refused:?}");
+}
+
+#[test]
+fn a_damaged_watermark_key_is_named() {
+    let dir = made();
+    for (text, found) in [("", 0), ("abc", 3), (&*"g".repeat(64), 64), (&*"a".repeat(65), 65)] {
+        write_private(&dir, "watermark.key", text);
+        let named = complaint(&dir);
+        assert!(matches!(named, KeyError::WatermarkKey { found: n, .. } if n == found), "{named}");
+    }
+}
+
+#[test]
+fn every_complaint_is_one_line() {
+    let dir = made();
+    write_private(&dir, "signing.key", "a\nb\n");
+    assert_eq!(complaint(&dir).to_string().lines().count(), 1);
+    let (chain, key) = leaf(|leaf| leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    let refused = import(&chain, &key).expect_err("it is refused").to_string();
+    assert_eq!(refused.lines().count(), 1);
+    assert!(refused.contains("extendedKeyUsage is serverAuth; expected emailProtection"), "{refused}");
+}
+
+#[test]
+fn verifying_needs_no_keys_at_all() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let none = Keys::load_public(&dir.path().join("nowhere")).expect("it loads");
+    assert_eq!(none, PublicKeys::default());
+    assert_eq!(none.bundle(), "");
+    let dir = made();
+    fs::remove_file(dir.path().join("signing.key")).expect("it is removed");
+    assert_eq!(Keys::load_public(dir.path()).expect("it loads").anchors.len(), 1);
+}
+
+#[test]
+fn an_anchor_that_is_no_certificate_is_named() {
+    let dir = made();
+    fs::write(dir.path().join("trust/zz.pem"), "rubbish").expect("it is written");
+    let named = Keys::load_public(dir.path()).expect_err("it is refused");
+    assert!(matches!(&named, KeyError::NotPem { path, .. } if path.ends_with("trust/zz.pem")), "{named}");
+}
+
+#[test]
+fn rotation_keeps_anchors_watermark_key_and_the_old_chain() {
+    let dir = made();
+    let before = Keys::load(dir.path(), NOW).expect("they load");
+    let later = NOW + Duration::days(500);
+    let after = Keys::rotate(dir.path(), later, &entropy(70)).expect("expired keys can be rotated");
+    assert_ne!(before.verifying_key(), after.verifying_key());
+    assert_eq!(before.watermark_key(), after.watermark_key());
+    assert_eq!(after.anchors().len(), 2);
+    assert!(before.anchors().iter().all(|anchor| after.anchors().contains(anchor)));
+    let retired = dir.path().join("retired").join(before.signer().fingerprint.to_string());
+    let names: Vec<_> =
+        fs::read_dir(&retired).expect("it lists").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(names, ["chain.pem"], "the private key is gone");
+    assert_eq!(fs::read_to_string(retired.join("chain.pem")).expect("it reads"), before.chain_pem());
+    assert_eq!(Keys::export_trust(dir.path()).expect("it exports").matches("BEGIN CERTIFICATE").count(), 2);
+}
+
+#[test]
+fn a_failed_rotation_leaves_the_old_keys() {
+    let dir = made();
+    let before = Keys::load(dir.path(), NOW).expect("they load");
+    write_private(&dir, "watermark.key", "damaged");
+    assert!(Keys::rotate(dir.path(), NOW, &entropy(70)).is_err());
+    write_private(&dir, "watermark.key", &"ab".repeat(32));
+    let after = Keys::load(dir.path(), NOW).expect("they load");
+    assert_eq!(before.signer(), after.signer());
+    assert_eq!(after.anchors().len(), 1);
+    let retired = dir.path().join("retired").join(before.signer().fingerprint.to_string());
+    assert!(!retired.join("chain.pem").exists(), "the chain in use is not retired");
+}
+
+#[test]
+fn an_imported_chain_leaves_its_root_to_the_anchors() {
+    let (root, root_key) = root();
+    let root_pem = root.self_signed(&root_key).expect("it is signed").pem();
+    let key = KeyPair::generate_for(&PKCS_ED25519).expect("a key");
+    let mut leaf = params("imported");
+    leaf.is_ca = IsCa::ExplicitNoCa;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
+    leaf.use_authority_key_identifier_extension = true;
+    let leaf_pem = leaf.signed_by(&key, &Issuer::new(root, root_key)).expect("it is signed").pem();
+    let (_dir, keys) = import(&format!("{leaf_pem}{root_pem}"), &key.serialize_pem()).expect("it imports");
+    assert_eq!(keys.chain_pem().matches("BEGIN CERTIFICATE").count(), 1);
+    assert_eq!(keys.anchors().len(), 1);
+    assert_eq!(keys.signer().common_name, "imported");
+    assert_eq!(keys.watermark_key(), [9; 32]);
+}
+
+#[test]
+fn a_chain_out_of_order_is_named() {
+    let (leaf_pem, key) = leaf(|_| ());
+    let (mut other, other_key) = root();
+    other.distinguished_name.push(DnType::CommonName, "stranger");
+    let stranger = other.self_signed(&other_key).expect("it is signed").pem();
+    let refused = import(&format!("{leaf_pem}{stranger}"), &key);
+    assert!(
+        matches!(refused, Err(KeyError::Profile { fault: Fault::Order { position: 2, .. }, .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let dir = made();
+    let text = format!("{:?}", Keys::load(dir.path(), NOW).expect("they load"));
+    assert!(!text.contains("2, 2, 2") && !text.contains("3, 3, 3"), "{text}");
+}
+
+#[test]
+fn two_that_make_keys_at_once_make_one_pair() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path();
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..4).map(|n| scope.spawn(move || Keys::create(path, NOW, &entropy(n * 10)).is_ok())).collect();
+        threads.into_iter().map(|t| t.join().expect("it ends")).filter(|ok| *ok).count()
+    });
+    assert_eq!(made, 1);
+    assert_eq!(Keys::load(path, NOW).expect("they load").anchors().len(), 1);
+}

@@ -1,0 +1,129 @@
+//! Decided once: what stands where in a manifest of ours (C2PA 2.2, and the conformance rubric 0.2).
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use c2pa::{Builder, BuilderIntent, Context, DigitalSourceType};
+use serde_json::{Map, Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use super::sign::{ReferenceAsset, SignError};
+use super::statement::{Derivation, Software, Statement};
+use super::{SPEC_VERSION, sign};
+
+pub(super) const DERIVATION: &str = "org.vidimus.derivation";
+pub(super) const WATERMARK: &str = "org.vidimus.watermark";
+pub(super) const DISCLOSURE: &str = "c2pa.ai-disclosure";
+/// Prefix of our action parameters: custom names must contain a dot.
+pub(super) const PREFIX: &str = "org.vidimus.";
+/// Assertions attributed to the signer.
+pub(super) const CREATED: [&str; 5] = ["c2pa.actions", "c2pa.ingredient", DISCLOSURE, DERIVATION, WATERMARK];
+
+pub(super) const TRAINED: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
+const REFERENCE: &str = "reference";
+
+/// The manifest of `statement`, ready to be signed.
+pub(super) fn build(
+    context: &Arc<Context>,
+    statement: &Statement,
+    reference: &ReferenceAsset<'_>,
+) -> Result<Builder, SignError> {
+    let facts = facts(&statement.derivation)?;
+    let created = statement
+        .created
+        .format(&Rfc3339)
+        .map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })?;
+    let derivation = &statement.derivation;
+
+    let mut builder = Builder::from_shared_context(context)
+        .with_definition(json!({
+            "title": statement.title,
+            "claim_generator_info": [{
+                "name": statement.claim_generator.name,
+                "version": statement.claim_generator.version,
+                "specVersion": SPEC_VERSION,
+            }],
+        }))
+        .map_err(sign::sdk("describe the output"))?;
+    builder
+        .add_ingredient_from_stream(
+            json!({
+                "title": reference.title,
+                "relationship": "inputTo",
+                "label": REFERENCE,
+                "description": format!("img2img reference, sha256:{}", derivation.source_sha256),
+            })
+            .to_string(),
+            reference.mime,
+            &mut Cursor::new(reference.bytes),
+        )
+        .map_err(sign::sdk("add the reference as an ingredient"))?;
+
+    builder.set_intent(BuilderIntent::Create(DigitalSourceType::TrainedAlgorithmicMedia));
+    builder
+        .add_action(json!({
+            "action": "c2pa.created",
+            "when": created,
+            "digitalSourceType": TRAINED,
+            "softwareAgent": agent(&derivation.engine),
+            "description": "image-to-image variation of a reference",
+            "parameters": parameters(&facts),
+        }))
+        .map_err(sign::sdk("add the created action"))?;
+    add(&mut builder, DERIVATION, &Value::Object(facts))?;
+    add(&mut builder, DISCLOSURE, &disclosure(derivation))?;
+    if let Some(watermark) = &derivation.watermark {
+        // "Bound" is for algorithms on the C2PA list; ours is not.
+        builder
+            .add_action(json!({
+                "action": "c2pa.watermarked.unbound",
+                "when": created,
+                "softwareAgent": agent(&statement.claim_generator),
+            }))
+            .map_err(sign::sdk("add the watermark action"))?;
+        add(&mut builder, WATERMARK, watermark)?;
+    }
+    Ok(builder)
+}
+
+fn add<T: serde::Serialize>(builder: &mut Builder, label: &'static str, data: &T) -> Result<(), SignError> {
+    builder.add_assertion(label, data).map_err(sign::sdk("add an assertion"))?;
+    Ok(())
+}
+
+fn agent(software: &Software) -> Value {
+    json!({ "name": software.name, "version": software.version })
+}
+
+/// The derivation as it is stored, checked to come back as it went in: NaN, for one, would not.
+fn facts(derivation: &Derivation) -> Result<Map<String, Value>, SignError> {
+    let unfit = |reason: String| SignError::Statement { reason };
+    let value = serde_json::to_value(derivation).map_err(|e| unfit(e.to_string()))?;
+    let back = serde_json::from_value::<Derivation>(value.clone()).map_err(|e| unfit(e.to_string()))?;
+    match value {
+        Value::Object(map) if &back == derivation => Ok(map),
+        _ => Err(unfit("the derivation does not survive being written and read".into())),
+    }
+}
+
+/// The facts under our prefix, and the ingredient that the action took.
+fn parameters(facts: &Map<String, Value>) -> Map<String, Value> {
+    let ingredient = ("ingredientIds".to_owned(), json!([REFERENCE]));
+    let facts = facts.iter().map(|(name, value)| (format!("{PREFIX}{name}"), value.clone()));
+    facts.chain([ingredient]).collect()
+}
+
+/// C2PA 2.4, section 18.28.
+fn disclosure(derivation: &Derivation) -> Value {
+    let engine = &derivation.engine;
+    let identifier = match &derivation.model_sha256 {
+        Some(digest) => format!("sha256:{digest}"),
+        None => format!("{}@{}", engine.name, engine.version),
+    };
+    json!({
+        "modelType": "c2pa.types.model",
+        "modelName": engine.name,
+        "modelIdentifier": identifier,
+        "contentProfile": { "humanOversightLevel": "prompt_guided" },
+    })
+}

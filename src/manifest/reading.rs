@@ -1,0 +1,297 @@
+//! What a manifest says, in our words.
+
+use c2pa::validation_results::ValidationState;
+use c2pa::validation_status::ValidationStatus;
+use c2pa::{Ingredient, Manifest, Reader, SignatureInfo};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::statement::Derivation;
+use super::{build, read};
+use crate::digest::Digest;
+
+/// Ingredients of ingredients are followed this far; a hostile store can nest deeper.
+const DEPTH: usize = 8;
+/// Most ingredients that are listed of one manifest.
+const WIDTH: usize = 64;
+
+/// How far a manifest can be believed (C2PA 2.2, section 15.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Intact, and signed under one of the given anchors.
+    Trusted,
+    /// Intact, by a signer unknown here.
+    Valid,
+    /// Broken; `failures` say where.
+    Invalid,
+}
+
+/// What one file's active manifest says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Reading {
+    pub state: State,
+    /// The manifest's name, unique to this signature.
+    pub label: String,
+    pub title: Option<String>,
+    /// Name and version of the program that made the claim.
+    pub claim_generator: Option<String>,
+    pub signer: Option<SignerReading>,
+    /// IPTC digital source type of the first action that names a generative one; failing that, of the
+    /// first action that has any.
+    pub digital_source_type: Option<String>,
+    /// Our facts, from the parameters of the created action: these cannot be redacted.
+    pub created: Option<Derivation>,
+    /// Our facts, from the `org.vidimus.derivation` assertion.
+    pub derivation: Option<Derivation>,
+    /// Whether the two agree.
+    pub agreement: Agreement,
+    /// Everything the validation found wrong, an unknown signer included.
+    pub failures: Vec<Failure>,
+    pub ingredients: Vec<IngredientReading>,
+}
+
+/// Who signed, as the certificate says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SignerReading {
+    pub common_name: Option<String>,
+    /// Organisation in the certificate's subject.
+    pub issuer: Option<String>,
+    pub alg: Option<String>,
+    /// SHA-256 of the leaf certificate's DER.
+    pub fingerprint: Option<Digest>,
+    /// Trusted time-stamp, if there is one (RFC 3339).
+    pub time: Option<String>,
+}
+
+/// Where our facts stand in a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Agreement {
+    /// In action and assertion, and equal.
+    Agree,
+    /// In both, and different.
+    Differ,
+    /// The assertion is missing or unreadable: it may have been redacted.
+    ActionOnly,
+    /// The action does not have them: not a manifest that this program wrote.
+    AssertionOnly,
+    /// Nowhere: not a manifest of this program.
+    Absent,
+}
+
+/// One failed check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// C2PA status code, such as `assertion.dataHash.mismatch`.
+    pub code: String,
+    pub explanation: Option<String>,
+    /// The ingredient assertion it is about; none for the manifest itself.
+    pub ingredient: Option<String>,
+}
+
+/// Something the output was made from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IngredientReading {
+    pub title: Option<String>,
+    /// `inputTo`, `parentOf` or `componentOf`.
+    pub relationship: String,
+    /// Name of the ingredient's own manifest, if it carries one.
+    pub label: Option<String>,
+    /// State of that manifest when it was taken in, as its signer recorded it. The SDK's verdict on the
+    /// output ignores it.
+    pub state: Option<State>,
+    pub failures: Vec<Failure>,
+    /// What the ingredient's own manifest says, as in `Reading`: an update or an edit of an output of ours
+    /// has our facts here and nowhere else.
+    pub digital_source_type: Option<String>,
+    pub created: Option<Derivation>,
+    pub derivation: Option<Derivation>,
+    pub agreement: Agreement,
+    /// What the ingredient was made from, to a depth of 8.
+    pub ingredients: Vec<IngredientReading>,
+}
+
+impl Reading {
+    /// Our facts, wherever they stand; those of the created action come first.
+    pub fn facts(&self) -> Option<&Derivation> {
+        self.created.as_ref().or(self.derivation.as_ref())
+    }
+
+    /// C2PA status codes of all failures.
+    pub fn failure_codes(&self) -> Vec<&str> {
+        self.failures.iter().map(|f| f.code.as_str()).collect()
+    }
+
+    /// Whether the pixels are not those that were signed.
+    pub fn content_differs(&self) -> bool {
+        self.failures.iter().any(|f| f.ingredient.is_none() && f.code == "assertion.dataHash.mismatch")
+    }
+}
+
+impl IngredientReading {
+    /// Our facts in the ingredient's own manifest; those of the created action come first.
+    pub fn facts(&self) -> Option<&Derivation> {
+        self.created.as_ref().or(self.derivation.as_ref())
+    }
+}
+
+/// The active manifest; none if the store has none.
+pub(super) fn reading(reader: &Reader) -> Option<Reading> {
+    let manifest = reader.active_manifest()?;
+    let content = Content::of(manifest);
+    Some(Reading {
+        state: state(reader.validation_state()),
+        label: reader.active_label().unwrap_or_default().to_owned(),
+        title: manifest.title().map(str::to_owned),
+        claim_generator: claim_generator(manifest),
+        signer: manifest.signature_info().map(signer),
+        digital_source_type: content.digital_source_type,
+        created: content.created,
+        derivation: content.derivation,
+        agreement: content.agreement,
+        failures: reader.validation_results().map(failures).unwrap_or_default(),
+        ingredients: ingredients(reader, manifest, DEPTH),
+    })
+}
+
+/// What a manifest says about its asset.
+struct Content {
+    digital_source_type: Option<String>,
+    created: Option<Derivation>,
+    derivation: Option<Derivation>,
+    agreement: Agreement,
+}
+
+impl Content {
+    fn of(manifest: &Manifest) -> Self {
+        let actions = actions(manifest);
+        let created = created(&actions);
+        let derivation = manifest
+            .assertions()
+            .iter()
+            .find(|a| a.label() == build::DERIVATION)
+            .and_then(|a| serde_json::from_value::<Derivation>(a.value().ok()?.clone()).ok());
+        Content {
+            digital_source_type: digital_source_type(&actions),
+            agreement: agreement(created.as_ref(), derivation.as_ref()),
+            created,
+            derivation,
+        }
+    }
+
+    fn none() -> Self {
+        Content { digital_source_type: None, created: None, derivation: None, agreement: Agreement::Absent }
+    }
+}
+
+fn state(state: ValidationState) -> State {
+    match state {
+        ValidationState::Trusted => State::Trusted,
+        ValidationState::Valid => State::Valid,
+        ValidationState::Invalid => State::Invalid,
+    }
+}
+
+fn agreement(action: Option<&Derivation>, assertion: Option<&Derivation>) -> Agreement {
+    match (action, assertion) {
+        (Some(a), Some(b)) if a == b => Agreement::Agree,
+        (Some(_), Some(_)) => Agreement::Differ,
+        (Some(_), None) => Agreement::ActionOnly,
+        (None, Some(_)) => Agreement::AssertionOnly,
+        (None, None) => Agreement::Absent,
+    }
+}
+
+fn signer(info: &SignatureInfo) -> SignerReading {
+    let chain = read::certificates(info.cert_chain()).unwrap_or_default();
+    SignerReading {
+        common_name: info.common_name.clone(),
+        issuer: info.issuer.clone(),
+        alg: info.alg.map(|alg| alg.to_string()),
+        fingerprint: chain.first().map(Digest::of),
+        time: info.time.clone(),
+    }
+}
+
+/// All actions, those attributed to the signer first.
+fn actions(manifest: &Manifest) -> Vec<&Value> {
+    let lists = manifest.assertions().iter().filter(|a| a.label().starts_with("c2pa.actions"));
+    let mut lists: Vec<_> = lists.collect();
+    lists.sort_by_key(|list| !list.created());
+    lists.iter().filter_map(|list| list.value().ok()?.get("actions")?.as_array()).flatten().collect()
+}
+
+fn digital_source_type(actions: &[&Value]) -> Option<String> {
+    let mut types = actions.iter().filter_map(|action| action.get("digitalSourceType")?.as_str());
+    let first = types.clone().next();
+    types.find(|uri| is_generative(uri)).or(first).map(str::to_owned)
+}
+
+/// The IPTC terms for what a trained model made, wholly or in part.
+fn is_generative(uri: &str) -> bool {
+    uri.ends_with("/trainedAlgorithmicMedia") || uri.ends_with("/compositeWithTrainedAlgorithmicMedia")
+}
+
+/// Our facts in the parameters of the created action.
+fn created(actions: &[&Value]) -> Option<Derivation> {
+    let action = actions.iter().find(|a| a.get("action").and_then(Value::as_str) == Some("c2pa.created"))?;
+    let parameters = action.get("parameters")?.as_object()?;
+    let facts: Map<String, Value> = parameters
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(build::PREFIX)?.to_owned(), value.clone())))
+        .collect();
+    serde_json::from_value(Value::Object(facts)).ok()
+}
+
+fn claim_generator(manifest: &Manifest) -> Option<String> {
+    let info = manifest.claim_generator_info.as_ref()?.first()?;
+    Some(match &info.version {
+        Some(version) => format!("{} {version}", info.name),
+        None => info.name.clone(),
+    })
+}
+
+fn failures(results: &c2pa::ValidationResults) -> Vec<Failure> {
+    let own = results.active_manifest().into_iter().flat_map(|codes| codes.failure());
+    let deltas = results.ingredient_deltas().into_iter().flatten().flat_map(|delta| {
+        let uri = delta.ingredient_assertion_uri();
+        delta.validation_deltas().failure().iter().map(move |status| failure(status, Some(uri)))
+    });
+    own.map(|status| failure(status, None)).chain(deltas).collect()
+}
+
+fn failure(status: &ValidationStatus, ingredient: Option<&str>) -> Failure {
+    Failure {
+        code: status.code().to_owned(),
+        explanation: status.explanation().map(str::to_owned),
+        ingredient: ingredient.map(str::to_owned),
+    }
+}
+
+fn ingredients(reader: &Reader, manifest: &Manifest, depth: usize) -> Vec<IngredientReading> {
+    manifest.ingredients().iter().take(WIDTH).map(|i| ingredient(reader, i, depth)).collect()
+}
+
+fn ingredient(reader: &Reader, ingredient: &Ingredient, depth: usize) -> IngredientReading {
+    let results = ingredient.validation_results();
+    let relationship = serde_json::to_value(ingredient.relationship()).ok();
+    let label = ingredient.active_manifest();
+    let manifest = label.and_then(|label| reader.get_manifest(label));
+    let content = manifest.map_or_else(Content::none, Content::of);
+    IngredientReading {
+        title: ingredient.title().map(str::to_owned),
+        relationship: relationship.as_ref().and_then(Value::as_str).unwrap_or("unknown").to_owned(),
+        label: label.map(str::to_owned),
+        state: results.map(|results| state(results.validation_state())),
+        failures: results.map(failures).unwrap_or_default(),
+        digital_source_type: content.digital_source_type,
+        created: content.created,
+        derivation: content.derivation,
+        agreement: content.agreement,
+        ingredients: match manifest {
+            Some(manifest) if depth > 0 => ingredients(reader, manifest, depth - 1),
+            _ => Vec::new(),
+        },
+    }
+}

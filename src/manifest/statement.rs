@@ -1,0 +1,92 @@
+//! What a manifest of ours says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::OffsetDateTime;
+
+use crate::digest::Digest;
+use crate::quantity::{Deviation, Psnr, Seed, Strength};
+
+/// Everything that is signed, except the pixels and the reference itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// Title of the output, for people.
+    pub title: String,
+    /// The program that makes the claim.
+    pub claim_generator: Software,
+    pub created: OffsetDateTime,
+    pub derivation: Derivation,
+}
+
+/// A program and its version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Software {
+    pub name: String,
+    pub version: String,
+}
+
+/// From what, by what and how far: stands in the created action and in `org.vidimus.derivation`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Derivation {
+    /// ULID of the run in the catalog.
+    pub run_id: String,
+    /// ULID of the output in the catalog.
+    pub asset_id: String,
+    pub engine: Software,
+    /// Digest of the model's weights; none for engines without weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_sha256: Option<Digest>,
+    /// Digest of the reference file.
+    pub source_sha256: Digest,
+    /// Digest of the reference's decoded pixels.
+    pub source_pixels_sha256: Digest,
+    pub denoise_strength: Strength,
+    /// What the strength meant for this engine: share of noise at the start, 0 to 1.
+    pub noise_level: f64,
+    pub steps: u32,
+    /// As decimal digits: 64 bits do not fit the numbers of JSON.
+    #[serde(with = "decimal")]
+    pub seed: Seed,
+    /// Private by default: only where the user asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Name and version of the measure behind `deviation`.
+    pub measure: String,
+    pub deviation: Deviation,
+    pub policy: PolicyReference,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<WatermarkReference>,
+}
+
+/// The policy that cleared the output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyReference {
+    pub name: String,
+    pub sha256: Digest,
+    /// Limits by name, such as `minimum_deviation`.
+    pub limits: BTreeMap<String, f64>,
+}
+
+/// The watermark in the pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WatermarkReference {
+    /// Such as `org.vidimus.watermark.1`.
+    pub algorithm: String,
+    pub payload_id: String,
+    /// Distance between unmarked and marked pixels.
+    pub psnr_db: Psnr,
+}
+
+/// A seed as decimal text.
+mod decimal {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(seed: &Seed, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(seed)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seed, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}

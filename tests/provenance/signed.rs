@@ -1,0 +1,295 @@
+//! What a manifest says survives, and what is done to a file shows.
+
+use time::Duration;
+use vidimus::digest::Digest;
+use vidimus::keys::Keys;
+use vidimus::manifest::{self, Agreement, Credential, ReferenceAsset, SignError, State};
+use vidimus::metadata::{self, Label};
+use vidimus::raster::Format;
+
+use crate::support::*;
+
+#[test]
+fn a_signed_file_is_trusted_with_its_anchor_and_valid_without() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in CARRIERS {
+        let signed = signed(&keys, format);
+        let trusted = read(&signed.bytes, format, keys.anchors());
+        assert_eq!(trusted.state, State::Trusted, "{format:?} {:?}", trusted.failures);
+        assert_eq!(trusted.label, signed.label);
+        assert!(trusted.failures.is_empty(), "{:?}", trusted.failures);
+        let unknown = read(&signed.bytes, format, &[]);
+        assert_eq!(unknown.state, State::Valid, "{format:?}");
+        assert_eq!(unknown.failure_codes(), ["signingCredential.untrusted"]);
+        assert_eq!(unknown.derivation, trusted.derivation);
+    }
+}
+
+#[test]
+fn the_facts_come_back_as_they_were_stated() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in CARRIERS {
+        let signed = signed(&keys, format);
+        let reading = read(&signed.bytes, format, keys.anchors());
+        let stated = statement(&picture(format, 9));
+        assert_eq!(reading.created.as_ref(), Some(&stated.derivation), "{format:?}");
+        assert_eq!(reading.derivation.as_ref(), Some(&stated.derivation), "{format:?}");
+        assert_eq!(reading.agreement, Agreement::Agree);
+        assert_eq!(reading.title.as_deref(), Some("variation"));
+        assert_eq!(reading.claim_generator.as_deref(), Some("vidimus 0.1.0"));
+        let source_type = reading.digital_source_type.unwrap_or_default();
+        assert!(source_type.ends_with("/trainedAlgorithmicMedia"), "{source_type}");
+        let signer = reading.signer.expect("it is signed");
+        assert_eq!(signer.common_name.as_deref(), Some(keys.signer().common_name.as_str()));
+        assert_eq!(signer.issuer.as_deref(), Some("vidimus (self-issued)"));
+        assert_eq!(signer.alg.as_deref(), Some("ed25519"));
+        assert_eq!(signer.fingerprint, Some(keys.signer().fingerprint));
+        assert_eq!(signer.time, None);
+    }
+}
+
+#[test]
+fn a_prompt_is_in_the_file_only_when_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let holds = |bytes: &[u8]| bytes.windows(6).any(|w| w == b"virion");
+    let plain = signed(&keys, Format::Png);
+    assert!(!holds(&plain.bytes));
+    let mut asked = statement(&picture(Format::Png, 9));
+    asked.derivation.prompt = Some("electron microscope image of a virion".into());
+    let pen = |message: &[u8]| keys.sign(message).to_vec();
+    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let bytes = picture(Format::Png, 9);
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let told = manifest::sign(&picture(Format::Png, 0), "image/png", &asked, &reference, &credential)
+        .expect("it signs");
+    assert!(holds(&told.bytes));
+}
+
+#[test]
+fn one_flipped_bit_outside_the_manifest_is_invalid() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in [Format::Png, Format::Jpeg, Format::WebP] {
+        let signed = signed(&keys, format);
+        let mut bytes = signed.bytes;
+        // PNG and JPEG carry the manifest in front, WebP at the end: this is picture data in each.
+        let at = if format == Format::WebP { 80 } else { bytes.len() - 40 };
+        bytes[at] ^= 1;
+        match manifest::read(&bytes, format.mime(), keys.anchors()) {
+            Ok(Some(reading)) => {
+                assert_eq!(reading.state, State::Invalid, "{format:?}");
+                assert!(reading.content_differs(), "{format:?} {:?}", reading.failures);
+            }
+            other => panic!("{format:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_manifest_moved_to_other_pixels_is_invalid() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let signed = signed(&keys, Format::Png);
+    let other = picture(Format::Png, 3);
+    let moved = [&other[..33], png_chunk(&signed.bytes, b"caBX"), &other[33..]].concat();
+    let reading = read(&moved, Format::Png, keys.anchors());
+    assert_eq!(reading.state, State::Invalid);
+    assert!(reading.content_differs(), "{:?}", reading.failures);
+}
+
+#[test]
+fn a_reference_with_a_manifest_brings_it_along() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in CARRIERS {
+        let first = signed(&keys, format);
+        let second = sign_with(&keys, &picture(format, 5), format, &first.bytes).expect("it signs");
+        let reading = read(&second.bytes, format, keys.anchors());
+        assert_eq!(reading.state, State::Trusted, "{format:?} {:?}", reading.failures);
+        let [ingredient] = reading.ingredients.as_slice() else { panic!("{:?}", reading.ingredients) };
+        assert_eq!(ingredient.label.as_ref(), Some(&first.label));
+        assert_eq!(ingredient.state, Some(State::Trusted));
+        assert_eq!(ingredient.relationship, "inputTo");
+        assert_eq!(ingredient.title.as_deref(), Some("reference"));
+        assert_eq!(ingredient.facts(), Some(&statement(&picture(format, 9)).derivation));
+        assert_eq!(ingredient.agreement, Agreement::Agree);
+        assert_eq!(ingredient.ingredients.len(), 1, "the reference's own reference");
+    }
+}
+
+#[test]
+fn a_plain_reference_is_an_ingredient_without_a_manifest() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let reading = read(&signed(&keys, Format::Png).bytes, Format::Png, keys.anchors());
+    let [ingredient] = reading.ingredients.as_slice() else { panic!("{:?}", reading.ingredients) };
+    assert_eq!((&ingredient.label, ingredient.state), (&None, None));
+}
+
+#[test]
+fn a_tampered_reference_is_seen_although_the_output_is_trusted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let mut reference = signed(&keys, Format::Png).bytes;
+    let at = reference.len() - 40;
+    reference[at] ^= 1;
+    let output = sign_with(&keys, &picture(Format::Png, 5), Format::Png, &reference).expect("it signs");
+    let reading = read(&output.bytes, Format::Png, keys.anchors());
+    assert_eq!(reading.state, State::Trusted, "this is the SDK's verdict; ours is on the ingredient");
+    let [ingredient] = reading.ingredients.as_slice() else { panic!("{:?}", reading.ingredients) };
+    assert_eq!(ingredient.state, Some(State::Invalid));
+    assert!(ingredient.failures.iter().any(|f| f.code == "assertion.dataHash.mismatch"));
+}
+
+#[test]
+fn a_reference_of_a_type_that_carries_no_manifest_can_still_be_an_ingredient() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let pen = |message: &[u8]| keys.sign(message).to_vec();
+    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let reference = ReferenceAsset { bytes: b"BM not quite", mime: "image/bmp", title: "reference" };
+    let stated = statement(reference.bytes);
+    let output = manifest::sign(&picture(Format::Png, 0), "image/png", &stated, &reference, &credential)
+        .expect("it signs");
+    assert_eq!(read(&output.bytes, Format::Png, keys.anchors()).ingredients.len(), 1);
+}
+
+#[test]
+fn a_recovered_manifest_says_that_the_content_differs_and_still_tells_the_facts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in CARRIERS {
+        let plain = picture(format, 0);
+        let signed = signed(&keys, format);
+        assert!(manifest::read(&plain, format.mime(), &[]).expect("it reads").is_none());
+        let stored = manifest::read_detached(&signed.store, &plain, format.mime(), keys.anchors())
+            .expect("the store reads");
+        assert_eq!(stored.state, State::Invalid, "{format:?}");
+        assert!(stored.content_differs(), "{format:?} {:?}", stored.failures);
+        assert_eq!(stored.label, signed.label);
+        assert_eq!(stored.facts(), Some(&statement(&picture(format, 9)).derivation));
+        let whole = manifest::read_detached(&signed.store, &signed.bytes, format.mime(), keys.anchors())
+            .expect("the store reads");
+        assert_eq!(whole.state, State::Trusted, "{format:?} {:?}", whole.failures);
+    }
+}
+
+#[test]
+fn a_truncated_signed_file_is_never_trusted_and_never_a_panic() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in CARRIERS {
+        let bytes = signed(&keys, format).bytes;
+        for cut in (0..bytes.len()).step_by(131) {
+            match manifest::read(&bytes[..cut], format.mime(), keys.anchors()) {
+                Ok(Some(reading)) => assert_eq!(reading.state, State::Invalid, "{format:?} at {cut}"),
+                Ok(None) => {}
+                Err(e) => assert!(!matches!(e, manifest::ReadError::Panic { .. }), "{format:?} {cut} {e}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn outputs_of_rotated_keys_stay_trusted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let before = keys(dir.path());
+    let old = signed(&before, Format::Png);
+    let after = Keys::rotate(dir.path(), today(), &entropy(7)).expect("they rotate");
+    let new = signed(&after, Format::Png);
+    assert_ne!(before.signer().fingerprint, after.signer().fingerprint);
+    for asset in [old, new] {
+        assert_eq!(read(&asset.bytes, Format::Png, after.anchors()).state, State::Trusted);
+    }
+}
+
+#[test]
+fn an_expired_certificate_signs_nothing_and_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let then = today() - Duration::days(400);
+    let keys = Keys::create(dir.path(), then, &entropy(1)).expect("keys are made");
+    let refused = sign_with(&keys, &picture(Format::Png, 0), Format::Png, &picture(Format::Png, 9));
+    match refused {
+        Err(SignError::Certificate { fault }) => assert!(fault.contains("expired"), "{fault}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_key_that_is_not_the_certificates_signs_nothing() {
+    let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
+    let keys = keys(dir.path());
+    let stranger = Keys::create(other.path(), today(), &entropy(40)).expect("keys are made");
+    let pen = |message: &[u8]| stranger.sign(message).to_vec();
+    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let bytes = picture(Format::Png, 9);
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let refused =
+        manifest::sign(&picture(Format::Png, 0), "image/png", &statement(&bytes), &reference, &credential);
+    assert!(matches!(refused, Err(SignError::Signature)), "{refused:?}");
+}
+
+#[test]
+fn a_chain_that_is_no_chain_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let pen = |message: &[u8]| keys.sign(message).to_vec();
+    let bytes = picture(Format::Png, 9);
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    for (chain_pem, root) in [("", false), ("rubbish", false), (keys.anchors()[0].as_str(), true)] {
+        let credential = Credential { chain_pem, sign: &pen, anchors: &[] };
+        let refused = manifest::sign(&bytes, "image/png", &statement(&bytes), &reference, &credential);
+        match refused {
+            Err(SignError::Chain { .. }) if !root => {}
+            Err(SignError::Certificate { fault }) if root => {
+                assert!(fault.contains("self-signed"), "{fault}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_number_is_not_signed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let pen = |message: &[u8]| keys.sign(message).to_vec();
+    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let bytes = picture(Format::Png, 9);
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let mut stated = statement(&bytes);
+    stated.derivation.deviation.deviation = f64::NAN;
+    let refused = manifest::sign(&bytes, "image/png", &stated, &reference, &credential);
+    assert!(matches!(refused, Err(SignError::Statement { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_signature_costs_few_bytes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let signed = signed(&keys, Format::Png);
+    assert!(signed.store.len() < 10_000, "{} bytes", signed.store.len());
+}
+
+#[test]
+fn metadata_written_before_signing_is_covered_by_the_signature() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in [Format::Png, Format::Jpeg, Format::WebP] {
+        let label =
+            Label { tool: "vidimus 0.1.0".into(), engine: "patch 1".into(), source: Digest::of("source") };
+        let labelled = metadata::write(&picture(format, 0), format, &label).expect("it is labelled");
+        let signed = sign_with(&keys, &labelled, format, &picture(format, 9)).expect("it signs");
+        assert_eq!(read(&signed.bytes, format, keys.anchors()).state, State::Trusted, "{format:?}");
+        let claims = metadata::read(&signed.bytes);
+        assert!(claims.iter().any(|c| c.ai && c.source == "xmp"), "{format:?} {claims:?}");
+        let at = signed.bytes.windows(12).position(|w| w == b"vidimus 0.1.").expect("the label is there");
+        let mut changed = signed.bytes;
+        changed[at] ^= 0x20;
+        let reading = read(&changed, format, keys.anchors());
+        assert_eq!(reading.state, State::Invalid, "{format:?}");
+    }
+}
