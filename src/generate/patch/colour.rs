@@ -44,10 +44,8 @@ impl Colour {
         let n = planes.len();
         let turned: Vec<Plane> = (0..n)
             .map(|c| {
-                let weights: Vec<f32> =
-                    (0..n).map(|i| (self.axes[c][i] * self.scale[c]) as f32).collect();
-                let offset: f64 =
-                    (0..n).map(|i| self.mean[i] * self.axes[c][i] * self.scale[c]).sum();
+                let weights: Vec<f32> = (0..n).map(|i| (self.axes[c][i] * self.scale[c]) as f32).collect();
+                let offset: f64 = (0..n).map(|i| self.mean[i] * self.axes[c][i] * self.scale[c]).sum();
                 Plane::from_fn(planes[0].width(), planes[0].height(), |x, y| {
                     (0..n).map(|i| planes[i].at(x, y) * weights[i]).sum::<f32>() - offset as f32
                 })
@@ -61,8 +59,7 @@ impl Colour {
         let n = image.channels;
         let planes: Vec<Plane> = (0..n)
             .map(|i| {
-                let weights: Vec<f32> =
-                    (0..n).map(|c| (self.axes[c][i] / self.scale[c]) as f32).collect();
+                let weights: Vec<f32> = (0..n).map(|c| (self.axes[c][i] / self.scale[c]) as f32).collect();
                 let data = image
                     .data
                     .chunks_exact(n)

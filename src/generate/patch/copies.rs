@@ -54,9 +54,7 @@ impl Regions {
 
 /// Whether `b`, the match of a pixel (dy, dx) further on, continues `a`.
 fn coherent(a: Match, b: Match, dy: i32, dx: i32) -> bool {
-    a.copy == b.copy
-        && (b.y - a.y - dy).abs() <= TOLERANCE
-        && (b.x - a.x - dx).abs() <= TOLERANCE
+    a.copy == b.copy && (b.y - a.y - dy).abs() <= TOLERANCE && (b.x - a.x - dx).abs() <= TOLERANCE
 }
 
 /// Root of `i`, shortening the way for the next time.

@@ -167,9 +167,8 @@ mod tests {
             let copy = copy(&reference, index, 0.7, 5);
             for i in 0..60 * 50 {
                 let (y, x) = (copy.origin_y.data()[i] * 50.0, copy.origin_x.data()[i] * 60.0);
-                let inside = copy.outside.data()[i] == 0.0
-                    && (3.0..46.0).contains(&y)
-                    && (3.0..56.0).contains(&x);
+                let inside =
+                    copy.outside.data()[i] == 0.0 && (3.0..46.0).contains(&y) && (3.0..56.0).contains(&x);
                 if inside {
                     assert!((copy.image.data[i] - (x + 0.1 * y)).abs() < 0.05, "copy {index}");
                 }

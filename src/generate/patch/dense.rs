@@ -36,8 +36,7 @@ impl Panels {
     pub fn multiply(&self, rows: &[f32], out: &mut [f32]) {
         let stride = self.stride();
         for (p, panel) in self.data.chunks_exact(self.depth * WIDE).enumerate() {
-            for (group, out) in
-                rows.chunks_exact(TALL * self.depth).zip(out.chunks_exact_mut(TALL * stride))
+            for (group, out) in rows.chunks_exact(TALL * self.depth).zip(out.chunks_exact_mut(TALL * stride))
             {
                 let sums = self.tile(group, panel);
                 for (row, sums) in out.chunks_exact_mut(stride).zip(sums) {

@@ -56,7 +56,8 @@ impl Bank {
         let dim = patch * patch * sources.channels();
         let basis = Basis::<DEPTH>::of_rows(&rows, patch, dim);
         let values: Vec<[f32; DEPTH]> = rows.par_chunks_exact(dim).map(|row| basis.components(row)).collect();
-        let half_norms: Vec<f32> = values.iter().map(|v| 0.5 * v.iter().map(|x| x * x).sum::<f32>()).collect();
+        let half_norms: Vec<f32> =
+            values.iter().map(|v| 0.5 * v.iter().map(|x| x * x).sum::<f32>()).collect();
         let mean_norm = 2.0 * half_norms.iter().sum::<f32>() / half_norms.len().max(1) as f32;
         let columns = Panels::new(DEPTH, values.len(), |k, j| values[j][k]);
         let reach = OWN_REACH * width.min(height) as f64;

@@ -174,9 +174,8 @@ mod tests {
     #[test]
     fn a_projection_is_the_dot_product_of_the_centred_patch() {
         let stream = Stream::new(3, "test");
-        let planes = [0u64, 1].map(|c| {
-            Plane::from_fn(21, 17, |x, y| stream.child(c).uniform((y * 21 + x) as u64) as f32)
-        });
+        let planes = [0u64, 1]
+            .map(|c| Plane::from_fn(21, 17, |x, y| stream.child(c).uniform((y * 21 + x) as u64) as f32));
         let image = Image::from_planes(&planes);
         let basis = Basis::<16>::of(&image, 5, 10_000, stream);
         let all = basis.project(&image);

@@ -24,7 +24,8 @@ mod tests {
 
     #[test]
     fn small_differences_vanish_and_large_ones_are_bounded() {
-        let reference = Image::from_planes(&[Plane::from_fn(40, 40, |x, _| if x % 2 == 0 { 1.0 } else { -1.0 })]);
+        let reference =
+            Image::from_planes(&[Plane::from_fn(40, 40, |x, _| if x % 2 == 0 { 1.0 } else { -1.0 })]);
         let mut near = reference.map_planes(|p| p.map(|v| v * 0.95 + 0.05));
         finish(&mut near, &reference);
         assert!(near.data.iter().zip(&reference.data).all(|(a, b)| (a - b).abs() < 1e-3));

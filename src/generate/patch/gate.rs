@@ -28,8 +28,7 @@ fn unit<const N: usize>(stream: Stream) -> [f32; N] {
 }
 
 fn quantiles<const N: usize>(set: &[[f32; N]], direction: &[f32; N]) -> Vec<f32> {
-    let mut along: Vec<f32> =
-        set.iter().map(|v| v.iter().zip(direction).map(|(x, d)| x * d).sum()).collect();
+    let mut along: Vec<f32> = set.iter().map(|v| v.iter().zip(direction).map(|(x, d)| x * d).sum()).collect();
     along.sort_unstable_by(f32::total_cmp);
     let last = along.len().saturating_sub(1);
     (0..QUANTILES).map(|i| along[(i * last + (QUANTILES - 1) / 2) / (QUANTILES - 1)]).collect()
@@ -44,13 +43,16 @@ mod tests {
         let stream = Stream::new(5, "gate");
         let set = |child: u64, width: f32| -> Vec<[f32; 16]> {
             let normal = stream.child(child);
-            (0..600).map(|i| std::array::from_fn(|k| width * normal.normal(16 * i + k as u64) as f32)).collect()
+            (0..600)
+                .map(|i| std::array::from_fn(|k| width * normal.normal(16 * i + k as u64) as f32))
+                .collect()
         };
         let reference = set(0, 1.0);
         assert_eq!(sliced_wasserstein(&reference, &reference, stream), 0.0);
         let (like, wide) = (set(1, 1.0), set(2, 1.5));
         assert!(
-            sliced_wasserstein(&like, &reference, stream) < 0.5 * sliced_wasserstein(&wide, &reference, stream)
+            sliced_wasserstein(&like, &reference, stream)
+                < 0.5 * sliced_wasserstein(&wide, &reference, stream)
         );
     }
 }

@@ -14,7 +14,8 @@ pub fn symmetric_eigen(mut a: Vec<f64>, n: usize) -> (Vec<f64>, Vec<Vec<f64>>) {
     (0..n).for_each(|i| v[i * n + i] = 1.0);
     let total: f64 = a.iter().map(|x| x * x).sum();
     for _sweep in 0..30 {
-        let off: f64 = (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j].powi(2)).sum();
+        let off: f64 =
+            (0..n).flat_map(|i| (0..i).map(move |j| (i, j))).map(|(i, j)| a[i * n + j].powi(2)).sum();
         if off <= 1e-22 * total {
             break;
         }
@@ -87,7 +88,9 @@ fn covariance(samples: &[f32], mean: &[f32], dim: usize) -> Vec<f64> {
             for i in 0..dim {
                 let out = &mut sum[i * dim + i..(i + 1) * dim];
                 let (ai, bi, ci, di) = (a[i], b[i], c[i], d[i]);
-                for ((((o, a), b), c), d) in out.iter_mut().zip(&a[i..]).zip(&b[i..]).zip(&c[i..]).zip(&d[i..]) {
+                for ((((o, a), b), c), d) in
+                    out.iter_mut().zip(&a[i..]).zip(&b[i..]).zip(&c[i..]).zip(&d[i..])
+                {
                     *o += ai * a + bi * b + ci * c + di * d;
                 }
             }
@@ -112,9 +115,8 @@ fn covariance(samples: &[f32], mean: &[f32], dim: usize) -> Vec<f64> {
 fn leading(matrix: &[f64], dim: usize, count: usize) -> Vec<Vec<f32>> {
     let width = (count + 8).min(dim);
     let start = Stream::new(0, "patch subspace");
-    let mut basis: Vec<Vec<f64>> = (0..width)
-        .map(|i| (0..dim).map(|j| start.uniform((i * dim + j) as u64) - 0.5).collect())
-        .collect();
+    let mut basis: Vec<Vec<f64>> =
+        (0..width).map(|i| (0..dim).map(|j| start.uniform((i * dim + j) as u64) - 0.5).collect()).collect();
     orthonormalise(&mut basis);
     for _ in 0..8 {
         basis = multiply(matrix, dim, &basis);
@@ -201,7 +203,16 @@ mod tests {
         let stream = Stream::new(2, "samples");
         let dim = 20;
         let samples: Vec<f32> = (0..1000 * dim)
-            .map(|i| stream.normal(i as u64) as f32 * if i % dim == 4 { 9.0 } else if i % dim == 11 { 5.0 } else { 0.5 })
+            .map(|i| {
+                stream.normal(i as u64) as f32
+                    * if i % dim == 4 {
+                        9.0
+                    } else if i % dim == 11 {
+                        5.0
+                    } else {
+                        0.5
+                    }
+            })
             .collect();
         let (_, axes) = principal_axes(&samples, dim, 2);
         assert!(axes[0][4].abs() > 0.99 && axes[1][11].abs() > 0.99);

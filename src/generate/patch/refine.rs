@@ -14,7 +14,7 @@ use super::image::Image;
 use super::layout::Layout;
 use super::pyramid::{Pyramid, patch_width};
 use super::schedule::{Schedule, geometric, noised};
-use super::search::{Costs, Field, Match, Search};
+use super::search::{Costs, Field, Search};
 use super::sources::Sources;
 use super::step;
 use super::vote::vote;
@@ -100,7 +100,15 @@ pub fn refine<const N: usize>(
         let sigma = if noisy_already { 0.0 } else { *sigma };
         let query = noised(&drawing.image, sigma, stream.child(4).child(i as u64));
         let iterations = if fresh && i == 0 { 5 } else { 3 };
-        learnt.search(context, sources, &keys, &query, &mut field, iterations, stream.child(5).child(i as u64));
+        learnt.search(
+            context,
+            sources,
+            &keys,
+            &query,
+            &mut field,
+            iterations,
+            stream.child(5).child(i as u64),
+        );
         let kernel = 2.2 + (narrow - 2.2) * i as f64 / (sigmas.len() - 1).max(1) as f64;
         drawing.image = vote(&sources.images, &field, learnt.basis.patch, kernel);
         if let (false, Some(tone)) = (first, &drawing.tone) {
@@ -155,7 +163,9 @@ impl<const N: usize> Learnt<N> {
             .into_par_iter()
             .map(|i| {
                 let query = self.quantiser.quantise(own[pick(stream.child(1), i)]);
-                (0..4000).fold(i32::MAX, |best, j| best.min(distance(&query, &other[pick(stream.child(2), j)], best)))
+                (0..4000).fold(i32::MAX, |best, j| {
+                    best.min(distance(&query, &other[pick(stream.child(2), j)], best))
+                })
             })
             .collect();
         *nearest.select_nth_unstable(150).1 as f32

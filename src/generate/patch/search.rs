@@ -30,7 +30,11 @@ impl Field {
     pub fn random(width: usize, height: usize, copies: usize, stream: Stream) -> Self {
         let draw = |i: u64, n: usize| stream.below(i, n as u64) as i32;
         let matches = (0..(width * height) as u64)
-            .map(|i| Match { copy: draw(3 * i, copies), y: draw(3 * i + 1, height), x: draw(3 * i + 2, width) })
+            .map(|i| Match {
+                copy: draw(3 * i, copies),
+                y: draw(3 * i + 1, height),
+                x: draw(3 * i + 2, width),
+            })
             .collect();
         Field { width, height, matches, distances: Vec::new() }
     }
@@ -148,7 +152,11 @@ impl<const N: usize> Search<'_, N> {
     fn random(&self, bits: u64, turn: u64, best: Match, reach: f32, size: (usize, usize)) -> Match {
         let part = |shift: u32, n: u64| (((bits >> shift) & 0xFFFF) * n >> 16) as i32;
         if turn.is_multiple_of(2) {
-            return Match { copy: part(32, self.copies as u64), y: part(0, size.1 as u64), x: part(16, size.0 as u64) };
+            return Match {
+                copy: part(32, self.copies as u64),
+                y: part(0, size.1 as u64),
+                x: part(16, size.0 as u64),
+            };
         }
         let radius = (reach / (1 << (turn / 2)) as f32).max(1.0) as u64;
         let step = |shift| part(shift, 2 * radius + 1) - radius as i32;
@@ -250,14 +258,8 @@ mod tests {
             })
             .collect();
         let bias = vec![0; sources.len()];
-        let costs = Costs {
-            bias: &bias,
-            own_place: 0,
-            own_radius: 0,
-            barred: &[],
-            barred_cost: 0,
-            barred_radius: 0,
-        };
+        let costs =
+            Costs { bias: &bias, own_place: 0, own_radius: 0, barred: &[], barred_cost: 0, barred_radius: 0 };
         let search = Search { query: &query, sources: &sources, copies: 2, costs, stream };
         let mut field = Field::random(width, height, 2, stream.child(7));
         search.run(&mut field, 30);

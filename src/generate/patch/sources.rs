@@ -25,7 +25,9 @@ impl Sources {
         };
         for copy in corpus {
             let copy = copy.resized(width, height);
-            sources.origins.extend(copy.origin_y.data().iter().copied().zip(copy.origin_x.data().iter().copied()));
+            sources
+                .origins
+                .extend(copy.origin_y.data().iter().copied().zip(copy.origin_x.data().iter().copied()));
             sources.outside.extend_from_slice(copy.outside.data());
             sources.images.push(copy.image);
         }
