@@ -9,10 +9,16 @@ use crate::random::Stream;
 use super::dense::{Panels, exp};
 use super::features::Basis;
 use super::image::Image;
+use super::search::Match;
 use super::sources::Sources;
 
 /// Principal components of a patch.
 const DEPTH: usize = 64;
+/// Components that are compared under noise above [`COARSE_NOISE`], which drowns the others.
+const COARSE_DEPTH: usize = 32;
+const COARSE_NOISE: f64 = 1.0;
+/// Patches that the components are learnt from.
+const SAMPLES: usize = 2500;
 /// Patches in the bank, at most, unless the in-place copy alone has more.
 const BANK: usize = 5000;
 /// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
@@ -27,14 +33,37 @@ const OWN_REACH: f64 = 0.06;
 /// All patches of the coarsest level.
 pub struct Bank {
     basis: Basis<DEPTH>,
-    /// Components of every patch, as columns.
-    columns: Panels,
     values: Vec<[f32; DEPTH]>,
-    half_norms: Vec<f32>,
+    fine: Keys,
+    coarse: Keys,
     mean_norm: f32,
     /// For every row (column) of the level the Gaussian nearness of every patch's origin, one after another.
     near_y: Vec<f32>,
     near_x: Vec<f32>,
+    /// Where every patch stands, and back: the patch of every pixel of every copy, or `NONE`.
+    places: Vec<Match>,
+    slots: Vec<u32>,
+    size: (usize, usize),
+}
+
+/// No patch: an index beyond every bank.
+const NONE: u32 = u32::MAX;
+/// A barred source is barred this many pixels around, too.
+const BAR_REACH: i32 = 2;
+
+/// The patches as a query is compared with them.
+struct Keys {
+    depth: usize,
+    /// The leading components of every patch, as columns.
+    columns: Panels,
+    half_norms: Vec<f32>,
+}
+
+impl Keys {
+    fn new(values: &[[f32; DEPTH]], depth: usize) -> Self {
+        let half_norms = values.iter().map(|v| 0.5 * v[..depth].iter().map(|x| x * x).sum::<f32>()).collect();
+        Keys { depth, columns: Panels::new(depth, values.len(), |k, j| values[j][k]), half_norms }
+    }
 }
 
 /// How one step weighs the patches.
@@ -46,6 +75,25 @@ pub struct Posterior {
     pub own_place: f64,
     /// Weight of the balancing duals.
     pub balance: f64,
+    /// Cost of a barred patch, in mean squared patch lengths.
+    pub barred: f64,
+}
+
+/// What a sampler carries from step to step.
+pub struct State {
+    /// Log cost of every patch for its use so far (damped Sinkhorn).
+    duals: Vec<f32>,
+    /// The patch that weighed most for every pixel of the last step.
+    pub matches: Vec<Match>,
+    /// Sources that a pixel should not use, from the last step's coherent regions.
+    pub barred: Vec<Option<Match>>,
+}
+
+/// Result of one block of queries.
+struct Weighed {
+    means: Vec<[f32; DEPTH]>,
+    used: Vec<f32>,
+    best: Vec<usize>,
 }
 
 impl Bank {
@@ -54,12 +102,14 @@ impl Bank {
         let chosen = choose(sources, stream);
         let rows = patches(sources, patch, &chosen);
         let dim = patch * patch * sources.channels();
-        let basis = Basis::<DEPTH>::of_rows(&rows, patch, dim);
+        let sample: Vec<f32> = match chosen.len() > SAMPLES {
+            true => rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect(),
+            false => rows.clone(),
+        };
+        let basis = Basis::<DEPTH>::of_rows(&sample, patch, dim);
         let values: Vec<[f32; DEPTH]> = rows.par_chunks_exact(dim).map(|row| basis.components(row)).collect();
-        let half_norms: Vec<f32> =
-            values.iter().map(|v| 0.5 * v.iter().map(|x| x * x).sum::<f32>()).collect();
-        let mean_norm = 2.0 * half_norms.iter().sum::<f32>() / half_norms.len().max(1) as f32;
-        let columns = Panels::new(DEPTH, values.len(), |k, j| values[j][k]);
+        let fine = Keys::new(&values, DEPTH);
+        let mean_norm = 2.0 * fine.half_norms.iter().sum::<f32>() / values.len().max(1) as f32;
         let reach = OWN_REACH * width.min(height) as f64;
         let near = |n: usize, origin: &dyn Fn(usize) -> f32| {
             let mut table = Vec::with_capacity(n * chosen.len());
@@ -73,7 +123,18 @@ impl Bank {
         };
         let near_y = near(height, &|i| sources.origins[i].0);
         let near_x = near(width, &|i| sources.origins[i].1);
-        Bank { basis, columns, values, half_norms, mean_norm, near_y, near_x }
+        let mut slots = vec![NONE; sources.outside.len()];
+        chosen.iter().enumerate().for_each(|(j, i)| slots[*i] = j as u32);
+        let places = chosen
+            .iter()
+            .map(|i| Match {
+                copy: (i / sources.pixels()) as i32,
+                y: (i % sources.pixels() / width) as i32,
+                x: (i % width) as i32,
+            })
+            .collect();
+        let coarse = Keys::new(&values, COARSE_DEPTH);
+        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x, places, slots, size: (width, height) }
     }
 
     /// Number of patches.
@@ -81,79 +142,43 @@ impl Bank {
         self.values.len()
     }
 
-    /// Posterior mean of the clean picture given the noisy one. `duals` (one for every patch) are
-    /// updated once, so that overused patches cost more the next time (damped Sinkhorn).
-    pub fn denoise(&self, noisy: &Image, posterior: Posterior, duals: &mut [f32]) -> Image {
+    /// The state before the first step.
+    pub fn start(&self) -> State {
+        State { duals: vec![0.0; self.len()], matches: Vec::new(), barred: Vec::new() }
+    }
+
+    /// Posterior mean of the clean picture given the noisy one. Updates duals and matches of `state`.
+    pub fn denoise(&self, noisy: &Image, posterior: Posterior, state: &mut State) -> Image {
         let queries = self.basis.project(noisy);
+        let keys = if posterior.sigma > COARSE_NOISE { &self.coarse } else { &self.fine };
         let precision = (1.0 / (posterior.sigma * posterior.sigma)) as f32;
         let balance = posterior.balance as f32;
-        let own = (0.5 * posterior.own_place) as f32 * self.mean_norm * precision;
         let fixed: Vec<f32> =
-            self.half_norms.iter().zip(&*duals).map(|(n, d)| n * precision + balance * d).collect();
-        let blocks: Vec<(Vec<[f32; DEPTH]>, Vec<f32>)> = queries
-            .par_chunks(BLOCK)
-            .enumerate()
-            .map(|(i, block)| self.weigh(block, i * BLOCK, noisy.width, precision, &fixed, own))
-            .collect();
+            keys.half_norms.iter().zip(&state.duals).map(|(n, d)| n * precision + balance * d).collect();
+        let weigher = Weigher {
+            bank: self,
+            keys,
+            precision,
+            fixed: &fixed,
+            own: (0.5 * posterior.own_place) as f32 * self.mean_norm * precision,
+            bar: (0.5 * posterior.barred) as f32 * self.mean_norm * precision,
+            barred: &state.barred,
+        };
+        let blocks: Vec<Weighed> =
+            queries.par_chunks(BLOCK).enumerate().map(|(i, block)| weigher.weigh(block, i * BLOCK)).collect();
         if balance > 0.0 {
             let mut used = vec![0.0f32; self.len()];
-            for (_, part) in &blocks {
-                used.iter_mut().zip(part).for_each(|(u, p)| *u += p);
+            for block in &blocks {
+                used.iter_mut().zip(&block.used).for_each(|(u, p)| *u += p);
             }
             let fair = queries.len() as f32 / self.len() as f32;
-            for (dual, used) in duals.iter_mut().zip(&used) {
+            for (dual, used) in state.duals.iter_mut().zip(&used) {
                 *dual = (*dual + 0.5 * (used / fair).max(0.01).ln()).clamp(-6.0, 6.0);
             }
         }
-        let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.0).collect();
+        state.matches = blocks.iter().flat_map(|b| &b.best).map(|j| self.places[*j]).collect();
+        let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.means).collect();
         self.overlap(&means, noisy)
-    }
-
-    /// Posterior means of some queries in components, and how much each patch was used for them.
-    fn weigh(
-        &self,
-        block: &[[f32; DEPTH]],
-        first: usize,
-        width: usize,
-        precision: f32,
-        fixed: &[f32],
-        own: f32,
-    ) -> (Vec<[f32; DEPTH]>, Vec<f32>) {
-        let mut rows = [0.0f32; BLOCK * DEPTH];
-        rows.chunks_exact_mut(DEPTH).zip(block).for_each(|(row, query)| row.copy_from_slice(query));
-        let stride = self.columns.stride();
-        let mut scores = vec![0.0f32; BLOCK * stride];
-        self.columns.multiply(&rows, &mut scores);
-        let (mut means, mut used) = (Vec::with_capacity(block.len()), vec![0.0f32; self.len()]);
-        let n = self.len();
-        for (i, scores) in scores.chunks_exact_mut(stride).take(block.len()).enumerate() {
-            let (y, x) = ((first + i) / width, (first + i) % width);
-            let (near_y, near_x) = (&self.near_y[y * n..(y + 1) * n], &self.near_x[x * n..(x + 1) * n]);
-            let scores = &mut scores[..n];
-            for ((score, fixed), (ny, nx)) in scores.iter_mut().zip(fixed).zip(near_y.iter().zip(near_x)) {
-                *score = *score * precision - fixed - own * ny * nx;
-            }
-            let largest = largest(scores);
-            let (mut sum, mut total) = ([0.0f32; DEPTH], 0.0f32);
-            let mut kept = Vec::with_capacity(256);
-            for (j, score) in scores.iter().enumerate() {
-                if *score - largest > NEGLIGIBLE {
-                    let weight = exp(*score - largest);
-                    total += weight;
-                    kept.push((j, weight));
-                }
-            }
-            let scale = 1.0 / total;
-            for (j, weight) in kept {
-                let weight = weight * scale;
-                used[j] += weight;
-                for (s, v) in sum.iter_mut().zip(&self.values[j]) {
-                    *s += weight * v;
-                }
-            }
-            means.push(sum);
-        }
-        (means, used)
     }
 
     /// The picture that overlapping patches agree on, each weighing by a Gaussian of a third of its width.
@@ -184,6 +209,83 @@ impl Bank {
             }
         });
         Image { data, ..*like }
+    }
+}
+
+/// One step's weights.
+struct Weigher<'a> {
+    bank: &'a Bank,
+    keys: &'a Keys,
+    /// 1/σ².
+    precision: f32,
+    /// What every patch costs whoever asks.
+    fixed: &'a [f32],
+    own: f32,
+    bar: f32,
+    barred: &'a [Option<Match>],
+}
+
+impl Weigher<'_> {
+    /// Posterior means of the queries from pixel `first` on, in components.
+    fn weigh(&self, block: &[[f32; DEPTH]], first: usize) -> Weighed {
+        let depth = self.keys.depth;
+        let mut rows = vec![0.0f32; BLOCK * depth];
+        for (row, query) in rows.chunks_exact_mut(depth).zip(block) {
+            row.copy_from_slice(&query[..depth]);
+        }
+        let (n, stride) = (self.bank.len(), self.keys.columns.stride());
+        let mut scores = vec![0.0f32; BLOCK * stride];
+        self.keys.columns.multiply(&rows, &mut scores);
+        let mut done = Weighed { means: Vec::new(), used: vec![0.0f32; n], best: Vec::new() };
+        let mut kept = Vec::with_capacity(256);
+        for (i, scores) in scores.chunks_exact_mut(stride).take(block.len()).enumerate() {
+            let scores = &mut scores[..n];
+            self.charge(scores, first + i);
+            let largest = largest(scores);
+            let (mut total, mut best) = (0.0f32, 0);
+            kept.clear();
+            for (j, score) in scores.iter().enumerate() {
+                if *score - largest > NEGLIGIBLE {
+                    let weight = exp(*score - largest);
+                    total += weight;
+                    kept.push((j, weight));
+                    if *score == largest {
+                        best = j;
+                    }
+                }
+            }
+            let mut sum = [0.0f32; DEPTH];
+            for (j, weight) in &kept {
+                let weight = weight / total;
+                done.used[*j] += weight;
+                for (s, v) in sum.iter_mut().zip(&self.bank.values[*j]) {
+                    *s += weight * v;
+                }
+            }
+            done.means.push(sum);
+            done.best.push(best);
+        }
+        done
+    }
+
+    /// From dot products to logarithms of weights for the query at `pixel`.
+    fn charge(&self, scores: &mut [f32], pixel: usize) {
+        let (width, height) = self.bank.size;
+        let (y, x, n) = (pixel / width, pixel % width, scores.len());
+        let near_y = &self.bank.near_y[y * n..(y + 1) * n];
+        let near_x = &self.bank.near_x[x * n..(x + 1) * n];
+        for ((score, fixed), (ny, nx)) in scores.iter_mut().zip(self.fixed).zip(near_y.iter().zip(near_x)) {
+            *score = *score * self.precision - fixed - self.own * ny * nx;
+        }
+        let Some(bar) = self.barred.get(pixel).copied().flatten() else { return };
+        for (y, x) in (-BAR_REACH..=BAR_REACH).flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx))) {
+            if (y as u32) < height as u32 && (x as u32) < width as u32 {
+                let slot = self.bank.slots[(bar.copy as usize * height + y as usize) * width + x as usize];
+                if let Some(score) = scores.get_mut(slot as usize) {
+                    *score -= self.bar;
+                }
+            }
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use crate::progress::Progress;
 use crate::random::Stream;
 
 use super::super::GenerateError;
-use super::exact::{Bank, MOST_PIXELS, Posterior};
+use super::copies::Regions;
+use super::exact::{Bank, MOST_PIXELS, Posterior, State};
 use super::features::Basis;
 use super::gate::sliced_wasserstein;
 use super::image::Image;
@@ -21,6 +22,10 @@ const ETA: f64 = 0.5;
 /// Drafts from which the best is kept, where the noise is strong enough to lose rare structures.
 const DRAFTS: usize = 3;
 const STRONG_NOISE: f64 = 1.0;
+/// Steps after which the best draft is chosen: its arrangement is settled then.
+const GATE: usize = 8;
+/// Cost of a barred patch, in mean squared patch lengths, at the first step.
+const BARRED: f64 = 1.0;
 
 /// A first picture, and how much noise the refinement may still add to it.
 pub struct Layout {
@@ -47,48 +52,69 @@ pub fn draw(
         return Ok(Layout { image: first(0), noise: schedule.start_noise, steps: 0, noisy: true });
     }
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
-    progress.stage("drawing the layout", (drafts * STEPS) as u64);
+    progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
     let patch = patch_width(schedule.start);
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
     let style = Style::new(sources, patch, seed);
-    let mut best: Option<(f64, Image)> = None;
+    let mut best: Option<(f64, Sampler)> = None;
     for draft in 0..drafts as u64 {
-        let image = sample(&bank, first(draft), schedule, noise.child(draft).child(1), progress)?;
-        let distance = if drafts > 1 { style.distance(&image) } else { 0.0 };
+        let mut sampler = Sampler::new(&bank, first(draft), schedule, noise.child(draft).child(1));
+        sampler.advance(GATE, progress)?;
+        let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
         if best.as_ref().is_none_or(|b| distance < b.0) {
-            best = Some((distance, image));
+            best = Some((distance, sampler));
         }
     }
-    let image = best.map(|b| b.1).unwrap_or_else(|| first(0));
-    Ok(Layout { image, noise: 0.3, steps: STEPS as u32, noisy: false })
+    let (_, mut sampler) = best.expect("there is at least one draft");
+    sampler.advance(STEPS - GATE, progress)?;
+    Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, noisy: false })
 }
 
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
-fn sample(
-    bank: &Bank,
-    noisy: Image,
-    schedule: &Schedule,
+struct Sampler<'a> {
+    bank: &'a Bank,
+    schedule: &'a Schedule,
     stream: Stream,
-    progress: &mut dyn Progress,
-) -> Result<Image, GenerateError> {
-    let sigmas = geometric(schedule.start_noise.max(1.5 * LAST_NOISE), LAST_NOISE, STEPS + 1);
-    let freedom = schedule.freedom();
-    let mut duals = vec![0.0; bank.len()];
-    let (mut x, mut clean) = (noisy.clone(), noisy);
-    for i in 0..STEPS {
-        let posterior = Posterior {
-            sigma: sigmas[i],
-            own_place: freedom * freedom * sigmas[i] / sigmas[0],
-            balance: freedom,
-        };
-        clean = bank.denoise(&x, posterior, &mut duals);
-        let keep = ((1.0 - ETA * ETA).sqrt() * sigmas[i + 1] / sigmas[i]) as f32;
-        let mut next = clean.clone();
-        next.data.iter_mut().zip(&x.data).for_each(|(n, x)| *n += keep * (x - *n));
-        x = noised(&next, ETA * sigmas[i + 1], stream.child(i as u64));
-        step(progress, 1)?;
+    sigmas: Vec<f64>,
+    /// Steps done.
+    done: usize,
+    noisy: Image,
+    clean: Image,
+    state: State,
+}
+
+impl<'a> Sampler<'a> {
+    fn new(bank: &'a Bank, noisy: Image, schedule: &'a Schedule, stream: Stream) -> Self {
+        let sigmas = geometric(schedule.start_noise.max(1.5 * LAST_NOISE), LAST_NOISE, STEPS + 1);
+        Sampler { bank, schedule, stream, sigmas, done: 0, clean: noisy.clone(), noisy, state: bank.start() }
     }
-    Ok(clean)
+
+    fn advance(&mut self, steps: usize, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+        let freedom = self.schedule.freedom();
+        for i in self.done..self.done + steps {
+            let (sigma, next) = (self.sigmas[i], self.sigmas[i + 1]);
+            let posterior = Posterior {
+                sigma,
+                own_place: freedom * freedom * sigma / self.sigmas[0],
+                balance: freedom,
+                barred: BARRED * sigma / self.sigmas[0],
+            };
+            self.clean = self.bank.denoise(&self.noisy, posterior, &mut self.state);
+            if let Some(cap) = self.schedule.copy_cap() {
+                let regions = Regions::of(&self.state.matches, self.clean.width);
+                let cap = cap * self.clean.pixels() as f64;
+                let stream = self.stream.child(STEPS as u64 + i as u64);
+                self.state.barred = regions.excess(&self.state.matches, self.clean.width, cap, stream);
+            }
+            let keep = ((1.0 - ETA * ETA).sqrt() * next / sigma) as f32;
+            let mut x = self.clean.clone();
+            x.data.iter_mut().zip(&self.noisy.data).for_each(|(n, x)| *n += keep * (x - *n));
+            self.noisy = noised(&x, ETA * next, self.stream.child(i as u64));
+            step(progress, 1)?;
+        }
+        self.done += steps;
+        Ok(())
+    }
 }
 
 /// Patch statistics of the reference.

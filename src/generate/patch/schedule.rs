@@ -19,6 +19,10 @@ const SIGMA: [f64; 3] = [0.3, 1.2, 8.0];
 /// A level takes part when its noise is at least this.
 const LEAST_NOISE: f64 = 0.3;
 
+/// Clock (strength 0.6) from which coherent copies are capped, and the caps from there to clock 1.
+const BREAK_FROM: f64 = 0.65;
+const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.02)];
+
 /// What a strength means for one picture. Noise is in units of the reference's standard deviation.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -40,6 +44,12 @@ impl Schedule {
         let noise = interpolate(&points.map(|(x, s)| (x, s.ln())), clock).exp();
         let start = (0..=pyramid.coarsest()).rev().find(|l| noise / factor(*l) >= LEAST_NOISE).unwrap_or(0);
         Schedule { clock, noise, start, start_noise: noise / factor(start) }
+    }
+
+    /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the
+    /// layout is meant to stay.
+    pub fn copy_cap(&self) -> Option<f64> {
+        (self.clock >= BREAK_FROM).then(|| interpolate(&COPY_CAP, self.clock))
     }
 
     /// How far the clock is past 0.4, where copies from a patch's own place begin to be avoided: 0..=1.
