@@ -1,1 +1,339 @@
-//! The embedded engine.
+//! The embedded engine: analytic patch diffusion, without weights.
+//!
+//! A diffusion sampler whose denoiser is the closed-form posterior over the patches of the reference
+//! itself, each patch's own place left out (Kamb & Ganguli 2024), coarse to fine. At small noise the
+//! posterior is the nearest patch, found by PatchMatch (Barnes et al. 2009; Granot et al. 2022).
+
+mod colour;
+mod copies;
+mod corpus;
+mod dense;
+mod exact;
+mod features;
+mod finish;
+mod gate;
+mod image;
+mod layout;
+mod pca;
+mod pyramid;
+mod refine;
+mod schedule;
+mod search;
+mod sources;
+mod vote;
+
+use rayon::prelude::*;
+
+use crate::progress::Progress;
+use crate::raster::Raster;
+
+use super::{Description, Draft, Engine, GenerateError, Record, Request};
+use colour::Colour;
+use copies::Regions;
+use pyramid::Pyramid;
+use refine::{Context, Drawing};
+use schedule::Schedule;
+use sources::Sources;
+
+const NAME: &str = "patch";
+/// Shortest side that can be drawn, in pixels.
+const LEAST_SIDE: u32 = 32;
+
+/// Draws from the patches of the reference alone. Cannot read prompts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PatchEngine;
+
+impl Engine for PatchEngine {
+    fn describe(&self) -> Description {
+        Description { name: NAME, version: "1", model_digest: None, reads_prompt: false }
+    }
+
+    fn generate(
+        &self,
+        reference: &Raster,
+        request: &Request,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        let (width, height) = (reference.width(), reference.height());
+        if width.min(height) < LEAST_SIDE {
+            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
+        }
+        if request.strength.value() == 0.0 {
+            let record = self.record(request, 0.0, 0, 1.0);
+            return Ok(Draft { raster: reference.clone(), record });
+        }
+        self.draw(reference, request, progress)
+    }
+}
+
+impl PatchEngine {
+    fn draw(
+        &self,
+        reference: &Raster,
+        request: &Request,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        let seed = request.seed.0;
+        let (colour, image) = Colour::of(reference);
+        let pyramid = Pyramid::new(image.width, image.height);
+        let schedule = Schedule::new(request.strength, &pyramid);
+
+        let copies = corpus::copies(image.pixels());
+        progress.stage("gathering patches", copies as u64);
+        let corpus: Vec<corpus::Copy> =
+            (0..copies).into_par_iter().map(|k| corpus::copy(&image, k, schedule.clock, seed)).collect();
+        step(progress, copies as u64)?;
+
+        let at = |level: usize| {
+            let (width, height) = pyramid.size(level);
+            Sources::new(&corpus, width, height)
+        };
+        let layout = layout::draw(&at(schedule.start), &pyramid, &schedule, seed, progress)?;
+        let levels = (0..=schedule.start).rev();
+        progress.stage(
+            "refining the picture",
+            levels.clone().map(|l| refine::work(&pyramid, l, l == schedule.start)).sum(),
+        );
+        let mut steps = layout.steps;
+        let context = Context { pyramid: &pyramid, schedule: &schedule, seed };
+        let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
+        let mut layout = Some(layout);
+        for level in levels {
+            let (sources, layout) = (at(level), layout.take());
+            steps += refine::steps(level) as u32;
+            match level {
+                0 => refine::refine::<16>(&context, &sources, level, layout, &mut drawing, progress)?,
+                _ => refine::refine::<24>(&context, &sources, level, layout, &mut drawing, progress)?,
+            }
+        }
+        let largest_copy = drawing.field.as_ref().map_or(0.0, |f| Regions::of(&f.matches, f.width).largest_share());
+        finish::finish(&mut drawing.image, &image);
+        let drawn = Raster::from_planes(&colour.inverse(&drawing.image), reference.depth());
+        let raster = Raster::new(
+            drawn.width(),
+            drawn.height(),
+            drawn.channels(),
+            drawn.samples().clone(),
+            reference.alpha().cloned(),
+        );
+        Ok(Draft { raster, record: self.record(request, schedule.noise, steps, largest_copy) })
+    }
+
+    fn record(&self, request: &Request, noise_level: f64, steps: u32, largest_copy: f64) -> Record {
+        Record {
+            engine: self.describe(),
+            strength: request.strength,
+            seed: request.seed,
+            noise_level,
+            steps,
+            prompt: request.prompt.clone(),
+            prompt_used: false,
+            largest_copy: Some(largest_copy),
+        }
+    }
+}
+
+/// Reports progress, and stops if that is asked.
+fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
+    progress.advance(steps);
+    if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::progress::Silent;
+    use crate::quantity::{Seed, Strength};
+    use crate::random::Stream;
+    use crate::raster::filter::gaussian;
+    use crate::raster::{Channels, Depth, Plane, Samples};
+
+    const WIDTH: usize = 80;
+    const HEIGHT: usize = 60;
+
+    /// Coloured discs on a grainy ground.
+    fn discs() -> Raster {
+        Raster::from_planes(&disc_planes([0.55, 0.35, 0.75], [0.85, 0.80, 0.60]), Depth::Eight)
+    }
+
+    fn disc_planes<const C: usize>(disc: [f32; C], ground: [f32; C]) -> Vec<Plane> {
+        let stream = Stream::new(11, "discs");
+        let centres: Vec<(f64, f64)> = (0..14)
+            .map(|i| {
+                (
+                    stream.range(3 * i, 5.0, WIDTH as f64 * 0.6),
+                    stream.range(3 * i + 1, 5.0, HEIGHT as f64 - 5.0),
+                )
+            })
+            .collect();
+        (0..C)
+            .map(|c| {
+                Plane::from_fn(WIDTH, HEIGHT, |x, y| {
+                    let distance =
+                        |(cx, cy): &(f64, f64)| ((x as f64 - cx).powi(2) + (y as f64 - cy).powi(2)).sqrt();
+                    let nearest = centres.iter().map(distance).fold(f64::INFINITY, f64::min);
+                    let share = (6.0 - nearest).clamp(0.0, 1.0) as f32;
+                    let grain = 0.03 * stream.child(1).normal((y * WIDTH + x) as u64) as f32;
+                    ground[c] + (disc[c] - ground[c]) * share + grain
+                })
+            })
+            .collect()
+    }
+
+    fn draft(reference: &Raster, strength: f64, seed: u64) -> Draft {
+        let strength = Strength::new(strength).expect("within 0..=1");
+        let request = Request { strength, seed: Seed(seed), prompt: None };
+        PatchEngine.generate(reference, &request, &mut Silent).expect("large enough, not cancelled")
+    }
+
+    /// Correlation of the blurred lumas.
+    fn likeness(a: &Raster, b: &Raster) -> f64 {
+        let [a, b] = [a, b].map(|r| gaussian(&r.luma(), 2.4, 3.0));
+        let (ma, mb) = (a.mean(), b.mean());
+        let products =
+            a.data().iter().zip(b.data()).map(|(x, y)| (f64::from(*x) - ma) * (f64::from(*y) - mb));
+        products.sum::<f64>() / a.data().len() as f64 / (a.std() * b.std())
+    }
+
+    #[test]
+    fn strength_zero_is_the_reference_itself() {
+        let reference = discs();
+        let draft = draft(&reference, 0.0, 1);
+        assert_eq!(draft.raster, reference);
+        assert_eq!(
+            (draft.record.steps, draft.record.noise_level, draft.record.largest_copy),
+            (0, 0.0, Some(1.0))
+        );
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_bytes_on_one_two_and_eight_threads() {
+        let reference = discs();
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads start");
+            pool.install(|| draft(&reference, 0.8, 5))
+        };
+        let first = on(1);
+        for threads in [2, 8] {
+            let again = on(threads);
+            assert_eq!(again.raster, first.raster, "{threads} threads");
+            assert_eq!(again.record, first.record, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn another_seed_gives_another_picture() {
+        let reference = discs();
+        let [a, b] = [1, 2].map(|seed| draft(&reference, 0.9, seed).raster);
+        assert!(likeness(&a, &b) < 0.9, "{}", likeness(&a, &b));
+    }
+
+    #[test]
+    fn stronger_drafts_are_farther_from_the_reference() {
+        let reference = discs();
+        let mean = |strength: f64| {
+            (1..=3).map(|seed| likeness(&reference, &draft(&reference, strength, seed).raster)).sum::<f64>()
+                / 3.0
+        };
+        let (gentle, middle, full) = (mean(0.2), mean(0.6), mean(1.0));
+        assert!(
+            gentle > 0.6 && gentle + 0.05 > middle && middle + 0.05 > full && full < gentle - 0.2,
+            "{gentle:.2} {middle:.2} {full:.2}"
+        );
+    }
+
+    #[test]
+    fn grey_stays_grey_and_sixteen_bits_stay_sixteen() {
+        let planes = disc_planes([0.3], [0.7]);
+        let deep = Raster::from_planes(&planes, Depth::Sixteen);
+        let drawn = draft(&deep, 0.6, 3).raster;
+        assert_eq!((drawn.channels(), drawn.depth()), (Channels::Grey, Depth::Sixteen));
+        let Samples::Sixteen(samples) = drawn.samples() else { panic!("16 bits") };
+        assert!(samples.iter().any(|s| s % 257 != 0), "all 16 bits are in use");
+    }
+
+    #[test]
+    fn a_neutral_picture_comes_back_neutral() {
+        let plane = disc_planes([0.3], [0.7]).remove(0);
+        let neutral = Raster::from_planes(&[plane.clone(), plane.clone(), plane], Depth::Eight);
+        let drawn = draft(&neutral, 0.6, 3).raster;
+        assert_eq!(drawn.channels(), Channels::Rgb);
+        assert!(drawn.is_neutral(0.0));
+    }
+
+    #[test]
+    fn alpha_comes_from_the_reference() {
+        let opaque = discs();
+        let alpha = Samples::Eight((0..WIDTH * HEIGHT).map(|i| (i % 256) as u8).collect());
+        let (width, height) = (opaque.width(), opaque.height());
+        let clear = Raster::new(width, height, Channels::Rgb, opaque.samples().clone(), Some(alpha.clone()));
+        assert_eq!(draft(&clear, 0.5, 1).raster.alpha(), Some(&alpha));
+    }
+
+    #[test]
+    fn a_flat_picture_stays_flat() {
+        let flat = Raster::from_planes(&[Plane::filled(40, 36, 0.5)], Depth::Eight);
+        let drawn = draft(&flat, 1.0, 1).raster;
+        assert!(drawn.planes()[0].data().iter().all(|v| (v - 0.5).abs() < 0.01));
+    }
+
+    #[test]
+    fn odd_shapes_can_be_drawn() {
+        for (width, height) in [(32, 32), (33, 400), (300, 35)] {
+            let grain = Plane::from_fn(width, height, |x, y| ((x * 7 + y * 13) % 29) as f32 / 29.0);
+            let drawn = draft(&Raster::from_planes(&[grain], Depth::Eight), 0.9, 1).raster;
+            assert_eq!((drawn.width() as usize, drawn.height() as usize), (width, height));
+        }
+    }
+
+    #[test]
+    fn a_tiny_picture_is_refused() {
+        let tiny = Raster::from_planes(&[Plane::filled(100, 31, 0.5)], Depth::Eight);
+        let request = Request { strength: Strength::ONE, seed: Seed(1), prompt: None };
+        let refused = PatchEngine.generate(&tiny, &request, &mut Silent);
+        assert!(matches!(refused, Err(GenerateError::TooSmall { width: 100, height: 31, limit: 32, .. })));
+    }
+
+    /// Counts what it is told, and cancels after `patience` reports.
+    struct Watch {
+        stages: Vec<(String, u64, u64)>,
+        reports: u32,
+        patience: u32,
+    }
+
+    impl Progress for Watch {
+        fn stage(&mut self, name: &str, total: u64) {
+            self.stages.push((name.to_owned(), total, 0));
+        }
+
+        fn advance(&mut self, steps: u64) {
+            self.reports += 1;
+            self.stages.last_mut().expect("a stage began").2 += steps;
+        }
+
+        fn cancelled(&self) -> bool {
+            self.reports >= self.patience
+        }
+    }
+
+    #[test]
+    fn every_stage_does_what_it_announced_and_can_be_stopped() {
+        let reference = discs();
+        let request = Request { strength: Strength::ONE, seed: Seed(1), prompt: None };
+        let run = |patience| {
+            let mut watch = Watch { stages: Vec::new(), reports: 0, patience };
+            let done = PatchEngine.generate(&reference, &request, &mut watch);
+            (done, watch)
+        };
+        let (done, watch) = run(u32::MAX);
+        assert!(done.is_ok());
+        for (name, total, done) in &watch.stages {
+            assert_eq!(total, done, "{name}");
+        }
+        for patience in [1, 5, watch.reports - 1] {
+            let (stopped, watch) = run(patience);
+            assert!(matches!(stopped, Err(GenerateError::Cancelled)));
+            assert_eq!(watch.reports, patience, "it stops at once");
+        }
+    }
+}

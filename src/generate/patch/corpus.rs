@@ -1,0 +1,187 @@
+//! The patch corpus: bent, turned, mirrored and rescaled copies of the reference.
+//!
+//! Patches are drawn from these copies only, so that even an exact copy of a patch is no copy of pixels.
+
+use std::f64::consts::FRAC_PI_2;
+
+use rayon::prelude::*;
+
+use crate::random::Stream;
+use crate::raster::filter::mirror;
+use crate::raster::{Kernel, Plane, resize};
+
+use super::image::{Image, resized};
+
+/// Standard deviation of the bending, as a share of the short side.
+const WARP: f64 = 0.018;
+/// Pixels above which fewer copies do: a large picture has patches enough, and memory counts.
+const LARGE: usize = 900_000;
+
+/// One copy of the reference and where its pixels come from.
+#[derive(Clone)]
+pub struct Copy {
+    pub image: Image,
+    /// Place in the reference, as shares of its height and width, 0..1.
+    pub origin_y: Plane,
+    pub origin_x: Plane,
+    /// 1 where the copy shows what lies outside the reference (mirrored), 0 elsewhere.
+    pub outside: Plane,
+}
+
+impl Copy {
+    /// The copy at another size.
+    pub fn resized(&self, width: usize, height: usize) -> Copy {
+        Copy {
+            image: self.image.resized(width, height),
+            origin_y: resized(&self.origin_y, width, height),
+            origin_x: resized(&self.origin_x, width, height),
+            outside: resized(&self.outside, width, height),
+        }
+    }
+}
+
+/// How many copies a picture of `pixels` gets.
+pub fn copies(pixels: usize) -> usize {
+    if pixels > LARGE { 4 } else { 6 }
+}
+
+/// Copy `index` of `reference`. Copy 0 is upright and in place, bent a little more as `clock`
+/// (0..=1) grows; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
+/// mirrored from the fifth on.
+pub fn copy(reference: &Image, index: usize, clock: f64, seed: u64) -> Copy {
+    let stream = Stream::new(seed, "patch corpus").child(index as u64);
+    let (width, height) = (reference.width, reference.height);
+    let short = width.min(height) as f64;
+    let in_place = index == 0;
+    let bend = WARP * short * if in_place { (0.25 + 0.9 * clock).min(1.0) } else { 1.0 };
+    let (angle, scale) = match in_place {
+        true => (0.0, 1.0),
+        false => {
+            (FRAC_PI_2 * (index % 4) as f64 + stream.range(0, -0.5, 0.5), stream.range(1, -0.1, 0.1).exp())
+        }
+    };
+    let flip = if (index / 4) % 2 == 1 { -1.0 } else { 1.0 };
+    let wide = SmoothField::new(width, height, short / 3.0, bend, stream.child(1));
+    let fine = SmoothField::new(width, height, short / 9.0, 0.22 * bend, stream.child(2));
+    let (cy, cx) = ((height - 1) as f64 / 2.0, (width - 1) as f64 / 2.0);
+    let (cos, sin) = ((scale * angle.cos()) as f32, (scale * angle.sin()) as f32);
+    let map = |x: usize, y: usize| {
+        let (dy, dx) = ((y as f64 - cy) as f32, ((x as f64 - cx) * flip) as f32);
+        let bend_y = wide.dy.at(x, y) + fine.dy.at(x, y);
+        let bend_x = wide.dx.at(x, y) + fine.dx.at(x, y);
+        (cos * dy - sin * dx + cy as f32 + bend_y, sin * dy + cos * dx + cx as f32 + bend_x)
+    };
+
+    let channels = reference.channels;
+    let mut image = Image { width, height, channels, data: vec![0.0; reference.data.len()] };
+    image.data.par_chunks_mut(width * channels).enumerate().for_each(|(y, row)| {
+        for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
+            let (sy, sx) = map(x, y);
+            cubic(reference, sy, sx, pixel);
+        }
+    });
+    let fold = |v: f32, n: usize| {
+        let last = (n - 1) as f32;
+        let v = v.abs();
+        (if v > last { 2.0 * last - v } else { v } / n as f32).clamp(0.0, 0.9999)
+    };
+    let beyond = |v: f32, n: usize| (-v).max(v - (n - 1) as f32);
+    Copy {
+        image,
+        origin_y: Plane::from_fn(width, height, |x, y| fold(map(x, y).0, height)),
+        origin_x: Plane::from_fn(width, height, |x, y| fold(map(x, y).1, width)),
+        outside: Plane::from_fn(width, height, |x, y| {
+            let (sy, sx) = map(x, y);
+            if beyond(sy, height).max(beyond(sx, width)) > 2.0 { 1.0 } else { 0.0 }
+        }),
+    }
+}
+
+/// Two smooth random components with a joint standard deviation.
+struct SmoothField {
+    dy: Plane,
+    dx: Plane,
+}
+
+impl SmoothField {
+    /// Normal numbers on a lattice of `cell` pixels, cubic between, scaled to deviation `std`.
+    fn new(width: usize, height: usize, cell: f64, std: f64, stream: Stream) -> Self {
+        let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 3;
+        let (across, down) = (nodes(width), nodes(height));
+        let margin = |n: usize, nodes: usize, stream: Stream| {
+            let spare = (nodes as f64 * cell) as usize - n;
+            stream.below(0, spare.max(1) as u64) as usize
+        };
+        let (x0, y0) = (margin(width, across, stream.child(3)), margin(height, down, stream.child(4)));
+        let component = |stream: Stream| {
+            let lattice = Plane::from_fn(across, down, |x, y| stream.normal((y * across + x) as u64) as f32);
+            let (w, h) = ((across as f64 * cell) as usize, (down as f64 * cell) as usize);
+            let full = resize(&lattice, w, h, Kernel::Cubic);
+            Plane::from_fn(width, height, |x, y| full.at(x + x0, y + y0))
+        };
+        let (dy, dx) = (component(stream.child(1)), component(stream.child(2)));
+        let spread = ((dy.std().powi(2) + dx.std().powi(2)) / 2.0).sqrt();
+        let gain = (std / (spread + 1e-6)) as f32;
+        SmoothField { dy: dy.map(|v| v * gain), dx: dx.map(|v| v * gain) }
+    }
+}
+
+/// Catmull–Rom value of `image` at (y, x), mirrored outside.
+fn cubic(image: &Image, y: f32, x: f32, out: &mut [f32]) {
+    let weights = |t: f32| {
+        let (t2, t3) = (t * t, t * t * t);
+        [
+            -0.5 * t3 + t2 - 0.5 * t,
+            1.5 * t3 - 2.5 * t2 + 1.0,
+            -1.5 * t3 + 2.0 * t2 + 0.5 * t,
+            0.5 * t3 - 0.5 * t2,
+        ]
+    };
+    let (y0, x0) = (y.floor(), x.floor());
+    let (wy, wx) = (weights(y - y0), weights(x - x0));
+    let columns = [-1, 0, 1, 2].map(|i| mirror(x0 as isize + i, image.width));
+    out.fill(0.0);
+    for (j, wy) in wy.iter().enumerate() {
+        let row = mirror(y0 as isize + j as isize - 1, image.height) * image.width;
+        for (column, wx) in columns.iter().zip(wx) {
+            let at = (row + column) * image.channels;
+            for (o, v) in out.iter_mut().zip(&image.data[at..]) {
+                *o += wy * wx * v;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp() -> Image {
+        Image::from_planes(&[Plane::from_fn(60, 50, |x, y| x as f32 + 0.1 * y as f32)])
+    }
+
+    #[test]
+    fn a_copy_knows_where_its_pixels_come_from() {
+        let reference = ramp();
+        for index in 0..6 {
+            let copy = copy(&reference, index, 0.7, 5);
+            for i in 0..60 * 50 {
+                let (y, x) = (copy.origin_y.data()[i] * 50.0, copy.origin_x.data()[i] * 60.0);
+                let inside =
+                    copy.outside.data()[i] == 0.0 && (3.0..46.0).contains(&y) && (3.0..56.0).contains(&x);
+                if inside {
+                    assert!((copy.image.data[i] - (x + 0.1 * y)).abs() < 0.05, "copy {index}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_copy_stays_in_place_and_no_copy_is_the_reference() {
+        let reference = ramp();
+        let first = copy(&reference, 0, 0.5, 5);
+        let shift: f32 =
+            first.image.data.iter().zip(&reference.data).map(|(a, b)| (a - b).abs()).sum::<f32>() / 3000.0;
+        assert!((0.05..3.0).contains(&shift), "{shift}");
+    }
+}

@@ -1,0 +1,342 @@
+//! The coarsest level: diffusion with the closed-form posterior over all patches of the corpus
+//! (Kamb & Ganguli 2024, the equivariant local score machine), balanced so that all patches are used
+//! about equally and none stays at its own place.
+
+use rayon::prelude::*;
+
+use crate::random::Stream;
+
+use super::dense::{Panels, exp};
+use super::features::Basis;
+use super::image::Image;
+use super::search::Match;
+use super::sources::Sources;
+
+/// Principal components of a patch.
+const DEPTH: usize = 64;
+/// Components that are compared under noise above [`COARSE_NOISE`], which drowns the others.
+const COARSE_DEPTH: usize = 32;
+const COARSE_NOISE: f64 = 1.0;
+/// Patches that the components are learnt from.
+const SAMPLES: usize = 2500;
+/// Patches in the bank, at most, unless the in-place copy alone has more.
+const BANK: usize = 5000;
+/// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
+pub const MOST_PIXELS: usize = 6000;
+/// Queries that are worked on together.
+const BLOCK: usize = 16;
+/// Logarithms of weights this far below the largest are nothing.
+const NEGLIGIBLE: f32 = -14.0;
+/// Reach of the leave-one-out cost, as a share of the short side.
+const OWN_REACH: f64 = 0.06;
+
+/// All patches of the coarsest level.
+pub struct Bank {
+    basis: Basis<DEPTH>,
+    values: Vec<[f32; DEPTH]>,
+    fine: Keys,
+    coarse: Keys,
+    mean_norm: f32,
+    /// For every row (column) of the level the Gaussian nearness of every patch's origin, one after another.
+    near_y: Vec<f32>,
+    near_x: Vec<f32>,
+    /// Where every patch stands, and back: the patch of every pixel of every copy, or `NONE`.
+    places: Vec<Match>,
+    slots: Vec<u32>,
+    size: (usize, usize),
+}
+
+/// No patch: an index beyond every bank.
+const NONE: u32 = u32::MAX;
+/// A barred source is barred this many pixels around, too.
+const BAR_REACH: i32 = 2;
+
+/// The patches as a query is compared with them.
+struct Keys {
+    depth: usize,
+    /// The leading components of every patch, as columns.
+    columns: Panels,
+    half_norms: Vec<f32>,
+}
+
+impl Keys {
+    fn new(values: &[[f32; DEPTH]], depth: usize) -> Self {
+        let half_norms = values.iter().map(|v| 0.5 * v[..depth].iter().map(|x| x * x).sum::<f32>()).collect();
+        Keys { depth, columns: Panels::new(depth, values.len(), |k, j| values[j][k]), half_norms }
+    }
+}
+
+/// How one step weighs the patches.
+#[derive(Clone, Copy, Debug)]
+pub struct Posterior {
+    /// Standard deviation of the noise in the picture.
+    pub sigma: f64,
+    /// Cost of a patch at its own place, in mean squared patch lengths.
+    pub own_place: f64,
+    /// Weight of the balancing duals.
+    pub balance: f64,
+    /// Cost of a barred patch, in mean squared patch lengths.
+    pub barred: f64,
+}
+
+/// What a sampler carries from step to step.
+pub struct State {
+    /// Log cost of every patch for its use so far (damped Sinkhorn).
+    duals: Vec<f32>,
+    /// The patch that weighed most for every pixel of the last step.
+    pub matches: Vec<Match>,
+    /// Sources that a pixel should not use, from the last step's coherent regions.
+    pub barred: Vec<Option<Match>>,
+}
+
+/// Result of one block of queries.
+struct Weighed {
+    means: Vec<[f32; DEPTH]>,
+    used: Vec<f32>,
+    best: Vec<usize>,
+}
+
+impl Bank {
+    pub fn new(sources: &Sources, patch: usize, stream: Stream) -> Self {
+        let (width, height) = (sources.width, sources.height);
+        let chosen = choose(sources, stream);
+        let rows = patches(sources, patch, &chosen);
+        let dim = patch * patch * sources.channels();
+        let sample: Vec<f32> = match chosen.len() > SAMPLES {
+            true => rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect(),
+            false => rows.clone(),
+        };
+        let basis = Basis::<DEPTH>::of_rows(&sample, patch, dim);
+        let values: Vec<[f32; DEPTH]> = rows.par_chunks_exact(dim).map(|row| basis.components(row)).collect();
+        let fine = Keys::new(&values, DEPTH);
+        let mean_norm = 2.0 * fine.half_norms.iter().sum::<f32>() / values.len().max(1) as f32;
+        let reach = OWN_REACH * width.min(height) as f64;
+        let near = |n: usize, origin: &dyn Fn(usize) -> f32| {
+            let mut table = Vec::with_capacity(n * chosen.len());
+            for line in 0..n {
+                table.extend(chosen.iter().map(|i| {
+                    let d = line as f64 + 0.5 - f64::from(origin(*i)) * n as f64;
+                    exp((-d * d / (2.0 * reach * reach)) as f32)
+                }));
+            }
+            table
+        };
+        let near_y = near(height, &|i| sources.origins[i].0);
+        let near_x = near(width, &|i| sources.origins[i].1);
+        let mut slots = vec![NONE; sources.outside.len()];
+        chosen.iter().enumerate().for_each(|(j, i)| slots[*i] = j as u32);
+        let places = chosen
+            .iter()
+            .map(|i| Match {
+                copy: (i / sources.pixels()) as i32,
+                y: (i % sources.pixels() / width) as i32,
+                x: (i % width) as i32,
+            })
+            .collect();
+        let coarse = Keys::new(&values, COARSE_DEPTH);
+        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x, places, slots, size: (width, height) }
+    }
+
+    /// Number of patches.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The state before the first step.
+    pub fn start(&self) -> State {
+        State { duals: vec![0.0; self.len()], matches: Vec::new(), barred: Vec::new() }
+    }
+
+    /// Posterior mean of the clean picture given the noisy one. Updates duals and matches of `state`.
+    pub fn denoise(&self, noisy: &Image, posterior: Posterior, state: &mut State) -> Image {
+        let queries = self.basis.project(noisy);
+        let keys = if posterior.sigma > COARSE_NOISE { &self.coarse } else { &self.fine };
+        let precision = (1.0 / (posterior.sigma * posterior.sigma)) as f32;
+        let balance = posterior.balance as f32;
+        let fixed: Vec<f32> =
+            keys.half_norms.iter().zip(&state.duals).map(|(n, d)| n * precision + balance * d).collect();
+        let weigher = Weigher {
+            bank: self,
+            keys,
+            precision,
+            fixed: &fixed,
+            own: (0.5 * posterior.own_place) as f32 * self.mean_norm * precision,
+            bar: (0.5 * posterior.barred) as f32 * self.mean_norm * precision,
+            barred: &state.barred,
+        };
+        let blocks: Vec<Weighed> =
+            queries.par_chunks(BLOCK).enumerate().map(|(i, block)| weigher.weigh(block, i * BLOCK)).collect();
+        if balance > 0.0 {
+            let mut used = vec![0.0f32; self.len()];
+            for block in &blocks {
+                used.iter_mut().zip(&block.used).for_each(|(u, p)| *u += p);
+            }
+            let fair = queries.len() as f32 / self.len() as f32;
+            for (dual, used) in state.duals.iter_mut().zip(&used) {
+                *dual = (*dual + 0.5 * (used / fair).max(0.01).ln()).clamp(-6.0, 6.0);
+            }
+        }
+        state.matches = blocks.iter().flat_map(|b| &b.best).map(|j| self.places[*j]).collect();
+        let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.means).collect();
+        self.overlap(&means, noisy)
+    }
+
+    /// The picture that overlapping patches agree on, each weighing by a Gaussian of a third of its width.
+    fn overlap(&self, means: &[[f32; DEPTH]], like: &Image) -> Image {
+        let (width, height, channels) = (like.width, like.height, like.channels);
+        let patch = self.basis.patch;
+        let reach = (patch / 2) as i32;
+        let deviation = patch as f64 / 3.0;
+        let line = |d: i32| (-f64::from(d * d) / (2.0 * deviation * deviation)).exp();
+        let mut data = vec![0.0f32; like.data.len()];
+        data.par_chunks_mut(width * channels).enumerate().for_each(|(y, row)| {
+            for (x, out) in row.chunks_exact_mut(channels).enumerate() {
+                let mut total = 0.0f32;
+                for (dy, dx) in (-reach..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx))) {
+                    let (qy, qx) = (y as i32 - dy, x as i32 - dx);
+                    if qy as u32 >= height as u32 || qx as u32 >= width as u32 {
+                        continue;
+                    }
+                    let weight = (line(dy) * line(dx)) as f32;
+                    let mean = &means[qy as usize * width + qx as usize];
+                    let tap = ((dy + reach) as usize * patch + (dx + reach) as usize) * channels;
+                    for (c, o) in out.iter_mut().enumerate() {
+                        *o += weight * (self.basis.mean[tap + c] + dot(mean, &self.basis.axes[tap + c]));
+                    }
+                    total += weight;
+                }
+                out.iter_mut().for_each(|o| *o /= total);
+            }
+        });
+        Image { data, ..*like }
+    }
+}
+
+/// One step's weights.
+struct Weigher<'a> {
+    bank: &'a Bank,
+    keys: &'a Keys,
+    /// 1/σ².
+    precision: f32,
+    /// What every patch costs whoever asks.
+    fixed: &'a [f32],
+    own: f32,
+    bar: f32,
+    barred: &'a [Option<Match>],
+}
+
+impl Weigher<'_> {
+    /// Posterior means of the queries from pixel `first` on, in components.
+    fn weigh(&self, block: &[[f32; DEPTH]], first: usize) -> Weighed {
+        let depth = self.keys.depth;
+        let mut rows = vec![0.0f32; BLOCK * depth];
+        for (row, query) in rows.chunks_exact_mut(depth).zip(block) {
+            row.copy_from_slice(&query[..depth]);
+        }
+        let (n, stride) = (self.bank.len(), self.keys.columns.stride());
+        let mut scores = vec![0.0f32; BLOCK * stride];
+        self.keys.columns.multiply(&rows, &mut scores);
+        let mut done = Weighed { means: Vec::new(), used: vec![0.0f32; n], best: Vec::new() };
+        let mut kept = Vec::with_capacity(256);
+        for (i, scores) in scores.chunks_exact_mut(stride).take(block.len()).enumerate() {
+            let scores = &mut scores[..n];
+            self.charge(scores, first + i);
+            let largest = largest(scores);
+            let (mut total, mut best) = (0.0f32, 0);
+            kept.clear();
+            for (j, score) in scores.iter().enumerate() {
+                if *score - largest > NEGLIGIBLE {
+                    let weight = exp(*score - largest);
+                    total += weight;
+                    kept.push((j, weight));
+                    if *score == largest {
+                        best = j;
+                    }
+                }
+            }
+            let mut sum = [0.0f32; DEPTH];
+            for (j, weight) in &kept {
+                let weight = weight / total;
+                done.used[*j] += weight;
+                for (s, v) in sum.iter_mut().zip(&self.bank.values[*j]) {
+                    *s += weight * v;
+                }
+            }
+            done.means.push(sum);
+            done.best.push(best);
+        }
+        done
+    }
+
+    /// From dot products to logarithms of weights for the query at `pixel`.
+    fn charge(&self, scores: &mut [f32], pixel: usize) {
+        let (width, height) = self.bank.size;
+        let (y, x, n) = (pixel / width, pixel % width, scores.len());
+        let near_y = &self.bank.near_y[y * n..(y + 1) * n];
+        let near_x = &self.bank.near_x[x * n..(x + 1) * n];
+        for ((score, fixed), (ny, nx)) in scores.iter_mut().zip(self.fixed).zip(near_y.iter().zip(near_x)) {
+            *score = *score * self.precision - fixed - self.own * ny * nx;
+        }
+        let Some(bar) = self.barred.get(pixel).copied().flatten() else { return };
+        for (y, x) in (-BAR_REACH..=BAR_REACH).flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx))) {
+            if (y as u32) < height as u32 && (x as u32) < width as u32 {
+                let slot = self.bank.slots[(bar.copy as usize * height + y as usize) * width + x as usize];
+                if let Some(score) = scores.get_mut(slot as usize) {
+                    *score -= self.bar;
+                }
+            }
+        }
+    }
+}
+
+/// Indices (copy by copy) of the patches in the bank: the whole in-place copy, then others at random.
+fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
+    let pixels = sources.pixels();
+    let usable = |i: &usize| sources.outside[*i] < 0.02;
+    let mut chosen: Vec<usize> = (0..pixels).filter(usable).collect();
+    let others: Vec<usize> = (pixels..sources.outside.len()).filter(usable).collect();
+    let room = BANK.saturating_sub(chosen.len());
+    chosen.extend(stream.permutation(others.len()).into_iter().take(room).map(|i| others[i]));
+    if chosen.is_empty() {
+        chosen.extend(0..pixels);
+    }
+    chosen
+}
+
+/// The patches around the chosen pixels, whole, one after another.
+fn patches(sources: &Sources, patch: usize, chosen: &[usize]) -> Vec<f32> {
+    let padded: Vec<Image> = sources.images.iter().map(|image| image.padded(patch / 2, patch / 2)).collect();
+    let span = patch * sources.channels();
+    let mut rows = Vec::with_capacity(chosen.len() * patch * span);
+    for i in chosen {
+        let (image, at) = (&padded[i / sources.pixels()], i % sources.pixels());
+        let (y, x) = (at / sources.width, at % sources.width);
+        for j in 0..patch {
+            let start = ((y + j) * image.width + x) * image.channels;
+            rows.extend_from_slice(&image.data[start..start + span]);
+        }
+    }
+    rows
+}
+
+fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [f32::NEG_INFINITY; 8];
+    let chunks = values.chunks_exact(8);
+    let tail = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    for chunk in chunks {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane = if *v > *lane { *v } else { *lane };
+        }
+    }
+    lanes.into_iter().fold(tail, f32::max)
+}
+
+fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
+    let mut lanes = [0.0f32; 8];
+    for (x, y) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        for i in 0..8 {
+            lanes[i] += x[i] * y[i];
+        }
+    }
+    lanes.iter().sum()
+}

@@ -1,0 +1,70 @@
+//! Interleaved pictures of one or three channels: what every part of the engine works on.
+
+use crate::raster::filter::mirror;
+use crate::raster::{Kernel, Plane, resize};
+
+/// `height × width × channels` values, row by row from the top, channels interleaved.
+#[derive(Clone, Debug)]
+pub struct Image {
+    pub width: usize,
+    pub height: usize,
+    pub channels: usize,
+    pub data: Vec<f32>,
+}
+
+impl Image {
+    pub fn from_planes(planes: &[Plane]) -> Self {
+        let (width, height, channels) = (planes[0].width(), planes[0].height(), planes.len());
+        let mut data = vec![0.0; width * height * channels];
+        for (c, plane) in planes.iter().enumerate() {
+            for (pixel, v) in data.chunks_exact_mut(channels).zip(plane.data()) {
+                pixel[c] = *v;
+            }
+        }
+        Image { width, height, channels, data }
+    }
+
+    pub fn plane(&self, channel: usize) -> Plane {
+        let data = self.data.iter().skip(channel).step_by(self.channels).copied().collect();
+        Plane::new(self.width, self.height, data)
+    }
+
+    pub fn planes(&self) -> Vec<Plane> {
+        (0..self.channels).map(|c| self.plane(c)).collect()
+    }
+
+    pub fn pixels(&self) -> usize {
+        self.width * self.height
+    }
+
+    /// `f` of every channel.
+    pub fn map_planes(&self, f: impl Fn(&Plane) -> Plane) -> Image {
+        Image::from_planes(&self.planes().iter().map(f).collect::<Vec<_>>())
+    }
+
+    /// The picture at another size: area means when it shrinks, cubic when it grows.
+    pub fn resized(&self, width: usize, height: usize) -> Image {
+        self.map_planes(|plane| resized(plane, width, height))
+    }
+
+    /// The picture with a mirrored border of `left` pixels on two sides and `right` on the others.
+    pub fn padded(&self, left: usize, right: usize) -> Image {
+        let (width, height) = (self.width + left + right, self.height + left + right);
+        let mut data = Vec::with_capacity(width * height * self.channels);
+        for y in 0..height {
+            let sy = mirror(y as isize - left as isize, self.height);
+            for x in 0..width {
+                let sx = mirror(x as isize - left as isize, self.width);
+                let at = (sy * self.width + sx) * self.channels;
+                data.extend_from_slice(&self.data[at..at + self.channels]);
+            }
+        }
+        Image { width, height, channels: self.channels, data }
+    }
+}
+
+/// Area means when `plane` shrinks, cubic when it grows.
+pub fn resized(plane: &Plane, width: usize, height: usize) -> Plane {
+    let kernel = if height < plane.height() { Kernel::Area } else { Kernel::Cubic };
+    resize(plane, width, height, kernel)
+}

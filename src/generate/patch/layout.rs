@@ -1,0 +1,139 @@
+//! The first picture: drawn on the start level from the reference under noise.
+
+use crate::progress::Progress;
+use crate::random::Stream;
+
+use super::super::GenerateError;
+use super::copies::Regions;
+use super::exact::{Bank, MOST_PIXELS, Posterior, State};
+use super::features::Basis;
+use super::gate::sliced_wasserstein;
+use super::image::Image;
+use super::pyramid::{Pyramid, patch_width};
+use super::schedule::{Schedule, geometric, noised};
+use super::sources::Sources;
+use super::step;
+
+/// Steps of the sampler, and the noise where it ends.
+const STEPS: usize = 12;
+const LAST_NOISE: f64 = 0.2;
+/// Share of fresh noise in a step (DDIM's η; 0 is deterministic, 1 ancestral).
+const ETA: f64 = 0.5;
+/// Drafts from which the best is kept, where the noise is strong enough to lose rare structures.
+const DRAFTS: usize = 3;
+const STRONG_NOISE: f64 = 1.0;
+/// Steps after which the best draft is chosen: its arrangement is settled then.
+const GATE: usize = 8;
+/// Cost of a barred patch, in mean squared patch lengths, at the first step.
+const BARRED: f64 = 1.0;
+
+/// A first picture, and how much noise the refinement may still add to it.
+pub struct Layout {
+    pub image: Image,
+    pub noise: f64,
+    /// Sampling steps taken.
+    pub steps: u32,
+    /// Whether `image` is the noisy reference itself, yet to be denoised.
+    pub noisy: bool,
+}
+
+/// Draws the layout of `schedule` among the `sources` of its start level.
+pub fn draw(
+    sources: &Sources,
+    pyramid: &Pyramid,
+    schedule: &Schedule,
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Layout, GenerateError> {
+    let noise = Stream::new(seed, "patch layout noise");
+    let first = |draft: u64| noised(&sources.images[0], schedule.start_noise, noise.child(draft));
+    // Only on the coarsest level can the bank hold every patch of the in-place copy.
+    if schedule.start < pyramid.coarsest() || sources.pixels() > MOST_PIXELS {
+        return Ok(Layout { image: first(0), noise: schedule.start_noise, steps: 0, noisy: true });
+    }
+    let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
+    progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
+    let patch = patch_width(schedule.start);
+    let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
+    let style = Style::new(sources, patch, seed);
+    let mut best: Option<(f64, Sampler)> = None;
+    for draft in 0..drafts as u64 {
+        let mut sampler = Sampler::new(&bank, first(draft), schedule, noise.child(draft).child(1));
+        sampler.advance(GATE, progress)?;
+        let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
+        if best.as_ref().is_none_or(|b| distance < b.0) {
+            best = Some((distance, sampler));
+        }
+    }
+    let (_, mut sampler) = best.expect("there is at least one draft");
+    sampler.advance(STEPS - GATE, progress)?;
+    Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, noisy: false })
+}
+
+/// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
+struct Sampler<'a> {
+    bank: &'a Bank,
+    schedule: &'a Schedule,
+    stream: Stream,
+    sigmas: Vec<f64>,
+    /// Steps done.
+    done: usize,
+    noisy: Image,
+    clean: Image,
+    state: State,
+}
+
+impl<'a> Sampler<'a> {
+    fn new(bank: &'a Bank, noisy: Image, schedule: &'a Schedule, stream: Stream) -> Self {
+        let sigmas = geometric(schedule.start_noise.max(1.5 * LAST_NOISE), LAST_NOISE, STEPS + 1);
+        Sampler { bank, schedule, stream, sigmas, done: 0, clean: noisy.clone(), noisy, state: bank.start() }
+    }
+
+    fn advance(&mut self, steps: usize, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+        let freedom = self.schedule.freedom();
+        for i in self.done..self.done + steps {
+            let (sigma, next) = (self.sigmas[i], self.sigmas[i + 1]);
+            let posterior = Posterior {
+                sigma,
+                own_place: freedom * freedom * sigma / self.sigmas[0],
+                balance: freedom,
+                barred: BARRED * sigma / self.sigmas[0],
+            };
+            self.clean = self.bank.denoise(&self.noisy, posterior, &mut self.state);
+            if let Some(cap) = self.schedule.copy_cap() {
+                let regions = Regions::of(&self.state.matches, self.clean.width);
+                let cap = cap * self.clean.pixels() as f64;
+                let stream = self.stream.child(STEPS as u64 + i as u64);
+                self.state.barred = regions.excess(&self.state.matches, self.clean.width, cap, stream);
+            }
+            let keep = ((1.0 - ETA * ETA).sqrt() * next / sigma) as f32;
+            let mut x = self.clean.clone();
+            x.data.iter_mut().zip(&self.noisy.data).for_each(|(n, x)| *n += keep * (x - *n));
+            self.noisy = noised(&x, ETA * next, self.stream.child(i as u64));
+            step(progress, 1)?;
+        }
+        self.done += steps;
+        Ok(())
+    }
+}
+
+/// Patch statistics of the reference.
+struct Style {
+    basis: Basis<24>,
+    reference: Vec<[f32; 24]>,
+    stream: Stream,
+}
+
+impl Style {
+    fn new(sources: &Sources, patch: usize, seed: u64) -> Self {
+        let stream = Stream::new(seed, "patch style");
+        let basis = Basis::<24>::of(&sources.images[0], patch, 4000, stream.child(0));
+        let all = sources.images.iter().flat_map(|image| basis.project(image));
+        let reference = all.zip(&sources.outside).filter(|(_, o)| **o < 0.02).map(|(v, _)| v).collect();
+        Style { basis, reference, stream: stream.child(1) }
+    }
+
+    fn distance(&self, image: &Image) -> f64 {
+        sliced_wasserstein(&self.basis.project(image), &self.reference, self.stream)
+    }
+}

@@ -1,0 +1,124 @@
+//! Denoise strength to noise: how much of the reference survives.
+
+use rayon::prelude::*;
+
+use crate::quantity::Strength;
+use crate::random::Stream;
+
+use super::image::Image;
+use super::pyramid::{Pyramid, factor};
+
+/// The user's strength and the internal clock it stands for. Below 0.45 the clock only bends the
+/// reference; from 0.48 to 0.65 single particles change, above 0.7 the layout. The curve spreads
+/// that evenly over the user's scale.
+const CLOCK: [(f64, f64); 7] =
+    [(0.0, 0.30), (0.2, 0.48), (0.4, 0.57), (0.55, 0.63), (0.7, 0.70), (0.85, 0.82), (1.0, 1.0)];
+
+/// Noise at full resolution at clock 0, and over the coarsest factor at clock 0.5 and 1.
+const SIGMA: [f64; 3] = [0.3, 1.2, 8.0];
+/// A level takes part when its noise is at least this.
+const LEAST_NOISE: f64 = 0.3;
+
+/// Clock (strength 0.6) from which coherent copies are capped, and the caps from there to clock 1.
+const BREAK_FROM: f64 = 0.65;
+const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.02)];
+
+/// What a strength means for one picture. Noise is in units of the reference's standard deviation.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// Internal clock, 0.3..=1.
+    pub clock: f64,
+    /// Standard deviation of the noise at full resolution.
+    pub noise: f64,
+    /// Level where drawing begins.
+    pub start: usize,
+    /// Noise on that level.
+    pub start_noise: f64,
+}
+
+impl Schedule {
+    pub fn new(strength: Strength, pyramid: &Pyramid) -> Self {
+        let clock = interpolate(&CLOCK, strength.value());
+        let coarse = factor(pyramid.coarsest());
+        let points = [(0.0, SIGMA[0]), (0.5, SIGMA[1] * coarse), (1.0, SIGMA[2] * coarse)];
+        let noise = interpolate(&points.map(|(x, s)| (x, s.ln())), clock).exp();
+        let start = (0..=pyramid.coarsest()).rev().find(|l| noise / factor(*l) >= LEAST_NOISE).unwrap_or(0);
+        Schedule { clock, noise, start, start_noise: noise / factor(start) }
+    }
+
+    /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the
+    /// layout is meant to stay.
+    pub fn copy_cap(&self) -> Option<f64> {
+        (self.clock >= BREAK_FROM).then(|| interpolate(&COPY_CAP, self.clock))
+    }
+
+    /// How far the clock is past 0.4, where copies from a patch's own place begin to be avoided: 0..=1.
+    pub fn freedom(&self) -> f64 {
+        ((self.clock - 0.4) / 0.6).max(0.0)
+    }
+}
+
+/// `steps` values from `from` to `to`, each the same multiple of the one before.
+pub fn geometric(from: f64, to: f64, steps: usize) -> Vec<f64> {
+    let last = steps.saturating_sub(1).max(1) as f64;
+    (0..steps).map(|i| from * (to / from).powf(i as f64 / last)).collect()
+}
+
+/// `image` plus white noise of standard deviation `sigma`; every value has its own index in `stream`.
+pub fn noised(image: &Image, sigma: f64, stream: Stream) -> Image {
+    let mut out = image.clone();
+    let row = out.width * out.channels;
+    out.data.par_chunks_mut(row).enumerate().for_each(|(y, values)| {
+        for (x, v) in values.iter_mut().enumerate() {
+            *v += sigma as f32 * nearly_normal(stream, (y * row + x) as u64);
+        }
+    });
+    out
+}
+
+/// A sum of eight 16-bit uniform numbers, of unit variance: as good as normal here, a quarter of the
+/// cost, and the same bits on every machine, which logarithms and cosines do not promise.
+pub fn nearly_normal(stream: Stream, index: u64) -> f32 {
+    let sum = |bits: u64| (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
+    let total = sum(stream.bits(2 * index)) + sum(stream.bits(2 * index + 1));
+    // Eight uniforms on 0..65536 have mean 4·65535 and variance 8·65536²/12.
+    (total as f32 - 262_140.0) * (1.0 / 53_509.92)
+}
+
+/// Piecewise linear through `points`, constant outside.
+fn interpolate(points: &[(f64, f64)], x: f64) -> f64 {
+    let Some(next) = points.iter().position(|p| x < p.0) else { return points[points.len() - 1].1 };
+    if next == 0 {
+        return points[0].1;
+    }
+    let ((x0, y0), (x1, y1)) = (points[next - 1], points[next]);
+    y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_grows_with_strength_and_the_start_never_gets_finer() {
+        let pyramid = Pyramid::new(320, 201);
+        let all: Vec<Schedule> = (1..=20)
+            .map(|i| Schedule::new(Strength::new(f64::from(i) / 20.0).expect("within 0..=1"), &pyramid))
+            .collect();
+        assert!(all.windows(2).all(|w| w[0].noise < w[1].noise && w[0].start <= w[1].start));
+        assert_eq!(all[19].start, pyramid.coarsest());
+    }
+
+    #[test]
+    fn noise_has_the_asked_deviation() {
+        let flat = Image { width: 100, height: 100, channels: 1, data: vec![0.0; 10_000] };
+        let plane = noised(&flat, 2.0, Stream::new(1, "noise")).plane(0);
+        assert!(plane.mean().abs() < 0.06 && (plane.std() - 2.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn a_geometric_row_ends_where_it_should() {
+        let row = geometric(8.0, 0.5, 5);
+        assert!((row[0] - 8.0).abs() < 1e-12 && (row[4] - 0.5).abs() < 1e-12 && (row[2] - 2.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,278 @@
+//! PatchMatch (Barnes et al. 2009) as a synchronous iteration: the new field is computed from the
+//! old one alone, and random candidates are hashed from the pixel, so threads cannot matter.
+
+use rayon::prelude::*;
+
+use crate::random::Stream;
+
+use super::features::{Feature, distance};
+
+/// A patch of the corpus: copy, row and column of its centre.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Match {
+    pub copy: i32,
+    pub y: i32,
+    pub x: i32,
+}
+
+/// The nearest patch found so far for every pixel.
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub width: usize,
+    pub height: usize,
+    pub matches: Vec<Match>,
+    /// Squared feature distances, without biases; empty before the first search.
+    pub distances: Vec<i32>,
+}
+
+impl Field {
+    /// Random matches among `copies` copies of a level of the same size.
+    pub fn random(width: usize, height: usize, copies: usize, stream: Stream) -> Self {
+        let draw = |i: u64, n: usize| stream.below(i, n as u64) as i32;
+        let matches = (0..(width * height) as u64)
+            .map(|i| Match {
+                copy: draw(3 * i, copies),
+                y: draw(3 * i + 1, height),
+                x: draw(3 * i + 2, width),
+            })
+            .collect();
+        Field { width, height, matches, distances: Vec::new() }
+    }
+
+    /// Every pixel matched with its own place in copy 0.
+    pub fn in_place(width: usize, height: usize) -> Self {
+        let matches = (0..width * height)
+            .map(|i| Match { copy: 0, y: (i / width) as i32, x: (i % width) as i32 })
+            .collect();
+        Field { width, height, matches, distances: Vec::new() }
+    }
+
+    /// The field on a level of another size: offsets grow with the level.
+    pub fn resized(&self, width: usize, height: usize) -> Self {
+        let scaled = |centre: i32, from: usize, to: usize, at: usize, parent: usize| {
+            let ratio = to as f64 / from as f64;
+            let place = f64::from(centre) * ratio + (at as f64 - parent as f64 * ratio);
+            (place.round() as i32).clamp(0, to as i32 - 1)
+        };
+        let mut matches = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let py = (y * self.height / height).min(self.height - 1);
+            for x in 0..width {
+                let px = (x * self.width / width).min(self.width - 1);
+                let m = self.matches[py * self.width + px];
+                matches.push(Match {
+                    copy: m.copy,
+                    y: scaled(m.y, self.height, height, y, py),
+                    x: scaled(m.x, self.width, width, x, px),
+                });
+            }
+        }
+        Field { width, height, matches, distances: Vec::new() }
+    }
+
+    /// Median of the distances, at least 1.
+    pub fn median_distance(&self) -> f32 {
+        let mut all = self.distances.clone();
+        let middle = all.len() / 2;
+        if all.is_empty() { 1.0 } else { (*all.select_nth_unstable(middle).1).max(1) as f32 }
+    }
+}
+
+/// What a match costs beyond its distance. All costs are in the units of squared distances, never negative.
+pub struct Costs<'a> {
+    /// One for every patch of the corpus.
+    pub bias: &'a [i32],
+    /// Copy 0 within `own_radius` pixels of the pixel itself: leaving one out.
+    pub own_place: i32,
+    pub own_radius: i32,
+    /// Sources that a pixel must not use: see `copies`. Empty for none.
+    pub barred: &'a [Option<Match>],
+    pub barred_cost: i32,
+    pub barred_radius: i32,
+}
+
+/// One level's search: the same source and query for all iterations.
+pub struct Search<'a, const N: usize> {
+    pub query: &'a [Feature<N>],
+    /// All copies one after another, each of the field's size.
+    pub sources: &'a [Feature<N>],
+    pub copies: usize,
+    pub costs: Costs<'a>,
+    pub stream: Stream,
+}
+
+/// Directions of propagation.
+const AROUND: [(i32, i32); 8] = [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)];
+/// Distances of propagation, iteration by iteration.
+const STRIDES: [i32; 6] = [1, 4, 1, 2, 1, 8];
+/// Random candidates of a pixel: by turns anywhere, and around the best so far.
+const RANDOM: u64 = 4;
+
+impl<const N: usize> Search<'_, N> {
+    /// Improves `field` in `iterations` passes.
+    pub fn run(&self, field: &mut Field, iterations: usize) {
+        let mut next = field.clone();
+        next.distances.resize(field.matches.len(), 0);
+        for i in 0..iterations {
+            self.pass(field, &mut next, i);
+            std::mem::swap(field, &mut next);
+            next.distances.resize(field.matches.len(), 0);
+        }
+    }
+
+    fn pass(&self, old: &Field, new: &mut Field, iteration: usize) {
+        let (width, height) = (old.width, old.height);
+        let stride = STRIDES[iteration % STRIDES.len()];
+        let stream = self.stream.child(iteration as u64);
+        let reach = width.max(height) as f32 / 3.0;
+        let rows = new.matches.par_chunks_mut(width).zip(new.distances.par_chunks_mut(width));
+        rows.enumerate().for_each(|(y, (matches, distances))| {
+            for x in 0..width {
+                let mut best = Best::new(self, y * width + x, (y as i32, x as i32), (width, height));
+                best.start(old.matches[y * width + x]);
+                for (dy, dx) in AROUND {
+                    let (ny, nx) = (y as i32 + dy * stride, x as i32 + dx * stride);
+                    if (ny as u32) < height as u32 && (nx as u32) < width as u32 {
+                        let m = old.matches[ny as usize * width + nx as usize];
+                        best.offer(Match { copy: m.copy, y: m.y - dy * stride, x: m.x - dx * stride });
+                    }
+                }
+                for r in 0..RANDOM {
+                    let bits = stream.bits((y * width + x) as u64 * RANDOM + r);
+                    best.offer(self.random(bits, r, best.found, reach, (width, height)));
+                }
+                matches[x] = best.found;
+                distances[x] = best.distance;
+            }
+        });
+    }
+
+    /// A candidate anywhere (even `turn`) or near `best`, the nearer the later the turn.
+    #[inline(always)]
+    fn random(&self, bits: u64, turn: u64, best: Match, reach: f32, size: (usize, usize)) -> Match {
+        let part = |shift: u32, n: u64| (((bits >> shift) & 0xFFFF) * n >> 16) as i32;
+        if turn.is_multiple_of(2) {
+            return Match {
+                copy: part(32, self.copies as u64),
+                y: part(0, size.1 as u64),
+                x: part(16, size.0 as u64),
+            };
+        }
+        let radius = (reach / (1 << (turn / 2)) as f32).max(1.0) as u64;
+        let step = |shift| part(shift, 2 * radius + 1) - radius as i32;
+        Match { copy: best.copy, y: best.y + step(0), x: best.x + step(16) }
+    }
+}
+
+/// The best candidate of one pixel so far.
+struct Best<'a, 'b, const N: usize> {
+    search: &'a Search<'b, N>,
+    query: &'a Feature<N>,
+    place: (i32, i32),
+    size: (usize, usize),
+    barred: Option<Match>,
+    found: Match,
+    distance: i32,
+    total: i32,
+}
+
+impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
+    #[inline(always)]
+    fn new(search: &'a Search<'b, N>, pixel: usize, place: (i32, i32), size: (usize, usize)) -> Self {
+        Best {
+            search,
+            query: &search.query[pixel],
+            place,
+            size,
+            barred: search.costs.barred.get(pixel).copied().flatten(),
+            found: Match { copy: 0, y: 0, x: 0 },
+            distance: i32::MAX,
+            total: i32::MAX,
+        }
+    }
+
+    #[inline(always)]
+    fn start(&mut self, m: Match) {
+        let at = self.index(m);
+        self.found = m;
+        self.distance = distance(self.query, &self.search.sources[at], i32::MAX);
+        self.total = self.distance.saturating_add(self.extra(m, at));
+    }
+
+    #[inline(always)]
+    fn offer(&mut self, m: Match) {
+        let outside = m.y as u32 >= self.size.1 as u32 || m.x as u32 >= self.size.0 as u32;
+        if outside || m == self.found {
+            return;
+        }
+        let at = self.index(m);
+        let d = distance(self.query, &self.search.sources[at], self.total);
+        if d >= self.total {
+            return;
+        }
+        let total = d.saturating_add(self.extra(m, at));
+        if total < self.total {
+            (self.found, self.distance, self.total) = (m, d, total);
+        }
+    }
+
+    #[inline(always)]
+    fn index(&self, m: Match) -> usize {
+        (m.copy as usize * self.size.1 + m.y as usize) * self.size.0 + m.x as usize
+    }
+
+    #[inline(always)]
+    fn extra(&self, m: Match, at: usize) -> i32 {
+        let costs = &self.search.costs;
+        let near = |y: i32, x: i32, radius: i32| (m.y - y).pow(2) + (m.x - x).pow(2) < radius * radius;
+        let mut cost = costs.bias[at];
+        if m.copy == 0 && near(self.place.0, self.place.1, costs.own_radius) {
+            cost = cost.saturating_add(costs.own_place);
+        }
+        if let Some(bar) = self.barred
+            && bar.copy == m.copy
+            && near(bar.y, bar.x, costs.barred_radius)
+        {
+            cost = cost.saturating_add(costs.barred_cost);
+        }
+        cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shifted_picture_is_found_at_its_shift() {
+        let (width, height) = (60, 50);
+        let stream = Stream::new(9, "test");
+        let sources: Vec<Feature<16>> = (0..2 * width * height)
+            .map(|i| Feature(std::array::from_fn(|k| (stream.bits((16 * i + k) as u64) % 2000) as i16)))
+            .collect();
+        // The query is the second copy moved by (3, 5).
+        let query: Vec<Feature<16>> = (0..width * height)
+            .map(|i| {
+                let (y, x) = ((i / width + 3).min(height - 1), (i % width + 5).min(width - 1));
+                sources[width * height + y * width + x]
+            })
+            .collect();
+        let bias = vec![0; sources.len()];
+        let costs =
+            Costs { bias: &bias, own_place: 0, own_radius: 0, barred: &[], barred_cost: 0, barred_radius: 0 };
+        let search = Search { query: &query, sources: &sources, copies: 2, costs, stream };
+        let mut field = Field::random(width, height, 2, stream.child(7));
+        search.run(&mut field, 30);
+        let exact = field.distances.iter().filter(|d| **d == 0).count();
+        assert!(exact * 10 > width * height * 9, "{exact} of {}", width * height);
+        assert_eq!(field.matches[10 * width + 10], Match { copy: 1, y: 13, x: 15 });
+    }
+
+    #[test]
+    fn a_field_on_a_finer_level_keeps_its_offsets() {
+        let fine = Field::in_place(20, 10).resized(30, 15);
+        for (i, m) in fine.matches.iter().enumerate() {
+            assert!((m.y - (i / 30) as i32).abs() <= 1 && (m.x - (i % 30) as i32).abs() <= 1);
+        }
+    }
+}
