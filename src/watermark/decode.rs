@@ -16,6 +16,7 @@ pub(super) const MAX_CHECKS: u32 = 1000;
 const GRID: usize = 128;
 /// Translations tried for each geometry.
 const PEAKS: usize = 3;
+const THOROUGH_LIST: usize = 32;
 /// Pilot score below which a translation is not tried.
 const MIN_SCORE: f64 = 3.2;
 /// Lines nearest to a line over which its noise is averaged.
@@ -36,6 +37,15 @@ pub(super) fn checked(info: u128, key: &Key) -> Option<[u8; 10]> {
     let mut message = [0; 10];
     message.copy_from_slice(&(info >> MAC_BITS).to_be_bytes()[6..]);
     (message_bits(&message, key) == info).then_some(message)
+}
+
+/// How many code words are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// The two likeliest of a list of 16.
+    Usual,
+    /// A whole list of 32: for the few likeliest places, as every code word costs a MAC check.
+    Thorough,
 }
 
 /// Decodes under one key, and counts the MAC comparisons.
@@ -134,9 +144,12 @@ impl<'a> Decoder<'a> {
     }
 
     /// The message under a translation, if there is one and the checks are not used up.
-    pub fn attempt(&mut self, seen: &Observation, shift: [f64; 2]) -> Option<[u8; 10]> {
-        let candidates = polar::decode(&self.ratios(seen, shift));
-        for info in candidates {
+    pub fn attempt(&mut self, seen: &Observation, shift: [f64; 2], effort: Effort) -> Option<[u8; 10]> {
+        let (list, checked_paths) = match effort {
+            Effort::Usual => (16, 2),
+            Effort::Thorough => (THOROUGH_LIST, THOROUGH_LIST),
+        };
+        for info in polar::decode(&self.ratios(seen, shift), list).into_iter().take(checked_paths) {
             if self.checks >= MAX_CHECKS {
                 return None;
             }
@@ -309,8 +322,8 @@ mod tests {
         let count = decoder.schedule.lines().count();
         let seen = Observation { lines: vec![Complex32::new(1.0, 0.0); count], noise: vec![1.0; count] };
         decoder.checks = MAX_CHECKS - 1;
-        assert_eq!(decoder.attempt(&seen, [0.0, 0.0]), None);
-        assert_eq!(decoder.attempt(&seen, [0.0, 0.0]), None);
+        assert_eq!(decoder.attempt(&seen, [0.0, 0.0], Effort::Usual), None);
+        assert_eq!(decoder.attempt(&seen, [0.0, 0.0], Effort::Usual), None);
         assert_eq!(decoder.checks(), MAX_CHECKS);
     }
 }

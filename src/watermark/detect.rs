@@ -1,6 +1,6 @@
 //! Finds a mark in a picture.
 
-use super::decode::{Decoder, Observation, Translation};
+use super::decode::{Decoder, Effort, Observation, Translation};
 use super::frontend::{Front, embed_scale};
 use super::geometry::{Geometry, Pose};
 use super::key::{Key, MAC_BITS, TILE};
@@ -101,7 +101,7 @@ fn on_the_grid(picture: &Picture, scale: f64, decoder: &mut Decoder) -> Option<L
         if i == 0 {
             // Upright and uncropped needs no pilots, so that their erasure alone does not help.
             let shift = picture.origin.map(|offset| offset / scale);
-            if let Some(message) = decoder.attempt(&seen, shift) {
+            if let Some(message) = decoder.attempt(&seen, shift, Effort::Thorough) {
                 let translation = Translation { shift, score: decoder.score(&seen, shift) };
                 return Some(Lock { message, geometry, translation });
             }
@@ -114,8 +114,9 @@ fn on_the_grid(picture: &Picture, scale: f64, decoder: &mut Decoder) -> Option<L
         }
     }
     candidates.sort_by(|a, b| b.2.score.total_cmp(&a.2.score));
-    candidates.into_iter().find_map(|(geometry, seen, translation)| {
-        let message = decoder.attempt(&seen, translation.shift)?;
+    candidates.into_iter().enumerate().find_map(|(rank, (geometry, seen, translation))| {
+        let effort = if rank == 0 { Effort::Thorough } else { Effort::Usual };
+        let message = decoder.attempt(&seen, translation.shift, effort)?;
         Some(Lock { message, geometry, translation })
     })
 }

@@ -102,7 +102,7 @@ fn spend(components: &mut [Component], energy: f64) {
         components.iter().map(|c| c.cost * c.amplitude.powi(2)).sum()
     };
     let (mut low, mut high) = (-30.0, 30.0);
-    for _ in 0..36 {
+    for _ in 0..26 {
         let middle = 0.5 * (low + high);
         if amplitudes_at(middle) > energy { low = middle } else { high = middle }
     }
@@ -112,7 +112,7 @@ fn spend(components: &mut [Component], energy: f64) {
 fn amplitude(c: &Component, slope: f64, price: f64) -> f64 {
     let most = c.weight * slope / (2.0 * price * c.cost);
     let (mut low, mut high) = (0.0, most);
-    for _ in 0..30 {
+    for _ in 0..24 {
         let a = 0.5 * (low + high);
         let wanted = most / (1.0 + (slope * (c.given + a)).exp());
         if wanted > a { low = a } else { high = a }

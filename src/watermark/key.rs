@@ -228,7 +228,7 @@ mod tests {
         }
         assert_eq!(schedule.carriers.len(), 598);
         assert_eq!(hasher.finish().short(16), "2fa6cf09c5b3e826");
-        assert_eq!(Key::public().mac(&[7; 10]), 0x93ed_b994_53);
+        assert_eq!(Key::public().mac(&[7; 10]), 0x0093_edb9_9453);
     }
 
     #[test]

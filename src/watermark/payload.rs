@@ -130,7 +130,8 @@ mod tests {
     fn what_is_no_payload_is_refused() {
         assert_eq!(Payload::from_message([0; 10]), Err(PayloadError::Version { found: 0 }));
         assert_eq!(Payload::from_message([0xFF; 10]), Err(PayloadError::Version { found: 7 }));
-        for (first, found) in [(0b001_00_000, 0), (0b001_11_000, 3)] {
+        // Version 1 with the kinds 0 and 3.
+        for (first, found) in [(0b0010_0000, 0), (0b0011_1000, 3)] {
             let mut message = [0; 10];
             message[0] = first;
             assert_eq!(Payload::from_message(message), Err(PayloadError::Kind { found }));

@@ -4,7 +4,6 @@
 pub(super) const LENGTH: usize = 512;
 /// Information bits of the long level: 80 of message, 40 of MAC.
 pub(super) const INFO_BITS: usize = 120;
-const LIST: usize = 16;
 const LEVELS: usize = LENGTH.trailing_zeros() as usize;
 
 /// The code word, one bit an entry, of the lowest 120 bits of `info`, most significant first.
@@ -26,10 +25,11 @@ pub(super) fn encode(info: u128) -> [u8; LENGTH] {
     word
 }
 
-/// The two likeliest information words, best first, after log-likelihood ratios (positive: the bit is 0).
+/// The `list` likeliest information words that a list of that size finds, best first, after
+/// log-likelihood ratios (positive: the bit is 0).
 ///
 /// The decision does not change when all ratios are multiplied by one positive number.
-pub(super) fn decode(llr: &[f32; LENGTH]) -> [u128; 2] {
+pub(super) fn decode(llr: &[f32; LENGTH], list: usize) -> Vec<u128> {
     let mut is_info = [false; LENGTH];
     for position in info_set() {
         is_info[position] = true;
@@ -46,25 +46,25 @@ pub(super) fn decode(llr: &[f32; LENGTH]) -> [u128; 2] {
             }
             continue;
         }
-        fork(&mut paths);
+        fork(&mut paths, list);
         for path in &mut paths {
             path.ascend(leaf, (path.info & 1) as u8);
         }
     }
     paths.sort_by(|a, b| a.metric.total_cmp(&b.metric));
-    [paths[0].info, paths[1].info]
+    paths.into_iter().map(|path| path.info).collect()
 }
 
-/// Continues every path with both bits and keeps the best.
-fn fork(paths: &mut Vec<Path>) {
-    let mut choices: Vec<(f32, usize, u8)> = Vec::with_capacity(2 * LIST);
+/// Continues every path with both bits and keeps the `list` best.
+fn fork(paths: &mut Vec<Path>, list: usize) {
+    let mut choices: Vec<(f32, usize, u8)> = Vec::with_capacity(2 * list);
     for (i, path) in paths.iter().enumerate() {
         let llr = path.llr[1];
         choices.push((path.metric + (-llr).max(0.0), i, 0));
         choices.push((path.metric + llr.max(0.0), i, 1));
     }
     choices.sort_by(|a, b| a.0.total_cmp(&b.0));
-    choices.truncate(LIST);
+    choices.truncate(list);
     // The first choice of a path goes on in its place, the second needs a copy in a free place.
     let old = paths.len();
     let mut first: Vec<Option<(f32, u8)>> = vec![None; old];
@@ -188,13 +188,13 @@ mod tests {
         fn noise_at_twice_the_needed_energy_is_corrected(info: u128, seed: u64) {
             // Capacity at σ = 1 is 0.49 bit; the rate is 0.23.
             let info = info & MASK;
-            prop_assert_eq!(decode(&received(&encode(info), 1.0, seed))[0], info);
+            prop_assert_eq!(decode(&received(&encode(info), 1.0, seed), 16)[0], info);
         }
 
         #[test]
         fn the_scale_of_the_ratios_does_not_matter(info: u128, seed: u64) {
             let llr = received(&encode(info & MASK), 1.6, seed);
-            prop_assert_eq!(decode(&llr), decode(&llr.map(|v| v * 0.25)));
+            prop_assert_eq!(decode(&llr, 4), decode(&llr.map(|v| v * 0.25), 4));
         }
 
         #[test]
@@ -210,7 +210,7 @@ mod tests {
         for seed in 0..200 {
             let noise = Stream::new(seed, "nothing");
             let llr = std::array::from_fn(|i| noise.normal(i as u64) as f32);
-            for info in decode(&llr) {
+            for info in decode(&llr, 16) {
                 assert_eq!(crate::watermark::decode::checked(info, &key), None);
             }
         }
