@@ -45,6 +45,16 @@ pub struct Fit {
     pub map: Affine,
     /// |normalised cross-correlation| over the overlap, in 0..=1.
     pub ncc: f64,
+    /// How much that says: Fisher's z of the correlation in standard errors, up to a factor that all
+    /// placements of a pair share. A fair agreement everywhere outweighs a good one in a corner.
+    pub evidence: f64,
+}
+
+impl Fit {
+    /// A placement of which nothing is known yet.
+    pub fn unknown(map: Affine) -> Fit {
+        Fit { map, ncc: 0.0, evidence: 0.0 }
+    }
 }
 
 /// Least overlap, as a share of the smaller picture, that a placement may have.
@@ -53,13 +63,14 @@ pub const LEAST_OVERLAP: f64 = 0.4;
 /// The placement near `start` at which `reference` seen through it agrees best with `output` up to gain,
 /// sign and offset: Gauss–Newton (Lucas and Kanade 1981; Baker and Matthews 2004), every `stride`-th pixel.
 pub fn refine(output: &Plane, reference: &Plane, start: Affine, iterations: usize, stride: usize) -> Fit {
-    let mut best = Fit { map: start, ncc: 0.0 };
+    let mut best = Fit::unknown(start);
     let mut map = start;
     for iteration in 0..=iterations {
         let Some(normal) = Normal::gather(output, reference, &map, stride) else { break };
         let (gain, ncc) = normal.gain_and_ncc();
         if ncc > best.ncc {
-            best = Fit { map, ncc };
+            let samples = normal.n * map.scale().powi(2).min(1.0);
+            best = Fit { map, ncc, evidence: ncc.min(0.9999).atanh() * samples.sqrt() };
         } else if iteration > 3 && ncc < best.ncc - 0.01 {
             break;
         }
@@ -95,6 +106,8 @@ fn centre(plane: &Plane) -> (f64, f64) {
 
 /// Sums of products of [∂x·X, ∂x·Y, ∂x, ∂y·X, ∂y·Y, ∂y, R, O, 1] over the overlap.
 struct Normal {
+    /// Pixels in the overlap.
+    n: f64,
     s: [[f64; 9]; 9],
 }
 
@@ -152,7 +165,7 @@ impl Normal {
                 s[j][i] = s[i][j];
             }
         }
-        Some(Normal { s })
+        Some(Normal { n, s })
     }
 
     fn gain_and_ncc(&self) -> (f64, f64) {

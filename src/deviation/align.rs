@@ -32,7 +32,7 @@ pub fn align(output: &Plane, reference: &Plane) -> Fit {
     let mut fits = refined(&fits, output, reference, SEARCH_SIDE, 1.2, 6);
     fits.truncate(JUDGED);
     let fits = refined(&fits, output, reference, JUDGE_SIDE, 0.8, 8);
-    fits.first().copied().unwrap_or(Fit { map: centred(output, reference), ncc: 0.0 })
+    fits.first().copied().unwrap_or(Fit::unknown(centred(output, reference)))
 }
 
 /// Refines every fit on a coarser grid, best first; those that lost their overlap are gone.
@@ -58,10 +58,10 @@ fn refined(
         .par_iter()
         .map(|fit| {
             let fit = refine(&field_o, &field_r, fit.map.rescaled(fo, fr), iterations, 1);
-            Fit { map: fit.map.rescaled(back(fo), back(fr)), ncc: fit.ncc }
+            Fit { map: fit.map.rescaled(back(fo), back(fr)), ..fit }
         })
         .collect();
-    found.sort_by(|a, b| b.ncc.total_cmp(&a.ncc));
+    found.sort_by(|a, b| b.evidence.total_cmp(&a.evidence));
     found
 }
 
@@ -104,16 +104,16 @@ fn search(output: &Plane, reference: &Plane) -> Vec<Fit> {
         .collect();
     peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
     let mut fits: Vec<Fit> = Vec::new();
-    for (score, map) in peaks {
+    for (_, map) in peaks {
         if fits.len() == REFINED {
             break;
         }
         if fits.iter().all(|fit| apart(&fit.map, &map, output, reference)) {
-            fits.push(Fit { map, ncc: f64::from(score) });
+            fits.push(Fit::unknown(map));
         }
     }
     // Identical pictures are never missed, whatever their shape.
-    fits.push(Fit { map: centred(output, reference), ncc: 0.0 });
+    fits.push(Fit::unknown(centred(output, reference)));
     fits
 }
 

@@ -53,7 +53,13 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
     let (luma_r, luma_o) = (working::luma_over_white(reference), working::luma_over_white(output));
     let (small_r, small_o) = (working::working(&luma_r), working::working(&luma_o));
 
-    let likeness = compare(&small_o, &small_r);
+    let mut likeness = compare(&small_o, &small_r);
+    if let Some(tint) = working::tint(output) {
+        let other = compare(&working::working(&tint), &small_r);
+        if other.similarity() > likeness.similarity() {
+            likeness = other;
+        }
+    }
 
     let parts = Rounded::new(likeness.detail, copied::weight(likeness.copied_area));
     Ok(Deviation {
@@ -73,6 +79,12 @@ struct Likeness {
     ncc: f64,
     detail: f64,
     copied_area: f64,
+}
+
+impl Likeness {
+    fn similarity(&self) -> f64 {
+        self.detail.max(copied::weight(self.copied_area))
+    }
 }
 
 fn compare(output: &Plane, reference: &Plane) -> Likeness {

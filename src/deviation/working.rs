@@ -17,6 +17,18 @@ pub fn luma_over_white(raster: &Raster) -> Plane {
     }
 }
 
+/// Red against blue, 0.5 where they are equal: the one axis along which the usual false-colour scales run
+/// steadily while their luma rises and falls. `None` for a picture without colour.
+pub fn tint(raster: &Raster) -> Option<Plane> {
+    const NEUTRAL: f32 = 0.1;
+    if raster.is_neutral(NEUTRAL) {
+        return None;
+    }
+    let planes = raster.planes();
+    let [red, _, blue] = planes.as_slice() else { return None };
+    Some(red.zip(blue, |r, b| 0.5 + 0.5 * (r - b)))
+}
+
 /// `plane` area-averaged down to a long side of `SIDE`.
 pub fn working(plane: &Plane) -> Plane {
     let (long, short) = (plane.width().max(plane.height()), plane.width().min(plane.height()));
