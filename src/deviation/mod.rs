@@ -1,1 +1,125 @@
-//! deviation
+//! The minimum-deviation measure: is the output still the same data as its reference?
+//!
+//! The output is laid on the reference by the best placement (any tone, sign, symmetry, turn, scale, shift
+//! or crop, and a mild warp); what counts is how far the two agree under it, octave by octave:
+//!
+//! * `detail` is the agreement of the finest octaves. A blurred, noisy or recompressed copy still agrees in
+//!   the octaves it holds; a re-rendered picture agrees in none, even where the arrangement is kept.
+//! * `copied` is the weight of connected areas that are the same data, wherever the rest comes from.
+//! * `deviation = 1 − max(detail, copied)`, exactly so in the rounded figures.
+//! * `composition` tells whether the arrangement is new, and is no part of the deviation.
+//!
+//! The scale of each part is laid so that 0.5 is the boundary between near-copies and new pictures.
+
+mod affine;
+mod align;
+mod cells;
+mod copied;
+mod detail;
+mod familiar;
+mod fingerprint;
+mod flow;
+#[cfg(test)]
+mod tests;
+mod working;
+
+pub use fingerprint::{Fingerprint, fingerprint, variants};
+
+use crate::quantity::Deviation;
+use crate::raster::{Plane, Raster};
+
+/// Name of the measure. Whatever changes a figure changes the name.
+pub const MEASURE: &str = "org.vidimus.deviation.1";
+
+/// Least short side of a picture that can be judged, in pixels.
+pub const LEAST_SIDE: u32 = 32;
+
+/// Why two pictures cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MeasureError {
+    #[error("{width}×{height} pixels are too small to judge: at least {limit} on the short side")]
+    TooSmall { width: u32, height: u32, limit: u32 },
+}
+
+/// How far `output` is from `reference`. Deterministic: the same pair gives the same figures on any number
+/// of threads; `deviation` is rounded down, its parts up, to 1e-4.
+pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, MeasureError> {
+    for raster in [reference, output] {
+        let (width, height) = (raster.width(), raster.height());
+        if width.min(height) < LEAST_SIDE {
+            return Err(MeasureError::TooSmall { width, height, limit: LEAST_SIDE });
+        }
+    }
+    let (luma_r, luma_o) = (working::luma_over_white(reference), working::luma_over_white(output));
+    let (small_r, small_o) = (working::working(&luma_r), working::working(&luma_o));
+
+    let mut likeness = compare(&small_o, &small_r);
+    if let Some(tint) = working::tint(output) {
+        let other = compare(&working::working(&tint), &small_r);
+        if other.similarity() > likeness.similarity() {
+            likeness = other;
+        }
+    }
+
+    let parts = Rounded::new(likeness.detail, copied::weight(likeness.copied_area));
+    Ok(Deviation {
+        deviation: parts.deviation,
+        composition: composition(likeness.ncc),
+        detail: parts.detail,
+        copied: parts.copied,
+        copied_area: steps_up(likeness.copied_area) as f64 / STEPS,
+        ssim: familiar::ssim(&small_o, &small_r),
+        psnr_db: familiar::psnr(&luma_o, &luma_r),
+    })
+}
+
+/// What one pair of planes has in common; every figure is in 0..=1.
+#[derive(Clone, Copy)]
+struct Likeness {
+    ncc: f64,
+    detail: f64,
+    copied_area: f64,
+}
+
+impl Likeness {
+    fn similarity(&self) -> f64 {
+        self.detail.max(copied::weight(self.copied_area))
+    }
+}
+
+fn compare(output: &Plane, reference: &Plane) -> Likeness {
+    let fit = align::align(output, reference);
+    let pair = flow::Aligned::new(output, reference, fit.map);
+    let octaves = detail::octaves(&pair);
+    Likeness { ncc: fit.ncc, detail: detail::agreement(&octaves), copied_area: copied::area(&pair, &octaves) }
+}
+
+/// 1 − similarity of the arrangement: unrelated pictures reach an NCC of about 0.45 somewhere.
+fn composition(ncc: f64) -> f64 {
+    const CHANCE: f64 = 0.45;
+    let similarity = ((ncc - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0);
+    1.0 - steps_up(similarity) as f64 / STEPS
+}
+
+/// Figures are whole numbers of 1/STEPS, so that the formula holds exactly between them.
+const STEPS: f64 = 10_000.0;
+
+fn steps_up(value: f64) -> u32 {
+    // What floating point adds to a round number is no reason for another step.
+    (value.clamp(0.0, 1.0) * STEPS - 1e-6).ceil().max(0.0) as u32
+}
+
+struct Rounded {
+    deviation: f64,
+    detail: f64,
+    copied: f64,
+}
+
+impl Rounded {
+    fn new(detail: f64, copied: f64) -> Rounded {
+        let (detail, copied) = (steps_up(detail), steps_up(copied));
+        let deviation = STEPS as u32 - detail.max(copied);
+        let decimal = |steps: u32| f64::from(steps) / STEPS;
+        Rounded { deviation: decimal(deviation), detail: decimal(detail), copied: decimal(copied) }
+    }
+}

@@ -1,0 +1,232 @@
+//! Affine placements of one picture on another, and their refinement by Gauss–Newton.
+
+use crate::raster::Plane;
+
+/// A map from output to reference positions. Positions count from the corner of the grid: the centre of
+/// the first pixel is (0.5, 0.5), so that a change of grid is a mere scaling.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine {
+    /// [a, b, c, d, e, f] of x′ = a x + b y + c, y′ = d x + e y + f.
+    pub m: [f64; 6],
+}
+
+impl Affine {
+    #[inline]
+    pub fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        let [a, b, c, d, e, f] = self.m;
+        (a * x + b * y + c, d * x + e * y + f)
+    }
+
+    /// Reference pixels per output pixel: the square root of the area scale.
+    pub fn scale(&self) -> f64 {
+        let [a, b, _, d, e, _] = self.m;
+        (a * e - b * d).abs().sqrt()
+    }
+
+    /// Ratio of the larger to the smaller singular value: 1 for a similarity, large for a sheared map.
+    pub fn anisotropy(&self) -> f64 {
+        let [a, b, _, d, e, _] = self.m;
+        let (sum, det) = (a * a + b * b + d * d + e * e, (a * e - b * d).abs());
+        let root = (sum * sum - 4.0 * det * det).max(0.0).sqrt();
+        ((sum + root) / (sum - root).max(1e-12)).sqrt()
+    }
+
+    /// The same map between grids scaled by `output` and `reference` (x and y factors).
+    pub fn rescaled(&self, output: (f64, f64), reference: (f64, f64)) -> Affine {
+        let [a, b, c, d, e, f] = self.m;
+        let ((ox, oy), (rx, ry)) = (output, reference);
+        Affine { m: [a * rx / ox, b * rx / oy, c * rx, d * ry / ox, e * ry / oy, f * ry] }
+    }
+}
+
+/// A placement and how well the two fields agree under it.
+#[derive(Clone, Copy, Debug)]
+pub struct Fit {
+    pub map: Affine,
+    /// |normalised cross-correlation| over the overlap, in 0..=1.
+    pub ncc: f64,
+    /// How much that says: Fisher's z of the correlation in standard errors, up to a factor that all
+    /// placements of a pair share. A fair agreement everywhere outweighs a good one in a corner.
+    pub evidence: f64,
+}
+
+impl Fit {
+    /// A placement of which nothing is known yet.
+    pub fn unknown(map: Affine) -> Fit {
+        Fit { map, ncc: 0.0, evidence: 0.0 }
+    }
+}
+
+/// Least overlap, as a share of the smaller picture, that a placement may have.
+pub const LEAST_OVERLAP: f64 = 0.4;
+
+/// The placement near `start` at which `reference` seen through it agrees best with `output` up to gain,
+/// sign and offset: Gauss–Newton (Lucas and Kanade 1981; Baker and Matthews 2004), every `stride`-th pixel.
+pub fn refine(output: &Plane, reference: &Plane, start: Affine, iterations: usize, stride: usize) -> Fit {
+    let mut best = Fit::unknown(start);
+    let mut map = start;
+    for iteration in 0..=iterations {
+        let Some(normal) = Normal::gather(output, reference, &map, stride) else { break };
+        let (gain, ncc) = normal.gain_and_ncc();
+        if ncc > best.ncc {
+            let samples = normal.n * map.scale().powi(2).min(1.0);
+            best = Fit { map, ncc, evidence: ncc.min(0.9999).atanh() * samples.sqrt() };
+        } else if iteration > 3 && ncc < best.ncc - 0.01 {
+            break;
+        }
+        let Some(step) = normal.step(gain) else { break };
+        let half = half_side(output);
+        let (cx, cy) = centre(output);
+        // The step is in pixels at the edge of the picture, about its centre.
+        let [a, b, c, d, e, f] = step.map(|v| v.clamp(-8.0, 8.0));
+        let m = &mut map.m;
+        m[0] += a / half;
+        m[1] += b / half;
+        m[2] += c - (a * cx + b * cy) / half;
+        m[3] += d / half;
+        m[4] += e / half;
+        m[5] += f - (d * cx + e * cy) / half;
+        if map.anisotropy() > 1.7 || !(0.2..5.0).contains(&map.scale()) {
+            break;
+        }
+        if step.iter().all(|v| v.abs() < 0.01) {
+            break;
+        }
+    }
+    best
+}
+
+fn half_side(plane: &Plane) -> f64 {
+    plane.width().max(plane.height()) as f64 / 2.0
+}
+
+fn centre(plane: &Plane) -> (f64, f64) {
+    (plane.width() as f64 / 2.0, plane.height() as f64 / 2.0)
+}
+
+/// Sums of products of [∂x·X, ∂x·Y, ∂x, ∂y·X, ∂y·Y, ∂y, R, O, 1] over the overlap.
+struct Normal {
+    /// Pixels in the overlap.
+    n: f64,
+    s: [[f64; 9]; 9],
+}
+
+const R: usize = 6;
+const O: usize = 7;
+const ONE: usize = 8;
+
+impl Normal {
+    fn gather(output: &Plane, reference: &Plane, map: &Affine, stride: usize) -> Option<Normal> {
+        let (cx, cy) = centre(output);
+        let inverse_half = (1.0 / half_side(output)) as f32;
+        let (width, height) = (reference.width() as f32, reference.height() as f32);
+        let m = map.m.map(|v| v as f32);
+        let mut sums = [[0.0f64; 9]; 9];
+        for y in (stride / 2..output.height()).step_by(stride) {
+            // One row in single precision, rows in double: fast, and precise enough.
+            let mut row = [[0.0f32; 9]; 9];
+            let v = y as f32 + 0.5;
+            let yn = (v - cy as f32) * inverse_half;
+            for x in (stride / 2..output.width()).step_by(stride) {
+                let u = x as f32 + 0.5;
+                let rx = m[0] * u + m[1] * v + m[2] - 0.5;
+                let ry = m[3] * u + m[4] * v + m[5] - 0.5;
+                if !(rx >= 0.5 && ry >= 0.5 && rx < width - 2.5 && ry < height - 2.5) {
+                    continue;
+                }
+                let xn = (u - cx as f32) * inverse_half;
+                let (value, dx, dy) = value_and_slopes(reference, rx, ry);
+                let f = [dx * xn, dx * yn, dx, dy * xn, dy * yn, dy, value, output.at(x, y), 1.0];
+                for i in 0..9 {
+                    for j in i..9 {
+                        row[i][j] += f[i] * f[j];
+                    }
+                }
+            }
+            for i in 0..9 {
+                for j in i..9 {
+                    sums[i][j] += f64::from(row[i][j]);
+                }
+            }
+        }
+        let n = sums[ONE][ONE];
+        let area = |p: &Plane| (p.width() * p.height()) as f64;
+        let seen = n * (stride * stride) as f64;
+        // The smaller picture as seen on the output's grid.
+        let smaller = area(output).min(area(reference) / map.scale().powi(2));
+        if seen < LEAST_OVERLAP * smaller || n < 64.0 {
+            return None;
+        }
+        // Means removed, symmetric.
+        let mut s = [[0.0; 9]; 9];
+        for i in 0..9 {
+            for j in i..9 {
+                s[i][j] = sums[i][j] - sums[i][ONE] * sums[j][ONE] / n;
+                s[j][i] = s[i][j];
+            }
+        }
+        Some(Normal { n, s })
+    }
+
+    fn gain_and_ncc(&self) -> (f64, f64) {
+        let s = &self.s;
+        let (vr, vo) = (s[R][R].max(1e-9), s[O][O].max(1e-9));
+        (s[R][O] / vr, (s[R][O].abs() / (vr * vo).sqrt()).min(1.0))
+    }
+
+    /// Solves (JᵀJ + λ diag) δ = Jᵀr with J = gain · ∂R and r = O − gain · R.
+    fn step(&self, gain: f64) -> Option<[f64; 6]> {
+        if gain.abs() < 1e-3 {
+            return None;
+        }
+        let s = &self.s;
+        let mut a = [[0.0; 6]; 6];
+        let mut b = [0.0; 6];
+        for i in 0..6 {
+            for j in 0..6 {
+                a[i][j] = gain * gain * s[i][j];
+            }
+            a[i][i] += 1e-3 * a[i][i] + 1e-9;
+            b[i] = gain * (s[i][O] - gain * s[i][R]);
+        }
+        solve(a, b)
+    }
+}
+
+/// Bilinear value and its slopes at a position that lies inside the plane.
+#[inline]
+fn value_and_slopes(plane: &Plane, x: f32, y: f32) -> (f32, f32, f32) {
+    let (x0, y0) = (x as usize, y as usize);
+    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+    let width = plane.width();
+    let at = y0 * width + x0;
+    let data = plane.data();
+    let (p, q) = (&data[at..at + 2], &data[at + width..at + width + 2]);
+    let (top, bottom) = (p[0] + (p[1] - p[0]) * fx, q[0] + (q[1] - q[0]) * fx);
+    let dx = (p[1] - p[0]) * (1.0 - fy) + (q[1] - q[0]) * fy;
+    (top + (bottom - top) * fy, dx, bottom - top)
+}
+
+/// Cholesky solution of a symmetric positive definite system; `None` where it is not.
+fn solve(mut a: [[f64; 6]; 6], mut b: [f64; 6]) -> Option<[f64; 6]> {
+    for i in 0..6 {
+        for j in 0..=i {
+            let sum = a[i][j] - (0..j).map(|k| a[i][k] * a[j][k]).sum::<f64>();
+            if i == j {
+                if sum <= 0.0 {
+                    return None;
+                }
+                a[i][i] = sum.sqrt();
+            } else {
+                a[i][j] = sum / a[j][j];
+            }
+        }
+    }
+    for i in 0..6 {
+        b[i] = (b[i] - (0..i).map(|k| a[i][k] * b[k]).sum::<f64>()) / a[i][i];
+    }
+    for i in (0..6).rev() {
+        b[i] = (b[i] - (i + 1..6).map(|k| a[k][i] * b[k]).sum::<f64>()) / a[i][i];
+    }
+    Some(b)
+}

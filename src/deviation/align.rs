@@ -1,0 +1,269 @@
+//! Where the output lies on the reference: an exhaustive search over symmetries, turns, scales and shifts
+//! by Fourier transforms, then refinement from coarse to fine.
+
+use rayon::prelude::*;
+
+use super::affine::{Affine, Fit, LEAST_OVERLAP, refine};
+use super::working::{factors, fitted, flattened};
+use crate::fourier::{RealFft2, Spectrum};
+use crate::raster::Plane;
+
+/// Long side of the larger picture during the search.
+const SEARCH_SIDE: f64 = 64.0;
+/// Long side at which placements are judged.
+const JUDGE_SIDE: f64 = 128.0;
+/// Transforms hold both pictures without wrapping round where they overlap enough.
+const FFT_SIDE: usize = 128;
+/// Window of the local flattening, in pixels, on every grid of this file.
+const WINDOW: f32 = 3.84;
+/// Reference pixels per output pixel, both pictures at the same long side.
+const SCALES: [f64; 9] = [1.0, 0.84, 1.19, 0.71, 1.41, 0.59, 1.68, 0.5, 2.0];
+/// Scales that are also tried turned.
+const TURNED_SCALES: usize = 5;
+/// Turns of the output in degrees: with the eight symmetries, every 10°.
+const TURNS: [f64; 9] = [0.0, 10.0, -10.0, 20.0, -20.0, 30.0, -30.0, 40.0, -40.0];
+/// Placements that are refined at the search's size, and at the size where they are judged.
+const REFINED: usize = 24;
+const JUDGED: usize = 8;
+
+/// The best placement of `output` on `reference` (on the grids given), and its agreement at `JUDGE_SIDE`.
+pub fn align(output: &Plane, reference: &Plane) -> Fit {
+    let fits = search(output, reference);
+    let mut fits = refined(&fits, output, reference, SEARCH_SIDE, 1.2, 6);
+    fits.truncate(JUDGED);
+    let fits = refined(&fits, output, reference, JUDGE_SIDE, 0.8, 8);
+    fits.first().copied().unwrap_or(Fit::unknown(centred(output, reference)))
+}
+
+/// Refines every fit on a coarser grid, best first; those that lost their overlap are gone.
+fn refined(
+    fits: &[Fit],
+    output: &Plane,
+    reference: &Plane,
+    side: f64,
+    smooth: f32,
+    iterations: usize,
+) -> Vec<Fit> {
+    // Long and narrow pictures keep enough of their short side.
+    let enough = |p: &Plane| {
+        let (long, short) = (p.width().max(p.height()) as f64, p.width().min(p.height()) as f64);
+        fitted(p, side.max((24.0 * long / short).min(long)))
+    };
+    let (small_o, small_r) = (enough(output), enough(reference));
+    let (fo, fr) = (factors(output, &small_o), factors(reference, &small_r));
+    let back = |f: (f64, f64)| (1.0 / f.0, 1.0 / f.1);
+    let window = WINDOW * (side / SEARCH_SIDE) as f32;
+    let (field_o, field_r) = (flattened(&small_o, window, smooth), flattened(&small_r, window, smooth));
+    let mut found: Vec<Fit> = fits
+        .par_iter()
+        .map(|fit| {
+            let fit = refine(&field_o, &field_r, fit.map.rescaled(fo, fr), iterations, 1);
+            Fit { map: fit.map.rescaled(back(fo), back(fr)), ..fit }
+        })
+        .collect();
+    found.sort_by(|a, b| b.evidence.total_cmp(&a.evidence));
+    found
+}
+
+fn centred(output: &Plane, reference: &Plane) -> Affine {
+    let (x, y) = factors(output, reference);
+    Affine { m: [x, 0.0, 0.0, 0.0, y, 0.0] }
+}
+
+/// The most promising placements, on the grids of `output` and `reference`.
+fn search(output: &Plane, reference: &Plane) -> Vec<Fit> {
+    let plan = RealFft2::new(FFT_SIDE, FFT_SIDE);
+    let jobs: Vec<(f64, f64)> = SCALES
+        .iter()
+        .enumerate()
+        .flat_map(|(i, s)| TURNS[..if i < TURNED_SCALES { TURNS.len() } else { 1 }].iter().map(|t| (*s, *t)))
+        .collect();
+    let mut references: Vec<(f64, Vec<Turned>)> = Vec::new();
+    for scale in SCALES {
+        let side = SEARCH_SIDE / scale.max(1.0);
+        if references.iter().all(|(s, _)| *s != side) {
+            let field = flattened(&fitted(reference, side), WINDOW, 0.67);
+            let all = (0..8u8).into_par_iter().map(|s| Turned::symmetric(&field, s, &plan)).collect();
+            references.push((side, all));
+        }
+    }
+    let mut peaks: Vec<(f32, Affine)> = jobs
+        .par_iter()
+        .flat_map_iter(|(scale, turn)| {
+            let side = SEARCH_SIDE / scale.max(1.0);
+            let candidates = references.iter().find(|(s, _)| *s == side).map_or(&[][..], |(_, r)| r);
+            let small = flattened(&fitted(output, SEARCH_SIDE * scale.min(1.0)), WINDOW, 0.67);
+            let turned = Turned::rotated(&small, turn.to_radians(), &plan);
+            let to_small = factors(output, &small);
+            let plan = &plan;
+            candidates.iter().map(move |r| {
+                let (score, shift) = best_shift(&turned, r, plan);
+                (score, placement(&turned, r, shift, to_small, reference))
+            })
+        })
+        .collect();
+    peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut fits: Vec<Fit> = Vec::new();
+    for (_, map) in peaks {
+        if fits.len() == REFINED {
+            break;
+        }
+        if fits.iter().all(|fit| apart(&fit.map, &map, output, reference)) {
+            fits.push(Fit::unknown(map));
+        }
+    }
+    // Identical pictures are never missed, whatever their shape.
+    fits.push(Fit::unknown(centred(output, reference)));
+    fits
+}
+
+/// Whether two placements send the corners of the output to clearly different positions.
+fn apart(a: &Affine, b: &Affine, output: &Plane, reference: &Plane) -> bool {
+    let (w, h) = (output.width() as f64, output.height() as f64);
+    let far = reference.width().max(reference.height()) as f64 * 0.06;
+    [(0.0, 0.0), (w, 0.0), (0.0, h), (w, h)].iter().any(|(x, y)| {
+        let ((ax, ay), (bx, by)) = (a.at(*x, *y), b.at(*x, *y));
+        (ax - bx).hypot(ay - by) > far
+    })
+}
+
+/// A field turned or mirrored for the search.
+struct Turned {
+    spectrum: Spectrum,
+    /// Summed areas of the squared field and of its mask, of size (FFT_SIDE + 1)².
+    energy: Vec<f32>,
+    mask: Vec<f32>,
+    width: usize,
+    height: usize,
+    /// Positions on the turned grid to positions on the field's own grid.
+    back: Affine,
+    field_size: (f64, f64),
+}
+
+impl Turned {
+    fn symmetric(field: &Plane, symmetry: u8, plan: &RealFft2) -> Turned {
+        let (w, h) = (field.width(), field.height());
+        let (fx, fy, transposed) = (symmetry & 1 != 0, symmetry & 2 != 0, symmetry & 4 != 0);
+        let (tw, th) = if transposed { (h, w) } else { (w, h) };
+        // Position on the turned grid → position on the field's grid.
+        let (sx, ox) = if fx { (-1.0, w as f64) } else { (1.0, 0.0) };
+        let (sy, oy) = if fy { (-1.0, h as f64) } else { (1.0, 0.0) };
+        let m = if transposed { [0.0, sx, ox, sy, 0.0, oy] } else { [sx, 0.0, ox, 0.0, sy, oy] };
+        Turned::new(field, Affine { m }, tw, th, plan)
+    }
+
+    fn rotated(field: &Plane, angle: f64, plan: &RealFft2) -> Turned {
+        let (w, h) = (field.width() as f64, field.height() as f64);
+        let (sin, cos) = angle.sin_cos();
+        let tw = (w * cos.abs() + h * sin.abs()).ceil().min(FFT_SIDE as f64);
+        let th = (w * sin.abs() + h * cos.abs()).ceil().min(FFT_SIDE as f64);
+        let m = [
+            cos,
+            -sin,
+            w / 2.0 - (cos * tw - sin * th) / 2.0,
+            sin,
+            cos,
+            h / 2.0 - (sin * tw + cos * th) / 2.0,
+        ];
+        Turned::new(field, Affine { m }, tw as usize, th as usize, plan)
+    }
+
+    fn new(field: &Plane, back: Affine, width: usize, height: usize, plan: &RealFft2) -> Turned {
+        let n = FFT_SIDE;
+        let (w, h) = (field.width() as f64, field.height() as f64);
+        let mut values = vec![0.0; n * n];
+        let mut energy = vec![0.0; (n + 1) * (n + 1)];
+        let mut mask = vec![0.0; (n + 1) * (n + 1)];
+        for y in 0..n {
+            let (mut row_energy, mut row_mask) = (0.0, 0.0);
+            for x in 0..n {
+                if x < width && y < height {
+                    let (u, v) = back.at(x as f64 + 0.5, y as f64 + 0.5);
+                    if u > 0.0 && v > 0.0 && u < w && v < h {
+                        let value = field.bilinear(u as f32 - 0.5, v as f32 - 0.5);
+                        values[y * n + x] = value;
+                        row_energy += value * value;
+                        row_mask += 1.0;
+                    }
+                }
+                let at = (y + 1) * (n + 1) + x + 1;
+                energy[at] = energy[at - n - 1] + row_energy;
+                mask[at] = mask[at - n - 1] + row_mask;
+            }
+        }
+        let spectrum = plan.forward(&values);
+        Turned { spectrum, energy, mask, width, height, back, field_size: (w, h) }
+    }
+
+    fn area(&self) -> f32 {
+        self.mask[self.mask.len() - 1]
+    }
+}
+
+/// Sum over columns x0..x1 and rows y0..y1 of a summed-area table.
+#[inline]
+fn boxed(table: &[f32], x0: usize, y0: usize, x1: usize, y1: usize) -> f32 {
+    let n = FFT_SIDE + 1;
+    table[y1 * n + x1] - table[y0 * n + x1] - table[y1 * n + x0] + table[y0 * n + x0]
+}
+
+/// The shift (of the output on the reference) with the highest score, |NCC| weighted by the overlap.
+fn best_shift(output: &Turned, reference: &Turned, plan: &RealFft2) -> (f32, (isize, isize)) {
+    let mut product = reference.spectrum.clone();
+    for (r, o) in product.data_mut().iter_mut().zip(output.spectrum.data()) {
+        *r *= o.conj();
+    }
+    let correlation = plan.inverse(product);
+    let n = FFT_SIDE as isize;
+    let norm = 1.0 / (n * n) as f32;
+    let smaller = output.area().min(reference.area());
+    let density = reference.energy[reference.energy.len() - 1] / reference.area().max(1.0);
+    let mut best = (0.0, (0, 0));
+    for dy in 1 - (output.height as isize)..reference.height as isize {
+        // Rows of the output that lie on the reference, with this shift.
+        let y0 = (-dy).max(0) as usize;
+        let y1 = (reference.height as isize - dy).min(output.height as isize) as usize;
+        let line = dy.rem_euclid(n) * n;
+        for dx in 1 - (output.width as isize)..reference.width as isize {
+            let x0 = (-dx).max(0) as usize;
+            let x1 = (reference.width as isize - dx).min(output.width as isize) as usize;
+            let overlap = boxed(&output.mask, x0, y0, x1, y1);
+            if overlap < LEAST_OVERLAP as f32 * smaller {
+                continue;
+            }
+            let energy = boxed(&output.energy, x0, y0, x1, y1) * density * overlap;
+            let value = correlation[(line + dx.rem_euclid(n)) as usize] * norm;
+            let score = value.abs() / (energy.sqrt() + 1e-3) * (overlap / smaller).sqrt().sqrt();
+            if score > best.0 {
+                best = (score, (dx, dy));
+            }
+        }
+    }
+    best
+}
+
+/// The map from the output's own grid to the reference's own grid.
+fn placement(
+    output: &Turned,
+    reference: &Turned,
+    shift: (isize, isize),
+    to_small: (f64, f64),
+    full: &Plane,
+) -> Affine {
+    // `back` of the output is a rotation: its inverse is its transpose.
+    let [a, b, c, d, e, f] = output.back.m;
+    let forth = |x: f64, y: f64| {
+        let (x, y) = (x - c, y - f);
+        (a * x + d * y + shift.0 as f64, b * x + e * y + shift.1 as f64)
+    };
+    let image = |x: f64, y: f64| {
+        let (x, y) = forth(x, y);
+        reference.back.at(x, y)
+    };
+    let (origin, right, down) = (image(0.0, 0.0), image(1.0, 0.0), image(0.0, 1.0));
+    let small = Affine {
+        m: [right.0 - origin.0, down.0 - origin.0, origin.0, right.1 - origin.1, down.1 - origin.1, origin.1],
+    };
+    let (w, h) = reference.field_size;
+    small.rescaled((1.0 / to_small.0, 1.0 / to_small.1), (full.width() as f64 / w, full.height() as f64 / h))
+}

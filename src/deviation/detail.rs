@@ -1,0 +1,107 @@
+//! Agreement of an aligned pair, octave by octave.
+
+use super::cells::Cells;
+use super::flow::Aligned;
+use crate::raster::filter::gaussian;
+use crate::raster::{Kernel, Plane, resize};
+
+pub const CELL: usize = 4;
+const WINDOW: f32 = 5.0;
+
+/// One octave of an aligned pair on a grid of cells.
+pub struct Octave {
+    pub columns: usize,
+    pub rows: usize,
+    /// Squared local correlation.
+    pub agreement: Vec<f32>,
+    /// Share of local variance above noise, of output and reference.
+    pub held: Vec<[f32; 2]>,
+    /// Share of the window that both pictures cover.
+    pub cover: Vec<f32>,
+}
+
+/// Agreement at the boundary between near-copies and new pictures, and by chance (the placement is the
+/// best of many), for the octaves that decide, finest first. Coarser octaves hold the arrangement.
+const SCALE: [(f64, f64); 3] = [(0.30, 0.03), (0.45, 0.08), (0.75, 0.20)];
+
+/// Agreement in the octave that shows most of it: 1 is the same data, 1/2 the boundary, 0 chance.
+///
+/// Noise, blur and recompression lower the agreement of fine octaves, never raise it: so the highest one is
+/// the finest that both pictures hold. Where no octave holds anything in both, nothing tells the pictures
+/// apart, and caution counts them as the same.
+pub fn agreement(octaves: &[Octave]) -> f64 {
+    let found = octaves.iter().zip(SCALE).filter_map(|(octave, scale)| Some(scaled(octave.mean()?, scale)));
+    found.reduce(f64::max).unwrap_or(1.0)
+}
+
+fn scaled(agreement: f64, (boundary, chance): (f64, f64)) -> f64 {
+    if agreement < boundary {
+        (0.5 * (agreement - chance) / (boundary - chance)).max(0.0)
+    } else {
+        0.5 + 0.5 * (agreement - boundary) / (1.0 - boundary)
+    }
+}
+
+pub fn octaves(pair: &Aligned) -> Vec<Octave> {
+    let (w, h) = (pair.output.width(), pair.output.height());
+    let mut o = pair.output.clone();
+    let mut r = pair.reference.clone();
+    let mut mask = Plane::new(w, h, pair.inside.iter().map(|i| f32::from(u8::from(*i))).collect());
+    // Outside, the output's own values: no edge for the filters to ring at.
+    for (r, (o, i)) in r.data_mut().iter_mut().zip(o.data().iter().zip(&pair.inside)) {
+        if !i {
+            *r = *o;
+        }
+    }
+    let mut out = Vec::new();
+    loop {
+        out.push(octave(&o, &r, &mask));
+        let (w, h) = (o.width() / 2, o.height() / 2);
+        if out.len() == 5 || w.min(h) < 16 {
+            return out;
+        }
+        let half = |p: &Plane| resize(p, w, h, Kernel::Area);
+        (o, r, mask) = (half(&o), half(&r), half(&mask));
+    }
+}
+
+impl Octave {
+    /// Mean agreement, weighted by how far both pictures stand above their noise; `None` without texture.
+    fn mean(&self) -> Option<f64> {
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for ((agreement, held), cover) in self.agreement.iter().zip(&self.held).zip(&self.cover) {
+            if *cover > 0.5 {
+                let weight = f64::from(held[0] * held[1]);
+                sum += weight * f64::from(*agreement);
+                weights += weight;
+            }
+        }
+        (weights > 1e-3).then(|| (sum / weights).min(1.0))
+    }
+}
+
+fn octave(o: &Plane, r: &Plane, mask: &Plane) -> Octave {
+    let band = |p: &Plane| gaussian(p, 0.6, 4.0).zip(&gaussian(p, 1.4, 3.0), |a, b| a - b);
+    let (bo, br) = (band(o), band(r));
+    let cells = Cells::<6>::gather(o.width(), o.height(), CELL, |x, y| {
+        if mask.at(x, y) < 0.99 {
+            return Some([0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
+        }
+        let (a, b) = (bo.at(x, y), br.at(x, y));
+        Some([a * a, a * b, b * b, 1.0, 0.0, 1.0])
+    })
+    .windowed(WINDOW);
+    let n = cells.columns() * cells.rows();
+    let sums: Vec<[f32; 6]> = (0..n).map(|i| cells.at(i)).collect();
+    let cover: Vec<f32> = sums.iter().map(|s| s[3] / s[5].max(1e-6)).collect();
+    let energy: Vec<[f32; 2]> = sums.iter().map(|s| [s[0] / s[3].max(1e-3), s[2] / s[3].max(1e-3)]).collect();
+    let floor = [0, 1].map(|k| {
+        let mut v: Vec<f32> =
+            energy.iter().zip(&cover).filter(|(_, c)| **c > 0.5).map(|(e, _)| e[k]).collect();
+        v.sort_by(f32::total_cmp);
+        v.get(v.len() / 10).copied().unwrap_or(0.0).max(1e-6)
+    });
+    let held = energy.iter().map(|e| [0, 1].map(|k| ((e[k] - floor[k]) / e[k].max(1e-9)).max(0.0))).collect();
+    let agreement = sums.iter().map(|s| s[1] * s[1] / (s[0] * s[2]).max(1e-14)).collect();
+    Octave { columns: cells.columns(), rows: cells.rows(), agreement, held, cover }
+}
