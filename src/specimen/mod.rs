@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    /// Energy at the scale of particles against that of the same film without them, in electrons.
+    /// Contrast at the scale of particles, against that of the same film without them.
     #[test]
     fn particles_stand_out_from_the_empty_film() {
         for kind in Kind::ALL {
