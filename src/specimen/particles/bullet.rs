@@ -1,5 +1,7 @@
 //! Rhabdovirus: striated bullets, round at one end and flat at the other, packed side by side.
 
+use std::collections::HashMap;
+
 use super::{Field, REACH, Shape, Touch, edge};
 use crate::specimen::chance::{Dice, Noise, mix, smoothstep};
 
@@ -33,25 +35,53 @@ impl Pose {
 
 /// Particles settle beside older ones, nearly parallel, or fall anywhere; a later layer may overlap a little.
 fn pack(field: Field, dice: &mut Dice) -> Vec<Pose> {
-    let mut poses: Vec<Pose> = Vec::new();
-    let crowd = (field.width * field.height / (4.0 * RADIUS * 90.0)) as usize;
+    let mut crowd = Crowd::default();
+    let full = (field.width * field.height / (4.0 * RADIUS * 90.0)) as usize;
     for (room, throws) in [(2.0, 120), (1.6, 120)] {
-        for _ in 0..throws * crowd {
+        for _ in 0..throws * full {
             let half = dice.range(80.0, 96.0);
-            let pose = if poses.is_empty() || dice.chance(0.3) {
+            let pose = if crowd.poses.is_empty() || dice.chance(0.3) {
                 let at = [dice.range(-60.0, field.width + 60.0), dice.range(-60.0, field.height + 60.0)];
                 Pose { at, angle: dice.angle(), half }
             } else {
-                beside(&poses[dice.below(poses.len())], half, dice)
+                beside(&crowd.poses[dice.below(crowd.poses.len())], half, dice)
             };
             let [x, y] = pose.at;
             let inside = x > -80.0 && y > -80.0 && x < field.width + 80.0 && y < field.height + 80.0;
-            if inside && poses.iter().all(|other| clearance(&pose, other) > room * RADIUS) {
-                poses.push(pose);
+            if inside && crowd.leaves(room * RADIUS, &pose) {
+                crowd.push(pose);
             }
         }
     }
-    poses
+    crowd.poses
+}
+
+/// Poses, and for every square of the field the poses with their middle in it.
+#[derive(Default)]
+struct Crowd {
+    poses: Vec<Pose>,
+    squares: HashMap<[i32; 2], Vec<Pose>>,
+}
+
+impl Crowd {
+    /// Side of a square in nanometres: no two bullets meet from farther apart.
+    const SQUARE: f32 = 200.0;
+
+    fn square(pose: &Pose) -> [i32; 2] {
+        pose.at.map(|at| (at / Self::SQUARE).floor() as i32)
+    }
+
+    fn push(&mut self, pose: Pose) {
+        self.poses.push(pose);
+        self.squares.entry(Self::square(&pose)).or_default().push(pose);
+    }
+
+    /// Whether `pose` keeps at least `room` from all others.
+    fn leaves(&self, room: f32, pose: &Pose) -> bool {
+        let [column, row] = Self::square(pose);
+        let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| [column + dx, row + dy]));
+        around.filter_map(|square| self.squares.get(&square)).flatten().all(|o| clearance(pose, o) > room)
+    }
 }
 
 fn beside(neighbour: &Pose, half: f32, dice: &mut Dice) -> Pose {
