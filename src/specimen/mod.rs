@@ -1,5 +1,5 @@
-//! Synthetic electron micrographs of negatively stained virions: pictures to try the program on and to test it
-//! with, free of anybody's rights.
+//! Synthetic electron micrographs of negatively stained virions: pictures to try the program on and to
+//! test it with, free of anybody's rights.
 //!
 //! A small physical model: particles keep the stain out, stain pools and dries round them on a carbon film,
 //! the microscope passes the contrast on through its transfer function, electrons arrive with shot noise.
@@ -191,8 +191,9 @@ mod tests {
                 let specimen = specimen(kind, 160, 100, seed);
                 let field = specimen.field();
                 let particles = particles::scatter(kind, field, specimen.stream("particles"));
-                let (_, cover) = specimen.prepare(&particles, field);
-                assert!((0.05..0.9).contains(&cover.mean()), "{kind} {seed}: {:.3}", cover.mean());
+                let fine = specimen.oversampling();
+                let share = scene::draw(&particles, 160 * fine, 100 * fine, field).cover.mean();
+                assert!((0.05..0.9).contains(&share), "{kind} {seed}: {share:.3}");
             }
         }
     }

@@ -184,7 +184,7 @@ impl Shape for Bullet {
         let (x, y) = (x - self.pose.at[0], y - self.pose.at[1]);
         let (sin, cos) = self.direction;
         let (u, v) = (x * cos + y * sin, y * cos - x * sin);
-        let uneven = 2.0 * self.texture.fractal(u / 34.0, v / 34.0 + 7.0, 3);
+        let uneven = 1.3 * self.texture.fractal(u / 34.0, v / 34.0 + 7.0, 3);
         let distance = self.distance(u, v) + uneven;
         let spikes = self.spikes(u, v, distance);
         let body = edge(distance, self.pixel);

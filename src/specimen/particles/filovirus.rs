@@ -127,7 +127,7 @@ impl Filament {
         }
     }
 
-    /// The nearest few passes at (x, y), in order along the filament; where it crosses itself there are several.
+    /// The nearest few passes at (x, y), in order along the filament: several where it crosses itself.
     fn passes(&self, x: f32, y: f32) -> [Option<Pass>; LAYERS] {
         let column = ((x - self.bounds[0]) / CELL).max(0.0) as usize;
         let row = ((y - self.bounds[1]) / CELL).max(0.0) as usize;
