@@ -20,15 +20,15 @@ fn ramps(kind: Kind) -> (Ramp, Ramp) {
             [0x2C1405, 0x8A4A07, 0xD99A17, 0xF5D75A, 0xFFFBD6],
             [0x0B1030, 0x1C3A78, 0x3D74B5, 0x93BFE0, 0xDCEBF5],
         ),
-        // Rose on sea green.
+        // Orange on violet.
         Kind::Filovirus => (
+            [0x3A1406, 0xB0481A, 0xF09A3C, 0xFBD08A, 0xFFF6DF],
+            [0x100A22, 0x3A2C66, 0x7565A8, 0xBBADD8, 0xEBE4F4],
+        ),
+        // Rose on sea green.
+        Kind::Bullet => (
             [0x3A0620, 0xA01C50, 0xE25A7C, 0xF7A9A8, 0xFFEEE2],
             [0x071A14, 0x1B4A3C, 0x4D8F77, 0xA8CFB9, 0xE4F0E6],
-        ),
-        // Orange on slate violet.
-        Kind::Bullet => (
-            [0x2D0F00, 0x9A4A0B, 0xE79A35, 0xF6D08A, 0xFFF4D9],
-            [0x0A0D1C, 0x2B2F57, 0x6166A0, 0xAEB0D6, 0xE8E6F4],
         ),
     }
 }

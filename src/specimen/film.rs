@@ -17,8 +17,8 @@ struct Preparation {
     meniscus: (f32, f32),
     /// Absorbance of the broad pool where particles crowd, and its reach in nanometres.
     pool: (f32, f32),
-    /// Amplitude of the broad unevenness of the stain.
-    mottle: f32,
+    /// Amplitude of the broad unevenness of the stain on the film, and over the particles.
+    mottle: (f32, f32),
     /// Flecks of stray matter per square micrometre.
     flecks: f32,
     /// Absorbance that shreds of membrane take away from the ground.
@@ -31,32 +31,32 @@ impl Preparation {
             Kind::Adenovirus => Preparation {
                 bare: 0.3,
                 meniscus: (0.75, 16.0),
-                pool: (1.7, 38.0),
-                mottle: 0.16,
+                pool: (2.1, 36.0),
+                mottle: (0.26, 0.12),
                 flecks: 25.0,
                 shreds: 0.0,
             },
             Kind::Influenza => Preparation {
                 bare: 0.35,
                 meniscus: (0.85, 13.0),
-                pool: (1.1, 55.0),
-                mottle: 0.2,
+                pool: (1.4, 48.0),
+                mottle: (0.3, 0.15),
                 flecks: 40.0,
                 shreds: 0.05,
             },
             Kind::Filovirus => Preparation {
                 bare: 0.4,
-                meniscus: (1.35, 17.0),
-                pool: (0.7, 40.0),
-                mottle: 0.26,
+                meniscus: (1.9, 19.0),
+                pool: (0.9, 40.0),
+                mottle: (0.27, 0.1),
                 flecks: 60.0,
                 shreds: 0.14,
             },
             Kind::Bullet => Preparation {
                 bare: 0.1,
-                meniscus: (1.0, 7.0),
-                pool: (0.5, 30.0),
-                mottle: 0.32,
+                meniscus: (1.25, 7.0),
+                pool: (0.55, 28.0),
+                mottle: (0.5, 0.3),
                 flecks: 90.0,
                 shreds: 0.1,
             },
@@ -78,7 +78,7 @@ pub fn lay(kind: Kind, scene: &Scene, field: Field, stream: Stream) -> Plane {
             let (x, y) = ((column as f32 + 0.5) * field.pixel, (row as f32 + 0.5) * field.pixel);
             let ground = preparation.ground(&texture, x, y, scene.distance.data()[i], crowd.data()[i]);
             // A particle stands above the film; little of the ground shows through it.
-            let particle = scene.stain.data()[i] + 0.12 * texture.mottle(x, y);
+            let particle = scene.stain.data()[i] + preparation.mottle.1 * texture.mottle(x, y);
             *value = mix(ground + flecks.data()[i], particle, scene.cover.data()[i]);
         }
     });
@@ -93,9 +93,9 @@ impl Preparation {
         let near = depth * (-distance.max(0.0) / (reach * uneven.max(0.3))).exp();
         let pooled = near + self.pool.0 * crowd * uneven;
         // Dried stain is granular, the more the thicker it lies.
-        let pooled = 1.6 * (1.0 - (-pooled / 1.6).exp()) * (1.0 + 0.3 * texture.grain(x, y));
+        let pooled = 1.8 * (1.0 - (-pooled / 1.8).exp()) * (1.0 + 0.3 * texture.grain(x, y));
         let shred = self.shreds * texture.shred(x, y);
-        (self.bare * (1.0 + 0.1 * texture.grain(x, y)) + self.mottle * mottle + pooled - shred).max(0.0)
+        (self.bare * (1.0 + 0.1 * texture.grain(x, y)) + self.mottle.0 * mottle + pooled - shred).max(0.0)
     }
 }
 

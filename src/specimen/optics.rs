@@ -16,9 +16,9 @@ const CONVERGENCE: f32 = 0.4e-3;
 /// Share of contrast that is due to absorption: high, for heavy metal.
 const AMPLITUDE: f32 = 0.5;
 /// Standard deviation of the phase of amorphous carbon, as absorbance in a square nanometre.
-const CARBON: f32 = 0.11;
+const CARBON: f32 = 0.07;
 /// Electrons counted where nothing absorbs, per pixel of the finished picture.
-const DOSE: f32 = 900.0;
+const DOSE: f32 = 1500.0;
 
 /// One exposure. What a session at the microscope varies is drawn from the stream.
 pub struct Exposure {
@@ -47,12 +47,12 @@ impl Exposure {
     /// detector pixels; 1 where nothing absorbs.
     pub fn expose(&self, absorbance: &Plane, pixel: f32, width: usize, height: usize) -> Plane {
         let seen = self.transfer(absorbance, pixel).map(|a| (-a).exp());
-        let mut image = filter::gaussian(&resize(&seen, width, height, Kernel::Area), 0.45, 4.0);
+        let mut image = filter::gaussian(&resize(&seen, width, height, Kernel::Lanczos), 0.4, 4.0);
         image.data_mut().par_chunks_mut(width).enumerate().for_each(|(y, row)| {
             for (x, value) in row.iter_mut().enumerate() {
                 let light = self.light(x as f32 / width as f32, y as f32 / height as f32);
                 // Shot noise, normal at this dose; the second term is the detector's own.
-                let sigma = (*value * light / DOSE).max(0.0).sqrt() + 0.006;
+                let sigma = (*value * light / DOSE).max(0.0).sqrt() + 0.004;
                 *value = *value * light + sigma * self.noise.normal((y * width + x) as u64) as f32;
             }
         });

@@ -24,10 +24,10 @@ impl Touch {
     /// This point of a particle with another particle's point over it.
     pub fn under(self, above: Touch) -> Touch {
         let contact = CONTACT * (-above.distance.max(0.0) / CONTACT_WIDTH).exp();
-        let below = self.stain + contact * self.cover;
         let cover = self.cover + above.cover - self.cover * above.cover;
         // Seen through: what lies below shows faintly in what lies above.
-        let through = above.stain + 0.25 * self.cover * (below - above.stain);
+        let through = above.stain + 0.2 * self.cover * (self.stain - above.stain);
+        let below = self.stain + contact * self.cover;
         let weighed = below * (cover - above.cover) + through * above.cover;
         let stain = if cover > 0.0 { weighed / cover } else { 0.0 };
         Touch { distance: self.distance.min(above.distance), cover, stain }

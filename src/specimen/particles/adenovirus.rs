@@ -9,6 +9,8 @@ const RADIUS: f32 = 45.0;
 const EDGE: f32 = 5.0;
 /// The real capsid bulges: share of a sphere in the outline.
 const BULGE: f32 = 0.5;
+/// Fibres are thinner than the stain: the share of it that they push aside.
+const FIBRE: f32 = 0.32;
 
 pub fn scatter(field: Field, dice: &mut Dice) -> Vec<Box<dyn Shape>> {
     let area = field.width * field.height / 1e6;
@@ -56,7 +58,7 @@ impl Capsid {
         let mut fibres = Vec::new();
         for v in &vertices {
             let reach = v[0].hypot(v[1]);
-            if reach > 0.75 * radius && dice.chance(0.8) {
+            if reach > 0.75 * radius && dice.chance(0.45) {
                 let (sin, cos) = (v[1].atan2(v[0]) + 0.25 * dice.normal()).sin_cos();
                 let length = dice.range(18.0, 30.0) * reach / radius;
                 fibres.push(Fibre { root: [v[0], v[1]], tip: [v[0] + length * cos, v[1] + length * sin] });
@@ -100,7 +102,7 @@ impl Shape for Capsid {
         let fibre = self.fibres.iter().map(|f| f.cover(x, y, self.pixel)).fold(0.0, f32::max);
         let cover = edge(distance, self.pixel);
         if cover <= 0.0 {
-            return Touch { distance, cover: 0.5 * fibre, stain: 0.3 };
+            return Touch { distance, cover: FIBRE * fibre, stain: 0.3 };
         }
         // Points of the bulge borrow the relief of the solid below them.
         let shrink = if solid > -0.5 { 1.0 - (solid + 0.5) / r } else { 1.0 };
@@ -111,10 +113,10 @@ impl Shape for Capsid {
             None => (0.0, 0.5),
         };
         let rim = (1.0 - thick).clamp(0.0, 1.0);
-        let full = 0.1 + 0.75 * rim * rim + 0.42 * (0.55 - relief) * (0.55 + 0.45 * thick);
+        let full = 0.08 + 0.95 * rim * rim + 0.42 * (0.55 - relief) * (0.55 + 0.45 * thick);
         let core = smoothstep(-7.0, -13.0, distance);
         let stain = full + self.emptied * core * (0.75 - 0.3 * relief) + self.veil;
-        Touch { distance, cover: cover.max(0.5 * fibre), stain: stain.max(0.0) }
+        Touch { distance, cover: cover.max(FIBRE * fibre), stain: stain.max(0.0) }
     }
 }
 

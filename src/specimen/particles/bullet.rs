@@ -1,5 +1,7 @@
 //! Rhabdovirus: striated bullets, round at one end and flat at the other, packed side by side.
 
+use std::collections::HashMap;
+
 use super::{Field, REACH, Shape, Touch, edge};
 use crate::specimen::chance::{Dice, Noise, mix, smoothstep};
 
@@ -33,31 +35,59 @@ impl Pose {
 
 /// Particles settle beside older ones, nearly parallel, or fall anywhere; a later layer may overlap a little.
 fn pack(field: Field, dice: &mut Dice) -> Vec<Pose> {
-    let mut poses: Vec<Pose> = Vec::new();
-    let crowd = (field.width * field.height / (4.0 * RADIUS * 90.0)) as usize;
-    for (room, throws) in [(2.02, 60), (1.75, 40)] {
-        for _ in 0..throws * crowd {
+    let mut crowd = Crowd::default();
+    let full = (field.width * field.height / (4.0 * RADIUS * 90.0)) as usize;
+    for (room, throws) in [(2.0, 120), (1.6, 120)] {
+        for _ in 0..throws * full {
             let half = dice.range(80.0, 96.0);
-            let pose = if poses.is_empty() || dice.chance(0.3) {
+            let pose = if crowd.poses.is_empty() || dice.chance(0.3) {
                 let at = [dice.range(-60.0, field.width + 60.0), dice.range(-60.0, field.height + 60.0)];
                 Pose { at, angle: dice.angle(), half }
             } else {
-                beside(&poses[dice.below(poses.len())], half, dice)
+                beside(&crowd.poses[dice.below(crowd.poses.len())], half, dice)
             };
             let [x, y] = pose.at;
             let inside = x > -80.0 && y > -80.0 && x < field.width + 80.0 && y < field.height + 80.0;
-            if inside && poses.iter().all(|other| clearance(&pose, other) > room * RADIUS) {
-                poses.push(pose);
+            if inside && crowd.leaves(room * RADIUS, &pose) {
+                crowd.push(pose);
             }
         }
     }
-    poses
+    crowd.poses
+}
+
+/// Poses, and for every square of the field the poses with their middle in it.
+#[derive(Default)]
+struct Crowd {
+    poses: Vec<Pose>,
+    squares: HashMap<[i32; 2], Vec<Pose>>,
+}
+
+impl Crowd {
+    /// Side of a square in nanometres: no two bullets meet from farther apart.
+    const SQUARE: f32 = 200.0;
+
+    fn square(pose: &Pose) -> [i32; 2] {
+        pose.at.map(|at| (at / Self::SQUARE).floor() as i32)
+    }
+
+    fn push(&mut self, pose: Pose) {
+        self.poses.push(pose);
+        self.squares.entry(Self::square(&pose)).or_default().push(pose);
+    }
+
+    /// Whether `pose` keeps at least `room` from all others.
+    fn leaves(&self, room: f32, pose: &Pose) -> bool {
+        let [column, row] = Self::square(pose);
+        let around = (-1..=1).flat_map(|dy| (-1..=1).map(move |dx| [column + dx, row + dy]));
+        around.filter_map(|square| self.squares.get(&square)).flatten().all(|o| clearance(pose, o) > room)
+    }
 }
 
 fn beside(neighbour: &Pose, half: f32, dice: &mut Dice) -> Pose {
     let (sin, cos) = neighbour.angle.sin_cos();
     let side = if dice.chance(0.5) { 1.0 } else { -1.0 };
-    let apart = side * RADIUS * dice.range(2.05, 2.5);
+    let apart = side * RADIUS * dice.range(2.0, 2.3);
     let slip = dice.range(-70.0, 70.0);
     let turned = if dice.chance(0.5) { std::f32::consts::PI } else { 0.0 };
     Pose {
@@ -112,11 +142,11 @@ struct Bullet {
 impl Bullet {
     fn new(pose: Pose, pixel: f32, dice: &mut Dice) -> Self {
         let soaked = match dice.range(0.0, 1.0) {
-            t if t < 0.52 => dice.range(0.0, 0.15),
-            t if t < 0.82 => dice.range(0.2, 0.5),
-            _ => dice.range(0.6, 1.1),
+            t if t < 0.58 => dice.range(0.0, 0.14),
+            t if t < 0.86 => dice.range(0.2, 0.5),
+            _ => dice.range(0.6, 1.0),
         };
-        let channel = if dice.chance(0.3) { dice.range(25.0, 120.0) } else { 0.0 };
+        let channel = if dice.chance(0.22) { dice.range(25.0, 110.0) } else { 0.0 };
         Bullet {
             pose,
             direction: pose.angle.sin_cos(),
@@ -154,7 +184,7 @@ impl Shape for Bullet {
         let (x, y) = (x - self.pose.at[0], y - self.pose.at[1]);
         let (sin, cos) = self.direction;
         let (u, v) = (x * cos + y * sin, y * cos - x * sin);
-        let uneven = 1.3 * self.texture.at(u / 22.0, v / 22.0 + 7.0);
+        let uneven = 1.3 * self.texture.fractal(u / 34.0, v / 34.0 + 7.0, 3);
         let distance = self.distance(u, v) + uneven;
         let spikes = self.spikes(u, v, distance);
         let body = edge(distance, self.pixel);
@@ -178,18 +208,49 @@ impl Bullet {
 
     fn inside(&self, u: f32, v: f32, distance: f32) -> f32 {
         let band = |at: f32, width: f32| (-((distance - at) / width).powi(2)).exp();
-        let deep = smoothstep(-4.0, -11.0, distance);
+        let deep = smoothstep(-3.0, -13.0, distance);
         let across = (v / self.radius).clamp(-1.0, 1.0);
         let bend = 2.0 * across * across;
         let striae = (std::f32::consts::TAU * (u + bend) / PITCH).cos();
-        let mottle = self.texture.fractal(u / 30.0, v / 30.0, 3);
+        let mottle = self.texture.fractal(u / 22.0, v / 22.0, 3);
         let round = 0.24 * across * across;
-        let hollow = smoothstep(9.0, 6.0, v.abs())
-            * smoothstep(self.channel - self.pose.half, self.channel - self.pose.half - 8.0, u);
-        let channel = if self.channel > 0.0 { 0.55 * hollow } else { 0.0 };
-        let nucleocapsid = 0.24 + round + 0.09 * striae + 0.1 * mottle + self.tilt * across;
-        let filled = nucleocapsid + self.soaked * (1.0 - 0.35 * across * across) + channel;
+        // Stain drawn in from the flat end, to a ragged round tip.
+        let past = (u + self.pose.half - self.channel).max(0.0);
+        let ragged = 3.0 * self.texture.at(u / 12.0 + 70.0, v / 12.0);
+        let hollow = smoothstep(12.0, 3.0, v.hypot(past) + ragged);
+        let channel = if self.channel > 0.0 { 0.5 * hollow } else { 0.0 };
+        let clear = 0.045 + 0.045 * self.texture.at(u / 40.0 - 90.0, v / 40.0);
+        let nucleocapsid = 0.13 + round + clear * striae + 0.13 * mottle + self.tilt * across;
+        let filled =
+            nucleocapsid + self.soaked * (1.0 - 0.35 * across * across) * (1.0 + 0.35 * mottle) + channel;
         // The envelope keeps stain out: a light line round what lies below.
-        mix(0.2, filled, deep).max(0.02) + 0.16 * band(-4.5, 1.8)
+        mix(0.12, filled, deep).max(0.02) + 0.16 * band(-4.5, 1.8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Stream;
+
+    #[test]
+    fn a_bullet_is_round_at_one_end_and_flat_at_the_other() {
+        let pose = Pose { at: [0.0, 0.0], angle: 0.0, half: 90.0 };
+        let bullet = Bullet::new(pose, 1.0, &mut Dice::new(Stream::new(1, "bullet")));
+        let corner = 0.6 * bullet.radius;
+        assert!(bullet.distance(88.0, corner) > 3.0);
+        assert!(bullet.distance(-88.0, corner) < 0.0);
+        assert!(bullet.distance(0.0, 0.0) < -30.0);
+        assert!((bullet.distance(-100.0, 0.0) - 10.0).abs() < 1.0);
+    }
+
+    #[test]
+    fn packed_bullets_lie_apart_or_overlap_a_little() {
+        let field = Field { width: 900.0, height: 600.0, pixel: 2.0 };
+        let poses = pack(field, &mut Dice::new(Stream::new(1, "pack")));
+        assert!(poses.len() > 25, "{}", poses.len());
+        for (i, a) in poses.iter().enumerate() {
+            assert!(poses[..i].iter().all(|b| clearance(a, b) > 1.6 * RADIUS));
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::specimen::chance::{Dice, Noise, mix, smoothstep};
 /// Typical radius of the envelope, and length and distance of the spikes, in nanometres.
 const RADIUS: f32 = 46.0;
 const SPIKE: f32 = 13.0;
-const PITCH: f32 = 9.0;
+const PITCH: f32 = 7.6;
 
 pub fn scatter(field: Field, dice: &mut Dice) -> Vec<Box<dyn Shape>> {
     let area = field.width * field.height / 1e6;
@@ -32,9 +32,9 @@ struct Envelope {
 
 impl Envelope {
     fn new(at: [f32; 2], pixel: f32, dice: &mut Dice) -> Self {
-        let radius = RADIUS * dice.range(0.86, 1.04);
+        let radius = RADIUS * dice.range(0.82, 1.06);
         let stretch = 1.0 + 0.12 * dice.range(0.0, 1.0) + if dice.chance(0.1) { 0.15 } else { 0.0 };
-        let waves = std::array::from_fn(|i| (dice.range(0.0, 0.05) / (1.0 + i as f32), dice.angle()));
+        let waves = std::array::from_fn(|i| (dice.range(0.0, 0.06) / (1.0 + 0.6 * i as f32), dice.angle()));
         Envelope {
             at,
             pixel,
@@ -56,17 +56,17 @@ impl Envelope {
         for neighbour in [-1.0, 0.0, 1.0] {
             let index = (place.floor() + neighbour).rem_euclid(count) as u64;
             let throw = |k: u64| self.spikes.uniform(8 * index + k) as f32;
-            if throw(0) < 0.06 {
+            if throw(0) < 0.1 {
                 continue;
             }
-            let middle = place.floor() + neighbour + 0.5 + 0.5 * (throw(1) - 0.5);
-            let length = SPIKE * mix(0.8, 1.1, throw(2));
-            let lean = 0.25 * (throw(3) - 0.5) * height;
+            let middle = place.floor() + neighbour + 0.5 + 0.8 * (throw(1) - 0.5);
+            let length = SPIKE * mix(0.7, 1.1, throw(2));
+            let lean = 0.5 * (throw(3) - 0.5) * height;
             let aside = ((place - middle) * PITCH * (1.0 + height / self.half[1]) - lean).abs();
             // A slender stalk below, a knob on top.
             let width = mix(1.3, 2.9, smoothstep(3.0, 7.5, height));
             let outside = (aside - width).max(height - length);
-            cover = cover.max(edge(outside, self.pixel) * mix(0.6, 1.0, throw(4)));
+            cover = cover.max(edge(outside, self.pixel) * mix(0.35, 0.9, throw(4)));
         }
         cover
     }
@@ -90,7 +90,8 @@ impl Shape for Envelope {
         let level = (u / a).hypot(v / b);
         // First-order distance from the ellipse's level set.
         let steep = (u / (a * a)).hypot(v / (b * b)) / level.max(1e-3);
-        let envelope = (level - 1.0 - wave) / steep.max(1e-4);
+        let rough = 1.2 * self.core.at(u / 9.0 + 7.0, v / 9.0 - 80.0);
+        let envelope = (level - 1.0 - wave) / steep.max(1e-4) + rough;
         let distance = envelope - 0.8 * SPIKE;
         if envelope > 1.3 * SPIKE {
             return Touch::beside(distance);
@@ -114,8 +115,34 @@ impl Envelope {
         let lump = self.core.fractal(u / 24.0 + 90.0, v / 24.0, 2);
         // Spikes of the upper face, seen end on.
         let pegs = self.core.at(u / 4.2 - 60.0, v / 4.2);
-        let core = mix(0.62, 0.3, depth_in) + 0.16 * coil + 0.13 * lump + 0.09 * pegs;
-        let membrane = 0.45 * band(-4.2, 1.6) - 0.28 * band(-0.8, 1.7) - 0.26 * band(-7.6, 2.0);
-        (core + membrane + self.entered * 0.5 * depth_in).max(0.03)
+        let core = mix(0.62, 0.3, depth_in) + 0.17 * coil + 0.2 * lump + 0.13 * pegs;
+        // Clear where the membrane stands upright, lost where it leans.
+        let clear = 0.6 + 0.55 * self.core.at(u / 21.0 - 30.0, v / 21.0 + 30.0);
+        let membrane = 0.42 * band(-4.4, 1.7) - 0.3 * band(-0.8, 1.9) - 0.22 * band(-8.0, 2.4);
+        (core + clear * membrane + self.entered * 0.5 * depth_in).max(0.03)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spikes_stand_apart_on_the_envelope() {
+        let dice = &mut Dice::new(Stream::new(1, "envelope"));
+        let envelope = Envelope::new([0.0, 0.0], 0.5, dice);
+        let round: Vec<bool> =
+            (0..4000).map(|i| envelope.fringe(0.5 * SPIKE, i as f32 / 4000.0) > 0.15).collect();
+        let spikes = round.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+        assert!((15..45).contains(&spikes), "{spikes}");
+        assert_eq!(envelope.fringe(1.3 * SPIKE, 0.25), 0.0);
+    }
+
+    #[test]
+    fn an_envelope_is_filled_in_its_middle_and_bare_outside() {
+        let dice = &mut Dice::new(Stream::new(1, "envelope"));
+        let envelope = Envelope::new([100.0, 100.0], 0.5, dice);
+        assert!(envelope.touch(100.0, 100.0).cover > 0.99);
+        assert_eq!(envelope.touch(100.0, 100.0 + 2.0 * RADIUS).cover, 0.0);
     }
 }

@@ -19,10 +19,10 @@ pub fn clusters(field: Field, count: usize, radius: f32, slack: f32, dice: &mut 
         } else if dice.chance(LONERS) {
             [dice.range(0.0, field.width), dice.range(0.0, field.height)]
         } else {
-            let [x, y] = placed[dice.below(placed.len())];
-            let (sin, cos) = dice.angle().sin_cos();
-            let apart = 2.0 * radius + radius * slack * dice.range(0.0, 1.0).powi(2);
-            [x + apart * cos, y + apart * sin]
+            // Of two chances the one nearer the middle: clusters are compact, and seen.
+            let off = |spot: &[f32; 2]| (spot[0] - field.width / 2.0).hypot(spot[1] - field.height / 2.0);
+            let [a, b] = [(); 2].map(|()| beside(&placed, radius, slack, dice));
+            if off(&a) < off(&b) { a } else { b }
         };
         let inside = |at: f32, size: f32| at > -0.4 * radius && at < size + 0.4 * radius;
         let free = |other: &[f32; 2]| (spot[0] - other[0]).hypot(spot[1] - other[1]) >= 1.99 * radius;
@@ -31,6 +31,14 @@ pub fn clusters(field: Field, count: usize, radius: f32, slack: f32, dice: &mut 
         }
     }
     placed
+}
+
+/// A spot in contact with one of the discs.
+fn beside(placed: &[[f32; 2]], radius: f32, slack: f32, dice: &mut Dice) -> [f32; 2] {
+    let [x, y] = placed[dice.below(placed.len())];
+    let (sin, cos) = dice.angle().sin_cos();
+    let apart = 2.0 * radius + radius * slack * dice.range(0.0, 1.0).powi(2);
+    [x + apart * cos, y + apart * sin]
 }
 
 #[cfg(test)]
