@@ -3,6 +3,7 @@
 
 // Floor 0: plain values.
 pub mod digest;
+pub mod host;
 pub mod progress;
 pub mod random;
 
@@ -22,4 +23,17 @@ pub mod watermark;
 
 // Floor 3: state, the only writers to disk.
 pub mod catalog;
+pub mod disk;
 pub mod keys;
+pub mod objects;
+pub mod policies;
+pub mod workspace;
+
+// Floor 4: composition, the only place where stages meet.
+pub mod audit;
+pub mod lineage;
+pub mod release;
+pub mod verify;
+
+// Floor 6: the terminal.
+pub mod cli;

@@ -7,13 +7,14 @@ use super::host::System;
 use super::term::{BOLD, Terminal, paint};
 use crate::host::Host;
 use crate::keys::{Entropy, Keys};
+use crate::policies;
 use crate::workspace::Workspace;
 
 /// The workspace that was named, or the one found by walking up; `None` where there is none.
 pub fn find(place: Option<&Path>) -> Result<Option<Workspace>, Failure> {
     match place {
         Some(dir) => Workspace::open(dir).map(Some).map_err(Failure::new),
-        None => Workspace::find(&here()?).map_err(Failure::new),
+        None => Ok(Workspace::find(&here()?)),
     }
 }
 
@@ -45,6 +46,7 @@ pub fn find_or_make(
 /// Makes a workspace in `dir` and says so.
 pub fn make(dir: &Path, terminal: &Terminal) -> Result<Workspace, Failure> {
     let workspace = Workspace::create(dir).map_err(Failure::new)?;
+    policies::install(&workspace.policies()).map_err(Failure::new)?;
     terminal.talk(&format!(
         "{} a workspace in {}: policies/, keys/, catalog/",
         paint(BOLD, "made"),

@@ -22,9 +22,15 @@ fn branches(graph: &Graph, node: &Node, indent: &str, seen: &mut HashSet<String>
         return;
     }
     let edges: Vec<&Edge> = graph.edges.iter().filter(|edge| edge.reference == node.id).collect();
+    let copies: Vec<&Node> = graph.nodes.iter().filter(|other| other.copy_of.as_ref() == Some(&node.id)).collect();
+    for (i, copy) in copies.iter().enumerate() {
+        let last = edges.is_empty() && i + 1 == copies.len();
+        let (elbow, bar) = joint(last);
+        let _ = writeln!(text, "{indent}{elbow}copy of it, used as {}", line(graph, copy, None));
+        branches(graph, copy, &format!("{indent}{bar}"), seen, text);
+    }
     for (i, edge) in edges.iter().enumerate() {
-        let last = i + 1 == edges.len();
-        let (elbow, bar) = if last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+        let (elbow, bar) = joint(i + 1 == edges.len());
         match edge.output.as_ref().and_then(|id| graph.node(id)) {
             Some(output) => {
                 let _ = writeln!(text, "{indent}{elbow}{}", line(graph, output, Some(edge)));
@@ -38,9 +44,13 @@ fn branches(graph: &Graph, node: &Node, indent: &str, seen: &mut HashSet<String>
     }
 }
 
+fn joint(last: bool) -> (&'static str, &'static str) {
+    if last { ("└─ ", "   ") } else { ("├─ ", "│  ") }
+}
+
 fn line(graph: &Graph, node: &Node, edge: Option<&Edge>) -> String {
     let mut text = match node.role {
-        Role::Reference => format!("reference  {}  {}", short(&node.sha256), node.title),
+        Role::Reference => format!("reference  {}  {}", short(&node.sha256), plain(&node.title)),
         Role::Output => format!("output  {}", short(&node.sha256)),
     };
     if let Some(edge) = edge {
@@ -60,6 +70,11 @@ fn recipe(edge: &Edge) -> String {
     format!("{} {:.2}, seed {}", edge.engine, edge.strength, edge.seed)
 }
 
+/// Titles are file names: control characters would draw on the terminal.
+fn plain(title: &str) -> String {
+    title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn short(digest: &crate::digest::Digest) -> String {
     digest.short(12)
 }
@@ -77,6 +92,11 @@ pub fn dot(graph: &Graph) -> String {
             let _ = writeln!(text, "  \"{}\" -> \"{output}\" [label={}];", edge.reference, quoted(&recipe(edge)));
         }
     }
+    for node in &graph.nodes {
+        if let Some(original) = &node.copy_of {
+            let _ = writeln!(text, "  \"{original}\" -> \"{}\" [label=\"copy\", style=dashed];", node.id);
+        }
+    }
     text.push_str("}\n");
     text
 }
@@ -90,6 +110,11 @@ pub fn mermaid(graph: &Graph) -> String {
     for edge in &graph.edges {
         if let Some(output) = &edge.output {
             let _ = writeln!(text, "  {} -->|{}| {output}", edge.reference, entities(&recipe(edge)));
+        }
+    }
+    for node in &graph.nodes {
+        if let Some(original) = &node.copy_of {
+            let _ = writeln!(text, "  {original} -.->|\"copy\"| {}", node.id);
         }
     }
     let _ = writeln!(text, "  style {} stroke-width:3px", graph.focus);
@@ -124,6 +149,7 @@ mod tests {
             sha256: Digest::of(id),
             pixels_sha256: Digest::of(id),
             title: format!("{id}.png"),
+            copy_of: None,
             created: "2026-01-01T00:00:00Z".into(),
         }
     }
@@ -135,7 +161,7 @@ mod tests {
             output: output.map(Into::into),
             engine: "patch".into(),
             strength: 0.7,
-            seed: 7,
+            seed: "7".into(),
             deviation: Some(0.83),
             refusal: output.is_none().then(|| "too close: deviation 0.18, at least 0.50 required".into()),
         }

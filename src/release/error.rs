@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::catalog::CatalogError;
 use crate::deviation::MeasureError;
 use crate::generate::GenerateError;
+use crate::objects::ObjectError;
 use crate::manifest::{ReadError, SignError};
 use crate::metadata::LabelError;
 use crate::raster::{DecodeError, EncodeError};
@@ -42,6 +43,8 @@ pub enum ReleaseError {
     Unfaithful { fault: String },
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     #[error("every watermark id for this source is taken")]
     NoFreeId,
     #[error("recorded as {asset_id}, but {} could not be written: {source}", path.display())]

@@ -4,7 +4,7 @@ use super::error::ReleaseError;
 use super::order::{Desk, Step};
 use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 use crate::generate::Record;
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
@@ -22,9 +22,6 @@ const PSNR_STEP_DB: f64 = 1.0;
 /// Quality of JPEG output, and of the copy from which the mark has to be readable.
 const JPEG_QUALITY: u8 = 95;
 const PROOF_QUALITY: u8 = 80;
-
-/// Names tried before giving up; the watermark's nonce has 20 bits.
-const ID_ATTEMPTS: u32 = 64;
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
 pub(super) struct Marked<'a> {
@@ -167,22 +164,14 @@ fn prove(draft: &Raster, payload: &Payload, format: Format, desk: &Desk<'_>) -> 
 /// so that the owner can tell marks made here from marks made up.
 fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, ReleaseError> {
     let source = approved.course.reference.sha256;
-    for attempt in 0..ID_ATTEMPTS {
-        let nonce = nonce(&desk.keys.watermark_key(), &approved.cleared.draft(), attempt);
+    for attempt in 0..watermark::NONCE_ATTEMPTS {
+        let nonce = watermark::nonce(&desk.keys.watermark_key(), &approved.cleared.draft(), attempt);
         let payload = Payload::new(Kind::Generated, approved.cleared.strength(), &source, nonce)?;
         if desk.catalog.payload_id_is_free(payload.source_prefix(), payload.nonce())? {
             return Ok(payload);
         }
     }
     Err(ReleaseError::NoFreeId)
-}
-
-fn nonce(key: &[u8; 32], draft: &Digest, attempt: u32) -> u32 {
-    let mut hasher = Hasher::new();
-    hasher.update(b"vidimus watermark nonce 1").update(key).update(draft.as_bytes()).update(attempt.to_le_bytes());
-    let digest = hasher.finish();
-    let bytes = digest.as_bytes();
-    u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]) & 0xF_FFFF
 }
 
 fn label(record: &Record, source: &Digest) -> metadata::Label {
@@ -262,18 +251,4 @@ fn read_back(
 
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nonce_depends_on_key_draft_and_attempt_and_fits_twenty_bits() {
-        let base = nonce(&[1; 32], &Digest::of("a"), 0);
-        assert_ne!(base, nonce(&[2; 32], &Digest::of("a"), 0));
-        assert_ne!(base, nonce(&[1; 32], &Digest::of("b"), 0));
-        assert_ne!(base, nonce(&[1; 32], &Digest::of("a"), 1));
-        assert!((0..100).all(|i| nonce(&[1; 32], &Digest::of("a"), i) < 1 << 20));
-    }
 }

@@ -48,8 +48,6 @@ impl Reference {
         let raster = decoded.raster.flatten();
         let manifest = manifest::read(&bytes, decoded.mime, anchors).ok().flatten();
         let watermark = watermark::detect(&raster, &watermark::Key::public())
-            .ok()
-            .flatten()
             .and_then(|found| Payload::from_message(found.message).ok());
         Ok(Reference {
             title,
@@ -63,5 +61,10 @@ impl Reference {
             manifest,
             watermark,
         })
+    }
+
+    /// What a manifest may call it: file names can be private.
+    pub fn public_title(&self) -> String {
+        format!("reference {}", self.sha256.short(16))
     }
 }

@@ -3,6 +3,7 @@
 use super::Findings;
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
 use super::recall::Kinship;
+use crate::catalog::Facts;
 use crate::manifest::{Agreement, Derivation, ReadError, Reading, State};
 use crate::watermark::Payload;
 
@@ -92,4 +93,15 @@ fn watermark(payload: Option<&Payload>, facts: Option<&Derivation>) -> Watermark
 /// Whether the mark's seven bits are those of `strength`.
 pub(super) fn same_strength(payload: &Payload, strength: f64) -> bool {
     (payload.denoise_strength() - strength).abs() <= 0.5 / 127.0 + 1e-9
+}
+
+/// Whether a manifest of ours states what the catalog has on record.
+pub fn facts_agree(stated: &Derivation, recorded: &Facts) -> bool {
+    stated.run_id == recorded.run
+        && stated.denoise_strength.value() == recorded.strength
+        && stated.seed.to_string() == recorded.seed
+        && stated.engine.name == recorded.engine
+        && stated.policy.sha256 == recorded.policy
+        && (stated.deviation.deviation - recorded.deviation).abs() < 5e-5
+        && stated.watermark.as_ref().map(|mark| &mark.payload_id) == recorded.payload_id.as_ref()
 }

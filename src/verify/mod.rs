@@ -11,6 +11,7 @@ mod report;
 pub use decide::{
     CatalogEvidence, Confidence, Evidence, ManifestEvidence, Verdict, WatermarkEvidence, decide,
 };
+pub use evidence::facts_agree;
 pub use recall::{Match, Memory, RecallError};
 pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, WatermarkReport};
 

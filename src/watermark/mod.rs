@@ -14,6 +14,7 @@ mod geometry;
 mod informed;
 mod key;
 mod mask;
+mod nonce;
 mod payload;
 mod polar;
 mod spectrum;
@@ -22,6 +23,7 @@ pub use detect::{Detection, detect};
 pub use embed::{EmbedError, Embedded, MIN_SIDE, embed};
 pub use geometry::Pose;
 pub use key::Key;
+pub use nonce::{NONCE_ATTEMPTS, is_nonce_of, nonce};
 pub use payload::{Kind, Payload, PayloadError};
 
 /// Name of this algorithm in manifests and catalogs.

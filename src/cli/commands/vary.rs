@@ -28,8 +28,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
 
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
     let policy = policies::load(Some(&workspace.policies()), &args.policy).map_err(Failure::new)?;
-    let sign = |message: &[u8]| keys.sign(message);
-    let mut catalog = Catalog::open(&workspace, &sign, &keys.verifying_key()).map_err(Failure::new)?;
+    let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
     warn_of_expiry(&host, &keys, terminal);
 
     let mut outcome = Outcome::Yes;
@@ -172,6 +171,7 @@ fn explain(path: &Path, error: &ReleaseError) -> Failure {
     let failure = Failure::at(path.display(), error);
     match error {
         ReleaseError::OutputExists { .. } => Failure::new(error).advise("use --force to overwrite it"),
+        ReleaseError::Catalog(_) => Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it"),
         ReleaseError::TooSmall { .. } => failure.advise("enlarge the reference first"),
         ReleaseError::Unmarkable { .. } => failure.advise("enlarge the reference, or try another seed or strength"),
         ReleaseError::Publish { .. } => Failure::new(error).advise("the picture is safe in catalog/objects"),

@@ -1,0 +1,113 @@
+//! The whole workspace, checked: log chain, rows, objects, manifests, marks, policies.
+
+use serde::Serialize;
+
+use crate::catalog::{Asset, Catalog, CatalogError, Facts, Finding, Role};
+use crate::digest::Digest;
+use crate::keys::SignerKeys;
+use crate::manifest::{self, State};
+use crate::objects::{ObjectError, Objects};
+use crate::progress::Progress;
+use crate::raster::{self, Limits};
+use crate::verify::facts_agree;
+use crate::watermark::{self, Key, Payload};
+
+/// What was looked at and what was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Audit {
+    pub events: usize,
+    pub assets: usize,
+    pub releases: usize,
+    pub policies: usize,
+    pub findings: Vec<Finding>,
+}
+
+/// Checks everything in the catalog and every object that it names. Writes nothing.
+///
+/// `signers` are the keys that ever signed here; `anchors` the roots that manifests are judged by.
+pub fn audit(
+    catalog: &Catalog,
+    objects: &Objects,
+    signers: &SignerKeys,
+    anchors: &[String],
+    progress: &mut dyn Progress,
+) -> Result<Audit, CatalogError> {
+    progress.stage("checking the log", 1);
+    let mut findings = catalog.check(&|key, message, signature| signers.verify(key, message, signature))?;
+    let assets = catalog.assets()?;
+    progress.stage("checking the objects", assets.len() as u64);
+    for asset in &assets {
+        let bytes = match objects.get(&asset.sha256) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                findings.push(Finding::new("object", &asset.id, fault(&error)));
+                None
+            }
+        };
+        if let (Role::Output, Some(bytes)) = (asset.role, bytes) {
+            match catalog.facts(&asset.id)? {
+                Some(facts) => findings.extend(output(asset, &facts, &bytes, anchors)),
+                None => {} // An output without a release is a finding of the catalog's own.
+            }
+        }
+        progress.advance(1);
+    }
+    findings.sort();
+    findings.dedup();
+    Ok(Audit {
+        events: catalog.events()?.len(),
+        releases: assets.iter().filter(|asset| asset.role == Role::Output).count(),
+        assets: assets.len(),
+        policies: catalog.policies()?.len(),
+        findings,
+    })
+}
+
+/// The released file itself: its pixels, its manifest and its watermark, against the catalog.
+fn output(asset: &Asset, facts: &Facts, bytes: &[u8], anchors: &[String]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut find = |area, fault: String| findings.push(Finding::new(area, &asset.id, fault));
+    let raster = match raster::decode(bytes, &Limits::default()) {
+        Ok(decoded) => decoded.raster,
+        Err(error) => {
+            find("object", error.to_string());
+            return findings;
+        }
+    };
+    if raster.digest() != asset.pixels_sha256 {
+        find("object", "its pixels are not those on record".into());
+    }
+    match manifest::read(bytes, &asset.mime, anchors) {
+        Err(error) => find("manifest", error.to_string()),
+        Ok(None) => find("manifest", "the released file has none".into()),
+        Ok(Some(reading)) => {
+            if reading.state == State::Invalid {
+                find("manifest", format!("does not hold: {}", reading.failure_codes().join(", ")));
+            }
+            if facts.manifest_label.as_deref() != Some(&reading.label) {
+                find("manifest", "is another than the one on record".into());
+            }
+            if !reading.facts().is_some_and(|stated| facts_agree(stated, facts)) {
+                find("manifest", "states other facts than the catalog".into());
+            }
+        }
+    }
+    let payload = watermark::detect(&raster, &Key::public()).and_then(|d| Payload::from_message(d.message).ok());
+    match payload {
+        None => find("watermark", "the released file has none that can be read".into()),
+        Some(payload) if facts.payload_id.as_deref() != Some(payload.id().as_str()) => {
+            find("watermark", "is another than the one on record".into());
+        }
+        Some(_) => {}
+    }
+    findings
+}
+
+fn fault(error: &ObjectError) -> String {
+    let name = |digest: &Digest| digest.short(12);
+    match error {
+        ObjectError::Missing { digest } => format!("its file {} is gone from the store", name(digest)),
+        ObjectError::Corrupt { digest } => format!("its file {} was changed in the store", name(digest)),
+        ObjectError::Io { .. } => error.to_string(),
+    }
+}

@@ -1,0 +1,59 @@
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::audit;
+use crate::catalog::Catalog;
+use crate::cli::error::{Failure, Outcome};
+use crate::cli::place;
+use crate::cli::progress::Bar;
+use crate::cli::term::{BAD, BOLD, GOOD, Terminal, paint};
+use crate::keys::{Keys, SignerKeys};
+use crate::objects::Objects;
+
+pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let workspace = place::need(place)?;
+    let catalog = Catalog::open_read_only(&workspace.database())
+        .map_err(|error| Failure::new(error).advise("it comes with the first 'vidimus vary'"))?;
+    let signers = SignerKeys::load(&workspace.keys()).map_err(Failure::new)?;
+    let anchors = Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors;
+    let mut bar = Bar::new(terminal);
+    let audit = audit::audit(&catalog, &Objects::at(workspace.objects()), &signers, &anchors, &mut bar);
+    bar.clear();
+    let audit = audit.map_err(Failure::new)?;
+    let clean = audit.findings.is_empty();
+    if terminal.json {
+        let document = json!({
+            "schema": 1,
+            "workspace": workspace.root().to_string_lossy(),
+            "clean": clean,
+            "checked": {
+                "events": audit.events,
+                "assets": audit.assets,
+                "releases": audit.releases,
+                "policies": audit.policies,
+            },
+            "findings": audit.findings,
+        });
+        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+    } else {
+        let verdict = match audit.findings.len() {
+            0 => paint(GOOD, "clean"),
+            1 => paint(BAD, "1 finding"),
+            n => paint(BAD, format_args!("{n} findings")),
+        };
+        let mut lines = vec![format!(
+            "{verdict}: {} log entries, {} assets, {} releases, {} policies in {}",
+            audit.events,
+            audit.assets,
+            audit.releases,
+            audit.policies,
+            workspace.root().display()
+        )];
+        lines.extend(audit.findings.iter().map(|finding| {
+            format!("  {} {}: {}", paint(BOLD, finding.area), finding.subject, finding.fault)
+        }));
+        terminal.result(&lines.join("\n")).map_err(Failure::new)?;
+    }
+    Ok(if clean { Outcome::Yes } else { Outcome::No })
+}

@@ -1,0 +1,75 @@
+use std::path::Path;
+
+use crate::catalog::{Asset, Catalog};
+use crate::cli::args::{Lineage, LineageFormat};
+use crate::cli::commands::verify::Shelf;
+use crate::cli::error::{Failure, Outcome};
+use crate::cli::files;
+use crate::cli::term::Terminal;
+use crate::lineage;
+use crate::raster::Limits;
+use crate::verify::{Memory, verify};
+
+pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let no_catalog = || {
+        Failure::new("no catalog here or in any folder above").advise("name a workspace with --workspace")
+    };
+    let shelf = Shelf::open(place)?.ok_or_else(no_catalog)?;
+    let catalog = shelf.catalog.as_ref().ok_or_else(no_catalog)?;
+    let Some(asset) = find(args, &shelf, catalog)? else {
+        let text = format!("{}: nothing like it is recorded here", args.asset.display());
+        if terminal.json {
+            let document = serde_json::json!({ "schema": 1, "asset": null, "reason": text });
+            terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+        } else {
+            terminal.result(&text).map_err(Failure::new)?;
+        }
+        return Ok(Outcome::No);
+    };
+    let graph = lineage::lineage(catalog, &asset).map_err(Failure::new)?;
+    let format = if terminal.json { LineageFormat::Json } else { args.format };
+    let text = match format {
+        LineageFormat::Tree => lineage::tree(&graph),
+        LineageFormat::Dot => lineage::dot(&graph),
+        LineageFormat::Mermaid => lineage::mermaid(&graph),
+        LineageFormat::Json => {
+            let mut document = serde_json::to_value(&graph).map_err(Failure::new)?;
+            document["schema"] = 1.into();
+            format!("{document:#}")
+        }
+    };
+    terminal.result(&text).map_err(Failure::new)?;
+    Ok(Outcome::Yes)
+}
+
+/// A file is looked up by bytes, pixels, mark and looks; other words as an id or the beginning of a digest.
+fn find(args: &Lineage, shelf: &Shelf, catalog: &Catalog) -> Result<Option<Asset>, Failure> {
+    let path = &args.asset;
+    if !path.exists() {
+        return named(path, catalog);
+    }
+    let bytes = files::read(path)?;
+    let memory = Memory { catalog, objects: &shelf.objects, watermark_key: shelf.watermark_key };
+    let report = verify(&bytes, Some(&memory), &shelf.anchors, &Limits::default())
+        .map_err(|error| Failure::at(path.display(), error))?;
+    match &report.catalog.asset {
+        Some(id) => catalog.by_id(id).map_err(Failure::new),
+        None => Ok(None),
+    }
+}
+
+fn named(path: &Path, catalog: &Catalog) -> Result<Option<Asset>, Failure> {
+    let name = path.to_string_lossy();
+    if let Some(asset) = catalog.by_id(&name.to_uppercase()).map_err(Failure::new)? {
+        return Ok(Some(asset));
+    }
+    let is_digest = (6..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_digest {
+        return Err(Failure::at(path.display(), "no such file, and not the id of an asset nor a SHA-256 of at least 6 digits"));
+    }
+    let mut found = catalog.by_digest_prefix(&name, 2).map_err(Failure::new)?;
+    match found.len() {
+        0 | 1 => Ok(found.pop()),
+        _ => Err(Failure::at(path.display(), "several assets begin like this").advise("give more digits")),
+    }
+}

@@ -1,0 +1,133 @@
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::catalog::Catalog;
+use crate::cli::args::Verify;
+use crate::cli::error::{Failure, Outcome};
+use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint};
+use crate::cli::{files, place};
+use crate::keys::Keys;
+use crate::lineage;
+use crate::objects::Objects;
+use crate::raster::Limits;
+use crate::verify::{Memory, Report, Verdict, verify};
+
+/// What a command that only reads has of a workspace.
+pub struct Shelf {
+    pub catalog: Option<Catalog>,
+    pub objects: Objects,
+    pub watermark_key: Option<[u8; 32]>,
+    pub anchors: Vec<String>,
+}
+
+impl Shelf {
+    /// Everything that can be read; a workspace without a catalog yet has none.
+    pub fn open(place: Option<&Path>) -> Result<Option<Self>, Failure> {
+        let Some(workspace) = place::find(place)? else { return Ok(None) };
+        let path = workspace.database();
+        let catalog = if path.exists() { Some(Catalog::open_read_only(&path).map_err(Failure::new)?) } else { None };
+        Ok(Some(Shelf {
+            catalog,
+            objects: Objects::at(workspace.objects()),
+            watermark_key: Keys::watermark_key_at(&workspace.keys()),
+            anchors: Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors,
+        }))
+    }
+}
+
+pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let shelf = Shelf::open(place)?;
+    let anchors = shelf.as_ref().map(|shelf| shelf.anchors.clone()).unwrap_or_default();
+    let memory = shelf.as_ref().and_then(|shelf| {
+        let catalog = shelf.catalog.as_ref()?;
+        Some(Memory { catalog, objects: &shelf.objects, watermark_key: shelf.watermark_key })
+    });
+    let mut outcome = Outcome::Yes;
+    let mut documents = Vec::new();
+    for path in &args.files {
+        let report = files::read(path).and_then(|bytes| {
+            verify(&bytes, memory.as_ref(), &anchors, &Limits::default())
+                .map_err(|error| Failure::at(path.display(), error))
+        });
+        outcome = outcome.max(match &report {
+            Ok(report) if report.verdict == Verdict::AiDerived => Outcome::Yes,
+            Ok(_) => Outcome::No,
+            Err(_) => Outcome::CouldNot,
+        });
+        match report {
+            Ok(report) if terminal.json => documents.push(document(path, &report)),
+            Ok(report) => {
+                let mut text = page(path, &report, terminal);
+                if let (Some(memory), Some(id)) = (&memory, &report.catalog.asset) {
+                    text.push_str(&ancestry(memory.catalog, id)?);
+                }
+                terminal.result(&text).map_err(Failure::new)?;
+            }
+            Err(failure) => {
+                super::super::complain(terminal, &failure);
+                documents.push(json!({
+                    "schema": 1,
+                    "file": path.to_string_lossy(),
+                    "error": failure.to_string(),
+                }));
+            }
+        }
+    }
+    if terminal.json {
+        let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
+        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+    }
+    Ok(outcome)
+}
+
+fn document(path: &Path, report: &Report) -> Value {
+    let mut document = json!({ "schema": 1, "file": path.to_string_lossy() });
+    let fields = serde_json::to_value(report).unwrap_or_default();
+    if let (Value::Object(document), Value::Object(fields)) = (&mut document, fields) {
+        document.extend(fields);
+    }
+    document
+}
+
+fn page(path: &Path, report: &Report, terminal: &Terminal) -> String {
+    let style = match report.verdict {
+        Verdict::AiDerived => GOOD,
+        Verdict::NoEvidence => BOLD,
+        Verdict::Contradiction => BAD,
+    };
+    let confidence = match report.verdict {
+        Verdict::AiDerived => format!(", {} confidence", report.confidence),
+        _ => String::new(),
+    };
+    let mut lines = vec![format!("{}: {}{confidence}", path.display(), paint(style, report.verdict))];
+    lines.extend(report.reasons.iter().map(|reason| format!("  {reason}")));
+    if let Some(manifest) = report.manifest.as_ref().filter(|manifest| manifest.source_sha256.is_some()) {
+        let source = manifest.source_sha256.map(|digest| digest.to_string()).unwrap_or_default();
+        let broken = manifest.state == "invalid" && !manifest.recovered;
+        let intro = if broken { "the broken manifest claims" } else { "made from" };
+        lines.push(format!(
+            "  {intro} sha256 {source} at strength {:.2} by {}",
+            manifest.denoise_strength.unwrap_or_default(),
+            manifest.engine.as_deref().unwrap_or("an unnamed engine"),
+        ));
+    }
+    if report.verdict == Verdict::NoEvidence {
+        lines.push(paint(WARN, "  this does not mean that it is authentic: marks can be removed"));
+    }
+    if terminal.verbose {
+        lines.push(paint(DIM, format_args!("  sha256 {}", report.sha256)));
+        if let Some(log10) = report.watermark.log10_false_positive {
+            lines.push(paint(DIM, format_args!("  watermark: a picture without one passes with a probability of 10^{log10:.1}")));
+        }
+    }
+    lines.join("\n")
+}
+
+/// The recorded lineage of a recognised picture, indented below the verdict.
+fn ancestry(catalog: &Catalog, id: &str) -> Result<String, Failure> {
+    let Some(asset) = catalog.by_id(id).map_err(Failure::new)? else { return Ok(String::new()) };
+    let graph = lineage::lineage(catalog, &asset).map_err(Failure::new)?;
+    let tree = lineage::tree(&graph.path_to_focus());
+    Ok(tree.lines().map(|line| format!("\n  {line}")).collect())
+}

@@ -1,0 +1,252 @@
+//! The last steps: what is on disk and synced, then the catalog, then the user's file.
+
+use super::error::ReleaseError;
+use super::marking::Signed;
+use super::order::{Desk, Step};
+use super::report::{Outcome, Refused, Released};
+use super::states::{Course, Rejected, Stopwatch};
+use crate::catalog::{
+    AssetEntry, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry, ReleaseEntry, RunEntry,
+};
+use crate::deviation::{self, Fingerprint};
+use crate::digest::Digest;
+use crate::disk;
+use crate::generate::Record;
+use crate::objects::{self, Objects};
+use crate::policy::{OnViolation, Policy, Refusal};
+use crate::quantity::Deviation;
+use crate::raster::{self, Format, Raster};
+use crate::watermark;
+
+/// It is in the catalog, and its bytes are in the store.
+pub(super) struct Recorded<'a> {
+    signed: Signed<'a>,
+}
+
+impl<'a> Signed<'a> {
+    /// Stores reference and output, then records everything in one transaction (invariant 3: no row
+    /// names bytes that are not on disk yet).
+    pub fn record(mut self, desk: &mut Desk<'_>) -> Result<Recorded<'a>, ReleaseError> {
+        let watch = Stopwatch::start(desk);
+        let objects = Objects::at(desk.workspace.objects());
+        objects.put(&self.course.reference.bytes)?;
+        (desk.witness)(Step::ReferenceStored);
+        objects.put(&self.signed.bytes)?;
+        (desk.witness)(Step::OutputStored);
+
+        let entry = ReleaseEntry {
+            at: desk.host.now(),
+            reference: self.course.reference_entry(desk),
+            reference_payload: self.course.reference_payload(),
+            run: self.course.run_entry(desk, Some(&self.record)),
+            measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
+            policy: policy(desk.policy),
+            output: AssetEntry {
+                id: self.asset_id.clone(),
+                sha256: self.sha256,
+                title: format!("variation {}", self.asset_id),
+                mime: self.course.order.format.mime().to_owned(),
+                bytes: self.signed.bytes.len() as u64,
+                ..picture(&self.raster, deviation::fingerprint(&self.raster), desk)
+            },
+            marks: MarkEntry {
+                manifest_label: self.signed.label.clone(),
+                manifest_store: self.signed.store.clone(),
+                watermark_algorithm: watermark::ALGORITHM.to_owned(),
+                payload_id: self.payload.id(),
+                source_prefix: self.payload.source_prefix(),
+                nonce: self.payload.nonce(),
+                psnr_db: self.psnr_db,
+            },
+        };
+        let sign = |message: &[u8]| desk.keys.sign(message);
+        let pen = Pen { public_key: desk.keys.verifying_key(), sign: &sign };
+        desk.catalog.record_release(&entry, &pen)?;
+        self.course.timings.record = watch.stop(desk);
+        (desk.witness)(Step::Recorded);
+        Ok(Recorded { signed: self })
+    }
+}
+
+impl Recorded<'_> {
+    /// Writes the user's file last: if it is there, it is released and recorded.
+    pub fn publish(self, desk: &Desk<'_>) -> Result<Outcome, ReleaseError> {
+        let watch = Stopwatch::start(desk);
+        let Signed { mut course, record, cleared, payload, psnr_db, raster, asset_id, signed, sha256, reading } =
+            self.signed;
+        let order = course.order;
+        disk::write(&order.out, &signed.bytes, order.overwrite).map_err(|source| ReleaseError::Publish {
+            asset_id: asset_id.clone(),
+            path: order.out.clone(),
+            source,
+        })?;
+        course.timings.publish = watch.stop(desk);
+        (desk.witness)(Step::Published);
+        Ok(Outcome::Released(Box::new(Released {
+            output: order.out.clone(),
+            sha256,
+            width: raster.width(),
+            height: raster.height(),
+            asset_id,
+            run_id: course.run_id,
+            record,
+            deviation: *cleared.deviation(),
+            limits: *desk.policy.limits(),
+            payload_id: payload.id(),
+            psnr_db,
+            manifest_label: signed.label,
+            manifest_state: reading.state,
+            signer: reading.signer,
+            timings: course.timings,
+        })))
+    }
+}
+
+impl Course<'_> {
+    /// The end of a request that the policy refuses as such.
+    pub fn refuse_request(self, desk: &mut Desk<'_>, refusal: Refusal) -> Result<Outcome, ReleaseError> {
+        self.refuse(desk, refusal, None, None)
+    }
+
+    /// Logs a refusal; the reference's bytes are kept, so that the log can be understood later.
+    fn refuse(
+        mut self,
+        desk: &mut Desk<'_>,
+        refusal: Refusal,
+        draft: Option<(&Raster, Record, Digest, Deviation)>,
+        quarantine: Option<std::path::PathBuf>,
+    ) -> Result<Outcome, ReleaseError> {
+        let logged = !self.order.dry_run;
+        if logged {
+            let watch = Stopwatch::start(desk);
+            Objects::at(desk.workspace.objects()).put(&self.reference.bytes)?;
+            let entry = RefusalEntry {
+                at: desk.host.now(),
+                reference: self.reference_entry(desk),
+                reference_payload: self.reference_payload(),
+                run: self.run_entry(desk, draft.as_ref().map(|(_, record, ..)| record)),
+                measurement: draft.as_ref().map(|(_, _, pixels, deviation)| measurement(*pixels, deviation)),
+                policy: policy(desk.policy),
+                reasons: refusal.reasons.iter().map(ToString::to_string).collect(),
+            };
+            let sign = |message: &[u8]| desk.keys.sign(message);
+            let pen = Pen { public_key: desk.keys.verifying_key(), sign: &sign };
+            desk.catalog.record_refusal(&entry, &pen)?;
+            self.timings.record = watch.stop(desk);
+        }
+        let (record, deviation) = match draft {
+            Some((_, record, _, deviation)) => (Some(record), Some(deviation)),
+            None => (None, None),
+        };
+        Ok(Outcome::Refused(Box::new(Refused {
+            run_id: self.run_id,
+            refusal,
+            record,
+            deviation,
+            limits: *desk.policy.limits(),
+            quarantine,
+            logged,
+            timings: self.timings,
+        })))
+    }
+
+    fn reference_entry(&self, desk: &Desk<'_>) -> AssetEntry {
+        let reference = self.reference;
+        AssetEntry {
+            sha256: reference.sha256,
+            title: reference.title.clone(),
+            mime: reference.mime.to_owned(),
+            bytes: reference.bytes.len() as u64,
+            ..picture(&reference.raster, reference.fingerprint, desk)
+        }
+    }
+
+    /// The payload of the reference's own watermark: it may be an output of ours under another name.
+    fn reference_payload(&self) -> Option<(u64, u32)> {
+        self.reference.watermark.map(|payload| (payload.source_prefix(), payload.nonce()))
+    }
+
+    /// The run; without a record nothing was generated, and the request is all there is.
+    fn run_entry(&self, desk: &Desk<'_>, record: Option<&Record>) -> RunEntry {
+        let engine = record.map_or_else(|| desk.engine.describe(), |record| record.engine.clone());
+        let request = &self.order.request;
+        RunEntry {
+            id: self.run_id.clone(),
+            engine: engine.name.to_owned(),
+            engine_version: engine.version.to_owned(),
+            model_sha256: engine.model_digest,
+            strength: request.strength.value(),
+            noise_level: record.map(|record| record.noise_level),
+            steps: record.map(|record| record.steps),
+            seed: request.seed.0,
+            prompt: request.prompt.clone(),
+            prompt_used: record.is_some_and(|record| record.prompt_used),
+            purpose: self.order.purpose.clone(),
+            started: self.started,
+        }
+    }
+}
+
+impl Rejected<'_> {
+    /// The end of a draft that the policy refuses. It goes to the quarantine if the policy wants it kept.
+    pub fn refuse(self, desk: &mut Desk<'_>) -> Result<Outcome, ReleaseError> {
+        let Rejected { course, draft, pixels, deviation, refusal } = self;
+        let keep = refusal.action == OnViolation::Quarantine && !course.order.dry_run;
+        let quarantine = if keep {
+            let bytes = raster::encode(&draft.raster, Format::Png, 100)?;
+            Some(objects::quarantine(&desk.workspace.quarantine(), &format!("{}.png", course.run_id), &bytes)?)
+        } else {
+            None
+        };
+        let figures = Some((&draft.raster, draft.record, pixels, deviation));
+        course.refuse(desk, refusal, figures, quarantine)
+    }
+}
+
+impl Desk<'_> {
+    /// A new ULID at `now`.
+    pub(super) fn new_id(&self, now: time::OffsetDateTime) -> String {
+        let mut random = [0; 16];
+        self.host.random(&mut random);
+        let millis = (now.unix_timestamp_nanos() / 1_000_000).clamp(0, (1 << 48) - 1) as u64;
+        ulid::Ulid::from_parts(millis, u128::from_be_bytes(random)).to_string()
+    }
+}
+
+/// What the pixels alone tell of an asset; the rest is to be filled in.
+fn picture(raster: &Raster, fingerprint: Fingerprint, desk: &Desk<'_>) -> AssetEntry {
+    let created = desk.host.now();
+    AssetEntry {
+        id: desk.new_id(created),
+        sha256: raster.digest(),
+        pixels_sha256: raster.digest(),
+        mime: String::new(),
+        width: raster.width(),
+        height: raster.height(),
+        bytes: 0,
+        fingerprint: fingerprint.bits,
+        fingerprint_quality: fingerprint.quality,
+        title: String::new(),
+        created,
+    }
+}
+
+fn measurement(draft_sha256: Digest, deviation: &Deviation) -> MeasurementEntry {
+    MeasurementEntry { draft_sha256, measure: deviation::MEASURE.to_owned(), deviation: *deviation }
+}
+
+fn policy(policy: &Policy) -> PolicyEntry {
+    let limits = policy.limits();
+    PolicyEntry {
+        digest: policy.digest(),
+        name: policy.name().to_owned(),
+        text: policy.text().to_owned(),
+        strength_min: limits.strength_min.value(),
+        strength_max: limits.strength_max.value(),
+        min_deviation: limits.min_deviation,
+        min_composition: limits.min_composition,
+        require_manifest: limits.require_manifest,
+        require_watermark: limits.require_watermark,
+        min_psnr_db: limits.min_psnr_db,
+    }
+}
