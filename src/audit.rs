@@ -92,7 +92,8 @@ fn output(asset: &Asset, facts: &Facts, bytes: &[u8], anchors: &[String]) -> Vec
             }
         }
     }
-    let payload = watermark::detect(&raster, &Key::public()).and_then(|d| Payload::from_message(d.message).ok());
+    let payload =
+        watermark::detect(&raster, &Key::public()).and_then(|d| Payload::from_message(d.message).ok());
     match payload {
         None => find("watermark", "the released file has none that can be read".into()),
         Some(payload) if facts.payload_id.as_deref() != Some(payload.id().as_str()) => {

@@ -54,8 +54,8 @@ pub fn install(dir: &Path) -> Result<(), PoliciesError> {
 fn read(path: &Path, name: &str) -> Result<Policy, PoliciesError> {
     let text =
         fs::read_to_string(path).map_err(|source| PoliciesError::Io { path: path.to_owned(), source })?;
-    let policy = Policy::parse(&text)
-        .map_err(|source| PoliciesError::Invalid { path: path.to_owned(), source })?;
+    let policy =
+        Policy::parse(&text).map_err(|source| PoliciesError::Invalid { path: path.to_owned(), source })?;
     if policy.name() != name {
         return Err(PoliciesError::OtherName {
             path: path.to_owned(),

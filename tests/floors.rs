@@ -118,7 +118,10 @@ fn imports_go_down_only_and_strangers_stay_strangers() {
             }
             let below = floor(target);
             if below > level || (below == level && STRANGERS.contains(&level)) {
-                wrong.push(format!("{}: {home} (floor {level}) imports {target} (floor {below})", path.display()));
+                wrong.push(format!(
+                    "{}: {home} (floor {level}) imports {target} (floor {below})",
+                    path.display()
+                ));
             }
         }
     }
@@ -149,7 +152,14 @@ fn every_foreign_crate_has_one_door() {
 #[test]
 fn only_the_terminal_prints_and_only_it_reads_the_clock_and_the_environment() {
     const WORDS: [&str; 8] = [
-        "println!", "eprintln!", "print!(", "dbg!", "Instant::now", "SystemTime::now", "now_utc()", "env::var",
+        "println!",
+        "eprintln!",
+        "print!(",
+        "dbg!",
+        "Instant::now",
+        "SystemTime::now",
+        "now_utc()",
+        "env::var",
     ];
     let mut wrong = Vec::new();
     for (path, text) in sources() {

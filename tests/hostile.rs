@@ -105,7 +105,14 @@ fn a_path_that_is_not_unicode_works() {
     let lab = Lab::new();
     let odd = std::ffi::OsStr::from_bytes(b"virion-\xff.png");
     fs::rename(lab.specimen("v.png", 1), lab.path(odd)).expect("same folder");
-    let args = [std::ffi::OsStr::new("vary"), odd, "--strength".as_ref(), "0.8".as_ref(), "--seed".as_ref(), "3".as_ref()];
+    let args = [
+        std::ffi::OsStr::new("vary"),
+        odd,
+        "--strength".as_ref(),
+        "0.8".as_ref(),
+        "--seed".as_ref(),
+        "3".as_ref(),
+    ];
     lab.run(args).expect(0);
     assert_eq!(fs::read_dir(lab.path("variations")).expect("made").count(), 1);
 }

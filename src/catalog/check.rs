@@ -102,7 +102,9 @@ impl Catalog {
             }
         }
         let broken = self.many("PRAGMA foreign_key_check", [], |row| row.get::<_, String>(0))?;
-        findings.extend(broken.into_iter().map(|table| Finding::new("database", table, "a row points at nothing")));
+        findings.extend(
+            broken.into_iter().map(|table| Finding::new("database", table, "a row points at nothing")),
+        );
         for (area, fault, sql) in RULES {
             let subjects = self.many(sql, [], |row| row.get::<_, String>(0))?;
             findings.extend(subjects.into_iter().map(|subject| Finding::new(area, subject, fault)));
@@ -204,7 +206,10 @@ impl Catalog {
             Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)? as u64))
         })?;
         for (output, seq) in releases {
-            if !logged.iter().any(|(s, kind, body)| *s == seq && kind == "release" && body["output"] == output.as_str()) {
+            if !logged
+                .iter()
+                .any(|(s, kind, body)| *s == seq && kind == "release" && body["output"] == output.as_str())
+            {
                 findings.push(Finding::new("release", output, "the log does not tell of it"));
             }
         }
@@ -223,7 +228,11 @@ impl Catalog {
                 && body["watermark"].as_str() == facts.payload_id.as_deref()
         });
         if !same {
-            findings.push(Finding::new("log", seq, "names another file or other marks than the catalog does"));
+            findings.push(Finding::new(
+                "log",
+                seq,
+                "names another file or other marks than the catalog does",
+            ));
         }
         Ok(())
     }

@@ -34,7 +34,13 @@ pub(super) fn hash(prev: &Digest, seq: u64, at: &str, kind: &str, body: &str) ->
 }
 
 /// Appends an entry inside the caller's transaction; its number.
-pub(super) fn append(db: &Connection, at: &str, kind: &str, body: &Value, pen: &Pen<'_>) -> rusqlite::Result<u64> {
+pub(super) fn append(
+    db: &Connection,
+    at: &str,
+    kind: &str,
+    body: &Value,
+    pen: &Pen<'_>,
+) -> rusqlite::Result<u64> {
     let last = db
         .query_row("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1", [], |row| {
             Ok((row.get::<_, i64>(0)?, blob::<32>(row, 1)?))

@@ -12,8 +12,8 @@ mod write;
 pub use check::Finding;
 pub use log::{Event, Pen};
 pub use model::{
-    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role,
-    RunEntry,
+    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry,
+    Role, RunEntry,
 };
 
 use std::path::{Path, PathBuf};
@@ -86,7 +86,8 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "recursive_triggers", true)?;
     db.pragma_update(None, "synchronous", "FULL")?;
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     db.create_scalar_function("sha256", 1, flags, |context| {
         let bytes = context.get_raw(0).as_bytes_or_null()?.unwrap_or_default();
         Ok(Digest::of(bytes).as_bytes().to_vec())

@@ -25,7 +25,9 @@ impl Catalog {
 
     /// The asset with these pixels; an output before a reference.
     pub fn by_pixels(&self, digest: &Digest) -> Result<Option<Asset>, CatalogError> {
-        let sql = format!("SELECT {ASSET} FROM asset WHERE pixels_sha256 = ? ORDER BY role = 'reference', id LIMIT 1");
+        let sql = format!(
+            "SELECT {ASSET} FROM asset WHERE pixels_sha256 = ? ORDER BY role = 'reference', id LIMIT 1"
+        );
         self.one(&sql, [digest.as_bytes()], asset)
     }
 
@@ -39,14 +41,19 @@ impl Catalog {
 
     /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
     pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
-        let sql =
-            format!("SELECT {ASSET} FROM asset WHERE lower(hex(sha256)) LIKE lower(?) || '%' ORDER BY id LIMIT ?");
+        let sql = format!(
+            "SELECT {ASSET} FROM asset WHERE lower(hex(sha256)) LIKE lower(?) || '%' ORDER BY id LIMIT ?"
+        );
         self.many(&sql, params![digits, limit], asset)
     }
 
     /// The output whose fingerprint is nearest to any of `variants`, with its Hamming distance,
     /// if that is at most `radius` bits. A scan: 32 bytes an output.
-    pub fn nearest_output(&self, variants: &[[u8; 32]], radius: u32) -> Result<Option<(Asset, u32)>, CatalogError> {
+    pub fn nearest_output(
+        &self,
+        variants: &[[u8; 32]],
+        radius: u32,
+    ) -> Result<Option<(Asset, u32)>, CatalogError> {
         let sql = "SELECT id, fingerprint FROM asset WHERE role = 'output' AND fingerprint_quality >= 20";
         let rows = self.many(sql, [], |row| Ok((row.get::<_, String>(0)?, blob::<32>(row, 1)?)))?;
         let distance = |found: &[u8; 32]| variants.iter().map(|variant| hamming(variant, found)).min();

@@ -219,7 +219,12 @@ fn derivation(db: &Connection, run: &str, reference: &str, output: Option<&str>)
     Ok(())
 }
 
-fn measurement(db: &Connection, run: &str, reference: &str, entry: &MeasurementEntry) -> rusqlite::Result<()> {
+fn measurement(
+    db: &Connection,
+    run: &str,
+    reference: &str,
+    entry: &MeasurementEntry,
+) -> rusqlite::Result<()> {
     let d = &entry.deviation;
     db.execute(
         "INSERT INTO measurement (run, reference, draft_sha256, measure, detail, copied, composition, copied_area, \

@@ -31,7 +31,13 @@ pub struct Cli {
 #[derive(Args, Debug)]
 pub struct Global {
     /// Workspace to use [default: found by walking up from here]
-    #[arg(long, global = true, value_name = "DIR", env = "VIDIMUS_WORKSPACE", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "VIDIMUS_WORKSPACE",
+        help_heading = "Global options"
+    )]
     pub workspace: Option<PathBuf>,
     /// Print results as one JSON document
     #[arg(long, global = true, help_heading = "Global options")]

@@ -18,7 +18,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::at(path.display(), "is a directory; name a picture file"));
     }
     if meta.len() > limit {
-        return Err(Failure::at(path.display(), format_args!("{} bytes are over the limit of {limit}", meta.len())));
+        return Err(Failure::at(
+            path.display(),
+            format_args!("{} bytes are over the limit of {limit}", meta.len()),
+        ));
     }
     let mut bytes = Vec::new();
     // One byte over the limit is enough to know of a file that grew, or of a device that never ends.
@@ -35,7 +38,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
     disk::write(path, bytes, force).map_err(|error| {
         let failure = Failure::at(path.display(), explain(&error));
-        if error.kind() == io::ErrorKind::AlreadyExists { failure.advise("use --force to overwrite it") } else { failure }
+        if error.kind() == io::ErrorKind::AlreadyExists {
+            failure.advise("use --force to overwrite it")
+        } else {
+            failure
+        }
     })
 }
 

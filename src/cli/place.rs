@@ -21,7 +21,8 @@ pub fn find(place: Option<&Path>) -> Result<Option<Workspace>, Failure> {
 /// The same, for commands that cannot do without.
 pub fn need(place: Option<&Path>) -> Result<Workspace, Failure> {
     find(place)?.ok_or_else(|| {
-        Failure::new("no workspace here or in any folder above").advise("make one with 'vidimus init', or name one with --workspace")
+        Failure::new("no workspace here or in any folder above")
+            .advise("make one with 'vidimus init', or name one with --workspace")
     })
 }
 
@@ -80,5 +81,6 @@ pub fn entropy(host: &System) -> Entropy {
 }
 
 fn here() -> Result<PathBuf, Failure> {
-    std::env::current_dir().map_err(|error| Failure::new(format_args!("the current directory cannot be read: {error}")))
+    std::env::current_dir()
+        .map_err(|error| Failure::new(format_args!("the current directory cannot be read: {error}")))
 }

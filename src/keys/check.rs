@@ -175,6 +175,13 @@ fn extended_key_usage(found: &ExtendedKeyUsage<'_>) -> Result<(), Fault> {
     Err(Fault::ExtendedKeyUsage { found: named.chain(others).collect::<Vec<_>>().join(", ") })
 }
 
+/// The public key of the leaf in `text`, whatever else may be wrong with its chain.
+pub(super) fn leaf_key(path: &Path, text: &str) -> Result<[u8; 32], KeyError> {
+    let certificates = certificates(path, text)?;
+    let leaf = parse(path, 1, certificates.first().ok_or_else(|| not_pem(path))?)?;
+    public_key(&leaf).map_err(|fault| KeyError::Profile { path: path.to_owned(), fault })
+}
+
 fn public_key(leaf: &X509Certificate<'_>) -> Result<[u8; 32], Fault> {
     let found = leaf.public_key().algorithm.algorithm.to_id_string();
     let bytes: Option<[u8; 32]> = leaf.public_key().subject_public_key.data.as_ref().try_into().ok();

@@ -14,6 +14,7 @@ mod error;
 mod files;
 mod issue;
 mod renew;
+mod signers;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use error::{Fault, KeyError};
+pub use signers::SignerKeys;
 
 use crate::digest::Digest;
 

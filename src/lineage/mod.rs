@@ -130,7 +130,11 @@ impl Graph {
         let mut kept = BTreeSet::from([self.focus.clone()]);
         let mut queue = VecDeque::from([self.focus.clone()]);
         while let Some(id) = queue.pop_front() {
-            let made_by = self.edges.iter().filter(|edge| edge.output.as_ref() == Some(&id)).map(|edge| &edge.reference);
+            let made_by = self
+                .edges
+                .iter()
+                .filter(|edge| edge.output.as_ref() == Some(&id))
+                .map(|edge| &edge.reference);
             let original = self.node(&id).and_then(|node| node.copy_of.as_ref());
             for parent in made_by.chain(original) {
                 if kept.insert(parent.clone()) {

@@ -22,7 +22,8 @@ fn branches(graph: &Graph, node: &Node, indent: &str, seen: &mut HashSet<String>
         return;
     }
     let edges: Vec<&Edge> = graph.edges.iter().filter(|edge| edge.reference == node.id).collect();
-    let copies: Vec<&Node> = graph.nodes.iter().filter(|other| other.copy_of.as_ref() == Some(&node.id)).collect();
+    let copies: Vec<&Node> =
+        graph.nodes.iter().filter(|other| other.copy_of.as_ref() == Some(&node.id)).collect();
     for (i, copy) in copies.iter().enumerate() {
         let last = edges.is_empty() && i + 1 == copies.len();
         let (elbow, bar) = joint(last);
@@ -81,7 +82,8 @@ fn short(digest: &crate::digest::Digest) -> String {
 
 /// The graph in Graphviz' language.
 pub fn dot(graph: &Graph) -> String {
-    let mut text = String::from("digraph lineage {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    let mut text =
+        String::from("digraph lineage {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n");
     for node in &graph.nodes {
         let shape = if node.role == Role::Reference { ", style=filled, fillcolor=\"#e8eef4\"" } else { "" };
         let focus = if node.id == graph.focus { ", penwidth=2" } else { "" };
@@ -89,7 +91,8 @@ pub fn dot(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         if let Some(output) = &edge.output {
-            let _ = writeln!(text, "  \"{}\" -> \"{output}\" [label={}];", edge.reference, quoted(&recipe(edge)));
+            let _ =
+                writeln!(text, "  \"{}\" -> \"{output}\" [label={}];", edge.reference, quoted(&recipe(edge)));
         }
     }
     for node in &graph.nodes {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::catalog::CatalogError;
 use crate::deviation::MeasureError;
 use crate::generate::GenerateError;
-use crate::objects::ObjectError;
 use crate::manifest::{ReadError, SignError};
 use crate::metadata::LabelError;
+use crate::objects::ObjectError;
 use crate::raster::{DecodeError, EncodeError};
 use crate::watermark::{EmbedError, PayloadError};
 

@@ -106,8 +106,11 @@ impl<'a> Marked<'a> {
         let anchors = desk.keys.anchors();
         let pen = |message: &[u8]| desk.keys.sign(message).to_vec();
         let credential = Credential { chain_pem: desk.keys.chain_pem(), sign: &pen, anchors };
-        let ingredient =
-            ReferenceAsset { bytes: &reference.bytes, mime: reference.mime, title: &reference.public_title() };
+        let ingredient = ReferenceAsset {
+            bytes: &reference.bytes,
+            mime: reference.mime,
+            title: &reference.public_title(),
+        };
         let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
         let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
         self.course.timings.sign = watch.stop(desk);
@@ -235,8 +238,8 @@ fn read_back(
     raster: &Raster,
 ) -> Result<Reading, ReleaseError> {
     let unfaithful = |fault: &str| ReleaseError::Unfaithful { fault: fault.to_owned() };
-    let reading =
-        manifest::read(&signed.bytes, mime, anchors)?.ok_or_else(|| unfaithful("there is no manifest in it"))?;
+    let reading = manifest::read(&signed.bytes, mime, anchors)?
+        .ok_or_else(|| unfaithful("there is no manifest in it"))?;
     if reading.state == manifest::State::Invalid {
         return Err(unfaithful(&reading.failure_codes().join(", ")));
     }

@@ -72,8 +72,18 @@ impl Recorded<'_> {
     /// Writes the user's file last: if it is there, it is released and recorded.
     pub fn publish(self, desk: &Desk<'_>) -> Result<Outcome, ReleaseError> {
         let watch = Stopwatch::start(desk);
-        let Signed { mut course, record, cleared, payload, psnr_db, raster, asset_id, signed, sha256, reading } =
-            self.signed;
+        let Signed {
+            mut course,
+            record,
+            cleared,
+            payload,
+            psnr_db,
+            raster,
+            asset_id,
+            signed,
+            sha256,
+            reading,
+        } = self.signed;
         let order = course.order;
         disk::write(&order.out, &signed.bytes, order.overwrite).map_err(|source| ReleaseError::Publish {
             asset_id: asset_id.clone(),
@@ -194,7 +204,11 @@ impl Rejected<'_> {
         let keep = refusal.action == OnViolation::Quarantine && !course.order.dry_run;
         let quarantine = if keep {
             let bytes = raster::encode(&draft.raster, Format::Png, 100)?;
-            Some(objects::quarantine(&desk.workspace.quarantine(), &format!("{}.png", course.run_id), &bytes)?)
+            Some(objects::quarantine(
+                &desk.workspace.quarantine(),
+                &format!("{}.png", course.run_id),
+                &bytes,
+            )?)
         } else {
             None
         };

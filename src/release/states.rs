@@ -68,7 +68,11 @@ impl<'a> Course<'a> {
         Ok(Course { reference, order, run_id: desk.new_id(started), started, timings: Timings::default() })
     }
 
-    pub fn generate(mut self, desk: &Desk<'_>, progress: &mut dyn Progress) -> Result<Drafted<'a>, ReleaseError> {
+    pub fn generate(
+        mut self,
+        desk: &Desk<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Drafted<'a>, ReleaseError> {
         let watch = Stopwatch::start(desk);
         let draft = desk.engine.generate(&self.reference.raster, &self.order.request, progress)?;
         self.timings.generate = watch.stop(desk);

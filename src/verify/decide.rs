@@ -123,18 +123,16 @@ pub fn decide(evidence: &Evidence) -> (Verdict, Confidence) {
         return (Verdict::Contradiction, Confidence::High);
     }
 
-    let confidence = if manifest == M::AiTrusted
-        || watermark == W::Agrees
-        || matches!(catalog, C::Exact | C::Watermark)
-    {
-        Confidence::High
-    } else if manifest == M::AiUntrusted || watermark_found(watermark) || catalog == C::Perceptual {
-        Confidence::Medium
-    } else if claimed {
-        Confidence::Low
-    } else {
-        return (Verdict::NoEvidence, Confidence::None);
-    };
+    let confidence =
+        if manifest == M::AiTrusted || watermark == W::Agrees || matches!(catalog, C::Exact | C::Watermark) {
+            Confidence::High
+        } else if manifest == M::AiUntrusted || watermark_found(watermark) || catalog == C::Perceptual {
+            Confidence::Medium
+        } else if claimed {
+            Confidence::Low
+        } else {
+            return (Verdict::NoEvidence, Confidence::None);
+        };
     (Verdict::AiDerived, confidence)
 }
 

@@ -53,7 +53,11 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
     let source = reading.digital_source_type.as_deref().unwrap_or_default();
     let is = |names: &[&str]| names.iter().any(|name| source.ends_with(&format!("/{name}")));
     if is(&GENERATED) {
-        if reading.state == State::Trusted { ManifestEvidence::AiTrusted } else { ManifestEvidence::AiUntrusted }
+        if reading.state == State::Trusted {
+            ManifestEvidence::AiTrusted
+        } else {
+            ManifestEvidence::AiUntrusted
+        }
     } else if is(&CAPTURE) {
         ManifestEvidence::Capture
     } else {
@@ -64,11 +68,12 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
 /// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;
 /// it takes away the trust.
 pub(super) fn holds(reading: &Reading) -> bool {
-    let ended_only = reading
-        .failures
-        .iter()
-        .filter(|failure| failure.ingredient.is_none())
-        .all(|f| matches!(f.code.as_str(), "signingCredential.untrusted" | "signingCredential.expired" | "claimSignature.outsideValidity"));
+    let ended_only = reading.failures.iter().filter(|failure| failure.ingredient.is_none()).all(|f| {
+        matches!(
+            f.code.as_str(),
+            "signingCredential.untrusted" | "signingCredential.expired" | "claimSignature.outsideValidity"
+        )
+    });
     (reading.state != State::Invalid || ended_only) && reading.agreement != Agreement::Differ
 }
 

@@ -94,9 +94,9 @@ pub(super) fn write(
     let memory = findings.memory.as_ref();
     let manifest = match &findings.manifest {
         Ok(Some(reading)) => Some(manifest_report(reading, false)),
-        Ok(None) => memory
-            .and_then(|found| found.recovered.as_ref())
-            .map(|reading| manifest_report(reading, true)),
+        Ok(None) => {
+            memory.and_then(|found| found.recovered.as_ref()).map(|reading| manifest_report(reading, true))
+        }
         Err(error) => broken_report(error),
     };
     Report {
@@ -214,20 +214,31 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
     };
     let who = reading.signer.as_ref().and_then(|s| s.common_name.clone()).unwrap_or_else(|| "unknown".into());
     match evidence.manifest {
-        ManifestEvidence::AiTrusted => out.push(format!("manifest: signed by {who}, trusted here, says AI-generated")),
+        ManifestEvidence::AiTrusted => {
+            out.push(format!("manifest: signed by {who}, trusted here, says AI-generated"))
+        }
         ManifestEvidence::AiUntrusted => {
-            let ended = reading.failures.iter().any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
+            let ended = reading
+                .failures
+                .iter()
+                .any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
             let why = if ended { "whose certificate has ended" } else { "whom nobody here vouches for" };
             out.push(format!("manifest: intact, signed by {who}, {why}, says AI-generated"));
         }
-        ManifestEvidence::Silent => out.push(format!("manifest: intact, signed by {who}, says nothing about AI")),
-        ManifestEvidence::Capture => out.push(format!("manifest: intact, signed by {who}, says the picture was captured")),
+        ManifestEvidence::Silent => {
+            out.push(format!("manifest: intact, signed by {who}, says nothing about AI"))
+        }
+        ManifestEvidence::Capture => {
+            out.push(format!("manifest: intact, signed by {who}, says the picture was captured"))
+        }
         ManifestEvidence::Broken | ManifestEvidence::Absent => broken_reasons(findings, reading, &who, out),
     }
     for ingredient in &reading.ingredients {
         if ingredient.state == Some(crate::manifest::State::Invalid) {
             let title = ingredient.title.as_deref().unwrap_or("untitled");
-            out.push(format!("manifest: the ingredient {title:?} carried a broken manifest when it was taken in"));
+            out.push(format!(
+                "manifest: the ingredient {title:?} carried a broken manifest when it was taken in"
+            ));
         }
     }
 }
@@ -244,9 +255,14 @@ fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut V
     if let (Some(payload), Some(facts)) = (&findings.payload, reading.facts()) {
         let named = facts.watermark.as_ref().map(|mark| mark.payload_id.as_str());
         out.push(if named == Some(payload.id().as_str()) {
-            "the watermark in the pixels is the one this manifest names: the file was changed after signing".into()
+            "the watermark in the pixels is the one this manifest names: the file was changed after signing"
+                .into()
         } else {
-            format!("the watermark in the pixels is {}, the manifest names {}: it belongs to another picture", payload.id(), named.unwrap_or("none"))
+            format!(
+                "the watermark in the pixels is {}, the manifest names {}: it belongs to another picture",
+                payload.id(),
+                named.unwrap_or("none")
+            )
         });
     }
 }
@@ -254,7 +270,9 @@ fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut V
 fn watermark_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<String>) {
     let Some(payload) = &findings.payload else {
         out.push(match evidence.watermark {
-            WatermarkEvidence::AbsentThoughNamed => "watermark: none found, though the manifest names one".into(),
+            WatermarkEvidence::AbsentThoughNamed => {
+                "watermark: none found, though the manifest names one".into()
+            }
             _ => "watermark: none found".into(),
         });
         return;
@@ -277,7 +295,14 @@ fn watermark_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Str
 
 fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &mut Vec<String>) {
     let Some(found) = &findings.memory else {
-        out.push(if asked { "catalog: nothing like it is recorded here" } else { "catalog: no workspace here to ask" }.into());
+        out.push(
+            if asked {
+                "catalog: nothing like it is recorded here"
+            } else {
+                "catalog: no workspace here to ask"
+            }
+            .into(),
+        );
         return;
     };
     let id = &found.asset;
@@ -285,10 +310,14 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
         Kinship::Exact => format!("catalog: released here as {id}"),
         Kinship::Watermark => format!("catalog: the watermark was released here with this picture, as {id}"),
         Kinship::Perceptual => format!("catalog: looks like {id}, which was released here"),
-        Kinship::Reference => format!("catalog: recorded here as the reference {id} of {} outputs", found.outputs),
+        Kinship::Reference => {
+            format!("catalog: recorded here as the reference {id} of {} outputs", found.outputs)
+        }
         Kinship::CopiedMark => copied(findings, found),
     });
-    if matches!(evidence.catalog, CatalogEvidence::Watermark | CatalogEvidence::Perceptual) && found.recovered.is_some() {
+    if matches!(evidence.catalog, CatalogEvidence::Watermark | CatalogEvidence::Perceptual)
+        && found.recovered.is_some()
+    {
         out.push("catalog: gave back the manifest that the file has lost; the file is a changed copy".into());
     }
 }
@@ -300,7 +329,10 @@ fn copied(findings: &Findings, found: &Match) -> String {
         .zip(found.strength)
         .is_some_and(|(payload, strength)| !same_strength(payload, strength));
     if strength_differs {
-        format!("catalog: the watermark's id is that of {}, which was made at another strength: a forged mark", found.asset)
+        format!(
+            "catalog: the watermark's id is that of {}, which was made at another strength: a forged mark",
+            found.asset
+        )
     } else {
         format!("catalog: the watermark is that of {}, which is another picture: a copied mark", found.asset)
     }

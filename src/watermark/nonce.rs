@@ -8,7 +8,11 @@ pub const NONCE_ATTEMPTS: u32 = 64;
 /// The 20 bits that the owner of `key` gives a draft at the `attempt`-th try.
 pub fn nonce(key: &[u8; 32], draft: &Digest, attempt: u32) -> u32 {
     let mut hasher = Hasher::new();
-    hasher.update(b"vidimus watermark nonce 1").update(key).update(draft.as_bytes()).update(attempt.to_le_bytes());
+    hasher
+        .update(b"vidimus watermark nonce 1")
+        .update(key)
+        .update(draft.as_bytes())
+        .update(attempt.to_le_bytes());
     let digest = hasher.finish();
     let bytes = digest.as_bytes();
     u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]) & 0xF_FFFF

@@ -59,7 +59,9 @@ impl Lab {
     /// A released variation of `reference` at `out`, at strength 0.8.
     pub fn variation(&self, reference: &str, out: &str, seed: u32) -> Value {
         let seed = seed.to_string();
-        self.run(["vary", reference, "--strength", "0.8", "--seed", &seed, "--out", out, "--json"]).expect(0).json()
+        self.run(["vary", reference, "--strength", "0.8", "--seed", &seed, "--out", out, "--json"])
+            .expect(0)
+            .json()
     }
 
     pub fn verify(&self, file: &str) -> Value {

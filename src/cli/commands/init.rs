@@ -9,7 +9,8 @@ pub fn run(args: &Init, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
     let workspace = if Workspace::is_at(&args.dir) {
         let workspace = Workspace::open(&args.dir).map_err(Failure::new)?;
-        terminal.talk(&format!("{} is a workspace already; nothing in it is overwritten", args.dir.display()));
+        terminal
+            .talk(&format!("{} is a workspace already; nothing in it is overwritten", args.dir.display()));
         workspace
     } else {
         place::make(&args.dir, terminal)?

@@ -71,7 +71,13 @@ fn show(workspace: &Workspace, keys: &Keys, now: OffsetDateTime, terminal: &Term
     let lines = [
         format!("{}{} ({}), {}", label("Signer"), signer.common_name, signer.organisation, signer.algorithm),
         format!("{}{}", label("Certificate"), signer.fingerprint),
-        format!("{}{} to {}{}", label("Valid"), day(signer.not_before), day(signer.not_after), remaining(signer, now)),
+        format!(
+            "{}{} to {}{}",
+            label("Valid"),
+            day(signer.not_before),
+            day(signer.not_after),
+            remaining(signer, now)
+        ),
         format!("{}{} in {}", label("Anchors"), anchors.len(), workspace.keys().join("trust").display()),
         format!("{}{}", label("Watermark"), Digest::of(keys.watermark_key()).short(16)),
     ];

@@ -11,9 +11,8 @@ use crate::raster::Limits;
 use crate::verify::{Memory, verify};
 
 pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let no_catalog = || {
-        Failure::new("no catalog here or in any folder above").advise("name a workspace with --workspace")
-    };
+    let no_catalog =
+        || Failure::new("no catalog here or in any folder above").advise("name a workspace with --workspace");
     let shelf = Shelf::open(place)?.ok_or_else(no_catalog)?;
     let catalog = shelf.catalog.as_ref().ok_or_else(no_catalog)?;
     let Some(asset) = find(args, &shelf, catalog)? else {
@@ -65,7 +64,10 @@ fn named(path: &Path, catalog: &Catalog) -> Result<Option<Asset>, Failure> {
     }
     let is_digest = (6..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
     if !is_digest {
-        return Err(Failure::at(path.display(), "no such file, and not the id of an asset nor a SHA-256 of at least 6 digits"));
+        return Err(Failure::at(
+            path.display(),
+            "no such file, and not the id of an asset nor a SHA-256 of at least 6 digits",
+        ));
     }
     let mut found = catalog.by_digest_prefix(&name, 2).map_err(Failure::new)?;
     match found.len() {

@@ -120,8 +120,14 @@ fn check(reference: &Path, image: &Path, policy: &Policy, terminal: &Terminal) -
 pub fn table(deviation: &Deviation, policy: &Policy) -> String {
     let limits = policy.limits();
     let mut lines = vec![
-        format!("  deviation    {:.4}  at least {:.2}; 0 the same data, 1 nothing shared", deviation.deviation, limits.min_deviation),
-        format!("  arrangement  {:.4}  at least {:.2}; 0 the same, 1 new", deviation.composition, limits.min_composition),
+        format!(
+            "  deviation    {:.4}  at least {:.2}; 0 the same data, 1 nothing shared",
+            deviation.deviation, limits.min_deviation
+        ),
+        format!(
+            "  arrangement  {:.4}  at least {:.2}; 0 the same, 1 new",
+            deviation.composition, limits.min_composition
+        ),
         format!("  detail       {:.4}  agreement at the finest scale both hold", deviation.detail),
         format!("  copied       {:.4}  {:.1} % of the area", deviation.copied, 100.0 * deviation.copied_area),
     ];

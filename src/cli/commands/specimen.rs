@@ -8,8 +8,9 @@ use crate::specimen::{Colour, Specimen};
 
 pub fn run(args: &SpecimenArgs, terminal: &Terminal) -> Result<Outcome, Failure> {
     let extension = args.out.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    let format: Format =
-        extension.parse().map_err(|error| Failure::at(args.out.display(), error).advise("name a file like out.png"))?;
+    let format: Format = extension
+        .parse()
+        .map_err(|error| Failure::at(args.out.display(), error).advise("name a file like out.png"))?;
     let specimen = Specimen {
         kind: args.kind,
         width: args.size.0,

@@ -171,9 +171,13 @@ fn explain(path: &Path, error: &ReleaseError) -> Failure {
     let failure = Failure::at(path.display(), error);
     match error {
         ReleaseError::OutputExists { .. } => Failure::new(error).advise("use --force to overwrite it"),
-        ReleaseError::Catalog(_) => Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it"),
+        ReleaseError::Catalog(_) => {
+            Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it")
+        }
         ReleaseError::TooSmall { .. } => failure.advise("enlarge the reference first"),
-        ReleaseError::Unmarkable { .. } => failure.advise("enlarge the reference, or try another seed or strength"),
+        ReleaseError::Unmarkable { .. } => {
+            failure.advise("enlarge the reference, or try another seed or strength")
+        }
         ReleaseError::Publish { .. } => Failure::new(error).advise("the picture is safe in catalog/objects"),
         _ => failure,
     }
@@ -195,7 +199,10 @@ impl Page<'_> {
             self.from(),
             self.line("Engine", self.recipe(&done.record)),
             self.line("Differs", self.differs(&done.deviation)),
-            self.line("Marks", format_args!("C2PA manifest, signed by {} ({})", self.signer(done), state(done))),
+            self.line(
+                "Marks",
+                format_args!("C2PA manifest, signed by {} ({})", self.signer(done), state(done)),
+            ),
             self.line("", format_args!("invisible watermark {}, {:.1} dB", done.payload_id, done.psnr_db)),
             self.line(
                 "Recorded",
@@ -208,7 +215,8 @@ impl Page<'_> {
             lines.push(self.line("Output", format_args!("sha256 {}", done.sha256)));
             lines.push(self.timings(&done.timings));
         }
-        let mut document = self.document("released", Some(&done.record), Some(&done.deviation), &done.timings);
+        let mut document =
+            self.document("released", Some(&done.record), Some(&done.deviation), &done.timings);
         document["output"] = done.output.to_string_lossy().into();
         document["sha256"] = json!(done.sha256);
         document["asset"] = json!(done.asset_id);
@@ -229,7 +237,8 @@ impl Page<'_> {
         if self.terminal.verbose {
             lines.push(self.timings(&trial.timings));
         }
-        let mut document = self.document("released", Some(&trial.record), Some(&trial.deviation), &trial.timings);
+        let mut document =
+            self.document("released", Some(&trial.record), Some(&trial.deviation), &trial.timings);
         document["dry_run"] = true.into();
         (lines.join("\n"), document)
     }
@@ -247,7 +256,8 @@ impl Page<'_> {
             Some(path) => format!("the draft is in {}", path.display()),
             None => "no picture was kept".to_owned(),
         };
-        let logged = if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
+        let logged =
+            if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
         if self.terminal.verbose {
             lines.push(self.timings(&refused.timings));
@@ -277,10 +287,12 @@ impl Page<'_> {
     }
 
     fn recipe(&self, record: &crate::generate::Record) -> String {
-        let mut text =
-            format!("{}, strength {}, seed {}", record.engine.name, record.strength, record.seed);
+        let mut text = format!("{}, strength {}, seed {}", record.engine.name, record.strength, record.seed);
         if let Some(prompt) = record.prompt.as_ref().filter(|_| !record.prompt_used) {
-            text.push_str(&paint(DIM, format_args!("\n          (it cannot read prompts: {prompt:?} is recorded, not used)")));
+            text.push_str(&paint(
+                DIM,
+                format_args!("\n          (it cannot read prompts: {prompt:?} is recorded, not used)"),
+            ));
         }
         text
     }
@@ -305,7 +317,13 @@ impl Page<'_> {
     fn timings(&self, t: &Timings) -> String {
         let text = format!(
             "{:.0} ms: generate {:.0}, measure {:.0}, embed {:.0}, sign {:.0}, record {:.0}, publish {:.0}",
-            t.total(), t.generate, t.measure, t.embed, t.sign, t.record, t.publish
+            t.total(),
+            t.generate,
+            t.measure,
+            t.embed,
+            t.sign,
+            t.record,
+            t.publish
         );
         self.line("Took", text)
     }

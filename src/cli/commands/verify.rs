@@ -26,7 +26,8 @@ impl Shelf {
     pub fn open(place: Option<&Path>) -> Result<Option<Self>, Failure> {
         let Some(workspace) = place::find(place)? else { return Ok(None) };
         let path = workspace.database();
-        let catalog = if path.exists() { Some(Catalog::open_read_only(&path).map_err(Failure::new)?) } else { None };
+        let catalog =
+            if path.exists() { Some(Catalog::open_read_only(&path).map_err(Failure::new)?) } else { None };
         Ok(Some(Shelf {
             catalog,
             objects: Objects::at(workspace.objects()),
@@ -118,7 +119,10 @@ fn page(path: &Path, report: &Report, terminal: &Terminal) -> String {
     if terminal.verbose {
         lines.push(paint(DIM, format_args!("  sha256 {}", report.sha256)));
         if let Some(log10) = report.watermark.log10_false_positive {
-            lines.push(paint(DIM, format_args!("  watermark: a picture without one passes with a probability of 10^{log10:.1}")));
+            lines.push(paint(
+                DIM,
+                format_args!("  watermark: a picture without one passes with a probability of 10^{log10:.1}"),
+            ));
         }
     }
     lines.join("\n")

@@ -103,7 +103,9 @@ impl Bank {
         let rows = patches(sources, patch, &chosen);
         let dim = patch * patch * sources.channels();
         let sample: Vec<f32> = match chosen.len() > SAMPLES {
-            true => rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect(),
+            true => {
+                rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect()
+            }
             false => rows.clone(),
         };
         let basis = Basis::<DEPTH>::of_rows(&sample, patch, dim);
@@ -278,7 +280,9 @@ impl Weigher<'_> {
             *score = *score * self.precision - fixed - self.own * ny * nx;
         }
         let Some(bar) = self.barred.get(pixel).copied().flatten() else { return };
-        for (y, x) in (-BAR_REACH..=BAR_REACH).flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx))) {
+        for (y, x) in (-BAR_REACH..=BAR_REACH)
+            .flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx)))
+        {
             if (y as u32) < height as u32 && (x as u32) < width as u32 {
                 let slot = self.bank.slots[(bar.copy as usize * height + y as usize) * width + x as usize];
                 if let Some(score) = scores.get_mut(slot as usize) {
