@@ -210,7 +210,7 @@ fn outputs_of_rotated_keys_stay_trusted() {
 #[test]
 fn an_expired_certificate_signs_nothing_and_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
-    let then = today() - Duration::days(400);
+    let then = today() - Duration::days(4000);
     let keys = Keys::create(dir.path(), then, &entropy(1)).expect("keys are made");
     let refused = sign_with(&keys, &picture(Format::Png, 0), Format::Png, &picture(Format::Png, 9));
     match refused {

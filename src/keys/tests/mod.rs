@@ -43,7 +43,7 @@ fn made_keys_load_and_sign() {
     let signer = keys.signer();
     assert!(signer.common_name.starts_with("vidimus local signer "));
     assert_eq!(signer.organisation, "vidimus (self-issued)");
-    assert_eq!(signer.not_after - signer.not_before, Duration::days(365));
+    assert_eq!(signer.not_after - signer.not_before, Duration::days(3650));
     assert!(!signer.serial.is_empty());
 }
 
@@ -190,10 +190,10 @@ fn a_chain_that_is_no_chain_is_named() {
 #[test]
 fn a_certificate_outside_its_time_is_refused_with_both_times() {
     let dir = made();
-    let late = Keys::load(dir.path(), NOW + Duration::days(366)).expect_err("it has expired");
+    let late = Keys::load(dir.path(), NOW + Duration::days(3651)).expect_err("it has expired");
     assert!(matches!(late, KeyError::Expired { .. }), "{late}");
     assert!(
-        late.to_string().contains("expired on 2027-11-24T11:00:00Z; now is 2027-11-25T12:00:00Z"),
+        late.to_string().contains("expired on 2036-11-21T11:00:00Z; now is 2036-11-22T12:00:00Z"),
         "{late}"
     );
     let early = Keys::load(dir.path(), NOW - Duration::days(1)).expect_err("it is not valid yet");
@@ -235,7 +235,7 @@ fn an_anchor_that_is_no_certificate_is_named() {
 fn rotation_keeps_anchors_watermark_key_and_the_old_chain() {
     let dir = made();
     let before = Keys::load(dir.path(), NOW).expect("they load");
-    let later = NOW + Duration::days(500);
+    let later = NOW + Duration::days(4000);
     let after = Keys::rotate(dir.path(), later, &entropy(70)).expect("expired keys can be rotated");
     assert_ne!(before.verifying_key(), after.verifying_key());
     assert_eq!(before.watermark_key(), after.watermark_key());
