@@ -10,10 +10,10 @@ use time::{Duration, OffsetDateTime};
 use super::{Entropy, KeyError, check};
 use crate::digest::Digest;
 
-/// Long enough that outputs of a workspace verify for years; its key is gone, so it can sign nothing more.
-const ROOT_LIFE: Duration = Duration::days(3650);
-/// The C2PA conformance programme allows a leaf at most 366 days.
-const LEAF_LIFE: Duration = Duration::days(365);
+/// Life of root and leaf. Without a trusted time-stamp an output reads as invalid once its leaf has expired,
+/// so the leaf must outlive what it marks; the 366 days of the C2PA conformance programme suppose a
+/// time-stamp. Rotating more often is free: old outputs keep the life of their own leaf.
+const LIFE: Duration = Duration::days(3650);
 /// A verifier's clock may be a little behind.
 const CLOCK_SKEW: Duration = Duration::hours(1);
 /// id-kp-c2pa-claimSigning.
@@ -34,12 +34,12 @@ pub(super) fn issue(entropy: &Entropy, now: OffsetDateTime) -> Result<Issued, Ke
     let root_key = Pen::from_seed(&entropy.root);
     let leaf_key = Pen::from_seed(&entropy.signing);
 
-    let mut root = params("vidimus local root", &root_key, now, ROOT_LIFE).map_err(source)?;
+    let mut root = params("vidimus local root", &root_key, now).map_err(source)?;
     root.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     root.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let root_certificate = root.self_signed(&root_key).map_err(source)?;
 
-    let mut leaf = params("vidimus local signer", &leaf_key, now, LEAF_LIFE).map_err(source)?;
+    let mut leaf = params("vidimus local signer", &leaf_key, now).map_err(source)?;
     leaf.is_ca = IsCa::ExplicitNoCa;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![
@@ -58,12 +58,7 @@ pub(super) fn issue(entropy: &Entropy, now: OffsetDateTime) -> Result<Issued, Ke
     })
 }
 
-fn params(
-    name: &str,
-    key: &Pen,
-    now: OffsetDateTime,
-    life: Duration,
-) -> Result<CertificateParams, rcgen::Error> {
+fn params(name: &str, key: &Pen, now: OffsetDateTime) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::<String>::new())?;
     params.distinguished_name = DistinguishedName::new();
     // Names differ between rotations, so that a verifier's search by issuer name finds one root.
@@ -71,7 +66,7 @@ fn params(
     params.distinguished_name.push(DnType::CommonName, name);
     params.distinguished_name.push(DnType::OrganizationName, ORGANISATION);
     params.not_before = now - CLOCK_SKEW;
-    params.not_after = params.not_before + life;
+    params.not_after = params.not_before + LIFE;
     Ok(params)
 }
 

@@ -73,7 +73,7 @@ pub struct PublicKeys {
 }
 
 impl Keys {
-    /// Makes a root, a leaf certificate valid for 365 days and a watermark key, and writes them to `dir`.
+    /// Makes a root, a leaf certificate valid for ten years and a watermark key, and writes them to `dir`.
     ///
     /// The root's private key is never written. On failure nothing new stays behind.
     ///

@@ -12,8 +12,9 @@ use crate::digest::Digest;
 
 /// Ingredients of ingredients are followed this far; a hostile store can nest deeper.
 const DEPTH: usize = 8;
-/// Most ingredients that are listed of one manifest.
-const WIDTH: usize = 64;
+/// Most ingredients in one reading, at all depths together: a hostile store can name one manifest from many
+/// places, and grow exponentially.
+const INGREDIENTS: usize = 256;
 
 /// How far a manifest can be believed (C2PA 2.2, section 15.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -108,7 +109,7 @@ pub struct IngredientReading {
     pub created: Option<Derivation>,
     pub derivation: Option<Derivation>,
     pub agreement: Agreement,
-    /// What the ingredient was made from, to a depth of 8.
+    /// What the ingredient was made from: 8 levels and 256 ingredients at most, in one reading.
     pub ingredients: Vec<IngredientReading>,
 }
 
@@ -151,7 +152,7 @@ pub(super) fn reading(reader: &Reader) -> Option<Reading> {
         derivation: content.derivation,
         agreement: content.agreement,
         failures: reader.validation_results().map(failures).unwrap_or_default(),
-        ingredients: ingredients(reader, manifest, DEPTH),
+        ingredients: ingredients(reader, manifest, DEPTH, &mut { INGREDIENTS }),
     })
 }
 
@@ -269,11 +270,29 @@ fn failure(status: &ValidationStatus, ingredient: Option<&str>) -> Failure {
     }
 }
 
-fn ingredients(reader: &Reader, manifest: &Manifest, depth: usize) -> Vec<IngredientReading> {
-    manifest.ingredients().iter().take(WIDTH).map(|i| ingredient(reader, i, depth)).collect()
+fn ingredients(
+    reader: &Reader,
+    manifest: &Manifest,
+    depth: usize,
+    budget: &mut usize,
+) -> Vec<IngredientReading> {
+    let mut found = Vec::new();
+    for each in manifest.ingredients() {
+        if *budget == 0 {
+            break;
+        }
+        *budget -= 1;
+        found.push(ingredient(reader, each, depth, budget));
+    }
+    found
 }
 
-fn ingredient(reader: &Reader, ingredient: &Ingredient, depth: usize) -> IngredientReading {
+fn ingredient(
+    reader: &Reader,
+    ingredient: &Ingredient,
+    depth: usize,
+    budget: &mut usize,
+) -> IngredientReading {
     let results = ingredient.validation_results();
     let relationship = serde_json::to_value(ingredient.relationship()).ok();
     let label = ingredient.active_manifest();
@@ -290,7 +309,7 @@ fn ingredient(reader: &Reader, ingredient: &Ingredient, depth: usize) -> Ingredi
         derivation: content.derivation,
         agreement: content.agreement,
         ingredients: match manifest {
-            Some(manifest) if depth > 0 => ingredients(reader, manifest, depth - 1),
+            Some(manifest) if depth > 0 => ingredients(reader, manifest, depth - 1, budget),
             _ => Vec::new(),
         },
     }

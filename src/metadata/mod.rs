@@ -4,6 +4,7 @@
 //! after it breaks the manifest.
 
 mod container;
+mod insert;
 mod tools;
 mod xmp;
 
@@ -52,7 +53,7 @@ pub enum LabelError {
 /// # Errors
 /// `Labelled` if there is a packet already: two would contradict each other.
 pub fn write(bytes: &[u8], format: Format, label: &Label) -> Result<Vec<u8>, LabelError> {
-    container::insert(bytes, format, &xmp::packet(label))
+    insert::insert(bytes, format, &xmp::packet(label))
 }
 
 /// What the file's unsigned metadata claims, in the order of the file. Never fails: what cannot be read

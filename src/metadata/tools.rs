@@ -25,7 +25,8 @@ pub(super) fn claim(key: &str, value: &str) -> Option<Claim> {
         Some("prompt") => graph(value),
         Some("workflow") => workflow(value),
         Some("invokeai_metadata" | "sd-metadata" | "invokeai_graph" | "Dream") => {
-            Some(("InvokeAI".into(), value.to_owned()))
+            // It holds the prompt, which is nobody's business here.
+            Some(("InvokeAI".into(), format!("metadata of {} characters", value.chars().count())))
         }
         Some("Description" | "Comment" | "Software" | "Source" | "Title") => named(value),
         _ if key == "jpeg:comment" => settings(value).or_else(|| named(value)),
@@ -109,6 +110,14 @@ mod tests {
     fn a_comfyui_workflow_is_recognised() {
         let claim = claim("png:workflow", r#"{"nodes":[{"id":1}],"links":[]}"#).expect("it is recognised");
         assert_eq!(claim.statement, "workflow of 1 nodes");
+    }
+
+    #[test]
+    fn invokeai_is_recognised_and_its_prompt_left_out() {
+        let text = r#"{"positive_prompt":"a secret virion","strength":0.6}"#;
+        let claim = claim("png:invokeai_metadata", text).expect("it is recognised");
+        assert_eq!(claim.tool.as_deref(), Some("InvokeAI"));
+        assert!(!claim.statement.contains("secret"), "{}", claim.statement);
     }
 
     #[test]

@@ -169,6 +169,22 @@ fn a_later_generative_edit_is_the_source_type_that_counts() {
 }
 
 #[test]
+fn a_manifest_with_endless_ingredients_is_read_in_part() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let many: Vec<Value> = (0..300)
+        .map(|n| json!({ "title": n.to_string(), "format": "image/png", "relationship": "componentOf" }))
+        .collect();
+    let collage = again(
+        &keys,
+        &picture(Format::Png, 0),
+        BuilderIntent::Create(c2pa::DigitalSourceType::DigitalCreation),
+        definition(json!({ "ingredients": many })),
+    );
+    assert_eq!(read(&collage, Format::Png, keys.anchors()).ingredients.len(), 256);
+}
+
+#[test]
 fn a_manifest_kept_elsewhere_is_not_fetched() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
