@@ -94,13 +94,13 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-fn sqlite(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError {
+fn sqlite(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError + use<> {
     let path = path.to_owned();
     move |source| CatalogError::Sqlite { path: path.clone(), action, source }
 }
 
 /// What the schema refuses is a refusal with its own words; the rest is a failure of the database.
-fn refusal_or(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError {
+fn refusal_or(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> CatalogError + use<> {
     let path = path.to_owned();
     move |source| match &source {
         rusqlite::Error::SqliteFailure(code, Some(reason))
