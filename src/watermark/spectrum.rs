@@ -6,13 +6,15 @@ use rayon::prelude::*;
 
 use super::geometry::Geometry;
 use super::key::{Line, REACH, TILE};
-use crate::fourier::{Complex32, RealFft2, fast_size};
+use crate::fourier::{Complex32, RealFft2, Spectrum, fast_size};
 use crate::raster::Plane;
 
 /// Furthest point of the half-lattice: four points beyond the last line.
 const HALF_REACH: i32 = 2 * REACH + 4;
 const SIDE: usize = 2 * HALF_REACH as usize + 1;
 const HALF: usize = HALF_REACH as usize + 1;
+/// As many, rounded up to whole vectors.
+const LANES: usize = HALF.next_multiple_of(16);
 
 /// The spectrum of a real picture at half-integer lattice points.
 pub(super) struct HalfLattice {
@@ -24,19 +26,15 @@ impl HalfLattice {
     /// Exact sums over a windowed picture: Σ v(x) exp(−2πi f·x), f = j / (2 · 61 · scale), with the
     /// origin at the pixel (width / 2, height / 2).
     pub fn of_picture(picture: &Plane, scale: f64) -> Self {
-        let across = Phasors::new(picture.width(), HALF, 0.5 / (TILE * scale));
-        let down = Phasors::new(picture.height(), HALF, 0.5 / (TILE * scale));
+        let step = 0.5 / (TILE * scale);
+        let across = Phasors::new(picture.width() / 2 + 1, 0, LANES, step);
+        let down = Phasors::new(picture.height(), picture.height() / 2, HALF, step);
         let mut rows = vec![Complex32::default(); HALF * picture.height()];
         rows.par_chunks_mut(HALF).enumerate().for_each(|(y, out)| {
-            let (mut re, mut im) = ([0.0f32; HALF], [0.0f32; HALF]);
-            for (v, (cos, sin)) in picture.row(y).iter().zip(across.iter()) {
-                for j in 0..HALF {
-                    re[j] += v * cos[j];
-                    im[j] -= v * sin[j];
-                }
-            }
-            for (j, o) in out.iter_mut().enumerate() {
-                *o = Complex32::new(re[j], im[j]);
+            let (even, odd) = folded(picture.row(y));
+            let (re, im) = (weighted_sum(&even, &across.cos), weighted_sum(&odd, &across.sin));
+            for ((o, re), im) in out.iter_mut().zip(re).zip(im) {
+                *o = Complex32::new(re, -im);
             }
         });
         let mut values = vec![Complex32::default(); SIDE * HALF];
@@ -97,7 +95,29 @@ impl HalfLattice {
     }
 }
 
-/// cos and sin of 2π · step · j · (i − n / 2) for the pixels i of a side and j = 0..count.
+/// v(c + i) ± v(c − i) for i = 0..=n / 2 around c = n / 2: what meets cosines and sines.
+fn folded(row: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    let centre = row.len() / 2;
+    (0..=centre)
+        .map(|i| {
+            let (right, left) = (row.get(centre + i).copied().unwrap_or(0.0), row[centre - i]);
+            if i == 0 { (left, 0.0) } else { (right + left, right - left) }
+        })
+        .unzip()
+}
+
+/// Σ values · table, for each of the table's 48 columns.
+fn weighted_sum(values: &[f32], table: &[f32]) -> [f32; LANES] {
+    let mut sum = [0.0f32; LANES];
+    for (v, row) in values.iter().zip(table.as_chunks::<LANES>().0) {
+        for (s, t) in sum.iter_mut().zip(row) {
+            *s += v * t;
+        }
+    }
+    sum
+}
+
+/// cos and sin of 2π · step · j · (i − origin) for i = 0..n and j = 0..count.
 pub(super) struct Phasors {
     count: usize,
     cos: Vec<f32>,
@@ -105,10 +125,10 @@ pub(super) struct Phasors {
 }
 
 impl Phasors {
-    pub fn new(n: usize, count: usize, step: f64) -> Self {
+    pub fn new(n: usize, origin: usize, count: usize, step: f64) -> Self {
         let (mut cos, mut sin) = (Vec::with_capacity(n * count), Vec::with_capacity(n * count));
         for i in 0..n {
-            let turns = step * (i as f64 - (n / 2) as f64);
+            let turns = step * (i as f64 - origin as f64);
             for j in 0..count {
                 let (s, c) = (TAU * turns * j as f64).sin_cos();
                 cos.push(c as f32);
@@ -118,7 +138,7 @@ impl Phasors {
         Phasors { count, cos, sin }
     }
 
-    /// For each pixel the `count` cosines and sines.
+    /// For each i the `count` cosines and sines.
     pub fn iter(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
         self.cos.chunks_exact(self.count).zip(self.sin.chunks_exact(self.count))
     }
@@ -136,8 +156,7 @@ const BETA: f64 = 13.855_100_3;
 pub(super) struct Reader {
     width: usize,
     height: usize,
-    columns: usize,
-    data: Vec<Complex32>,
+    spectrum: Spectrum,
     taps: Vec<[f32; TAPS]>,
 }
 
@@ -157,8 +176,7 @@ impl Reader {
         let mut spectrum = RealFft2::new(width, height).forward(&padded);
         drop(padded);
         whiten(spectrum.data_mut(), width, height, [w, h].map(|n| (2 * n / 64 | 1).max(17) / 2));
-        let columns = spectrum.columns();
-        Reader { width, height, columns, data: spectrum.data().to_vec(), taps: kernel_table() }
+        Reader { width, height, spectrum, taps: kernel_table() }
     }
 
     /// The spectrum at `f` in cycles per pixel (x, y); zero beyond ±0.5.
@@ -172,10 +190,11 @@ impl Reader {
         let (x, across) = self.taps_at(fx * self.width as f64);
         let (y, down) = self.taps_at(fy * self.height as f64);
         let rows = (0..TAPS).map(|i| (y + i as isize).rem_euclid(self.height as isize) as usize);
+        let (columns, data) = (self.spectrum.columns(), self.spectrum.data());
         let mut sum = Complex32::default();
-        if x >= 0 && x as usize + TAPS <= self.columns {
+        if x >= 0 && x as usize + TAPS <= columns {
             for (row, d) in rows.zip(down) {
-                let line = &self.data[row * self.columns + x as usize..][..TAPS];
+                let line = &data[row * columns + x as usize..][..TAPS];
                 let inner: Complex32 = line.iter().zip(across).map(|(v, a)| v * a).sum();
                 sum += inner * d;
             }
@@ -201,11 +220,11 @@ impl Reader {
     fn mirrored(&self, x: isize, row: usize) -> Complex32 {
         let flipped = (self.height - row) % self.height;
         if x < 0 {
-            self.data[flipped * self.columns + x.unsigned_abs()].conj()
-        } else if x as usize >= self.columns {
-            self.data[flipped * self.columns + (self.width - x as usize)].conj()
+            self.spectrum.at(x.unsigned_abs(), flipped).conj()
+        } else if x as usize >= self.spectrum.columns() {
+            self.spectrum.at(self.width - x as usize, flipped).conj()
         } else {
-            self.data[row * self.columns + x as usize]
+            self.spectrum.at(x as usize, row)
         }
     }
 }
