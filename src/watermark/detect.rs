@@ -4,7 +4,7 @@ use super::decode::{Decoder, Effort, Observation, Translation};
 use super::frontend::{Front, embed_scale};
 use super::geometry::{Geometry, Pose};
 use super::key::{Key, MAC_BITS, TILE};
-use super::spectrum::Reader;
+use super::nufft::Reader;
 use crate::raster::{Kernel, Plane, Raster, resize};
 
 /// Pictures of more pixels are made smaller first.

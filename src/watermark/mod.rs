@@ -14,6 +14,7 @@ mod geometry;
 mod informed;
 mod key;
 mod mask;
+mod nufft;
 mod payload;
 mod polar;
 mod spectrum;

@@ -1,12 +1,13 @@
-//! Spectra at the frequencies of the lattice: of the host on the way in, of any picture on the way out.
+//! The spectrum of a picture at the points of the lattice and halfway between them.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::TAU;
 
 use rayon::prelude::*;
 
 use super::geometry::Geometry;
 use super::key::{Line, REACH, TILE};
-use crate::fourier::{Complex32, RealFft2, Spectrum, fast_size};
+use super::nufft::Reader;
+use crate::fourier::Complex32;
 use crate::raster::Plane;
 
 /// Furthest point of the half-lattice: four points beyond the last line.
@@ -144,186 +145,18 @@ impl Phasors {
     }
 }
 
-/// Taps a side of the Kaiser–Bessel kernel.
-const TAPS: usize = 6;
-/// Steps of the kernel's table per grid point.
-const STEPS: usize = 512;
-/// The kernel's shape for six taps and twofold oversampling (Beatty, Nishimura and Pauly 2005):
-/// π √((6 / 2)² (2 − 0.5)² − 0.8).
-const BETA: f64 = 13.855_100_3;
-
-/// The whitened spectrum of a picture, readable at any frequency (non-uniform FFT of type 2).
-pub(super) struct Reader {
-    width: usize,
-    height: usize,
-    spectrum: Spectrum,
-    taps: Vec<[f32; TAPS]>,
-}
-
-impl Reader {
-    /// Of a windowed picture; the origin is the pixel (width / 2, height / 2).
-    pub fn new(picture: &Plane) -> Self {
-        let (w, h) = (picture.width(), picture.height());
-        let (width, height) = (fast_size(2 * w), fast_size(2 * h));
-        let (across, down) = (deconvolution(w, width), deconvolution(h, height));
-        let mut padded = vec![0.0f32; width * height];
-        for (y, d) in down.iter().enumerate() {
-            let row = &mut padded[(y + height - h / 2) % height * width..][..width];
-            for (x, (v, a)) in picture.row(y).iter().zip(&across).enumerate() {
-                row[(x + width - w / 2) % width] = v * a * d;
-            }
-        }
-        let mut spectrum = RealFft2::new(width, height).forward(&padded);
-        drop(padded);
-        whiten(spectrum.data_mut(), width, height, [w, h].map(|n| (2 * n / 64 | 1).max(17) / 2));
-        Reader { width, height, spectrum, taps: kernel_table() }
-    }
-
-    /// The spectrum at `f` in cycles per pixel (x, y); zero beyond ±0.5.
-    pub fn at(&self, [fx, fy]: [f64; 2]) -> Complex32 {
-        if fx < 0.0 {
-            return self.at([-fx, -fy]).conj();
-        }
-        if fx > 0.5 || fy.abs() > 0.5 {
-            return Complex32::default();
-        }
-        let (x, across) = self.taps_at(fx * self.width as f64);
-        let (y, down) = self.taps_at(fy * self.height as f64);
-        let rows = (0..TAPS).map(|i| (y + i as isize).rem_euclid(self.height as isize) as usize);
-        let (columns, data) = (self.spectrum.columns(), self.spectrum.data());
-        let mut sum = Complex32::default();
-        if x >= 0 && x as usize + TAPS <= columns {
-            for (row, d) in rows.zip(down) {
-                let line = &data[row * columns + x as usize..][..TAPS];
-                let inner: Complex32 = line.iter().zip(across).map(|(v, a)| v * a).sum();
-                sum += inner * d;
-            }
-        } else {
-            for (row, d) in rows.zip(down) {
-                for (i, a) in across.iter().enumerate() {
-                    sum += self.mirrored(x + i as isize, row) * (a * d);
-                }
-            }
-        }
-        sum
-    }
-
-    /// The first of the six grid points around `t` and the kernel's values there.
-    #[inline]
-    fn taps_at(&self, t: f64) -> (isize, &[f32; TAPS]) {
-        let base = t.floor();
-        let step = ((t - base) * STEPS as f64).round() as usize;
-        (base as isize - (TAPS as isize / 2 - 1), &self.taps[step])
-    }
-
-    /// A coefficient beyond the half that is kept: the spectrum of a real picture is Hermitian.
-    fn mirrored(&self, x: isize, row: usize) -> Complex32 {
-        let flipped = (self.height - row) % self.height;
-        if x < 0 {
-            self.spectrum.at(x.unsigned_abs(), flipped).conj()
-        } else if x as usize >= self.spectrum.columns() {
-            self.spectrum.at(self.width - x as usize, flipped).conj()
-        } else {
-            self.spectrum.at(x as usize, row)
-        }
-    }
-}
-
-/// Kernel values for each fraction of a grid step, 0..=1.
-fn kernel_table() -> Vec<[f32; TAPS]> {
-    let half = TAPS as f64 / 2.0;
-    let kernel = |t: f64| {
-        let inside = 1.0 - (t / half).powi(2);
-        if inside <= 0.0 { 0.0 } else { bessel_i0(BETA * inside.sqrt()) / bessel_i0(BETA) }
-    };
-    (0..=STEPS)
-        .map(|step| {
-            let u = step as f64 / STEPS as f64;
-            std::array::from_fn(|i| kernel(u + half - 1.0 - i as f64) as f32)
-        })
-        .collect()
-}
-
-/// 1 / Fourier transform of the kernel, for the pixels of a side of `n` in a transform of `padded`.
-fn deconvolution(n: usize, padded: usize) -> Vec<f32> {
-    (0..n)
-        .map(|i| {
-            let j = i as f64 - (n / 2) as f64;
-            let b = (BETA.powi(2) - (TAPS as f64 * PI * j / padded as f64).powi(2)).max(1e-12).sqrt();
-            (bessel_i0(BETA) * b / (TAPS as f64 * b.sinh())) as f32
-        })
-        .collect()
-}
-
-/// Modified Bessel function of the first kind and order 0, by its power series.
-fn bessel_i0(x: f64) -> f64 {
-    let quarter = x * x / 4.0;
-    let (mut term, mut sum) = (1.0, 1.0);
-    for k in 1..60 {
-        term *= quarter / f64::from(k * k);
-        sum += term;
-    }
-    sum
-}
-
-/// Divides by the root of the mean power in a box of ± `radius` = (x, y) coefficients.
-fn whiten(data: &mut [Complex32], width: usize, height: usize, radius: [usize; 2]) {
-    let columns = width / 2 + 1;
-    // Down the columns, around the end; then along the rows, mirrored at both ends.
-    let mut down = vec![0.0f32; columns * height];
-    let mut sums: Vec<f64> = vec![0.0; columns];
-    let row_of = |y: usize, data: &[Complex32], sums: &mut [f64], sign: f64| {
-        let row = &data[y % height * columns..][..columns];
-        for (s, v) in sums.iter_mut().zip(row) {
-            *s += sign * f64::from(v.norm_sqr());
-        }
-    };
-    let reach = radius[1].min((height - 1) / 2);
-    for y in 0..=2 * reach {
-        row_of(height + y - reach, data, &mut sums, 1.0);
-    }
-    for y in 0..height {
-        for (d, s) in down[y * columns..][..columns].iter_mut().zip(&sums) {
-            *d = *s as f32;
-        }
-        row_of(height + y - reach, data, &mut sums, -1.0);
-        row_of(y + reach + 1, data, &mut sums, 1.0);
-    }
-    let reach = radius[0].min(columns - 2);
-    let count = ((2 * radius[1] + 1) * (2 * reach + 1)) as f32;
-    data.par_chunks_mut(columns).enumerate().for_each(|(y, out)| {
-        let (row, flipped) = (&down[y * columns..][..columns], &down[(height - y) % height * columns..]);
-        let at = |x: isize| -> f64 {
-            f64::from(if x < 0 {
-                flipped[x.unsigned_abs()]
-            } else if x as usize >= columns {
-                flipped[width - x as usize]
-            } else {
-                row[x as usize]
-            })
-        };
-        let reach = reach as isize;
-        let mut sum: f64 = (-reach..=reach).map(at).sum();
-        for (x, o) in out.iter_mut().enumerate() {
-            *o /= (sum as f32 / count).max(1e-30).sqrt();
-            let x = x as isize;
-            sum += at(x + reach + 1) - at(x - reach);
-        }
-    });
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::random::Stream;
 
-    fn noise(width: usize, height: usize) -> Plane {
+    pub fn noise(width: usize, height: usize) -> Plane {
         let stream = Stream::new(1, "spectrum");
         Plane::from_fn(width, height, |x, y| stream.normal((y * width + x) as u64) as f32)
     }
 
     /// The defining sum.
-    fn direct(picture: &Plane, [fx, fy]: [f64; 2]) -> [f64; 2] {
+    pub fn direct(picture: &Plane, [fx, fy]: [f64; 2]) -> [f64; 2] {
         let (w, h) = (picture.width(), picture.height());
         let mut sum = [0.0, 0.0];
         for y in 0..h {
@@ -347,21 +180,5 @@ mod tests {
             let v = lattice.at(x, y);
             assert!((f64::from(v.re) - re).abs() < 1e-2 && (f64::from(v.im) - im).abs() < 1e-2);
         }
-    }
-
-    #[test]
-    fn the_reader_agrees_with_the_defining_sum_up_to_the_whitening() {
-        let picture = noise(64, 51);
-        let reader = Reader::new(&picture);
-        for f in [[0.11, 0.07], [-0.2, 0.31], [0.004, -0.3], [0.33, 0.001], [0.497, 0.2]] {
-            let [re, im] = direct(&picture, f);
-            let v = reader.at(f);
-            // The whitening varies slowly: the phase and the rough size stay.
-            let (norm, dot) = (re.hypot(im), re * f64::from(v.re) + im * f64::from(v.im));
-            assert!(dot / (norm * f64::from(v.norm())) > 0.99, "{f:?}");
-        }
-        assert_eq!(reader.at([0.3, -0.6]), Complex32::default());
-        let (a, b) = (reader.at([0.1, 0.2]), reader.at([-0.1, -0.2]));
-        assert_eq!(a, b.conj());
     }
 }
