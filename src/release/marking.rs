@@ -99,7 +99,7 @@ impl<'a> Marked<'a> {
             manifest::WatermarkReference {
                 algorithm: watermark::ALGORITHM.to_owned(),
                 payload_id: self.payload.id(),
-                psnr_db: Psnr(rounded(self.psnr_db)),
+                psnr_db: Psnr(stated(self.psnr_db)),
             }
         });
         let mime = order.format.mime();
@@ -206,12 +206,16 @@ fn statement(
             source_sha256: course.reference.sha256,
             source_pixels_sha256: course.reference.pixels,
             denoise_strength: record.strength,
-            noise_level: record.noise_level,
+            noise_level: stated(record.noise_level),
             steps: record.steps,
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
             measure: deviation::MEASURE.to_owned(),
-            deviation: *deviation,
+            deviation: Deviation {
+                ssim: stated(deviation.ssim),
+                psnr_db: stated(deviation.psnr_db),
+                ..*deviation
+            },
             policy: manifest::PolicyReference {
                 name: desk.policy.name().to_owned(),
                 sha256: desk.policy.digest(),
@@ -252,6 +256,7 @@ fn read_back(
     Ok(reading)
 }
 
-fn rounded(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
+/// To four decimals: more would claim a precision that no measure has, and would not survive every reader.
+fn stated(value: f64) -> f64 {
+    (value * 10_000.0).round() / 10_000.0
 }

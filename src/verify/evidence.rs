@@ -4,7 +4,7 @@ use super::Findings;
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
 use super::recall::Kinship;
 use crate::catalog::Facts;
-use crate::manifest::{Agreement, Derivation, ReadError, Reading, State};
+use crate::manifest::{Agreement, Derivation, IngredientReading, ReadError, Reading, State};
 use crate::watermark::Payload;
 
 /// Digital source types (IPTC) by which a signer says that a picture was taken from life.
@@ -63,6 +63,19 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
     } else {
         ManifestEvidence::Silent
     }
+}
+
+/// Whether an ingredient, or anything it was made from, was generated and says so in a manifest that held.
+/// Another program may have edited an output of ours and said nothing about AI itself.
+fn is_generated(ingredient: &IngredientReading) -> bool {
+    (ingredient.state.is_some_and(|state| state != State::Invalid)
+        && is_one_of(ingredient.digital_source_type.as_deref(), &GENERATED))
+        || ingredient.ingredients.iter().any(is_generated)
+}
+
+fn is_one_of(source: Option<&str>, names: &[&str]) -> bool {
+    let name = source.and_then(|uri| uri.rsplit('/').next());
+    name.is_some_and(|name| names.contains(&name))
 }
 
 /// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;

@@ -18,7 +18,7 @@ pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, Watermark
 use crate::digest::Digest;
 use crate::manifest::{self, ReadError, Reading};
 use crate::metadata::{self, Claim};
-use crate::raster::{self, DecodeError, Limits, Raster};
+use crate::raster::{self, DecodeError, Limits};
 use crate::watermark::{self, Detection, Key, Payload};
 
 /// Why there is no verdict: it could not be found out.
@@ -33,7 +33,6 @@ pub enum VerifyError {
 /// What one file shows, before it is weighed.
 pub(crate) struct Findings {
     pub sha256: Digest,
-    pub raster: Raster,
     pub manifest: Result<Option<Reading>, ReadError>,
     pub detection: Option<Detection>,
     pub payload: Option<Payload>,
@@ -66,7 +65,6 @@ pub fn verify(
         payload,
         memory: recalled,
         claims: metadata::read(bytes),
-        raster,
     };
     let evidence = evidence::weigh(&findings);
     let (verdict, confidence) = decide(&evidence);

@@ -4,8 +4,9 @@ use std::f64::consts::TAU;
 
 use super::geometry::Geometry;
 use super::key::{Key, MAC_BITS, Schedule, TILE};
+use super::nufft::Reader;
 use super::polar;
-use super::spectrum::{HalfLattice, Reader};
+use super::spectrum::HalfLattice;
 use crate::fourier::Complex32;
 
 /// A detection stops after so many comparisons with a MAC: a picture without a mark passes with a

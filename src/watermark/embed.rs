@@ -111,7 +111,7 @@ fn synthesise(lines: &[(Line, Complex32)], width: usize, height: usize, scale: f
         }
     });
     let (re, im): (Vec<f32>, Vec<f32>) = waves.iter().map(|w| (2.0 * w.re, 2.0 * w.im)).unzip();
-    let down = Phasors::new(height, count, step);
+    let down = Phasors::new(height, height / 2, count, step);
     let phasors: Vec<(&[f32], &[f32])> = down.iter().collect();
     let mut tile = vec![0.0f32; width * height];
     tile.par_chunks_mut(width).zip(phasors).for_each(|(out, (cos, sin))| {

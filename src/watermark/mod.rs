@@ -15,6 +15,7 @@ mod informed;
 mod key;
 mod mask;
 mod nonce;
+mod nufft;
 mod payload;
 mod polar;
 mod spectrum;
