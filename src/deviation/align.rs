@@ -142,14 +142,8 @@ struct Turned {
 
 impl Turned {
     fn symmetric(field: &Plane, symmetry: u8, plan: &RealFft2) -> Turned {
-        let (w, h) = (field.width(), field.height());
-        let (fx, fy, transposed) = (symmetry & 1 != 0, symmetry & 2 != 0, symmetry & 4 != 0);
-        let (tw, th) = if transposed { (h, w) } else { (w, h) };
-        // Position on the turned grid → position on the field's grid.
-        let (sx, ox) = if fx { (-1.0, w as f64) } else { (1.0, 0.0) };
-        let (sy, oy) = if fy { (-1.0, h as f64) } else { (1.0, 0.0) };
-        let m = if transposed { [0.0, sx, ox, sy, 0.0, oy] } else { [sx, 0.0, ox, 0.0, sy, oy] };
-        Turned::new(field, Affine { m }, tw, th, plan)
+        let (back, width, height) = Affine::symmetry(symmetry, field.width(), field.height());
+        Turned::new(field, back, width, height, plan)
     }
 
     fn rotated(field: &Plane, angle: f64, plan: &RealFft2) -> Turned {

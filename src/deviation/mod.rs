@@ -19,6 +19,7 @@ mod detail;
 mod familiar;
 mod fingerprint;
 mod flow;
+mod local;
 #[cfg(test)]
 mod tests;
 mod working;
@@ -54,7 +55,10 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
     let (small_r, small_o) = (working::working(&luma_r), working::working(&luma_o));
 
     let mut likeness = compare(&small_o, &small_r);
-    if let Some(tint) = working::tint(output) {
+    // A false-colour copy may hide from luma.
+    if likeness.similarity() < CLEAR
+        && let Some(tint) = working::tint(output)
+    {
         let other = compare(&working::working(&tint), &small_r);
         if other.similarity() > likeness.similarity() {
             likeness = other;
@@ -91,7 +95,29 @@ fn compare(output: &Plane, reference: &Plane) -> Likeness {
     let fit = align::align(output, reference);
     let pair = flow::Aligned::new(output, reference, fit.map);
     let octaves = detail::octaves(&pair);
-    Likeness { ncc: fit.ncc, detail: detail::agreement(&octaves), copied_area: copied::area(&pair, &octaves) }
+    let whole = copied::find(&pair, &octaves, copied::WHOLE);
+    let everywhere = copied_anywhere(output, reference, &whole);
+    Likeness {
+        ncc: fit.ncc,
+        detail: detail::agreement(&octaves),
+        copied_area: whole.share.max(everywhere).min(1.0),
+    }
+}
+
+/// Copied share of the output's texture, under the placement of the whole and under those of parts.
+fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> f64 {
+    // A picture with little texture must not turn one small copy into a large share.
+    const LEAST_TEXTURE: f64 = 0.3;
+    let (width, height) = (output.width(), output.height());
+    let mut canvas = copied::Canvas::new(width, height);
+    canvas.mark(&whole.cells, 0, 0, width, height);
+    let parts = local::parts(output, reference, |x, y, w, h| canvas.share(x, y, w, h) > 0.5);
+    for part in parts {
+        let pair = flow::Aligned::new(&part.output, &part.reference, part.map);
+        let found = copied::find(&pair, &detail::octaves(&pair), copied::PART);
+        canvas.mark(&found.cells, part.x, part.y, part.output.width(), part.output.height());
+    }
+    canvas.share(0, 0, width, height) / whole.textured.max(LEAST_TEXTURE)
 }
 
 /// 1 − similarity of the arrangement: unrelated pictures reach an NCC of about 0.45 somewhere.
@@ -100,6 +126,9 @@ fn composition(ncc: f64) -> f64 {
     let similarity = ((ncc - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0);
     1.0 - steps_up(similarity) as f64 / STEPS
 }
+
+/// Similarity from which no other look at the pair is needed.
+const CLEAR: f64 = 0.9;
 
 /// Figures are whole numbers of 1/STEPS, so that the formula holds exactly between them.
 const STEPS: f64 = 10_000.0;
