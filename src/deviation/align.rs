@@ -47,7 +47,7 @@ fn refined(
     // Long and narrow pictures keep enough of their short side.
     let enough = |p: &Plane| {
         let (long, short) = (p.width().max(p.height()) as f64, p.width().min(p.height()) as f64);
-        fitted(p, side.max((24.0 * long / short).min(long)))
+        fitted(p, side.max((24.0 * long / short).min(long).min(1024.0)))
     };
     let (small_o, small_r) = (enough(output), enough(reference));
     let (fo, fr) = (factors(output, &small_o), factors(reference, &small_r));
@@ -123,7 +123,7 @@ fn apart(a: &Affine, b: &Affine, output: &Plane, reference: &Plane) -> bool {
     let far = reference.width().max(reference.height()) as f64 * 0.06;
     [(0.0, 0.0), (w, 0.0), (0.0, h), (w, h)].iter().any(|(x, y)| {
         let ((ax, ay), (bx, by)) = (a.at(*x, *y), b.at(*x, *y));
-        (ax - bx).hypot(ay - by) > far
+        (ax - bx).powi(2) + (ay - by).powi(2) > far * far
     })
 }
 

@@ -80,8 +80,9 @@ pub fn parts(
 
 /// Corners of parts along one side, the last flush with the border.
 fn starts(length: usize, part: usize) -> impl Iterator<Item = usize> {
-    let steps = (length - part).div_ceil(STEP);
-    (0..=steps).map(move |i| if steps == 0 { 0 } else { i * (length - part) / steps })
+    let room = length - part;
+    let steps = room.div_ceil(STEP);
+    (0..=steps).map(move |i| (i * room).checked_div(steps).unwrap_or(0))
 }
 
 fn crop(plane: &Plane, x: usize, y: usize, width: usize, height: usize) -> Plane {

@@ -5,7 +5,8 @@
 //!
 //! * `detail` is the agreement of the finest octaves. A blurred, noisy or recompressed copy still agrees in
 //!   the octaves it holds; a re-rendered picture agrees in none, even where the arrangement is kept.
-//! * `copied` is the weight of connected areas that are the same data, wherever the rest comes from.
+//! * `copied` is the weight of connected areas that are the same data, under the placement of the whole or
+//!   of a part, wherever the rest comes from.
 //! * `deviation = 1 − max(detail, copied)`, exactly so in the rounded figures.
 //! * `composition` tells whether the arrangement is new, and is no part of the deviation.
 //!
@@ -43,7 +44,8 @@ pub enum MeasureError {
 }
 
 /// How far `output` is from `reference`. Deterministic: the same pair gives the same figures on any number
-/// of threads; `deviation` is rounded down, its parts up, to 1e-4.
+/// of threads; `deviation` is rounded down, its parts up, to 1e-4. SSIM is measured on the working images
+/// (long side 512 at most), a negative one given as 0; PSNR on luma at the output's full size.
 pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, MeasureError> {
     for raster in [reference, output] {
         let (width, height) = (raster.width(), raster.height());
@@ -72,8 +74,8 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
         detail: parts.detail,
         copied: parts.copied,
         copied_area: steps_up(likeness.copied_area) as f64 / STEPS,
-        ssim: familiar::ssim(&small_o, &small_r),
-        psnr_db: familiar::psnr(&luma_o, &luma_r),
+        ssim: (familiar::ssim(&small_o, &small_r).max(0.0) * STEPS).round() / STEPS,
+        psnr_db: (familiar::psnr(&luma_o, &luma_r) * 100.0).round() / 100.0,
     })
 }
 
