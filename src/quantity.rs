@@ -107,9 +107,9 @@ pub struct Deviation {
     pub detail: f64,
     /// Weight of locally copied areas: 1 is a whole copy.
     pub copied: f64,
-    /// Share of the picture that lies in copied areas.
+    /// Share of the picture's textured area that is copied.
     pub copied_area: f64,
-    /// Structural similarity, for familiarity only.
+    /// Structural similarity, for familiarity only; negative values are given as 0.
     pub ssim: f64,
     /// PSNR against the reference resized to the output's size, in dB, for familiarity only (at most 100).
     pub psnr_db: f64,

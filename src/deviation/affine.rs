@@ -11,6 +11,25 @@ pub struct Affine {
 }
 
 impl Affine {
+    /// The map from a `width` × `height` picture under one of the eight symmetries back to the picture
+    /// (bit 0: mirrored, bit 1: upside down, bit 2: transposed), and the size of the former.
+    pub fn symmetry(symmetry: u8, width: usize, height: usize) -> (Affine, usize, usize) {
+        let axis = |flip: bool, n: usize| if flip { (-1.0, n as f64) } else { (1.0, 0.0) };
+        let ((sx, ox), (sy, oy)) = (axis(symmetry & 1 != 0, width), axis(symmetry & 2 != 0, height));
+        if symmetry & 4 != 0 {
+            (Affine { m: [0.0, sx, ox, sy, 0.0, oy] }, height, width)
+        } else {
+            (Affine { m: [sx, 0.0, ox, 0.0, sy, oy] }, width, height)
+        }
+    }
+
+    /// The map of positions that count from `(−x, −y)`.
+    pub fn shifted(&self, x: f64, y: f64) -> Affine {
+        let (c, f) = self.at(x, y);
+        let [a, b, _, d, e, _] = self.m;
+        Affine { m: [a, b, c, d, e, f] }
+    }
+
     #[inline]
     pub fn at(&self, x: f64, y: f64) -> (f64, f64) {
         let [a, b, c, d, e, f] = self.m;

@@ -47,7 +47,7 @@ fn refined(
     // Long and narrow pictures keep enough of their short side.
     let enough = |p: &Plane| {
         let (long, short) = (p.width().max(p.height()) as f64, p.width().min(p.height()) as f64);
-        fitted(p, side.max((24.0 * long / short).min(long)))
+        fitted(p, side.max((24.0 * long / short).min(long).min(1024.0)))
     };
     let (small_o, small_r) = (enough(output), enough(reference));
     let (fo, fr) = (factors(output, &small_o), factors(reference, &small_r));
@@ -123,7 +123,7 @@ fn apart(a: &Affine, b: &Affine, output: &Plane, reference: &Plane) -> bool {
     let far = reference.width().max(reference.height()) as f64 * 0.06;
     [(0.0, 0.0), (w, 0.0), (0.0, h), (w, h)].iter().any(|(x, y)| {
         let ((ax, ay), (bx, by)) = (a.at(*x, *y), b.at(*x, *y));
-        (ax - bx).hypot(ay - by) > far
+        (ax - bx).powi(2) + (ay - by).powi(2) > far * far
     })
 }
 
@@ -142,14 +142,8 @@ struct Turned {
 
 impl Turned {
     fn symmetric(field: &Plane, symmetry: u8, plan: &RealFft2) -> Turned {
-        let (w, h) = (field.width(), field.height());
-        let (fx, fy, transposed) = (symmetry & 1 != 0, symmetry & 2 != 0, symmetry & 4 != 0);
-        let (tw, th) = if transposed { (h, w) } else { (w, h) };
-        // Position on the turned grid → position on the field's grid.
-        let (sx, ox) = if fx { (-1.0, w as f64) } else { (1.0, 0.0) };
-        let (sy, oy) = if fy { (-1.0, h as f64) } else { (1.0, 0.0) };
-        let m = if transposed { [0.0, sx, ox, sy, 0.0, oy] } else { [sx, 0.0, ox, 0.0, sy, oy] };
-        Turned::new(field, Affine { m }, tw, th, plan)
+        let (back, width, height) = Affine::symmetry(symmetry, field.width(), field.height());
+        Turned::new(field, back, width, height, plan)
     }
 
     fn rotated(field: &Plane, angle: f64, plan: &RealFft2) -> Turned {

@@ -7,8 +7,21 @@ use super::flow::Aligned;
 const SAME: f32 = 0.6;
 /// Share of local variance above noise from which a cell can speak at all.
 const HELD: f32 = 0.25;
-/// Least significance of a component: Fisher's z of its correlation in standard errors.
-const LEAST_Z: f64 = 4.5;
+/// What an area has to show.
+#[derive(Clone, Copy)]
+pub struct Demand {
+    /// Fisher's z of its correlation, in standard errors.
+    significance: f64,
+    /// Mean squared local correlation.
+    agreement: f64,
+}
+
+/// Under the placement of the whole picture.
+pub const WHOLE: Demand = Demand { significance: 4.5, agreement: 0.0 };
+/// Under the placement of a part, which was chosen among many: other particles of the same kind agree in
+/// their outlines, the same particle in its grain too.
+pub const PART: Demand = Demand { significance: 7.0, agreement: 0.82 };
+
 /// Pixels of a band that make one independent sample.
 const SAMPLE_AREA: f64 = 8.0;
 /// Parameters of the placement, spent on the fit.
@@ -23,34 +36,93 @@ pub fn weight(area: f64) -> f64 {
     area * (1.0 + a0) / (area + a0)
 }
 
-/// Share of the textured area of the smaller picture that is the same data in the two finest octaves.
-pub fn area(pair: &Aligned, octaves: &[Octave]) -> f64 {
-    octaves.iter().take(2).map(|octave| share(pair, octave)).fold(0.0, f64::max)
+/// What an aligned pair has copied, in the finer of the two finest octaves that shows more.
+pub struct Found {
+    /// Copied share of the textured overlap, as a share of the smaller picture.
+    pub share: f64,
+    /// Share of the overlap in which both pictures have texture.
+    pub textured: f64,
+    /// Copied cells on the output: x and y range as fractions of its sides.
+    pub cells: Vec<[f64; 4]>,
 }
 
-fn share(pair: &Aligned, octave: &Octave) -> f64 {
+pub fn find(pair: &Aligned, octaves: &[Octave], demand: Demand) -> Found {
+    let nothing = Found { share: 0.0, textured: 0.0, cells: Vec::new() };
+    octaves.iter().take(2).map(|octave| find_in(pair, octave, demand)).fold(nothing, |best, found| {
+        if found.share > best.share || best.textured == 0.0 { found } else { best }
+    })
+}
+
+fn find_in(pair: &Aligned, octave: &Octave, demand: Demand) -> Found {
     let (columns, rows) = (octave.columns, octave.rows);
+    let covered = octave.cover.iter().filter(|c| **c > 0.5).count();
     let speaks: Vec<bool> = (0..columns * rows)
         .map(|i| octave.cover[i] > 0.5 && octave.held[i][0].min(octave.held[i][1]) > HELD)
         .collect();
     let textured = speaks.iter().filter(|s| **s).count();
-    if textured == 0 {
-        return 0.0;
-    }
     let same: Vec<bool> = speaks.iter().zip(&octave.agreement).map(|(s, a)| *s && *a > SAME).collect();
     let opened = opened(&same, columns, rows);
-    let kept: usize = components(&opened, columns, rows)
-        .iter()
-        .filter(|cells| significance(cells, octave) >= LEAST_Z)
-        .map(Vec::len)
-        .sum();
-    pair.overlap * kept as f64 / textured as f64
+    let kept: Vec<usize> = components(&opened, columns, rows)
+        .into_iter()
+        .filter(|cells| satisfies(cells, octave, demand))
+        .flatten()
+        .collect();
+    let cell = |i: &usize| {
+        let (x, y) = ((i % columns) as f64, (i / columns) as f64);
+        let (w, h) = (columns as f64, rows as f64);
+        [x / w, (x + 1.0) / w, y / h, (y + 1.0) / h]
+    };
+    Found {
+        share: pair.overlap * kept.len() as f64 / textured.max(1) as f64,
+        textured: textured as f64 / covered.max(1) as f64,
+        cells: kept.iter().map(cell).collect(),
+    }
 }
 
-fn significance(cells: &[usize], octave: &Octave) -> f64 {
+/// Where the output is copied, from whatever placement.
+pub struct Canvas {
+    width: usize,
+    height: usize,
+    marked: Vec<bool>,
+}
+
+impl Canvas {
+    pub fn new(width: usize, height: usize) -> Canvas {
+        Canvas { width, height, marked: vec![false; width * height] }
+    }
+
+    /// Marks `cells` of a window at (x, y) of `width` × `height`.
+    pub fn mark(&mut self, cells: &[[f64; 4]], x: usize, y: usize, width: usize, height: usize) {
+        let at = |from: usize, share: f64, length: usize, limit: usize| {
+            ((from as f64 + share * length as f64).round() as usize).min(limit)
+        };
+        for [x0, x1, y0, y1] in cells {
+            for row in at(y, *y0, height, self.height)..at(y, *y1, height, self.height) {
+                let (left, right) = (at(x, *x0, width, self.width), at(x, *x1, width, self.width));
+                self.marked[row * self.width + left..row * self.width + right].fill(true);
+            }
+        }
+    }
+
+    /// Marked share of a window; what lies outside the canvas counts for nothing.
+    pub fn share(&self, x: usize, y: usize, width: usize, height: usize) -> f64 {
+        let right = (x + width).min(self.width);
+        let rows = y..(y + height).min(self.height);
+        let marked: usize = rows
+            .map(|row| {
+                let line = &self.marked[row * self.width + x.min(right)..row * self.width + right];
+                line.iter().filter(|m| **m).count()
+            })
+            .sum();
+        marked as f64 / (width * height).max(1) as f64
+    }
+}
+
+fn satisfies(cells: &[usize], octave: &Octave, demand: Demand) -> bool {
     let mean = cells.iter().map(|i| f64::from(octave.agreement[*i])).sum::<f64>() / cells.len() as f64;
     let samples = (cells.len() * CELL * CELL) as f64 / SAMPLE_AREA;
-    mean.sqrt().min(0.999).atanh() * (samples - SPENT).max(0.0).sqrt()
+    let significance = mean.sqrt().min(0.999).atanh() * (samples - SPENT).max(0.0).sqrt();
+    mean >= demand.agreement && significance >= demand.significance
 }
 
 /// Morphological opening by 2 × 2 cells: threads and single cells go.

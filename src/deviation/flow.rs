@@ -90,7 +90,7 @@ impl Flow {
                 let (axx, ayy) = (xx + damp, yy + damp);
                 let det = axx * ayy - xy * xy;
                 let (ex, ey) = ((ayy * bx - xy * by) / det, (axx * by - xy * bx) / det);
-                let length = ex.hypot(ey).max(1e-6);
+                let length = (ex * ex + ey * ey).sqrt().max(1e-6);
                 let keep = (LONGEST / length).min(1.0) * agreement;
                 sure.data_mut()[i] = agreement;
                 sx.data_mut()[i] = ex * keep;

@@ -5,7 +5,8 @@
 //!
 //! * `detail` is the agreement of the finest octaves. A blurred, noisy or recompressed copy still agrees in
 //!   the octaves it holds; a re-rendered picture agrees in none, even where the arrangement is kept.
-//! * `copied` is the weight of connected areas that are the same data, wherever the rest comes from.
+//! * `copied` is the weight of connected areas that are the same data, under the placement of the whole or
+//!   of a part, wherever the rest comes from.
 //! * `deviation = 1 − max(detail, copied)`, exactly so in the rounded figures.
 //! * `composition` tells whether the arrangement is new, and is no part of the deviation.
 //!
@@ -19,6 +20,7 @@ mod detail;
 mod familiar;
 mod fingerprint;
 mod flow;
+mod local;
 #[cfg(test)]
 mod tests;
 mod working;
@@ -42,7 +44,8 @@ pub enum MeasureError {
 }
 
 /// How far `output` is from `reference`. Deterministic: the same pair gives the same figures on any number
-/// of threads; `deviation` is rounded down, its parts up, to 1e-4.
+/// of threads; `deviation` is rounded down, its parts up, to 1e-4. SSIM is measured on the working images
+/// (long side 512 at most), a negative one given as 0; PSNR on luma at the output's full size.
 pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, MeasureError> {
     for raster in [reference, output] {
         let (width, height) = (raster.width(), raster.height());
@@ -54,7 +57,10 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
     let (small_r, small_o) = (working::working(&luma_r), working::working(&luma_o));
 
     let mut likeness = compare(&small_o, &small_r);
-    if let Some(tint) = working::tint(output) {
+    // A false-colour copy may hide from luma.
+    if likeness.similarity() < CLEAR
+        && let Some(tint) = working::tint(output)
+    {
         let other = compare(&working::working(&tint), &small_r);
         if other.similarity() > likeness.similarity() {
             likeness = other;
@@ -68,8 +74,8 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
         detail: parts.detail,
         copied: parts.copied,
         copied_area: steps_up(likeness.copied_area) as f64 / STEPS,
-        ssim: familiar::ssim(&small_o, &small_r),
-        psnr_db: familiar::psnr(&luma_o, &luma_r),
+        ssim: (familiar::ssim(&small_o, &small_r).max(0.0) * STEPS).round() / STEPS,
+        psnr_db: (familiar::psnr(&luma_o, &luma_r) * 100.0).round() / 100.0,
     })
 }
 
@@ -91,7 +97,29 @@ fn compare(output: &Plane, reference: &Plane) -> Likeness {
     let fit = align::align(output, reference);
     let pair = flow::Aligned::new(output, reference, fit.map);
     let octaves = detail::octaves(&pair);
-    Likeness { ncc: fit.ncc, detail: detail::agreement(&octaves), copied_area: copied::area(&pair, &octaves) }
+    let whole = copied::find(&pair, &octaves, copied::WHOLE);
+    let everywhere = copied_anywhere(output, reference, &whole);
+    Likeness {
+        ncc: fit.ncc,
+        detail: detail::agreement(&octaves),
+        copied_area: whole.share.max(everywhere).min(1.0),
+    }
+}
+
+/// Copied share of the output's texture, under the placement of the whole and under those of parts.
+fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> f64 {
+    // A picture with little texture must not turn one small copy into a large share.
+    const LEAST_TEXTURE: f64 = 0.3;
+    let (width, height) = (output.width(), output.height());
+    let mut canvas = copied::Canvas::new(width, height);
+    canvas.mark(&whole.cells, 0, 0, width, height);
+    let parts = local::parts(output, reference, |x, y, w, h| canvas.share(x, y, w, h) > 0.5);
+    for part in parts {
+        let pair = flow::Aligned::new(&part.output, &part.reference, part.map);
+        let found = copied::find(&pair, &detail::octaves(&pair), copied::PART);
+        canvas.mark(&found.cells, part.x, part.y, part.output.width(), part.output.height());
+    }
+    canvas.share(0, 0, width, height) / whole.textured.max(LEAST_TEXTURE)
 }
 
 /// 1 − similarity of the arrangement: unrelated pictures reach an NCC of about 0.45 somewhere.
@@ -100,6 +128,9 @@ fn composition(ncc: f64) -> f64 {
     let similarity = ((ncc - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0);
     1.0 - steps_up(similarity) as f64 / STEPS
 }
+
+/// Similarity from which no other look at the pair is needed.
+const CLEAR: f64 = 0.9;
 
 /// Figures are whole numbers of 1/STEPS, so that the formula holds exactly between them.
 const STEPS: f64 = 10_000.0;

@@ -116,6 +116,25 @@ fn evasions(p: &Plane) -> Vec<(&'static str, Raster)> {
         let channel = |gain: f32, power: f32| p.map(|v| gain * v.clamp(0.0, 1.0).powf(power));
         Raster::from_planes(&[channel(0.9, 1.4), channel(0.7, 1.0), channel(1.0, 0.6)], Depth::Eight)
     };
+    let false_coloured = |p: &Plane| {
+        // The usual rainbow scale: its luma rises, falls and rises again.
+        let channel = |centre: f32| p.map(|v| 1.5 - (4.0 * v.clamp(0.0, 1.0) - centre).abs());
+        Raster::from_planes(&[channel(3.0), channel(2.0), channel(1.0)], Depth::Eight)
+    };
+    let written_on = |p: &Plane| {
+        let mut p = p.clone();
+        for y in 60..110 {
+            p.data_mut()[y * WIDTH + 90..y * WIDTH + 150].fill(0.0);
+        }
+        p
+    };
+    let framed = Plane::from_fn(WIDTH + 50, HEIGHT + 30, |x, y| {
+        if (30..30 + WIDTH).contains(&x) && (10..10 + HEIGHT).contains(&y) {
+            p.at(x - 30, y - 10)
+        } else {
+            1.0
+        }
+    });
     let two_and_a_half = |k: f32| (k / 60.0).sin() * 2.5;
     vec![
         ("brighter", grey(&p.map(|v| v + 0.12))),
@@ -125,6 +144,9 @@ fn evasions(p: &Plane) -> Vec<(&'static str, Raster)> {
         ("gamma 2.2", grey(&p.map(|v| v.powf(2.2)))),
         ("inverted", grey(&p.map(|v| 1.0 - v))),
         ("tinted", tinted(p)),
+        ("false colour", false_coloured(p)),
+        ("written on", grey(&written_on(p))),
+        ("framed", grey(&framed)),
         ("mirrored", grey(&mirrored(p))),
         ("upside down", grey(&quarter_turned(&quarter_turned(&mirrored(p))))),
         ("quarter turn", grey(&quarter_turned(p))),
@@ -209,6 +231,16 @@ fn half_a_copy_is_too_close() {
     let joined = Plane::from_fn(WIDTH, HEIGHT, |x, y| if x < WIDTH / 2 { a.at(x, y) } else { b.at(x, y) });
     let found = measure(&grey(&a), &grey(&joined)).expect("large enough");
     assert!(found.deviation < 0.5 && found.copied_area > 0.3, "{found:?}");
+}
+
+#[test]
+fn a_quarter_that_was_moved_and_mirrored_is_found() {
+    let (a, b) = (mirrored(&field(1)), field(2));
+    let joined = Plane::from_fn(WIDTH, HEIGHT, |x, y| {
+        if x < WIDTH / 2 && y >= HEIGHT / 2 { a.at(x + 100, y - HEIGHT / 2 + 10) } else { b.at(x, y) }
+    });
+    let found = measure(&grey(&field(1)), &grey(&joined)).expect("large enough");
+    assert!(found.deviation < 0.5 && (0.15..0.4).contains(&found.copied_area), "{found:?}");
 }
 
 #[test]
