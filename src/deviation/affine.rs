@@ -23,7 +23,7 @@ impl Affine {
         }
     }
 
-    /// The map of positions that count from `(−x, −y)`.
+    /// The same map for positions that count from (`x`, `y`).
     pub fn shifted(&self, x: f64, y: f64) -> Affine {
         let (c, f) = self.at(x, y);
         let [a, b, _, d, e, _] = self.m;
@@ -248,4 +248,59 @@ fn solve(mut a: [[f64; 6]; 6], mut b: [f64; 6]) -> Option<[f64; 6]> {
         b[i] = (b[i] - (i + 1..6).map(|k| a[k][i] * b[k]).sum::<f64>()) / a[i][i];
     }
     Some(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::filter::gaussian;
+
+    const SHEARED: Affine = Affine { m: [1.02, 0.03, 2.4, -0.05, 0.97, -1.7] };
+
+    fn field() -> Plane {
+        let stream = crate::random::Stream::new(5, "field");
+        let white = Plane::from_fn(80, 60, |x, y| stream.normal((y * 80 + x) as u64) as f32);
+        gaussian(&white, 2.0, 4.0)
+    }
+
+    #[test]
+    fn refinement_finds_a_small_affine_map_in_either_sign() {
+        let reference = field();
+        for gain in [1.0f32, -0.6] {
+            let output = Plane::from_fn(80, 60, |x, y| {
+                let (u, v) = SHEARED.at(x as f64 + 0.5, y as f64 + 0.5);
+                gain * reference.bilinear(u as f32 - 0.5, v as f32 - 0.5) + 0.1
+            });
+            let start = Affine { m: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0] };
+            let fit = refine(&output, &reference, start, 20, 1);
+            assert!(fit.ncc > 0.99, "{fit:?}");
+            for (x, y) in [(5.0, 5.0), (75.0, 5.0), (40.0, 55.0)] {
+                let (found, expected) = (fit.map.at(x, y), SHEARED.at(x, y));
+                assert!((found.0 - expected.0).abs() + (found.1 - expected.1).abs() < 0.3, "{fit:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_of_grid_moves_no_point() {
+        let (x, y) = (13.0, 7.5);
+        let (u, v) = SHEARED.at(x, y);
+        let there = SHEARED.rescaled((0.5, 0.25), (2.0, 3.0)).at(x * 0.5, y * 0.25);
+        assert!((there.0 - u * 2.0).abs() < 1e-9 && (there.1 - v * 3.0).abs() < 1e-9);
+        let counted_from_there = SHEARED.shifted(3.0, 4.0).at(x - 3.0, y - 4.0);
+        assert!((counted_from_there.0 - u).abs() < 1e-9 && (counted_from_there.1 - v).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_eight_symmetries_send_the_corner_to_the_four_corners() {
+        let mut corners: Vec<(i64, i64)> = (0..8)
+            .map(|s| {
+                let (x, y) = Affine::symmetry(s, 30, 20).0.at(0.0, 0.0);
+                (x as i64, y as i64)
+            })
+            .collect();
+        corners.sort_unstable();
+        corners.dedup();
+        assert_eq!(corners, [(0, 0), (0, 20), (30, 0), (30, 20)]);
+    }
 }

@@ -35,7 +35,7 @@ pub fn align(output: &Plane, reference: &Plane) -> Fit {
     fits.first().copied().unwrap_or(Fit::unknown(centred(output, reference)))
 }
 
-/// Refines every fit on a coarser grid, best first; those that lost their overlap are gone.
+/// Refines every fit on a coarser grid, best first; those that lost their overlap come last.
 fn refined(
     fits: &[Fit],
     output: &Plane,

@@ -172,3 +172,33 @@ fn components(mask: &[bool], columns: usize, rows: usize) -> Vec<Vec<usize>> {
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weight_runs_from_nothing_over_the_boundary_to_a_whole_copy() {
+        assert_eq!(weight(0.0), 0.0);
+        assert!((weight(HALF) - 0.5).abs() < 1e-12);
+        assert!((weight(1.0) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn opening_leaves_areas_and_drops_threads() {
+        let mask: Vec<bool> = "##..#.##...#....##..".bytes().map(|b| b == b'#').collect();
+        let opened: String = opened(&mask, 5, 4).iter().map(|m| if *m { '#' } else { '.' }).collect();
+        assert_eq!(opened, "....................");
+        let square: Vec<bool> = ".##...##..#.........".bytes().map(|b| b == b'#').collect();
+        assert_eq!(components(&super::opened(&square, 5, 4), 5, 4), vec![vec![1, 2, 6, 7]]);
+    }
+
+    #[test]
+    fn a_canvas_counts_overlapping_marks_once() {
+        let mut canvas = Canvas::new(10, 10);
+        canvas.mark(&[[0.0, 0.5, 0.0, 0.5], [0.0, 0.5, 0.0, 1.0]], 0, 0, 10, 10);
+        assert_eq!(canvas.share(0, 0, 10, 10), 0.5);
+        assert_eq!(canvas.share(5, 0, 10, 10), 0.0);
+        assert_eq!(canvas.share(4, 4, 2, 2), 0.5);
+    }
+}

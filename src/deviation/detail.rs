@@ -5,8 +5,12 @@ use super::flow::Aligned;
 use crate::raster::filter::gaussian;
 use crate::raster::{Kernel, Plane, resize};
 
+/// Side of a cell, in pixels of its octave.
 pub const CELL: usize = 4;
+/// Gaussian window of the local statistics, in pixels of the octave: some thirty independent samples.
 const WINDOW: f32 = 5.0;
+/// Octaves that are looked at, from the finest.
+const OCTAVES: usize = 5;
 
 /// One octave of an aligned pair on a grid of cells.
 pub struct Octave {
@@ -16,6 +20,8 @@ pub struct Octave {
     pub agreement: Vec<f32>,
     /// Share of local variance above noise, of output and reference.
     pub held: Vec<[f32; 2]>,
+    /// Mean band energy over the overlap, of output and reference.
+    energy: [f64; 2],
     /// Share of the window that both pictures cover.
     pub cover: Vec<f32>,
 }
@@ -24,14 +30,31 @@ pub struct Octave {
 /// best of many), for the octaves that decide, finest first. Coarser octaves hold the arrangement.
 const SCALE: [(f64, f64); 3] = [(0.30, 0.03), (0.45, 0.08), (0.75, 0.20)];
 
+/// Ratio of band energies, against that of a coarse octave, below which a picture does not hold an octave
+/// that the other holds; for the two finest. (The bands overlap: what leaks from coarser ones stays.)
+const LOST: [f64; 2] = [0.05, 0.2];
+
 /// Agreement in the octave that shows most of it: 1 is the same data, 1/2 the boundary, 0 chance.
 ///
 /// Noise, blur and recompression lower the agreement of fine octaves, never raise it: so the highest one is
-/// the finest that both pictures hold. Where no octave holds anything in both, nothing tells the pictures
-/// apart, and caution counts them as the same.
+/// the finest that both pictures hold. Where one picture has nothing in the two finest octaves, as after a
+/// strong blur, the scale is laid one octave lower. Where no octave holds anything in both, nothing tells the
+/// pictures apart, and caution counts them as the same.
 pub fn agreement(octaves: &[Octave]) -> f64 {
-    let found = octaves.iter().zip(SCALE).filter_map(|(octave, scale)| Some(scaled(octave.mean()?, scale)));
+    let lower = usize::from((0..LOST.len()).all(|k| lost(octaves, k)));
+    let found = octaves
+        .iter()
+        .zip(SCALE.into_iter().take(lower).chain(SCALE))
+        .filter_map(|(octave, scale)| Some(scaled(octave.mean()?, scale)));
     found.reduce(f64::max).unwrap_or(1.0)
+}
+
+/// Whether one of the two pictures has next to nothing in octave `k`, measured by what both have in octave 3.
+fn lost(octaves: &[Octave], k: usize) -> bool {
+    let (Some(fine), Some(coarse)) = (octaves.get(k), octaves.get(3)) else { return false };
+    let ratio = |o: &Octave| (o.energy[0] + 1e-9) / (o.energy[1] + 1e-9);
+    let change = ratio(fine) / ratio(coarse);
+    change.min(1.0 / change) < LOST[k]
 }
 
 fn scaled(agreement: f64, (boundary, chance): (f64, f64)) -> f64 {
@@ -42,6 +65,7 @@ fn scaled(agreement: f64, (boundary, chance): (f64, f64)) -> f64 {
     }
 }
 
+/// The octaves of `pair`, finest first; at least one, fewer than `OCTAVES` for small pictures.
 pub fn octaves(pair: &Aligned) -> Vec<Octave> {
     let (w, h) = (pair.output.width(), pair.output.height());
     let mut o = pair.output.clone();
@@ -57,7 +81,7 @@ pub fn octaves(pair: &Aligned) -> Vec<Octave> {
     loop {
         out.push(octave(&o, &r, &mask));
         let (w, h) = (o.width() / 2, o.height() / 2);
-        if out.len() == 5 || w.min(h) < 16 {
+        if out.len() == OCTAVES || w.min(h) < 16 {
             return out;
         }
         let half = |p: &Plane| resize(p, w, h, Kernel::Area);
@@ -103,5 +127,24 @@ fn octave(o: &Plane, r: &Plane, mask: &Plane) -> Octave {
     });
     let held = energy.iter().map(|e| [0, 1].map(|k| ((e[k] - floor[k]) / e[k].max(1e-9)).max(0.0))).collect();
     let agreement = sums.iter().map(|s| s[1] * s[1] / (s[0] * s[2]).max(1e-14)).collect();
-    Octave { columns: cells.columns(), rows: cells.rows(), agreement, held, cover }
+    let covered = || energy.iter().zip(&cover).filter(|(_, c)| **c > 0.5);
+    let count = covered().count().max(1) as f64;
+    let mean = [0, 1].map(|k| covered().map(|(e, _)| f64::from(e[k])).sum::<f64>() / count);
+    Octave { energy: mean, columns: cells.columns(), rows: cells.rows(), agreement, held, cover }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scale_runs_from_chance_over_the_boundary_to_the_same() {
+        for scale in SCALE {
+            let (boundary, chance) = scale;
+            assert_eq!(scaled(1.0, scale), 1.0);
+            assert_eq!(scaled(boundary, scale), 0.5);
+            assert_eq!(scaled(chance, scale), 0.0);
+            assert_eq!(scaled(0.0, scale), 0.0);
+        }
+    }
 }

@@ -161,6 +161,7 @@ fn evasions(p: &Plane) -> Vec<(&'static str, Raster)> {
         ("enlarged", grey(&resize(p, 410, 307, Kernel::Cubic))),
         ("stretched", grey(&resize(p, 290, 180, Kernel::Cubic))),
         ("blurred", grey(&gaussian(p, 2.0, 4.0))),
+        ("strongly blurred", grey(&gaussian(p, 4.0, 4.0))),
         ("noisy", grey(&noisy(p, 0.06))),
         ("new grain", grey(&noisy(&gaussian(p, 1.2, 4.0), 0.04))),
         ("JPEG 50", jpeg(&grey(p), 50)),
