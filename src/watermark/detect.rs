@@ -29,7 +29,8 @@ pub struct Detection {
 /// The mark under `key` in `raster`, or `None`.
 ///
 /// Found are marks in pictures that kept their pixel grid: recompressed, filtered, recoloured, cropped,
-/// painted over, flipped, turned by quarters. Pictures under 96 pixels are not looked at.
+/// painted over, flipped, turned by quarters. Of pictures marked with a short side over 1024 pixels, whose
+/// tiles are larger, crops are not found. Pictures under 96 pixels are not looked at.
 pub fn detect(raster: &Raster, key: &Key) -> Option<Detection> {
     let (width, height) = (raster.width() as usize, raster.height() as usize);
     let picture = Picture::new(raster.luma().map(|v| v * 255.0))?;
