@@ -162,7 +162,9 @@ impl Catalog {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, CatalogError> {
-        let work = || -> rusqlite::Result<Vec<T>> { self.db.prepare_cached(sql)?.query_map(params, read)?.collect() };
+        let work = || -> rusqlite::Result<Vec<T>> {
+            self.db.prepare_cached(sql)?.query_map(params, read)?.collect()
+        };
         work().map_err(sqlite(&self.path(), "read"))
     }
 }

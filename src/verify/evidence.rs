@@ -50,15 +50,14 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
     if !holds(reading) {
         return ManifestEvidence::Broken;
     }
-    let source = reading.digital_source_type.as_deref().unwrap_or_default();
-    let is = |names: &[&str]| names.iter().any(|name| source.ends_with(&format!("/{name}")));
-    if is(&GENERATED) {
+    let source = reading.digital_source_type.as_deref();
+    if is_one_of(source, &GENERATED) || reading.ingredients.iter().any(is_generated) {
         if reading.state == State::Trusted {
             ManifestEvidence::AiTrusted
         } else {
             ManifestEvidence::AiUntrusted
         }
-    } else if is(&CAPTURE) {
+    } else if is_one_of(source, &CAPTURE) {
         ManifestEvidence::Capture
     } else {
         ManifestEvidence::Silent

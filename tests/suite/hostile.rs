@@ -1,12 +1,10 @@
 //! Hostile input: one clear line, exit 2, nothing written, no panic.
 
-mod common;
-
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use common::Lab;
+use crate::common::Lab;
 
 /// A PNG that promises `width`×`height` grey pixels and holds almost nothing.
 fn promise(width: u32, height: u32) -> Vec<u8> {
