@@ -74,11 +74,18 @@ impl fmt::Display for Seed {
     }
 }
 
+/// The text is no seed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a seed: expected a whole number from 0 to {max}, found {found:?}", max = u64::MAX)]
+pub struct ParseSeedError {
+    pub found: String,
+}
+
 impl FromStr for Seed {
-    type Err = std::num::ParseIntError;
+    type Err = ParseSeedError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Seed)
+        text.parse().map(Seed).map_err(|_| ParseSeedError { found: text.to_owned() })
     }
 }
 

@@ -36,6 +36,7 @@ pub struct Global {
         global = true,
         value_name = "DIR",
         env = "VIDIMUS_WORKSPACE",
+        hide_env_values = true,
         help_heading = "Global options"
     )]
     pub workspace: Option<PathBuf>,

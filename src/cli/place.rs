@@ -26,17 +26,21 @@ pub fn need(place: Option<&Path>) -> Result<Workspace, Failure> {
     })
 }
 
-/// The same, for `vary`: makes what is missing, and says so.
+/// The same, for `vary`: a place without a workspace may become one.
+pub fn existing(place: Option<&Path>) -> Result<Option<Workspace>, Failure> {
+    match place {
+        Some(dir) if !Workspace::is_at(dir) => Ok(None),
+        other => find(other),
+    }
+}
+
+/// The workspace for `vary`, and its keys: makes what is missing, and says so.
 pub fn find_or_make(
     place: Option<&Path>,
     host: &System,
     terminal: &Terminal,
 ) -> Result<(Workspace, Keys), Failure> {
-    let found = match place {
-        Some(dir) if !Workspace::is_at(dir) => None,
-        other => find(other)?,
-    };
-    let workspace = match found {
+    let workspace = match existing(place)? {
         Some(workspace) => workspace,
         None => make(place.map_or_else(here, |dir| Ok(dir.to_owned()))?.as_path(), terminal)?,
     };

@@ -70,7 +70,6 @@ pub struct Timings {
     pub generate: f64,
     pub measure: f64,
     pub embed: f64,
-    pub encode: f64,
     pub sign: f64,
     pub record: f64,
     pub publish: f64,
@@ -78,6 +77,6 @@ pub struct Timings {
 
 impl Timings {
     pub fn total(&self) -> f64 {
-        self.generate + self.measure + self.embed + self.encode + self.sign + self.record + self.publish
+        self.generate + self.measure + self.embed + self.sign + self.record + self.publish
     }
 }

@@ -1,5 +1,9 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
 mod common;
+mod crash;
+mod desk;
 mod hostile;
+mod invariants;
 mod journey;
+mod tampered;

@@ -26,6 +26,9 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let target = Target::choose(args)?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
+    // Asked for before anything is made: a slip in a name leaves nothing behind.
+    let existing = place::existing(place)?.map(|workspace| workspace.policies());
+    policies::load(existing.as_deref(), &args.policy).map_err(Failure::new)?;
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
     let policy = policies::load(Some(&workspace.policies()), &args.policy).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;

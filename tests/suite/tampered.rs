@@ -1,0 +1,266 @@
+//! Tampered files, each made by a recipe at test time, and what `verify` says of each.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use vidimus::keys::{Entropy, Keys};
+use vidimus::manifest::{self, Credential, ReferenceAsset, Software, Statement};
+use vidimus::quantity::Strength;
+use vidimus::watermark::{self, Key, Kind, Payload};
+
+use crate::common::Lab;
+use crate::desk::{decode, png};
+
+/// A laboratory with `out.png` and `other.png`, both released from `ref.png`.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    lab.variation("ref.png", "out.png", 1);
+    lab.variation("ref.png", "other.png", 20);
+    lab
+}
+
+/// The chunks of a PNG: kind and the whole chunk.
+fn chunks(bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+    let mut out = Vec::new();
+    let mut at = 8;
+    while at + 12 <= bytes.len() {
+        let length = u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
+        let kind = bytes[at + 4..at + 8].try_into().expect("four bytes");
+        out.push((kind, bytes[at..at + 12 + length].to_vec()));
+        at += 12 + length;
+    }
+    out
+}
+
+/// The file `body` with the pixels of the file `pixels`: everything else, the manifest too, is `body`'s.
+fn with_pixels(body: &Path, pixels: &Path) -> Vec<u8> {
+    let (body, pixels) = (fs::read(body).expect("there"), fs::read(pixels).expect("there"));
+    let data: Vec<u8> = chunks(&pixels)
+        .into_iter()
+        .filter(|(kind, _)| kind == b"IDAT")
+        .flat_map(|(_, chunk)| chunk)
+        .collect();
+    let mut out = body[..8].to_vec();
+    let mut placed = false;
+    for (kind, chunk) in chunks(&body) {
+        if &kind != b"IDAT" {
+            out.extend(chunk);
+        } else if !placed {
+            out.extend(&data);
+            placed = true;
+        }
+    }
+    out
+}
+
+fn reasons(report: &Value) -> String {
+    report["reasons"]
+        .as_array()
+        .expect("reasons")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn pixel_one_edited_pixel_is_a_contradiction() {
+    let lab = lab();
+    lab.python("attack.py", &["pixel", "out.png", "edited.png"]).expect(0);
+    fs::write(lab.path("pixel.png"), with_pixels(&lab.path("out.png"), &lab.path("edited.png")))
+        .expect("writable");
+    let report = lab.run(["verify", "pixel.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "contradiction", "{report:#}");
+    assert_eq!(report["manifest"]["state"], "invalid");
+    assert!(reasons(&report).contains("made for other pixels"), "{report:#}");
+    assert!(reasons(&report).contains("the file was changed after signing"), "{report:#}");
+}
+
+#[test]
+fn transplant_the_manifest_of_another_output_is_a_contradiction() {
+    let lab = lab();
+    fs::write(lab.path("swap.png"), with_pixels(&lab.path("out.png"), &lab.path("other.png")))
+        .expect("writable");
+    let report = lab.run(["verify", "swap.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "contradiction");
+    assert!(reasons(&report).contains("it belongs to another picture"), "{report:#}");
+}
+
+#[test]
+fn transplant_a_manifest_on_an_unrelated_picture_is_a_contradiction() {
+    let lab = lab();
+    lab.specimen("real.png", 77);
+    fs::write(lab.path("swap.png"), with_pixels(&lab.path("out.png"), &lab.path("real.png")))
+        .expect("writable");
+    let report = lab.run(["verify", "swap.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "contradiction");
+    assert_eq!(report["watermark"]["found"], false);
+}
+
+#[test]
+fn strip_patch_crop_flip_and_recompress_are_recognised_by_the_mark() {
+    let lab = lab();
+    for (recipe, file) in
+        [("strip", "a.png"), ("jpeg80", "b.jpg"), ("patch", "c.png"), ("crop", "d.png"), ("flip", "e.png")]
+    {
+        lab.python("attack.py", &[recipe, "out.png", file]).expect(0);
+        let report = lab.run(["verify", file, "--json"]).expect(0).json();
+        assert_eq!(report["verdict"], "ai-derived", "{recipe}: {report:#}");
+        let matched = if recipe == "strip" { "exact" } else { "watermark" };
+        assert_eq!(report["catalog"]["match"], matched, "{recipe}: {report:#}");
+        assert_eq!(report["manifest"]["recovered"], true, "{recipe}: {report:#}");
+    }
+}
+
+#[test]
+fn copied_mark_on_a_real_picture_is_a_contradiction() {
+    let lab = lab();
+    lab.specimen("real.png", 78);
+    let mark =
+        watermark::detect(&decode(&lab.path("out.png")), &Key::public()).expect("it is marked").message;
+    let forged = watermark::embed(&decode(&lab.path("real.png")), mark, &Key::public(), 42.0)
+        .expect("it can be marked");
+    fs::write(lab.path("forged.png"), png(&forged.raster)).expect("writable");
+    let report = lab.run(["verify", "forged.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "contradiction", "{report:#}");
+    assert!(reasons(&report).contains("a copied mark"), "{report:#}");
+}
+
+#[test]
+fn forged_mark_with_a_known_id_and_another_strength_is_a_contradiction() {
+    let lab = lab();
+    let picture = decode(&lab.path("out.png"));
+    let mark = watermark::detect(&picture, &Key::public()).expect("it is marked").message;
+    let payload = Payload::from_message(mark).expect("ours");
+    let source = lab.verify("out.png")["manifest"]["source_sha256"]
+        .as_str()
+        .expect("a digest")
+        .parse()
+        .expect("a digest");
+    let strength = Strength::new(0.45).expect("in range");
+    let other = Payload::new(Kind::Generated, strength, &source, payload.nonce()).expect("in range");
+    lab.specimen("base.png", 79);
+    let base = decode(&lab.path("base.png"));
+    let forged = watermark::embed(&base, other.to_message(), &Key::public(), 42.0).expect("it can be marked");
+    fs::write(lab.path("forged.png"), png(&forged.raster)).expect("writable");
+    let report = lab.run(["verify", "forged.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "contradiction", "{report:#}");
+    assert!(reasons(&report).contains("a forged mark"), "{report:#}");
+}
+
+#[test]
+fn made_up_mark_without_the_workspace_key_is_told_apart() {
+    let lab = lab();
+    let source = lab.verify("out.png")["manifest"]["source_sha256"]
+        .as_str()
+        .expect("a digest")
+        .parse()
+        .expect("a digest");
+    let invented = Payload::new(Kind::Generated, Strength::new(0.9).expect("in range"), &source, 12345)
+        .expect("in range");
+    lab.specimen("base.png", 80);
+    let marked =
+        watermark::embed(&decode(&lab.path("base.png")), invented.to_message(), &Key::public(), 42.0);
+    fs::write(lab.path("made-up.png"), png(&marked.expect("it can be marked").raster)).expect("writable");
+    let report = lab.verify("made-up.png");
+    // Anyone can write a public mark: it says AI, with no record behind it.
+    assert_eq!(report["verdict"], "ai-derived");
+    assert_eq!(report["confidence"], "medium");
+    assert_eq!(report["watermark"]["authentic"], Value::Null);
+    assert_eq!(report["catalog"]["match"], Value::Null);
+}
+
+#[test]
+fn rekey_the_same_statement_under_another_key_is_not_trusted() {
+    let lab = lab();
+    let original = fs::read(lab.path("out.png")).expect("there");
+    let reading = manifest::read(&original, "image/png", &[]).expect("readable").expect("it has one");
+    let thief = tempfile::tempdir().expect("a directory");
+    let now = time::OffsetDateTime::now_utc();
+    let entropy = Entropy { root: [1; 32], signing: [2; 32], watermark: [3; 32] };
+    let keys = Keys::create(thief.path(), now, &entropy).expect("fresh");
+    let pen = |message: &[u8]| keys.sign(message).to_vec();
+    let statement = Statement {
+        title: "variation".into(),
+        claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
+        created: now,
+        derivation: reading.facts().expect("ours").clone(),
+    };
+    let reference = fs::read(lab.path("ref.png")).expect("there");
+    let stripped = png(&decode(&lab.path("out.png")));
+    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let ingredient = ReferenceAsset { bytes: &reference, mime: "image/png", title: "reference" };
+    let signed =
+        manifest::sign(&stripped, "image/png", &statement, &ingredient, &credential).expect("it signs");
+    fs::write(lab.path("rekeyed.png"), signed.bytes).expect("writable");
+
+    let report = lab.run(["verify", "rekeyed.png", "--json"]).expect(0).json();
+    assert_eq!(report["manifest"]["state"], "valid", "{report:#}");
+    assert!(reasons(&report).contains("whom nobody here vouches for"), "{report:#}");
+    assert_eq!(report["catalog"]["match"], "exact");
+}
+
+#[test]
+fn the_catalog_edited_behind_our_back_is_found_by_audit() {
+    let edits = [
+        ("a dropped trigger", "DROP TRIGGER release_gate", "schema"),
+        (
+            "a number",
+            "DROP TRIGGER measurement_update; UPDATE measurement SET detail = 0, copied = 0, composition = 1",
+            "log",
+        ),
+        (
+            "a log entry",
+            "DROP TRIGGER event_update; UPDATE event SET body = json_set(body, '$.strength', 0.1)",
+            "log",
+        ),
+        ("a removed entry", "DROP TRIGGER event_delete; DELETE FROM event WHERE seq = 1", "log"),
+        (
+            "another file",
+            "DROP TRIGGER asset_update; UPDATE asset SET sha256 = zeroblob(32) WHERE role = 'output' AND rowid = 2",
+            "release",
+        ),
+    ];
+    for (what, sql, area) in edits {
+        let lab = lab();
+        let before = lab
+            .sqlite3("SELECT group_concat(sql, ';' || char(10)) FROM sqlite_schema WHERE type = 'trigger'")
+            .stdout;
+        lab.sqlite3(sql).expect(0);
+        if what != "a dropped trigger" {
+            // The careful forger puts the trigger back.
+            let name = sql.split([' ', ';']).nth(2).expect("a trigger");
+            let trigger = before
+                .split("END;")
+                .map(|t| format!("{t}END;"))
+                .find(|t| t.contains(&format!("TRIGGER {name} ")));
+            lab.sqlite3(trigger.expect("it was there").trim_start_matches([';', '\n'])).expect(0);
+        }
+        let audit = lab.run(["audit", "--json"]).expect(1).json();
+        let areas: Vec<&str> = audit["findings"]
+            .as_array()
+            .expect("findings")
+            .iter()
+            .filter_map(|f| f["area"].as_str())
+            .collect();
+        assert!(areas.contains(&area), "{what}: {audit:#}");
+    }
+}
+
+#[test]
+fn an_object_changed_or_lost_in_the_store_is_found_by_audit() {
+    let lab = lab();
+    let sha256 = lab.verify("out.png")["sha256"].as_str().expect("a digest").to_owned();
+    let object = lab.path("catalog/objects").join(&sha256[..2]).join(&sha256[2..]);
+    let mut bytes = fs::read(&object).expect("in the store");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&object, bytes).expect("writable");
+    let audit = lab.run(["audit"]).expect(1).stdout;
+    assert!(audit.contains("was changed in the store"), "{audit}");
+    fs::remove_file(&object).expect("ours");
+    let audit = lab.run(["audit"]).expect(1).stdout;
+    assert!(audit.contains("is gone from the store"), "{audit}");
+}
