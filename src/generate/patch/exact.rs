@@ -11,9 +11,10 @@ use super::features::Basis;
 use super::image::Image;
 use super::search::Match;
 use super::sources::Sources;
+use super::weigh::{BLOCK, Weighed, Weigher};
 
 /// Principal components of a patch.
-const DEPTH: usize = 64;
+pub const DEPTH: usize = 64;
 /// Components that are compared under noise above [`COARSE_NOISE`], which drowns the others.
 const COARSE_DEPTH: usize = 32;
 const COARSE_NOISE: f64 = 1.0;
@@ -23,39 +24,33 @@ const SAMPLES: usize = 2500;
 const BANK: usize = 5000;
 /// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
 pub const MOST_PIXELS: usize = 6000;
-/// Queries that are worked on together.
-const BLOCK: usize = 16;
-/// Logarithms of weights this far below the largest are nothing.
-const NEGLIGIBLE: f32 = -14.0;
 /// Reach of the leave-one-out cost, as a share of the short side.
 const OWN_REACH: f64 = 0.06;
 
 /// All patches of the coarsest level.
 pub struct Bank {
     basis: Basis<DEPTH>,
-    values: Vec<[f32; DEPTH]>,
+    pub values: Vec<[f32; DEPTH]>,
     fine: Keys,
     coarse: Keys,
     mean_norm: f32,
     /// For every row (column) of the level the Gaussian nearness of every patch's origin, one after another.
-    near_y: Vec<f32>,
-    near_x: Vec<f32>,
+    pub near_y: Vec<f32>,
+    pub near_x: Vec<f32>,
     /// Where every patch stands, and back: the patch of every pixel of every copy, or `NONE`.
     places: Vec<Match>,
-    slots: Vec<u32>,
-    size: (usize, usize),
+    pub slots: Vec<u32>,
+    pub size: (usize, usize),
 }
 
 /// No patch: an index beyond every bank.
 const NONE: u32 = u32::MAX;
-/// A barred source is barred this many pixels around, too.
-const BAR_REACH: i32 = 2;
 
 /// The patches as a query is compared with them.
-struct Keys {
-    depth: usize,
+pub struct Keys {
+    pub depth: usize,
     /// The leading components of every patch, as columns.
-    columns: Panels,
+    pub columns: Panels,
     half_norms: Vec<f32>,
 }
 
@@ -89,13 +84,6 @@ pub struct State {
     pub barred: Vec<Option<Match>>,
 }
 
-/// Result of one block of queries.
-struct Weighed {
-    means: Vec<[f32; DEPTH]>,
-    used: Vec<f32>,
-    best: Vec<usize>,
-}
-
 impl Bank {
     pub fn new(sources: &Sources, patch: usize, stream: Stream) -> Self {
         let (width, height) = (sources.width, sources.height);
@@ -103,7 +91,9 @@ impl Bank {
         let rows = patches(sources, patch, &chosen);
         let dim = patch * patch * sources.channels();
         let sample: Vec<f32> = match chosen.len() > SAMPLES {
-            true => rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect(),
+            true => {
+                rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect()
+            }
             false => rows.clone(),
         };
         let basis = Basis::<DEPTH>::of_rows(&sample, patch, dim);
@@ -212,83 +202,6 @@ impl Bank {
     }
 }
 
-/// One step's weights.
-struct Weigher<'a> {
-    bank: &'a Bank,
-    keys: &'a Keys,
-    /// 1/σ².
-    precision: f32,
-    /// What every patch costs whoever asks.
-    fixed: &'a [f32],
-    own: f32,
-    bar: f32,
-    barred: &'a [Option<Match>],
-}
-
-impl Weigher<'_> {
-    /// Posterior means of the queries from pixel `first` on, in components.
-    fn weigh(&self, block: &[[f32; DEPTH]], first: usize) -> Weighed {
-        let depth = self.keys.depth;
-        let mut rows = vec![0.0f32; BLOCK * depth];
-        for (row, query) in rows.chunks_exact_mut(depth).zip(block) {
-            row.copy_from_slice(&query[..depth]);
-        }
-        let (n, stride) = (self.bank.len(), self.keys.columns.stride());
-        let mut scores = vec![0.0f32; BLOCK * stride];
-        self.keys.columns.multiply(&rows, &mut scores);
-        let mut done = Weighed { means: Vec::new(), used: vec![0.0f32; n], best: Vec::new() };
-        let mut kept = Vec::with_capacity(256);
-        for (i, scores) in scores.chunks_exact_mut(stride).take(block.len()).enumerate() {
-            let scores = &mut scores[..n];
-            self.charge(scores, first + i);
-            let largest = largest(scores);
-            let (mut total, mut best) = (0.0f32, 0);
-            kept.clear();
-            for (j, score) in scores.iter().enumerate() {
-                if *score - largest > NEGLIGIBLE {
-                    let weight = exp(*score - largest);
-                    total += weight;
-                    kept.push((j, weight));
-                    if *score == largest {
-                        best = j;
-                    }
-                }
-            }
-            let mut sum = [0.0f32; DEPTH];
-            for (j, weight) in &kept {
-                let weight = weight / total;
-                done.used[*j] += weight;
-                for (s, v) in sum.iter_mut().zip(&self.bank.values[*j]) {
-                    *s += weight * v;
-                }
-            }
-            done.means.push(sum);
-            done.best.push(best);
-        }
-        done
-    }
-
-    /// From dot products to logarithms of weights for the query at `pixel`.
-    fn charge(&self, scores: &mut [f32], pixel: usize) {
-        let (width, height) = self.bank.size;
-        let (y, x, n) = (pixel / width, pixel % width, scores.len());
-        let near_y = &self.bank.near_y[y * n..(y + 1) * n];
-        let near_x = &self.bank.near_x[x * n..(x + 1) * n];
-        for ((score, fixed), (ny, nx)) in scores.iter_mut().zip(self.fixed).zip(near_y.iter().zip(near_x)) {
-            *score = *score * self.precision - fixed - self.own * ny * nx;
-        }
-        let Some(bar) = self.barred.get(pixel).copied().flatten() else { return };
-        for (y, x) in (-BAR_REACH..=BAR_REACH).flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx))) {
-            if (y as u32) < height as u32 && (x as u32) < width as u32 {
-                let slot = self.bank.slots[(bar.copy as usize * height + y as usize) * width + x as usize];
-                if let Some(score) = scores.get_mut(slot as usize) {
-                    *score -= self.bar;
-                }
-            }
-        }
-    }
-}
-
 /// Indices (copy by copy) of the patches in the bank: the whole in-place copy, then others at random.
 fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
     let pixels = sources.pixels();
@@ -317,18 +230,6 @@ fn patches(sources: &Sources, patch: usize, chosen: &[usize]) -> Vec<f32> {
         }
     }
     rows
-}
-
-fn largest(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 8];
-    let chunks = values.chunks_exact(8);
-    let tail = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane = if *v > *lane { *v } else { *lane };
-        }
-    }
-    lanes.into_iter().fold(tail, f32::max)
 }
 
 fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {

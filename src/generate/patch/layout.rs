@@ -24,6 +24,8 @@ const DRAFTS: usize = 3;
 const STRONG_NOISE: f64 = 1.0;
 /// Steps after which the best draft is chosen: its arrangement is settled then.
 const GATE: usize = 8;
+/// Weight of the leave-one-out cost.
+const OWN_PLACE: f64 = 0.7;
 /// Cost of a barred patch, in mean squared patch lengths, at the first step.
 const BARRED: f64 = 1.0;
 
@@ -95,7 +97,7 @@ impl<'a> Sampler<'a> {
             let (sigma, next) = (self.sigmas[i], self.sigmas[i + 1]);
             let posterior = Posterior {
                 sigma,
-                own_place: freedom * freedom * sigma / self.sigmas[0],
+                own_place: OWN_PLACE * freedom * freedom * sigma / self.sigmas[0],
                 balance: freedom,
                 barred: BARRED * sigma / self.sigmas[0],
             };

@@ -14,13 +14,17 @@ mod finish;
 mod gate;
 mod image;
 mod layout;
+mod matcher;
 mod pca;
 mod pyramid;
 mod refine;
 mod schedule;
 mod search;
 mod sources;
+mod tone;
+mod usage;
 mod vote;
+mod weigh;
 
 use rayon::prelude::*;
 
@@ -106,7 +110,8 @@ impl PatchEngine {
                 _ => refine::refine::<24>(&context, &sources, level, layout, &mut drawing, progress)?,
             }
         }
-        let largest_copy = drawing.field.as_ref().map_or(0.0, |f| Regions::of(&f.matches, f.width).largest_share());
+        let largest_copy =
+            drawing.field.as_ref().map_or(0.0, |f| Regions::of(&f.matches, f.width).largest_share());
         finish::finish(&mut drawing.image, &image);
         let drawn = Raster::from_planes(&colour.inverse(&drawing.image), reference.depth());
         let raster = Raster::new(

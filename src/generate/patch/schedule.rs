@@ -21,7 +21,7 @@ const LEAST_NOISE: f64 = 0.3;
 
 /// Clock (strength 0.6) from which coherent copies are capped, and the caps from there to clock 1.
 const BREAK_FROM: f64 = 0.65;
-const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.02)];
+const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.025)];
 
 /// What a strength means for one picture. Noise is in units of the reference's standard deviation.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,11 @@ impl Schedule {
         let noise = interpolate(&points.map(|(x, s)| (x, s.ln())), clock).exp();
         let start = (0..=pyramid.coarsest()).rev().find(|l| noise / factor(*l) >= LEAST_NOISE).unwrap_or(0);
         Schedule { clock, noise, start, start_noise: noise / factor(start) }
+    }
+
+    /// Whether patches stay near their places, so that the search begins there.
+    pub fn keeps_places(&self) -> bool {
+        self.clock < 0.45
     }
 
     /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the
