@@ -9,7 +9,6 @@ use crate::random::Stream;
 use super::dense::{Panels, exp};
 use super::features::Basis;
 use super::image::Image;
-use super::search::Match;
 use super::sources::Sources;
 use super::weigh::{BLOCK, Weighed, Weigher};
 
@@ -37,14 +36,7 @@ pub struct Bank {
     /// For every row (column) of the level the Gaussian nearness of every patch's origin, one after another.
     pub near_y: Vec<f32>,
     pub near_x: Vec<f32>,
-    /// Where every patch stands, and back: the patch of every pixel of every copy, or `NONE`.
-    places: Vec<Match>,
-    pub slots: Vec<u32>,
-    pub size: (usize, usize),
 }
-
-/// No patch: an index beyond every bank.
-const NONE: u32 = u32::MAX;
 
 /// The patches as a query is compared with them.
 pub struct Keys {
@@ -70,18 +62,6 @@ pub struct Posterior {
     pub own_place: f64,
     /// Weight of the balancing duals.
     pub balance: f64,
-    /// Cost of a barred patch, in mean squared patch lengths.
-    pub barred: f64,
-}
-
-/// What a sampler carries from step to step.
-pub struct State {
-    /// Log cost of every patch for its use so far (damped Sinkhorn).
-    duals: Vec<f32>,
-    /// The patch that weighed most for every pixel of the last step.
-    pub matches: Vec<Match>,
-    /// Sources that a pixel should not use, from the last step's coherent regions.
-    pub barred: Vec<Option<Match>>,
 }
 
 impl Bank {
@@ -113,18 +93,8 @@ impl Bank {
         };
         let near_y = near(height, &|i| sources.origins[i].0);
         let near_x = near(width, &|i| sources.origins[i].1);
-        let mut slots = vec![NONE; sources.outside.len()];
-        chosen.iter().enumerate().for_each(|(j, i)| slots[*i] = j as u32);
-        let places = chosen
-            .iter()
-            .map(|i| Match {
-                copy: (i / sources.pixels()) as i32,
-                y: (i % sources.pixels() / width) as i32,
-                x: (i % width) as i32,
-            })
-            .collect();
         let coarse = Keys::new(&values, COARSE_DEPTH);
-        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x, places, slots, size: (width, height) }
+        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x }
     }
 
     /// Number of patches.
@@ -132,27 +102,22 @@ impl Bank {
         self.values.len()
     }
 
-    /// The state before the first step.
-    pub fn start(&self) -> State {
-        State { duals: vec![0.0; self.len()], matches: Vec::new(), barred: Vec::new() }
-    }
-
-    /// Posterior mean of the clean picture given the noisy one. Updates duals and matches of `state`.
-    pub fn denoise(&self, noisy: &Image, posterior: Posterior, state: &mut State) -> Image {
+    /// Posterior mean of the clean picture given the noisy one. `duals`, the log costs of
+    /// every patch for its use so far, are updated once (damped Sinkhorn); they begin at 0.
+    pub fn denoise(&self, noisy: &Image, posterior: Posterior, duals: &mut [f32]) -> Image {
         let queries = self.basis.project(noisy);
         let keys = if posterior.sigma > COARSE_NOISE { &self.coarse } else { &self.fine };
         let precision = (1.0 / (posterior.sigma * posterior.sigma)) as f32;
         let balance = posterior.balance as f32;
         let fixed: Vec<f32> =
-            keys.half_norms.iter().zip(&state.duals).map(|(n, d)| n * precision + balance * d).collect();
+            keys.half_norms.iter().zip(&*duals).map(|(n, d)| n * precision + balance * d).collect();
         let weigher = Weigher {
             bank: self,
             keys,
             precision,
             fixed: &fixed,
             own: (0.5 * posterior.own_place) as f32 * self.mean_norm * precision,
-            bar: (0.5 * posterior.barred) as f32 * self.mean_norm * precision,
-            barred: &state.barred,
+            width: noisy.width,
         };
         let blocks: Vec<Weighed> =
             queries.par_chunks(BLOCK).enumerate().map(|(i, block)| weigher.weigh(block, i * BLOCK)).collect();
@@ -162,11 +127,10 @@ impl Bank {
                 used.iter_mut().zip(&block.used).for_each(|(u, p)| *u += p);
             }
             let fair = queries.len() as f32 / self.len() as f32;
-            for (dual, used) in state.duals.iter_mut().zip(&used) {
+            for (dual, used) in duals.iter_mut().zip(&used) {
                 *dual = (*dual + 0.5 * (used / fair).max(0.01).ln()).clamp(-6.0, 6.0);
             }
         }
-        state.matches = blocks.iter().flat_map(|b| &b.best).map(|j| self.places[*j]).collect();
         let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.means).collect();
         self.overlap(&means, noisy)
     }
@@ -240,4 +204,58 @@ fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
         }
     }
     lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schedule::noised;
+    use super::*;
+    use crate::raster::Plane;
+
+    /// A striped and dotted level, its own only copy.
+    fn sources() -> Sources {
+        let (width, height) = (36, 28);
+        let dots = Plane::from_fn(width, height, |x, y| {
+            let (x, y) = (x as f32, y as f32);
+            (x * 0.7).sin() + (y * 0.9 + x * 0.1).cos()
+        });
+        let origins = (0..width * height)
+            .map(|i| ((i / width) as f32 / height as f32, (i % width) as f32 / width as f32));
+        Sources {
+            width,
+            height,
+            images: vec![Image::from_planes(&[dots])],
+            origins: origins.collect(),
+            outside: vec![0.0; width * height],
+        }
+    }
+
+    fn error(a: &Image, b: &Image) -> f64 {
+        let squares: f64 = a.data.iter().zip(&b.data).map(|(x, y)| f64::from(x - y).powi(2)).sum();
+        (squares / a.data.len() as f64).sqrt()
+    }
+
+    const FREE: Posterior = Posterior { sigma: 0.3, own_place: 0.0, balance: 0.0 };
+
+    #[test]
+    fn the_posterior_takes_away_noise() {
+        let sources = sources();
+        let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
+        let clean = &sources.images[0];
+        let noisy = noised(clean, 0.3, Stream::new(2, "noise"));
+        let denoised = bank.denoise(&noisy, FREE, &mut vec![0.0; bank.len()]);
+        assert!(error(&denoised, clean) < 0.25 * error(&noisy, clean));
+    }
+
+    #[test]
+    fn leaving_a_place_out_sends_patches_elsewhere() {
+        let sources = sources();
+        let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
+        let clean = &sources.images[0];
+        let distance = |own_place: f64| {
+            let posterior = Posterior { own_place, ..FREE };
+            error(&bank.denoise(clean, posterior, &mut vec![0.0; bank.len()]), clean)
+        };
+        assert!(distance(0.0) < 0.02 && distance(2.0) > 3.0 * distance(0.0));
+    }
 }

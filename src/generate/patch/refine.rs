@@ -26,7 +26,7 @@ const LAST_NOISE: f64 = 0.15;
 const SUPER_NOISE: f64 = 0.35;
 /// Standard deviations of the voting kernel in pixels: super-resolution, first step, last step, and last
 /// step of level 0, where a narrow kernel keeps the grain of the film.
-const KERNEL: [f64; 4] = [1.6, 1.5, 1.0, 0.8];
+const KERNEL: [f64; 4] = [1.6, 1.5, 1.0, 0.6];
 
 /// What is being drawn.
 pub struct Drawing {

@@ -115,6 +115,15 @@ mod tests {
     }
 
     #[test]
+    fn copies_are_capped_from_six_tenths_on_and_ever_tighter() {
+        let pyramid = Pyramid::new(320, 201);
+        let cap = |s: f64| Schedule::new(Strength::new(s).expect("within 0..=1"), &pyramid).copy_cap();
+        assert_eq!(cap(0.59), None);
+        let caps: Vec<f64> = [0.6, 0.7, 0.85, 1.0].map(|s| cap(s).expect("capped")).to_vec();
+        assert!(caps.windows(2).all(|c| c[0] > c[1]) && caps[0] <= 0.06);
+    }
+
+    #[test]
     fn noise_has_the_asked_deviation() {
         let flat = Image { width: 100, height: 100, channels: 1, data: vec![0.0; 10_000] };
         let plane = noised(&flat, 2.0, Stream::new(1, "noise")).plane(0);

@@ -56,7 +56,7 @@ mod tests {
         assert!((Usage::of(&sources, &field).at((0.5, 0.5)) - 1.0).abs() < 0.5);
         field.matches.iter_mut().for_each(|m| (m.y, m.x) = (24, 30));
         let usage = Usage::of(&sources, &field);
-        assert_eq!(usage.at((0.5, 0.5)), 6.0);
+        assert!(usage.at((0.5, 0.5)) > 4.0);
         assert!(usage.at((0.02, 0.02)) < 0.1);
     }
 }

@@ -2,14 +2,11 @@
 
 use super::dense::exp;
 use super::exact::{Bank, DEPTH, Keys};
-use super::search::Match;
 
 /// Queries that are worked on together.
 pub const BLOCK: usize = 16;
 /// Logarithms of weights this far below the largest are nothing.
 const NEGLIGIBLE: f32 = -14.0;
-/// A barred source is barred this many pixels around, too.
-const BAR_REACH: i32 = 2;
 
 /// One step's weights.
 pub struct Weigher<'a> {
@@ -20,8 +17,8 @@ pub struct Weigher<'a> {
     /// What every patch costs whoever asks.
     pub fixed: &'a [f32],
     pub own: f32,
-    pub bar: f32,
-    pub barred: &'a [Option<Match>],
+    /// Pixels to a row of queries.
+    pub width: usize,
 }
 
 impl Weigher<'_> {
@@ -35,22 +32,19 @@ impl Weigher<'_> {
         let (n, stride) = (self.bank.len(), self.keys.columns.stride());
         let mut scores = vec![0.0f32; BLOCK * stride];
         self.keys.columns.multiply(&rows, &mut scores);
-        let mut done = Weighed { means: Vec::new(), used: vec![0.0f32; n], best: Vec::new() };
+        let mut done = Weighed { means: Vec::new(), used: vec![0.0f32; n] };
         let mut kept = Vec::with_capacity(256);
         for (i, scores) in scores.chunks_exact_mut(stride).take(block.len()).enumerate() {
             let scores = &mut scores[..n];
             self.charge(scores, first + i);
             let largest = largest(scores);
-            let (mut total, mut best) = (0.0f32, 0);
+            let mut total = 0.0f32;
             kept.clear();
             for (j, score) in scores.iter().enumerate() {
                 if *score - largest > NEGLIGIBLE {
                     let weight = exp(*score - largest);
                     total += weight;
                     kept.push((j, weight));
-                    if *score == largest {
-                        best = j;
-                    }
                 }
             }
             let mut sum = [0.0f32; DEPTH];
@@ -62,30 +56,17 @@ impl Weigher<'_> {
                 }
             }
             done.means.push(sum);
-            done.best.push(best);
         }
         done
     }
 
     /// From dot products to logarithms of weights for the query at `pixel`.
     fn charge(&self, scores: &mut [f32], pixel: usize) {
-        let (width, height) = self.bank.size;
-        let (y, x, n) = (pixel / width, pixel % width, scores.len());
+        let (y, x, n) = (pixel / self.width, pixel % self.width, scores.len());
         let near_y = &self.bank.near_y[y * n..(y + 1) * n];
         let near_x = &self.bank.near_x[x * n..(x + 1) * n];
         for ((score, fixed), (ny, nx)) in scores.iter_mut().zip(self.fixed).zip(near_y.iter().zip(near_x)) {
             *score = *score * self.precision - fixed - self.own * ny * nx;
-        }
-        let Some(bar) = self.barred.get(pixel).copied().flatten() else { return };
-        for (y, x) in (-BAR_REACH..=BAR_REACH)
-            .flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx)))
-        {
-            if (y as u32) < height as u32 && (x as u32) < width as u32 {
-                let slot = self.bank.slots[(bar.copy as usize * height + y as usize) * width + x as usize];
-                if let Some(score) = scores.get_mut(slot as usize) {
-                    *score -= self.bar;
-                }
-            }
         }
     }
 }
@@ -94,7 +75,6 @@ impl Weigher<'_> {
 pub struct Weighed {
     pub means: Vec<[f32; DEPTH]>,
     pub used: Vec<f32>,
-    pub best: Vec<usize>,
 }
 
 fn largest(values: &[f32]) -> f32 {
