@@ -84,7 +84,7 @@ pub fn noised(image: &Image, sigma: f64, stream: Stream) -> Image {
 /// A sum of eight 16-bit uniform numbers, of unit variance: as good as normal here, a quarter of the
 /// cost, and the same bits on every machine, which logarithms and cosines do not promise.
 pub fn nearly_normal(stream: Stream, index: u64) -> f32 {
-    let sum = |bits: u64| (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
+    let sum = |bits: u64| (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
     let total = sum(stream.bits(2 * index)) + sum(stream.bits(2 * index + 1));
     // Eight uniforms on 0..65536 have mean 4·65535 and variance 8·65536²/12.
     (total as f32 - 262_140.0) * (1.0 / 53_509.92)
