@@ -36,13 +36,13 @@ impl Regions {
         let mut sizes = Vec::new();
         let mut names = vec![u32::MAX; parents.len()];
         let mut labels = vec![0; parents.len()];
-        for i in 0..parents.len() {
+        for (i, label) in labels.iter_mut().enumerate() {
             let root = find(&mut parents, i);
             if names[root] == u32::MAX {
                 names[root] = sizes.len() as u32;
                 sizes.push(0);
             }
-            labels[i] = names[root];
+            *label = names[root];
             sizes[names[root] as usize] += 1;
         }
         Regions { labels, sizes }

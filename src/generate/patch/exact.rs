@@ -9,11 +9,11 @@ use crate::random::Stream;
 use super::dense::{Panels, exp};
 use super::features::Basis;
 use super::image::Image;
-use super::search::Match;
 use super::sources::Sources;
+use super::weigh::{BLOCK, Weighed, Weigher};
 
 /// Principal components of a patch.
-const DEPTH: usize = 64;
+pub const DEPTH: usize = 64;
 /// Components that are compared under noise above [`COARSE_NOISE`], which drowns the others.
 const COARSE_DEPTH: usize = 32;
 const COARSE_NOISE: f64 = 1.0;
@@ -23,39 +23,26 @@ const SAMPLES: usize = 2500;
 const BANK: usize = 5000;
 /// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
 pub const MOST_PIXELS: usize = 6000;
-/// Queries that are worked on together.
-const BLOCK: usize = 16;
-/// Logarithms of weights this far below the largest are nothing.
-const NEGLIGIBLE: f32 = -14.0;
 /// Reach of the leave-one-out cost, as a share of the short side.
 const OWN_REACH: f64 = 0.06;
 
 /// All patches of the coarsest level.
 pub struct Bank {
     basis: Basis<DEPTH>,
-    values: Vec<[f32; DEPTH]>,
+    pub values: Vec<[f32; DEPTH]>,
     fine: Keys,
     coarse: Keys,
     mean_norm: f32,
     /// For every row (column) of the level the Gaussian nearness of every patch's origin, one after another.
-    near_y: Vec<f32>,
-    near_x: Vec<f32>,
-    /// Where every patch stands, and back: the patch of every pixel of every copy, or `NONE`.
-    places: Vec<Match>,
-    slots: Vec<u32>,
-    size: (usize, usize),
+    pub near_y: Vec<f32>,
+    pub near_x: Vec<f32>,
 }
 
-/// No patch: an index beyond every bank.
-const NONE: u32 = u32::MAX;
-/// A barred source is barred this many pixels around, too.
-const BAR_REACH: i32 = 2;
-
 /// The patches as a query is compared with them.
-struct Keys {
-    depth: usize,
+pub struct Keys {
+    pub depth: usize,
     /// The leading components of every patch, as columns.
-    columns: Panels,
+    pub columns: Panels,
     half_norms: Vec<f32>,
 }
 
@@ -75,25 +62,6 @@ pub struct Posterior {
     pub own_place: f64,
     /// Weight of the balancing duals.
     pub balance: f64,
-    /// Cost of a barred patch, in mean squared patch lengths.
-    pub barred: f64,
-}
-
-/// What a sampler carries from step to step.
-pub struct State {
-    /// Log cost of every patch for its use so far (damped Sinkhorn).
-    duals: Vec<f32>,
-    /// The patch that weighed most for every pixel of the last step.
-    pub matches: Vec<Match>,
-    /// Sources that a pixel should not use, from the last step's coherent regions.
-    pub barred: Vec<Option<Match>>,
-}
-
-/// Result of one block of queries.
-struct Weighed {
-    means: Vec<[f32; DEPTH]>,
-    used: Vec<f32>,
-    best: Vec<usize>,
 }
 
 impl Bank {
@@ -125,18 +93,8 @@ impl Bank {
         };
         let near_y = near(height, &|i| sources.origins[i].0);
         let near_x = near(width, &|i| sources.origins[i].1);
-        let mut slots = vec![NONE; sources.outside.len()];
-        chosen.iter().enumerate().for_each(|(j, i)| slots[*i] = j as u32);
-        let places = chosen
-            .iter()
-            .map(|i| Match {
-                copy: (i / sources.pixels()) as i32,
-                y: (i % sources.pixels() / width) as i32,
-                x: (i % width) as i32,
-            })
-            .collect();
         let coarse = Keys::new(&values, COARSE_DEPTH);
-        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x, places, slots, size: (width, height) }
+        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x }
     }
 
     /// Number of patches.
@@ -144,27 +102,22 @@ impl Bank {
         self.values.len()
     }
 
-    /// The state before the first step.
-    pub fn start(&self) -> State {
-        State { duals: vec![0.0; self.len()], matches: Vec::new(), barred: Vec::new() }
-    }
-
-    /// Posterior mean of the clean picture given the noisy one. Updates duals and matches of `state`.
-    pub fn denoise(&self, noisy: &Image, posterior: Posterior, state: &mut State) -> Image {
+    /// Posterior mean of the clean picture given the noisy one. `duals`, the log costs of
+    /// every patch for its use so far, are updated once (damped Sinkhorn); they begin at 0.
+    pub fn denoise(&self, noisy: &Image, posterior: Posterior, duals: &mut [f32]) -> Image {
         let queries = self.basis.project(noisy);
         let keys = if posterior.sigma > COARSE_NOISE { &self.coarse } else { &self.fine };
         let precision = (1.0 / (posterior.sigma * posterior.sigma)) as f32;
         let balance = posterior.balance as f32;
         let fixed: Vec<f32> =
-            keys.half_norms.iter().zip(&state.duals).map(|(n, d)| n * precision + balance * d).collect();
+            keys.half_norms.iter().zip(&*duals).map(|(n, d)| n * precision + balance * d).collect();
         let weigher = Weigher {
             bank: self,
             keys,
             precision,
             fixed: &fixed,
             own: (0.5 * posterior.own_place) as f32 * self.mean_norm * precision,
-            bar: (0.5 * posterior.barred) as f32 * self.mean_norm * precision,
-            barred: &state.barred,
+            width: noisy.width,
         };
         let blocks: Vec<Weighed> =
             queries.par_chunks(BLOCK).enumerate().map(|(i, block)| weigher.weigh(block, i * BLOCK)).collect();
@@ -174,11 +127,10 @@ impl Bank {
                 used.iter_mut().zip(&block.used).for_each(|(u, p)| *u += p);
             }
             let fair = queries.len() as f32 / self.len() as f32;
-            for (dual, used) in state.duals.iter_mut().zip(&used) {
+            for (dual, used) in duals.iter_mut().zip(&used) {
                 *dual = (*dual + 0.5 * (used / fair).max(0.01).ln()).clamp(-6.0, 6.0);
             }
         }
-        state.matches = blocks.iter().flat_map(|b| &b.best).map(|j| self.places[*j]).collect();
         let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.means).collect();
         self.overlap(&means, noisy)
     }
@@ -214,85 +166,6 @@ impl Bank {
     }
 }
 
-/// One step's weights.
-struct Weigher<'a> {
-    bank: &'a Bank,
-    keys: &'a Keys,
-    /// 1/σ².
-    precision: f32,
-    /// What every patch costs whoever asks.
-    fixed: &'a [f32],
-    own: f32,
-    bar: f32,
-    barred: &'a [Option<Match>],
-}
-
-impl Weigher<'_> {
-    /// Posterior means of the queries from pixel `first` on, in components.
-    fn weigh(&self, block: &[[f32; DEPTH]], first: usize) -> Weighed {
-        let depth = self.keys.depth;
-        let mut rows = vec![0.0f32; BLOCK * depth];
-        for (row, query) in rows.chunks_exact_mut(depth).zip(block) {
-            row.copy_from_slice(&query[..depth]);
-        }
-        let (n, stride) = (self.bank.len(), self.keys.columns.stride());
-        let mut scores = vec![0.0f32; BLOCK * stride];
-        self.keys.columns.multiply(&rows, &mut scores);
-        let mut done = Weighed { means: Vec::new(), used: vec![0.0f32; n], best: Vec::new() };
-        let mut kept = Vec::with_capacity(256);
-        for (i, scores) in scores.chunks_exact_mut(stride).take(block.len()).enumerate() {
-            let scores = &mut scores[..n];
-            self.charge(scores, first + i);
-            let largest = largest(scores);
-            let (mut total, mut best) = (0.0f32, 0);
-            kept.clear();
-            for (j, score) in scores.iter().enumerate() {
-                if *score - largest > NEGLIGIBLE {
-                    let weight = exp(*score - largest);
-                    total += weight;
-                    kept.push((j, weight));
-                    if *score == largest {
-                        best = j;
-                    }
-                }
-            }
-            let mut sum = [0.0f32; DEPTH];
-            for (j, weight) in &kept {
-                let weight = weight / total;
-                done.used[*j] += weight;
-                for (s, v) in sum.iter_mut().zip(&self.bank.values[*j]) {
-                    *s += weight * v;
-                }
-            }
-            done.means.push(sum);
-            done.best.push(best);
-        }
-        done
-    }
-
-    /// From dot products to logarithms of weights for the query at `pixel`.
-    fn charge(&self, scores: &mut [f32], pixel: usize) {
-        let (width, height) = self.bank.size;
-        let (y, x, n) = (pixel / width, pixel % width, scores.len());
-        let near_y = &self.bank.near_y[y * n..(y + 1) * n];
-        let near_x = &self.bank.near_x[x * n..(x + 1) * n];
-        for ((score, fixed), (ny, nx)) in scores.iter_mut().zip(self.fixed).zip(near_y.iter().zip(near_x)) {
-            *score = *score * self.precision - fixed - self.own * ny * nx;
-        }
-        let Some(bar) = self.barred.get(pixel).copied().flatten() else { return };
-        for (y, x) in (-BAR_REACH..=BAR_REACH)
-            .flat_map(|dy| (-BAR_REACH..=BAR_REACH).map(move |dx| (bar.y + dy, bar.x + dx)))
-        {
-            if (y as u32) < height as u32 && (x as u32) < width as u32 {
-                let slot = self.bank.slots[(bar.copy as usize * height + y as usize) * width + x as usize];
-                if let Some(score) = scores.get_mut(slot as usize) {
-                    *score -= self.bar;
-                }
-            }
-        }
-    }
-}
-
 /// Indices (copy by copy) of the patches in the bank: the whole in-place copy, then others at random.
 fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
     let pixels = sources.pixels();
@@ -323,18 +196,6 @@ fn patches(sources: &Sources, patch: usize, chosen: &[usize]) -> Vec<f32> {
     rows
 }
 
-fn largest(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; 8];
-    let chunks = values.chunks_exact(8);
-    let tail = chunks.remainder().iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane = if *v > *lane { *v } else { *lane };
-        }
-    }
-    lanes.into_iter().fold(tail, f32::max)
-}
-
 fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
     let mut lanes = [0.0f32; 8];
     for (x, y) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
@@ -343,4 +204,58 @@ fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
         }
     }
     lanes.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schedule::noised;
+    use super::*;
+    use crate::raster::Plane;
+
+    /// A striped and dotted level, its own only copy.
+    fn sources() -> Sources {
+        let (width, height) = (36, 28);
+        let dots = Plane::from_fn(width, height, |x, y| {
+            let (x, y) = (x as f32, y as f32);
+            (x * 0.7).sin() + (y * 0.9 + x * 0.1).cos()
+        });
+        let origins = (0..width * height)
+            .map(|i| ((i / width) as f32 / height as f32, (i % width) as f32 / width as f32));
+        Sources {
+            width,
+            height,
+            images: vec![Image::from_planes(&[dots])],
+            origins: origins.collect(),
+            outside: vec![0.0; width * height],
+        }
+    }
+
+    fn error(a: &Image, b: &Image) -> f64 {
+        let squares: f64 = a.data.iter().zip(&b.data).map(|(x, y)| f64::from(x - y).powi(2)).sum();
+        (squares / a.data.len() as f64).sqrt()
+    }
+
+    const FREE: Posterior = Posterior { sigma: 0.3, own_place: 0.0, balance: 0.0 };
+
+    #[test]
+    fn the_posterior_takes_away_noise() {
+        let sources = sources();
+        let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
+        let clean = &sources.images[0];
+        let noisy = noised(clean, 0.3, Stream::new(2, "noise"));
+        let denoised = bank.denoise(&noisy, FREE, &mut vec![0.0; bank.len()]);
+        assert!(error(&denoised, clean) < 0.25 * error(&noisy, clean));
+    }
+
+    #[test]
+    fn leaving_a_place_out_sends_patches_elsewhere() {
+        let sources = sources();
+        let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
+        let clean = &sources.images[0];
+        let distance = |own_place: f64| {
+            let posterior = Posterior { own_place, ..FREE };
+            error(&bank.denoise(clean, posterior, &mut vec![0.0; bank.len()]), clean)
+        };
+        assert!(distance(0.0) < 0.02 && distance(2.0) > 3.0 * distance(0.0));
+    }
 }

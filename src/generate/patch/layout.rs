@@ -4,8 +4,7 @@ use crate::progress::Progress;
 use crate::random::Stream;
 
 use super::super::GenerateError;
-use super::copies::Regions;
-use super::exact::{Bank, MOST_PIXELS, Posterior, State};
+use super::exact::{Bank, MOST_PIXELS, Posterior};
 use super::features::Basis;
 use super::gate::sliced_wasserstein;
 use super::image::Image;
@@ -24,8 +23,8 @@ const DRAFTS: usize = 3;
 const STRONG_NOISE: f64 = 1.0;
 /// Steps after which the best draft is chosen: its arrangement is settled then.
 const GATE: usize = 8;
-/// Cost of a barred patch, in mean squared patch lengths, at the first step.
-const BARRED: f64 = 1.0;
+/// Weight of the leave-one-out cost.
+const OWN_PLACE: f64 = 0.7;
 
 /// A first picture, and how much noise the refinement may still add to it.
 pub struct Layout {
@@ -80,13 +79,22 @@ struct Sampler<'a> {
     done: usize,
     noisy: Image,
     clean: Image,
-    state: State,
+    duals: Vec<f32>,
 }
 
 impl<'a> Sampler<'a> {
     fn new(bank: &'a Bank, noisy: Image, schedule: &'a Schedule, stream: Stream) -> Self {
         let sigmas = geometric(schedule.start_noise.max(1.5 * LAST_NOISE), LAST_NOISE, STEPS + 1);
-        Sampler { bank, schedule, stream, sigmas, done: 0, clean: noisy.clone(), noisy, state: bank.start() }
+        Sampler {
+            bank,
+            schedule,
+            stream,
+            sigmas,
+            done: 0,
+            clean: noisy.clone(),
+            noisy,
+            duals: vec![0.0; bank.len()],
+        }
     }
 
     fn advance(&mut self, steps: usize, progress: &mut dyn Progress) -> Result<(), GenerateError> {
@@ -95,17 +103,10 @@ impl<'a> Sampler<'a> {
             let (sigma, next) = (self.sigmas[i], self.sigmas[i + 1]);
             let posterior = Posterior {
                 sigma,
-                own_place: freedom * freedom * sigma / self.sigmas[0],
+                own_place: OWN_PLACE * freedom * freedom * sigma / self.sigmas[0],
                 balance: freedom,
-                barred: BARRED * sigma / self.sigmas[0],
             };
-            self.clean = self.bank.denoise(&self.noisy, posterior, &mut self.state);
-            if let Some(cap) = self.schedule.copy_cap() {
-                let regions = Regions::of(&self.state.matches, self.clean.width);
-                let cap = cap * self.clean.pixels() as f64;
-                let stream = self.stream.child(STEPS as u64 + i as u64);
-                self.state.barred = regions.excess(&self.state.matches, self.clean.width, cap, stream);
-            }
+            self.clean = self.bank.denoise(&self.noisy, posterior, &mut self.duals);
             let keep = ((1.0 - ETA * ETA).sqrt() * next / sigma) as f32;
             let mut x = self.clean.clone();
             x.data.iter_mut().zip(&self.noisy.data).for_each(|(n, x)| *n += keep * (x - *n));

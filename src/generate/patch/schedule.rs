@@ -21,7 +21,7 @@ const LEAST_NOISE: f64 = 0.3;
 
 /// Clock (strength 0.6) from which coherent copies are capped, and the caps from there to clock 1.
 const BREAK_FROM: f64 = 0.65;
-const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.02)];
+const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.025)];
 
 /// What a strength means for one picture. Noise is in units of the reference's standard deviation.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +44,11 @@ impl Schedule {
         let noise = interpolate(&points.map(|(x, s)| (x, s.ln())), clock).exp();
         let start = (0..=pyramid.coarsest()).rev().find(|l| noise / factor(*l) >= LEAST_NOISE).unwrap_or(0);
         Schedule { clock, noise, start, start_noise: noise / factor(start) }
+    }
+
+    /// Whether patches stay near their places, so that the search begins there.
+    pub fn keeps_places(&self) -> bool {
+        self.clock < 0.45
     }
 
     /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the
@@ -79,7 +84,7 @@ pub fn noised(image: &Image, sigma: f64, stream: Stream) -> Image {
 /// A sum of eight 16-bit uniform numbers, of unit variance: as good as normal here, a quarter of the
 /// cost, and the same bits on every machine, which logarithms and cosines do not promise.
 pub fn nearly_normal(stream: Stream, index: u64) -> f32 {
-    let sum = |bits: u64| (bits & 0xFFFF) + (bits >> 16 & 0xFFFF) + (bits >> 32 & 0xFFFF) + (bits >> 48);
+    let sum = |bits: u64| (bits & 0xFFFF) + ((bits >> 16) & 0xFFFF) + ((bits >> 32) & 0xFFFF) + (bits >> 48);
     let total = sum(stream.bits(2 * index)) + sum(stream.bits(2 * index + 1));
     // Eight uniforms on 0..65536 have mean 4·65535 and variance 8·65536²/12.
     (total as f32 - 262_140.0) * (1.0 / 53_509.92)
@@ -107,6 +112,15 @@ mod tests {
             .collect();
         assert!(all.windows(2).all(|w| w[0].noise < w[1].noise && w[0].start <= w[1].start));
         assert_eq!(all[19].start, pyramid.coarsest());
+    }
+
+    #[test]
+    fn copies_are_capped_from_six_tenths_on_and_ever_tighter() {
+        let pyramid = Pyramid::new(320, 201);
+        let cap = |s: f64| Schedule::new(Strength::new(s).expect("within 0..=1"), &pyramid).copy_cap();
+        assert_eq!(cap(0.59), None);
+        let caps: Vec<f64> = [0.6, 0.7, 0.85, 1.0].map(|s| cap(s).expect("capped")).to_vec();
+        assert!(caps.windows(2).all(|c| c[0] > c[1]) && caps[0] <= 0.06);
     }
 
     #[test]

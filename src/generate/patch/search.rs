@@ -150,7 +150,7 @@ impl<const N: usize> Search<'_, N> {
     /// A candidate anywhere (even `turn`) or near `best`, the nearer the later the turn.
     #[inline(always)]
     fn random(&self, bits: u64, turn: u64, best: Match, reach: f32, size: (usize, usize)) -> Match {
-        let part = |shift: u32, n: u64| (((bits >> shift) & 0xFFFF) * n >> 16) as i32;
+        let part = |shift: u32, n: u64| ((((bits >> shift) & 0xFFFF) * n) >> 16) as i32;
         if turn.is_multiple_of(2) {
             return Match {
                 copy: part(32, self.copies as u64),

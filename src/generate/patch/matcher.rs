@@ -1,0 +1,122 @@
+//! The search of one level with its features and its costs: what is far, outside, overused, in place
+//! or barred is not taken.
+
+use rayon::prelude::*;
+
+use crate::random::Stream;
+
+use super::copies::Regions;
+use super::features::{Basis, Feature, Quantiser, distance};
+use super::image::Image;
+use super::schedule::Schedule;
+use super::search::{Costs, Field, Match, Search};
+use super::sources::Sources;
+use super::usage::Usage;
+
+/// Patches that the features are learnt from.
+const SAMPLES: usize = 4000;
+/// Cost of a patch outside the reference, in mean squared patch lengths.
+const OUTSIDE: f32 = 4.0;
+/// Weight of the occurrence cost (Kaspar et al. 2015): overused places cost more.
+const OCCURRENCE: f64 = 0.6;
+/// Side of the smallest region that is broken, in patch widths.
+const PATCHES: f64 = 1.5;
+/// Cost of a barred match, in typical distances of a match at another place.
+const BARRED: f32 = 4.0;
+
+/// Features learnt from one level, and the scale of its costs.
+pub struct Matcher<'a, const N: usize> {
+    sources: &'a Sources,
+    schedule: &'a Schedule,
+    basis: Basis<N>,
+    quantiser: Quantiser,
+    /// Mean squared length of a patch's vector, in the units of distances.
+    energy: f32,
+    /// What a match at another place costs typically.
+    elsewhere: f32,
+}
+
+impl<'a, const N: usize> Matcher<'a, N> {
+    pub fn new(sources: &'a Sources, schedule: &'a Schedule, patch: usize, stream: Stream) -> Self {
+        let basis = Basis::<N>::of(&sources.images[0], patch, SAMPLES, stream);
+        let own = basis.project(&sources.images[0]);
+        let quantiser = Quantiser::of(&own);
+        let squares: f64 = own.iter().map(|v| f64::from(v.iter().map(|x| x * x).sum::<f32>())).sum();
+        let energy = quantiser.squared((squares / own.len() as f64) as f32);
+        let mut matcher = Matcher { sources, schedule, basis, quantiser, energy, elsewhere: 0.0 };
+        matcher.elsewhere = matcher.typical_distance(&own, stream);
+        matcher
+    }
+
+    /// Features of all patches of `images`, one image after another.
+    pub fn describe(&self, images: &[Image]) -> Vec<Feature<N>> {
+        let pixels = images[0].pixels();
+        let mut all = vec![Feature([0; N]); images.len() * pixels];
+        for (image, out) in images.iter().zip(all.chunks_exact_mut(pixels)) {
+            self.basis.describe(image, self.quantiser, out);
+        }
+        all
+    }
+
+    /// Improves `field` by `passes` of PatchMatch for `query` among `keys`. Coherent regions over the
+    /// schedule's cap are added to `barred` first.
+    pub fn search(
+        &self,
+        keys: &[Feature<N>],
+        query: &Image,
+        field: &mut Field,
+        barred: &mut [Option<Match>],
+        passes: usize,
+        stream: Stream,
+    ) {
+        if let Some(cap) = self.schedule.copy_cap() {
+            let regions = Regions::of(&field.matches, field.width);
+            // A region of little more than a patch cannot be broken: that would only blur it.
+            let cap = (cap * field.matches.len() as f64).max((PATCHES * self.basis.patch as f64).powi(2));
+            let excess = regions.excess(&field.matches, field.width, cap, stream.child(u64::MAX));
+            // What was barred once stays so on this level: a pixel would otherwise go back and forth.
+            barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
+        }
+        let query = self.describe(std::slice::from_ref(query));
+        let bias = self.bias(field);
+        let radius = (0.03 * field.width.min(field.height) as f64 + 2.0) as i32;
+        let costs = Costs {
+            bias: &bias,
+            own_place: (2.0 * self.schedule.clock as f32 * self.elsewhere) as i32,
+            own_radius: radius,
+            barred,
+            barred_cost: (BARRED * self.elsewhere) as i32,
+            barred_radius: radius,
+        };
+        let copies = self.sources.images.len();
+        Search { query: &query, sources: keys, copies, costs, stream }.run(field, passes);
+    }
+
+    /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.
+    fn bias(&self, field: &Field) -> Vec<i32> {
+        let outside = OUTSIDE * self.energy;
+        if field.distances.is_empty() {
+            return self.sources.outside.par_iter().map(|o| (o * outside) as i32).collect();
+        }
+        let usage = Usage::of(self.sources, field);
+        let weight = OCCURRENCE * (self.schedule.clock / 0.6).min(1.0);
+        let unit = weight as f32 * field.median_distance();
+        let patches = self.sources.outside.par_iter().zip(&self.sources.origins);
+        patches.map(|(o, origin)| (o * outside + unit * usage.at(*origin)) as i32).collect()
+    }
+
+    /// Median distance of a patch of copy 0 to its nearest among patches of a turned copy.
+    fn typical_distance(&self, own: &[[f32; N]], stream: Stream) -> f32 {
+        let other = self.describe(&self.sources.images[1..2]);
+        let pick = |stream: Stream, i: u64| stream.below(i, own.len() as u64) as usize;
+        let mut nearest: Vec<i32> = (0..300)
+            .into_par_iter()
+            .map(|i| {
+                let query = self.quantiser.quantise(own[pick(stream.child(1), i)]);
+                let candidates = (0..4000).map(|j| &other[pick(stream.child(2), j)]);
+                candidates.fold(i32::MAX, |best, c| best.min(distance(&query, c, best)))
+            })
+            .collect();
+        *nearest.select_nth_unstable(150).1 as f32
+    }
+}
