@@ -19,9 +19,12 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 14] = [
+const DOORS: [(&str, &[&str]); 18] = [
     ("anstream", &["cli"]),
     ("c2pa", &["manifest"]),
+    ("candle_core", &["generate"]),
+    ("candle_nn", &["generate"]),
+    ("candle_transformers", &["generate"]),
     ("clap", &["cli"]),
     ("ed25519_dalek", &["keys"]),
     ("getrandom", &["cli"]),
@@ -33,6 +36,7 @@ const DOORS: [(&str, &[&str]); 14] = [
     ("realfft", &["fourier"]),
     ("rusqlite", &["catalog"]),
     ("rustfft", &["fourier"]),
+    ("tokenizers", &["generate"]),
     ("x509_parser", &["keys"]),
 ];
 

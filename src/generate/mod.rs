@@ -1,5 +1,7 @@
 //! Engines: reference and request in, draft out.
 
+#[cfg(feature = "diffusion")]
+pub mod flux;
 pub mod patch;
 
 use serde::Serialize;
@@ -59,6 +61,10 @@ pub struct Draft {
 pub enum GenerateError {
     #[error("{width}×{height} pixels are too small for engine {engine}: at least {limit} on the short side")]
     TooSmall { engine: &'static str, width: u32, height: u32, limit: u32 },
+    #[error("engine {engine} cannot {doing}: {cause}")]
+    Model { engine: &'static str, doing: &'static str, cause: String },
+    #[error("engine {engine} lost its numbers: latents are not finite after step {step}")]
+    NotFinite { engine: &'static str, step: u32 },
     #[error("generation was cancelled")]
     Cancelled,
 }

@@ -1,0 +1,108 @@
+//! Picture to latents and back.
+
+use candle_core::{Device, Module, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::flux::autoencoder::{Config, Decoder, Encoder};
+
+use crate::raster::{Channels, Plane, Raster};
+
+/// Pixels to a latent's side.
+const SCALE: usize = 8;
+/// Pixels to a packed latent's side.
+const PACKED: usize = 16;
+
+/// A picture in its frame of whole packed latents: the picture stands at the top left, and its last column
+/// and row are repeated to the right and below. Nothing is stretched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    width: usize,
+    height: usize,
+    framed_width: usize,
+    framed_height: usize,
+}
+
+impl Frame {
+    pub fn around(width: usize, height: usize) -> Frame {
+        let [framed_width, framed_height] = [width, height].map(|side| side.next_multiple_of(PACKED));
+        Frame { width, height, framed_width, framed_height }
+    }
+
+    /// Number of packed latents.
+    pub fn tokens(&self) -> usize {
+        (self.framed_width / PACKED) * (self.framed_height / PACKED)
+    }
+
+    /// The picture's colours (grey counts for all three) as (1, 3, height, width) in −1..=1.
+    fn tensor(&self, picture: &Raster) -> candle_core::Result<Tensor> {
+        let planes = picture.planes();
+        let mut data = Vec::with_capacity(3 * self.framed_width * self.framed_height);
+        for plane in planes.iter().cycle().take(3) {
+            for y in 0..self.framed_height {
+                let row = plane.row(y.min(self.height - 1));
+                data.extend((0..self.framed_width).map(|x| 2.0 * row[x.min(self.width - 1)] - 1.0));
+            }
+        }
+        Tensor::from_vec(data, (1, 3, self.framed_height, self.framed_width), &Device::Cpu)
+    }
+
+    /// The inverse: planes in 0..=1, without the frame.
+    fn planes(&self, tensor: &Tensor) -> candle_core::Result<Vec<Plane>> {
+        let data = tensor.flatten_all()?.to_vec1::<f32>()?;
+        let size = self.framed_width * self.framed_height;
+        let plane = |c: usize| {
+            Plane::from_fn(self.width, self.height, |x, y| {
+                (0.5 + 0.5 * data[c * size + y * self.framed_width + x]).clamp(0.0, 1.0)
+            })
+        };
+        Ok((0..3).map(plane).collect())
+    }
+}
+
+/// candle's `AutoEncoder` always samples its posterior with noise that cannot be seeded; this one holds the
+/// same two networks and takes the mean, which is the first half of the encoder's channels.
+pub(super) struct Autoencoder {
+    encoder: Encoder,
+    decoder: Decoder,
+    latent_channels: usize,
+    scale: f64,
+    shift: f64,
+}
+
+impl Autoencoder {
+    pub fn new(config: &Config, vb: VarBuilder) -> candle_core::Result<Autoencoder> {
+        Ok(Autoencoder {
+            encoder: Encoder::new(config, vb.pp("encoder"))?,
+            decoder: Decoder::new(config, vb.pp("decoder"))?,
+            latent_channels: config.z_channels,
+            scale: config.scale_factor,
+            shift: config.shift_factor,
+        })
+    }
+
+    /// Latents of the framed picture, (1, channels, height/8, width/8). Alpha is not looked at.
+    pub fn encode(&self, picture: &Raster, frame: &Frame) -> candle_core::Result<Tensor> {
+        let moments = self.encoder.forward(&frame.tensor(picture)?)?;
+        let mean = moments.narrow(1, 0, self.latent_channels)?.contiguous()?;
+        debug_assert_eq!(mean.dims()[2..], [frame.framed_height / SCALE, frame.framed_width / SCALE]);
+        (mean - self.shift)? * self.scale
+    }
+
+    /// The picture of `latents`, in the size, channels, depth and alpha of `like`; a neutral picture stays neutral.
+    pub fn decode(&self, latents: &Tensor, frame: &Frame, like: &Raster) -> candle_core::Result<Raster> {
+        let decoded = self.decoder.forward(&((latents / self.scale)? + self.shift)?)?;
+        let mut planes = frame.planes(&decoded)?;
+        if like.is_neutral(0.0) {
+            let luma = Raster::luma(&Raster::from_planes(&planes, crate::raster::Depth::Sixteen));
+            planes = vec![luma; like.channels().count()];
+        }
+        debug_assert!(like.channels() == Channels::Rgb || planes.len() == 1);
+        let drawn = Raster::from_planes(&planes, like.depth());
+        Ok(Raster::new(
+            drawn.width(),
+            drawn.height(),
+            drawn.channels(),
+            drawn.samples().clone(),
+            like.alpha().cloned(),
+        ))
+    }
+}

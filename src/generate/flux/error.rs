@@ -1,0 +1,54 @@
+use std::path::PathBuf;
+
+use super::parts::Role;
+
+/// A model folder cannot be used, or a model did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum FluxError {
+    #[error("{dir}: no {role}: expected {expected}", dir = dir.display())]
+    Missing { dir: PathBuf, role: Role, expected: &'static str },
+    #[error("{dir}: more than one {role}: {found}; keep one", dir = dir.display())]
+    Several { dir: PathBuf, role: Role, found: String },
+    #[error("{file}: expected safetensors, found {found}", file = file.display())]
+    NotSafetensors { file: PathBuf, found: &'static str },
+    #[error("{file}: truncated: expected {expected} bytes, found {found}", file = file.display())]
+    Truncated { file: PathBuf, expected: u64, found: u64 },
+    #[error("{file}: damaged safetensors header: {cause}", file = file.display())]
+    Header { file: PathBuf, cause: String },
+    #[error("{file}: expected {expected}, found {found}", file = file.display())]
+    Family { file: PathBuf, expected: &'static str, found: String },
+    #[error("{file}: no tensor {tensor}", file = file.display())]
+    NoTensor { file: PathBuf, tensor: String },
+    #[error("{file}: tensor {tensor}: expected shape {expected:?}, found {found:?}", file = file.display())]
+    Shape { file: PathBuf, tensor: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error("{file}: tensor {tensor}: expected F32, F16, BF16, F64 or F8_E4M3, found {found}", file = file.display())]
+    Type { file: PathBuf, tensor: String, found: String },
+    #[error("{file}: {what}: expected {expected} as in {other}, found {found}",
+        file = file.display(), other = other.display())]
+    Misfit { file: PathBuf, what: &'static str, expected: usize, other: PathBuf, found: usize },
+    #[error("{file}: not a tokenizer: {cause}", file = file.display())]
+    Tokenizer { file: PathBuf, cause: String },
+    #[error("{file}: expected a tokenizer with {token}, found none", file = file.display())]
+    NoToken { file: PathBuf, token: &'static str },
+    #[error("{file}: a vocabulary of {found} tokens for an encoder of {limit}", file = file.display())]
+    Vocabulary { file: PathBuf, found: usize, limit: usize },
+    #[error("{file}: the model cannot be built: {cause}", file = file.display())]
+    Build { file: PathBuf, cause: String },
+    #[error("{file}: {source}", file = file.display())]
+    Read { file: PathBuf, source: std::io::Error },
+    #[error("the prompt cannot be split into tokens: {cause}")]
+    Prompt { cause: String },
+    #[error("{cause}")]
+    Compute { cause: String },
+}
+
+impl From<candle_core::Error> for FluxError {
+    fn from(error: candle_core::Error) -> Self {
+        FluxError::Compute { cause: first_line(&error.to_string()) }
+    }
+}
+
+/// candle appends a backtrace to its messages when the environment asks for one.
+pub(super) fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,225 @@
+//! FLUX.1 (dev and schnell) img2img on the CPU in f32, from weights that the user has.
+//!
+//! Semantics are those of diffusers' `FluxImg2ImgPipeline`, with two deliberate differences: the reference
+//! is encoded by the mean of its posterior, and the noise is this program's own seeded noise, so that
+//! equal requests give equal pixels. The networks themselves are candle's.
+
+mod autoencode;
+mod error;
+mod parts;
+mod sample;
+mod schedule;
+mod shapes;
+mod text;
+mod weights;
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_transformers::models::flux::model::Flux;
+
+use crate::digest::Digest;
+use crate::progress::Progress;
+use crate::raster::Raster;
+
+use super::{Description, Draft, Engine, GenerateError, Record, Request};
+use autoencode::{Autoencoder, Frame};
+pub use error::FluxError;
+pub use parts::{Found, Part, Role, State, inventory};
+use sample::Sampler;
+use schedule::Schedule;
+use shapes::Shapes;
+use text::{Text, Words};
+use weights::Weights;
+
+const NAME: &str = "flux";
+/// Shortest side that can be drawn, in pixels: one packed latent.
+const LEAST_SIDE: u32 = 16;
+
+/// How a model is sampled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Steps of the whole schedule; strength s takes the last ⌈s·steps⌉ of them.
+    pub steps: NonZeroU32,
+    /// Distilled guidance; a model without guidance embedding (schnell) does not see it.
+    pub guidance: f64,
+    /// Length that the prompt is padded or cut to for T5, in tokens.
+    pub text_tokens: usize,
+}
+
+/// A FLUX.1 model folder, opened and checked. Weights are read when first needed: the transformer then
+/// stays in memory, the text encoders and the autoencoder do not.
+pub struct FluxEngine {
+    pub options: Options,
+    transformer: Arc<Weights>,
+    autoencoder: Arc<Weights>,
+    clip: Arc<Weights>,
+    t5: Arc<Weights>,
+    clip_words: Words,
+    t5_words: Words,
+    shapes: Shapes,
+    digest: Digest,
+    loaded: Mutex<Option<Arc<Flux>>>,
+    last_text: Mutex<Option<((String, usize), Text)>>,
+}
+
+impl FluxEngine {
+    /// Opens the model in `dir` (see [`inventory`] for the names), checks every tensor's name, type and
+    /// shape, and reads all files once for the digest.
+    ///
+    /// # Errors
+    /// When a part is missing, ambiguous, damaged, of another family, or does not fit the others.
+    pub fn open(dir: &Path) -> Result<FluxEngine, FluxError> {
+        let parts = parts::locate(dir)?;
+        let [transformer, autoencoder, clip, t5] = [
+            Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model."),
+            Weights::open(&parts.autoencoder)?,
+            Weights::open(&parts.clip)?,
+            Weights::open(&parts.t5)?,
+        ]
+        .map(Arc::new);
+        let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5)?;
+        transformer.check(|vb| Flux::new(&shapes.flux, vb))?;
+        autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, vb))?;
+        clip.check(|vb| text::clip_model(&shapes, vb))?;
+        t5.check(|vb| text::t5_model(&shapes, vb))?;
+        let clip_words = Words::clip(&parts.clip_words, shapes.clip.vocab_size)?;
+        let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocab_size)?;
+        let digest = parts::digest(&parts)?;
+        Ok(FluxEngine {
+            options: Options::of(&shapes),
+            transformer,
+            autoencoder,
+            clip,
+            t5,
+            clip_words,
+            t5_words,
+            shapes,
+            digest,
+            loaded: Mutex::new(None),
+            last_text: Mutex::new(None),
+        })
+    }
+
+    /// The text encoders' reading of `prompt`; the last one is kept.
+    fn read_prompt(&self, prompt: &str, progress: &mut dyn Progress) -> Result<Text, GenerateError> {
+        progress.stage("reading the prompt", 2);
+        let mut last = self.last_text.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (prompt.to_owned(), self.options.text_tokens);
+        if let Some((_, read)) = last.as_ref().filter(|(other, _)| *other == key) {
+            step(progress, 2)?;
+            return Ok(read.clone());
+        }
+        let failed = failed("read the prompt");
+        let pooled = self
+            .clip
+            .load(|vb| text::clip_model(&self.shapes, vb))
+            .and_then(|model| text::pooled(&model, &self.clip_words, prompt, &self.shapes))
+            .map_err(&failed)?;
+        step(progress, 1)?;
+        let context = self
+            .t5
+            .load(|vb| text::t5_model(&self.shapes, vb))
+            .and_then(|model| text::context(model, &self.t5_words, prompt, self.options.text_tokens))
+            .map_err(&failed)?;
+        step(progress, 1)?;
+        let read = Text { pooled, context };
+        *last = Some((key, read.clone()));
+        Ok(read)
+    }
+
+    fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Flux>, GenerateError> {
+        progress.stage("loading the model", 1);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = match loaded.as_ref() {
+            Some(model) => Arc::clone(model),
+            None => {
+                let built = self.transformer.load(|vb| Flux::new(&self.shapes.flux, vb));
+                Arc::new(built.map_err(failed("load the model"))?)
+            }
+        };
+        *loaded = Some(Arc::clone(&model));
+        step(progress, 1)?;
+        Ok(model)
+    }
+
+    fn record(&self, request: &Request, noise_level: f64, steps: u32) -> Record {
+        Record {
+            engine: self.describe(),
+            strength: request.strength,
+            seed: request.seed,
+            noise_level,
+            steps,
+            prompt: request.prompt.clone(),
+            prompt_used: request.prompt.is_some() && steps > 0,
+            largest_copy: None,
+        }
+    }
+}
+
+impl Options {
+    /// What the makers of the model recommend.
+    fn of(shapes: &Shapes) -> Options {
+        let (steps, text_tokens) = if shapes.flux.guidance_embed { (28, 512) } else { (4, 256) };
+        Options { steps: NonZeroU32::MIN.saturating_add(steps - 1), guidance: 3.5, text_tokens }
+    }
+}
+
+impl Engine for FluxEngine {
+    fn describe(&self) -> Description {
+        Description { name: NAME, version: "1", model_digest: Some(self.digest), reads_prompt: true }
+    }
+
+    fn generate(
+        &self,
+        reference: &Raster,
+        request: &Request,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        let (width, height) = (reference.width(), reference.height());
+        if width.min(height) < LEAST_SIDE {
+            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
+        }
+        if request.strength.value() == 0.0 {
+            return Ok(Draft { raster: reference.clone(), record: self.record(request, 0.0, 0) });
+        }
+        let frame = Frame::around(width as usize, height as usize);
+        let shift = self.shapes.flux.guidance_embed.then(|| frame.tokens());
+        let schedule = Schedule::new(self.options.steps, request.strength, shift);
+        let text = self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?;
+
+        progress.stage("encoding the reference", 1);
+        let autoencoder = self
+            .autoencoder
+            .load(|vb| Autoencoder::new(&self.shapes.autoencoder, vb))
+            .map_err(failed("load the autoencoder"))?;
+        let encoded = autoencoder.encode(reference, &frame).map_err(failed("encode the reference"))?;
+        step(progress, 1)?;
+
+        let model = self.model(progress)?;
+        let sampler = Sampler { model: &model, text: &text, guidance: self.options.guidance };
+        let latents = sampler.draw(&encoded, &schedule, request.seed, progress)?;
+
+        progress.stage("decoding the picture", 1);
+        let raster = autoencoder.decode(&latents, &frame, reference).map_err(failed("decode the picture"))?;
+        step(progress, 1)?;
+        Ok(Draft { raster, record: self.record(request, schedule.noise_level(), schedule.steps()) })
+    }
+}
+
+/// Reports progress, and stops if that is asked.
+fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
+    progress.advance(steps);
+    if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
+}
+
+/// Names what failed; the cause is one line.
+fn failed<E: Into<FluxError>>(doing: &'static str) -> impl Fn(E) -> GenerateError {
+    move |cause| GenerateError::Model { engine: NAME, doing, cause: cause.into().to_string() }
+}
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tiny;

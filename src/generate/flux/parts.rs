@@ -1,0 +1,225 @@
+//! Which files make a model, under the names that users of ComfyUI have them.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::digest::{Digest, Hasher};
+
+use super::FluxError;
+
+/// What a file is to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    Transformer,
+    Autoencoder,
+    Clip,
+    T5,
+    ClipTokenizer,
+    T5Tokenizer,
+}
+
+impl Role {
+    pub const ALL: [Role; 6] =
+        [Role::Transformer, Role::Autoencoder, Role::Clip, Role::T5, Role::ClipTokenizer, Role::T5Tokenizer];
+
+    /// Names that a search looks for, for people.
+    pub fn expected(self) -> &'static str {
+        match self {
+            Role::Transformer => "flux1-*.safetensors, or under unet/ or diffusion_models/",
+            Role::Autoencoder => "ae.safetensors, or under vae/",
+            Role::Clip => "clip_l*.safetensors, or under clip/ or text_encoders/",
+            Role::T5 => "t5xxl*.safetensors, or under clip/ or text_encoders/",
+            Role::ClipTokenizer => "clip/tokenizer.json, or clip/vocab.json and clip/merges.txt",
+            Role::T5Tokenizer => "t5/tokenizer.json",
+        }
+    }
+
+    /// Start of the file's name and the folders to look into; `None` for tokenizers.
+    fn pattern(self) -> Option<(&'static str, &'static [&'static str])> {
+        const TEXT: &[&str] = &["", "clip", "text_encoders"];
+        match self {
+            Role::Transformer => Some(("flux1-", &["", "unet", "diffusion_models"])),
+            Role::Autoencoder => Some(("ae.", &["", "vae"])),
+            Role::Clip => Some(("clip_l", TEXT)),
+            Role::T5 => Some(("t5xxl", TEXT)),
+            Role::ClipTokenizer | Role::T5Tokenizer => None,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Transformer => "transformer",
+            Role::Autoencoder => "autoencoder",
+            Role::Clip => "CLIP text encoder",
+            Role::T5 => "T5 text encoder",
+            Role::ClipTokenizer => "CLIP tokenizer",
+            Role::T5Tokenizer => "T5 tokenizer",
+        })
+    }
+}
+
+/// A file on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// One part of a model folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    pub role: Role,
+    pub state: State,
+}
+
+/// Whether a part is there. Names only: no file is opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// The files of the part.
+    Found(Vec<Found>),
+    /// Several files could be the part.
+    Several(Vec<Found>),
+    /// A file of the right name in a format that is not read.
+    Unreadable {
+        file: Found,
+        format: &'static str,
+    },
+    Missing {
+        expected: &'static str,
+    },
+}
+
+/// What is there and what is missing in `dir`, in the order of [`Role::ALL`]. Loads nothing.
+pub fn inventory(dir: &Path) -> Vec<Part> {
+    Role::ALL.into_iter().map(|role| Part { role, state: state(dir, role) }).collect()
+}
+
+/// The files of a whole model.
+pub(super) struct Parts {
+    pub transformer: PathBuf,
+    pub autoencoder: PathBuf,
+    pub clip: PathBuf,
+    pub t5: PathBuf,
+    pub clip_words: Vec<PathBuf>,
+    pub t5_words: Vec<PathBuf>,
+}
+
+pub(super) fn locate(dir: &Path) -> Result<Parts, FluxError> {
+    let files = |role: Role| match state(dir, role) {
+        State::Found(found) => Ok(found.into_iter().map(|f| f.path).collect::<Vec<_>>()),
+        State::Several(found) => {
+            let names: Vec<String> = found.iter().map(|f| f.path.display().to_string()).collect();
+            Err(FluxError::Several { dir: dir.to_owned(), role, found: names.join(", ") })
+        }
+        State::Unreadable { file, format } => {
+            Err(FluxError::NotSafetensors { file: file.path, found: format })
+        }
+        State::Missing { expected } => Err(FluxError::Missing { dir: dir.to_owned(), role, expected }),
+    };
+    let file = |role| files(role).map(|mut all| all.swap_remove(0));
+    Ok(Parts {
+        transformer: file(Role::Transformer)?,
+        autoencoder: file(Role::Autoencoder)?,
+        clip: file(Role::Clip)?,
+        t5: file(Role::T5)?,
+        clip_words: files(Role::ClipTokenizer)?,
+        t5_words: files(Role::T5Tokenizer)?,
+    })
+}
+
+/// Digest of the model: the SHA-256 of each file in a fixed order, hashed again. Names and folders do
+/// not matter.
+pub(super) fn digest(parts: &Parts) -> Result<Digest, FluxError> {
+    let weights = [&parts.transformer, &parts.autoencoder, &parts.clip, &parts.t5];
+    let files: Vec<&PathBuf> = weights.into_iter().chain(&parts.clip_words).chain(&parts.t5_words).collect();
+    let digests = files.par_iter().map(|path| file_digest(path)).collect::<Result<Vec<_>, _>>()?;
+    let mut hasher = Hasher::new();
+    hasher.update("vidimus flux model 1\n");
+    for digest in digests {
+        hasher.update(format!("{digest}\n"));
+    }
+    Ok(hasher.finish())
+}
+
+fn file_digest(path: &Path) -> Result<Digest, FluxError> {
+    let failed = |source| FluxError::Read { file: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    let mut hasher = Hasher::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block).map_err(failed)? {
+            0 => return Ok(hasher.finish()),
+            n => hasher.update(&block[..n]),
+        };
+    }
+}
+
+fn state(dir: &Path, role: Role) -> State {
+    match role {
+        Role::ClipTokenizer => tokenizer(dir, &["clip", "tokenizer"], true, role),
+        Role::T5Tokenizer => tokenizer(dir, &["t5", "tokenizer_2"], false, role),
+        _ => weights(dir, role),
+    }
+}
+
+fn weights(dir: &Path, role: Role) -> State {
+    let missing = State::Missing { expected: role.expected() };
+    let Some((start, folders)) = role.pattern() else { return missing };
+    let mut named: Vec<(Found, &'static str)> = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(dir.join(folder)).ok())
+        .flat_map(|entries| entries.filter_map(Result::ok))
+        .filter_map(|entry| {
+            let name = entry.file_name().to_str()?.to_lowercase();
+            let format = format_of(name.strip_prefix(start).map(|_| name.as_str())?)?;
+            Some((found(&entry.path())?, format))
+        })
+        .collect();
+    named.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+    let readable: Vec<Found> =
+        named.iter().filter(|(_, format)| *format == SAFETENSORS).map(|(file, _)| file.clone()).collect();
+    match (readable.len(), named.into_iter().next()) {
+        (0, None) => missing,
+        (0, Some((file, format))) => State::Unreadable { file, format },
+        (1, _) => State::Found(readable),
+        _ => State::Several(readable),
+    }
+}
+
+const SAFETENSORS: &str = "safetensors";
+
+/// The format that a name promises; `None` for what is no model.
+fn format_of(name: &str) -> Option<&'static str> {
+    match name.rsplit_once('.')?.1 {
+        "safetensors" | "sft" => Some(SAFETENSORS),
+        "ckpt" | "pt" | "pth" | "bin" => Some("a pickle, which can run code and is never loaded"),
+        "gguf" => Some("GGUF"),
+        _ => None,
+    }
+}
+
+fn tokenizer(dir: &Path, folders: &[&str], merges: bool, role: Role) -> State {
+    let sets: &[&[&str]] =
+        if merges { &[&["tokenizer.json"], &["vocab.json", "merges.txt"]] } else { &[&["tokenizer.json"]] };
+    folders
+        .iter()
+        .flat_map(|folder| sets.iter().map(move |set| (folder, set)))
+        .find_map(|(folder, set)| {
+            set.iter().map(|name| found(&dir.join(folder).join(name))).collect::<Option<Vec<_>>>()
+        })
+        .map_or(State::Missing { expected: role.expected() }, State::Found)
+}
+
+fn found(path: &Path) -> Option<Found> {
+    let metadata = std::fs::metadata(path).ok()?;
+    metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
+}

@@ -1,0 +1,90 @@
+//! Noise levels of the rectified flow, as diffusers' `FlowMatchEulerDiscreteScheduler` has them for FLUX.
+
+use std::num::NonZeroU32;
+
+use crate::quantity::Strength;
+
+/// Noise levels that a request goes through, from the first to 0.
+pub(super) struct Schedule {
+    sigmas: Vec<f64>,
+}
+
+impl Schedule {
+    /// The last part of `steps` levels that `strength` asks for; strengths above 0 keep at least one step.
+    /// `tokens` is the number of packed latents for a model whose schedule shifts with it (dev).
+    pub fn new(steps: NonZeroU32, strength: Strength, tokens: Option<usize>) -> Schedule {
+        let n = f64::from(steps.get());
+        // `get_timesteps` of the pipeline: what is cut off is rounded down, so what is kept is rounded up.
+        let start = (n - (n * strength.value()).min(n)).max(0.0) as u32;
+        let shift = tokens.map_or(1.0, |tokens| shift(tokens).exp());
+        let level = |i: u32| {
+            let t = 1.0 - f64::from(i) / n;
+            shift / (shift + (1.0 / t - 1.0))
+        };
+        Schedule { sigmas: (start..steps.get()).map(level).chain([0.0]).collect() }
+    }
+
+    /// Share of noise in the first latents, 0..=1.
+    pub fn noise_level(&self) -> f64 {
+        self.sigmas[0]
+    }
+
+    /// Calls of the model.
+    pub fn steps(&self) -> u32 {
+        self.sigmas.len() as u32 - 1
+    }
+
+    /// Each step's level before and after it.
+    pub fn pairs(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.sigmas.windows(2).map(|pair| (pair[0], pair[1]))
+    }
+}
+
+/// Logarithm of the shift: a straight line through 0.5 at 256 and 1.15 at 4096 packed latents.
+fn shift(tokens: usize) -> f64 {
+    const SLOPE: f64 = (1.15 - 0.5) / (4096.0 - 256.0);
+    0.5 + SLOPE * (tokens as f64 - 256.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(steps: u32, strength: f64, tokens: Option<usize>) -> Schedule {
+        let strength = Strength::new(strength).expect("within 0..=1");
+        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, tokens)
+    }
+
+    #[test]
+    fn the_kept_steps_are_rounded_up_as_diffusers_does() {
+        for (n, s, kept) in
+            [(28, 0.6, 17), (28, 1.0, 28), (28, 0.01, 1), (4, 0.5, 2), (4, 0.55, 3), (20, 0.85, 17)]
+        {
+            assert_eq!(schedule(n, s, None).steps(), kept, "{n} steps at {s}");
+        }
+    }
+
+    #[test]
+    fn without_a_shift_the_levels_are_even() {
+        let sigmas = schedule(4, 1.0, None).sigmas;
+        for (found, expected) in sigmas.iter().zip([1.0, 0.75, 0.5, 0.25, 0.0]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+
+    /// By hand for 1024 packed latents (512×512): μ = 0.5 + 0.65·768/3840 = 0.63, e^μ = 1.8776106;
+    /// σ(t) = e^μ / (e^μ + 1/t − 1): t = 3/4 → 1.8776106/2.2109439, t = 1/2 → 1.8776106/2.8776106,
+    /// t = 1/4 → 1.8776106/4.8776106.
+    #[test]
+    fn the_levels_of_dev_shift_with_the_size() {
+        let sigmas = schedule(4, 1.0, Some(1024)).sigmas;
+        for (found, expected) in sigmas.iter().zip([1.0, 0.849_234_8, 0.652_489_5, 0.384_944_8, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn the_noise_level_is_taken_after_the_cut() {
+        assert!((schedule(4, 0.5, None).noise_level() - 0.5).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,189 @@
+//! Architecture, read from the shapes of the tensors.
+
+use candle_nn::Activation;
+use candle_transformers::models::clip::text_model::{Activation as ClipActivation, ClipTextConfig};
+use candle_transformers::models::flux::{autoencoder, model};
+use candle_transformers::models::t5;
+
+use super::FluxError;
+use super::weights::Weights;
+
+/// Width of an attention head in every CLIP text encoder; no tensor shows it.
+const CLIP_HEAD: usize = 64;
+
+/// What the four networks are.
+pub(super) struct Shapes {
+    pub flux: model::Config,
+    pub autoencoder: autoencoder::Config,
+    pub clip: ClipTextConfig,
+    pub t5: t5::Config,
+    /// Where the names of the CLIP tensors begin.
+    pub clip_prefix: &'static str,
+}
+
+impl Shapes {
+    pub fn read(flux: &Weights, vae: &Weights, clip: &Weights, t5: &Weights) -> Result<Shapes, FluxError> {
+        let clip_prefix = if clip.names().any(|n| n.starts_with("text_model.")) { "text_model" } else { "" };
+        let shapes = Shapes {
+            flux: transformer(flux)?,
+            autoencoder: autoencoder(vae)?,
+            clip: clip_text(clip, clip_prefix)?,
+            t5: t5_encoder(t5)?,
+            clip_prefix,
+        };
+        let fit = |what, found, file: &Weights, expected| match found == expected {
+            true => Ok(()),
+            false => Err(FluxError::Misfit {
+                file: file.path.clone(),
+                what,
+                expected,
+                other: flux.path.clone(),
+                found,
+            }),
+        };
+        fit("packed latent channels", 4 * shapes.autoencoder.z_channels, vae, shapes.flux.in_channels)?;
+        fit("width of the pooled text", shapes.clip.embed_dim, clip, shapes.flux.vec_in_dim)?;
+        fit("width of the text", shapes.t5.d_model, t5, shapes.flux.context_in_dim)?;
+        Ok(shapes)
+    }
+}
+
+fn transformer(w: &Weights) -> Result<model::Config, FluxError> {
+    const EXPECTED: &str = "a FLUX.1 transformer with BFL's tensor names (img_in.weight, double_blocks.0…)";
+    let (hidden_size, in_channels) = family(w, "img_in.weight", EXPECTED)?;
+    let [head] = dims(w, "double_blocks.0.img_attn.norm.query_norm.scale")?;
+    let [mlp, _] = dims(w, "double_blocks.0.img_mlp.0.weight")?;
+    let [_, vec_in_dim] = dims(w, "vector_in.in_layer.weight")?;
+    let [_, context_in_dim] = dims(w, "txt_in.weight")?;
+    w.shape("single_blocks.0.linear1.weight")?;
+    // The head's width is split 1 : 3.5 : 3.5 over the three axes of position, each even.
+    if head == 0 || head % 32 != 0 || hidden_size == 0 || hidden_size % head != 0 {
+        let found = format!("heads of width {head} in a width of {hidden_size}");
+        return Err(FluxError::Family { file: w.path.clone(), expected: "heads of a multiple of 32", found });
+    }
+    let first = head / 8;
+    Ok(model::Config {
+        in_channels,
+        vec_in_dim,
+        context_in_dim,
+        hidden_size,
+        mlp_ratio: mlp as f64 / hidden_size as f64,
+        num_heads: hidden_size / head,
+        depth: w.count("double_blocks."),
+        depth_single_blocks: w.count("single_blocks."),
+        axes_dim: vec![first, (head - first) / 2, (head - first) / 2],
+        theta: 10_000,
+        qkv_bias: w.has("double_blocks.0.img_attn.qkv.bias"),
+        guidance_embed: w.has("guidance_in.in_layer.weight"),
+    })
+}
+
+fn autoencoder(w: &Weights) -> Result<autoencoder::Config, FluxError> {
+    const EXPECTED: &str = "a FLUX.1 autoencoder with BFL's tensor names (encoder.down.0.block.0…)";
+    const DOWN: &str = "encoder.down.0.block.0.conv1.weight";
+    if !w.has(DOWN) || w.has("quant_conv.weight") {
+        let found = if w.has(DOWN) { "quant_conv.weight".to_owned() } else { first_name(w) };
+        return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
+    }
+    let [ch, in_channels, _, _] = dims(w, "encoder.conv_in.weight")?;
+    let [moments, _, _, _] = dims(w, "encoder.conv_out.weight")?;
+    let [out_ch, _, _, _] = dims(w, "decoder.conv_out.weight")?;
+    let levels = w.count("encoder.down.");
+    let colours = (in_channels, out_ch) == (3, 3);
+    if ch == 0 || levels != 4 || !colours {
+        let found = format!("{levels} levels of {ch} channels, {in_channels} colours in, {out_ch} out");
+        let expected = "an autoencoder of 4 levels, 3 colours in and out";
+        return Err(FluxError::Family { file: w.path.clone(), expected, found });
+    }
+    let ch_mult = (0..levels)
+        .map(|i| Ok(dims::<4>(w, &format!("encoder.down.{i}.block.0.conv1.weight"))?[0] / ch))
+        .collect::<Result<Vec<_>, FluxError>>()?;
+    Ok(autoencoder::Config {
+        resolution: 256,
+        in_channels,
+        ch,
+        out_ch,
+        ch_mult,
+        num_res_blocks: w.count("encoder.down.0.block."),
+        z_channels: moments / 2,
+        // The same for dev and schnell; no tensor shows them.
+        scale_factor: 0.3611,
+        shift_factor: 0.1159,
+    })
+}
+
+fn clip_text(w: &Weights, prefix: &str) -> Result<ClipTextConfig, FluxError> {
+    let at = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
+    const EXPECTED: &str = "a CLIP text encoder with Hugging Face's tensor names (text_model.embeddings…)";
+    let (vocab_size, embed_dim) = family(w, &at("embeddings.token_embedding.weight"), EXPECTED)?;
+    let [max_position_embeddings, _] = dims(w, &at("embeddings.position_embedding.weight"))?;
+    let [intermediate_size, _] = dims(w, &at("encoder.layers.0.mlp.fc1.weight"))?;
+    if embed_dim == 0 || embed_dim % CLIP_HEAD != 0 || max_position_embeddings < 2 {
+        let found = format!("width {embed_dim}, {max_position_embeddings} positions");
+        return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
+    }
+    Ok(ClipTextConfig {
+        vocab_size,
+        embed_dim,
+        activation: ClipActivation::QuickGelu,
+        intermediate_size,
+        max_position_embeddings,
+        pad_with: None,
+        num_hidden_layers: w.count(&at("encoder.layers.")),
+        num_attention_heads: embed_dim / CLIP_HEAD,
+        projection_dim: embed_dim,
+    })
+}
+
+fn t5_encoder(w: &Weights) -> Result<t5::Config, FluxError> {
+    const EXPECTED: &str = "a gated T5 v1.1 encoder with Hugging Face's tensor names (encoder.block.0…)";
+    let layer = |name: &str| format!("encoder.block.0.layer.{name}.weight");
+    let (d_ff, d_model) = family(w, &layer("1.DenseReluDense.wi_0"), EXPECTED)?;
+    let shared = ["shared.weight", "encoder.embed_tokens.weight"];
+    let [vocab_size, _] = dims(w, shared[usize::from(!w.has(shared[0]))])?;
+    let [buckets, num_heads] = dims(w, &layer("0.SelfAttention.relative_attention_bias"))?;
+    let [inner, _] = dims(w, &layer("0.SelfAttention.q"))?;
+    if num_heads == 0 || inner % num_heads != 0 {
+        let found = format!("{num_heads} heads in a width of {inner}");
+        return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
+    }
+    Ok(t5::Config {
+        vocab_size,
+        d_model,
+        d_kv: inner / num_heads,
+        d_ff,
+        num_layers: w.count("encoder.block."),
+        num_heads,
+        relative_attention_num_buckets: buckets,
+        feed_forward_proj: t5::ActivationWithOptionalGating { gated: true, activation: Activation::NewGelu },
+        tie_word_embeddings: false,
+        use_cache: false,
+        ..t5::Config::default()
+    })
+}
+
+/// Rows and columns of the matrix that shows the family.
+fn family(w: &Weights, name: &str, expected: &'static str) -> Result<(usize, usize), FluxError> {
+    match w.shape(name) {
+        Ok(&[rows, columns]) => Ok((rows, columns)),
+        Ok(shape) => Err(FluxError::Family {
+            file: w.path.clone(),
+            expected,
+            found: format!("{name} of shape {shape:?}"),
+        }),
+        Err(_) => Err(FluxError::Family { file: w.path.clone(), expected, found: first_name(w) }),
+    }
+}
+
+fn first_name(w: &Weights) -> String {
+    w.names().next().map_or_else(|| "no tensors".to_owned(), |name| format!("{name}…"))
+}
+
+fn dims<const N: usize>(w: &Weights, name: &str) -> Result<[usize; N], FluxError> {
+    let shape = w.shape(name)?;
+    <[usize; N]>::try_from(shape).map_err(|_| FluxError::Family {
+        file: w.path.clone(),
+        expected: "another number of dimensions",
+        found: format!("{name} of shape {shape:?}"),
+    })
+}

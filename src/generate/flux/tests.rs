@@ -1,0 +1,304 @@
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::progress::Silent;
+use crate::quantity::{Seed, Strength};
+use crate::raster::{Channels, Depth, Plane, Samples};
+
+fn opened(dir: &TempDir) -> FluxEngine {
+    let mut engine = FluxEngine::open(dir.path()).expect("a whole model");
+    engine.options.text_tokens = 12;
+    engine
+}
+
+/// A grey disc on a ramp, 40×56: neither side is a multiple of 16.
+fn disc() -> Raster {
+    let plane = Plane::from_fn(40, 56, |x, y| {
+        let near = (x as f32 - 18.0).hypot(y as f32 - 25.0) < 11.0;
+        if near { 0.75 } else { 0.2 + 0.005 * x as f32 }
+    });
+    Raster::from_planes(&[plane], Depth::Eight)
+}
+
+fn request(strength: f64, seed: u64) -> Request {
+    let strength = Strength::new(strength).expect("within 0..=1");
+    Request { strength, seed: Seed(seed), prompt: Some("a virion".to_owned()) }
+}
+
+fn draft(engine: &FluxEngine, strength: f64, seed: u64) -> Draft {
+    engine.generate(&disc(), &request(strength, seed), &mut Silent).expect("large enough, not cancelled")
+}
+
+fn distance(a: &Raster, b: &Raster) -> f64 {
+    let (a, b) = (a.luma(), b.luma());
+    a.zip(&b, |a, b| (a - b).abs()).mean()
+}
+
+#[test]
+fn a_grey_picture_of_odd_size_comes_back_in_its_size_and_grey() {
+    let engine = opened(&tiny::folder(true));
+    let drawn = draft(&engine, 0.6, 1);
+    let raster = &drawn.raster;
+    assert_eq!((raster.width(), raster.height(), raster.channels()), (40, 56, Channels::Grey));
+    assert!(raster.planes()[0].std() > 0.01, "it is no flat picture");
+    let record = drawn.record;
+    assert_eq!((record.steps, record.prompt_used, record.engine.name), (17, true, "flux"));
+    assert_eq!(record.engine.model_digest, Some(engine.digest));
+    let shift = Schedule::new(engine.options.steps, request(0.6, 1).strength, Some(3 * 4));
+    assert_eq!(record.noise_level, shift.noise_level());
+}
+
+#[test]
+fn the_families_are_told_apart_by_their_tensors() {
+    let [dev, schnell] = [true, false].map(|dev| opened(&tiny::folder(dev)));
+    assert_eq!((dev.options.steps.get(), schnell.options.steps.get()), (28, 4));
+    let drawn = draft(&schnell, 0.5, 1).record;
+    assert_eq!((drawn.steps, drawn.noise_level), (2, 0.5));
+    let found = &dev.shapes.flux;
+    let expected = tiny::flux(true);
+    assert_eq!((found.depth, found.num_heads, &found.axes_dim), (2, 2, &expected.axes_dim));
+    assert_eq!(found.mlp_ratio, expected.mlp_ratio);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let dir = tiny::folder(false);
+    let (first, again) = (draft(&opened(&dir), 0.8, 5), draft(&opened(&dir), 0.8, 5));
+    assert_eq!(first.raster, again.raster);
+    assert_eq!(first.record, again.record);
+    assert_ne!(draft(&opened(&dir), 0.8, 6).raster, first.raster);
+}
+
+#[test]
+fn another_prompt_and_another_guidance_give_another_picture() {
+    let mut engine = opened(&tiny::folder(true));
+    let first = draft(&engine, 0.9, 1).raster;
+    let asked = Request { prompt: Some("a helix".to_owned()), ..request(0.9, 1) };
+    let other = engine.generate(&disc(), &asked, &mut Silent).expect("large enough").raster;
+    assert_ne!(other, first);
+    engine.options.guidance = 9.0;
+    assert_ne!(draft(&engine, 0.9, 1).raster, first);
+}
+
+#[test]
+fn strength_zero_is_the_reference_itself() {
+    let drawn = draft(&opened(&tiny::folder(false)), 0.0, 1);
+    assert_eq!(drawn.raster, disc());
+    assert_eq!((drawn.record.steps, drawn.record.noise_level, drawn.record.prompt_used), (0, 0.0, false));
+}
+
+#[test]
+fn stronger_drafts_are_farther_from_what_the_autoencoder_makes_of_the_reference() {
+    let engine = opened(&tiny::folder(false));
+    let frame = Frame::around(40, 56);
+    let autoencoder =
+        engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, vb)).expect("a whole one");
+    let latents = autoencoder.encode(&disc(), &frame).expect("a picture");
+    let plain = autoencoder.decode(&latents, &frame, &disc()).expect("latents");
+    let mut options = engine.options;
+    options.steps = NonZeroU32::new(20).expect("positive");
+    let engine = FluxEngine { options, ..engine };
+    let [gentle, middle, full] = [0.1, 0.5, 1.0].map(|s| distance(&plain, &draft(&engine, s, 3).raster));
+    assert!(gentle < middle && middle < full, "{gentle:.4} {middle:.4} {full:.4}");
+}
+
+#[test]
+fn colour_depth_and_alpha_are_those_of_the_reference() {
+    let engine = opened(&tiny::folder(false));
+    let plane = disc().planes().remove(0);
+    let planes = [plane.clone(), plane.map(|v| 1.0 - v), plane];
+    let colour = Raster::from_planes(&planes, Depth::Sixteen);
+    let alpha = Samples::Sixteen((0..40 * 56).collect());
+    let colour = Raster::new(40, 56, Channels::Rgb, colour.samples().clone(), Some(alpha.clone()));
+    let drawn = engine.generate(&colour, &request(0.5, 1), &mut Silent).expect("large enough").raster;
+    assert_eq!((drawn.channels(), drawn.depth()), (Channels::Rgb, Depth::Sixteen));
+    assert_eq!(drawn.alpha(), Some(&alpha));
+    assert!(!drawn.is_neutral(0.01));
+}
+
+#[test]
+fn a_tiny_picture_is_refused() {
+    let engine = opened(&tiny::folder(false));
+    let tiny = Raster::from_planes(&[Plane::filled(100, 15, 0.5)], Depth::Eight);
+    let refused = engine.generate(&tiny, &request(0.5, 1), &mut Silent);
+    assert!(matches!(refused, Err(GenerateError::TooSmall { height: 15, limit: 16, .. })));
+}
+
+/// The one line that opening `dir` fails with.
+fn complaint(dir: &Path) -> String {
+    let line = FluxEngine::open(dir).err().expect("a complaint").to_string();
+    assert!(!line.contains('\n'), "one line: {line}");
+    line
+}
+
+#[test]
+fn every_missing_part_is_named() {
+    for (file, role) in [
+        ("flux1-schnell.safetensors", "no transformer: expected flux1-*.safetensors"),
+        ("ae.safetensors", "no autoencoder: expected ae.safetensors"),
+        ("clip_l.safetensors", "no CLIP text encoder: expected clip_l*.safetensors"),
+        ("t5xxl_fp16.safetensors", "no T5 text encoder: expected t5xxl*.safetensors"),
+        ("clip/merges.txt", "no CLIP tokenizer: expected clip/tokenizer.json"),
+        ("t5/tokenizer.json", "no T5 tokenizer: expected t5/tokenizer.json"),
+    ] {
+        let dir = tiny::folder(false);
+        fs::remove_file(dir.path().join(file)).expect("a file of the model");
+        assert!(complaint(dir.path()).contains(role), "{}", complaint(dir.path()));
+        let missing = inventory(dir.path()).into_iter().filter(|p| matches!(p.state, State::Missing { .. }));
+        assert_eq!(missing.count(), 1);
+    }
+}
+
+#[test]
+fn a_truncated_file_is_refused_at_any_length() {
+    let dir = tiny::folder(false);
+    let path = dir.path().join("ae.safetensors");
+    let whole = fs::read(&path).expect("a file of the model");
+    for length in [0, 7, 100, whole.len() / 2, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).expect("a shorter file");
+        let line = complaint(dir.path());
+        assert!(
+            line.contains("ae.safetensors: truncated") && line.contains(&format!("found {length}")),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_pickle_is_refused_by_its_name_and_by_its_bytes() {
+    let dir = tiny::folder(false);
+    let path = dir.path().join("ae.safetensors");
+    fs::write(&path, b"PK\x03\x04 archive of a pickle").expect("a file");
+    assert!(complaint(dir.path()).contains("expected safetensors, found a zip archive"));
+    fs::write(&path, b"\x80\x02}q\x00(X\x05\x00").expect("a file");
+    assert!(complaint(dir.path()).contains("expected safetensors, found a pickle"));
+    for name in ["ae.ckpt", "ae.pt", "ae.bin"] {
+        let other = dir.path().join(name);
+        fs::rename(&path, &other).expect("a file");
+        assert!(complaint(dir.path()).contains(&format!("{name}: expected safetensors, found a pickle")));
+        fs::rename(&other, &path).expect("a file");
+    }
+}
+
+#[test]
+fn wrong_shapes_missing_tensors_and_other_families_are_named() {
+    let dir = tiny::folder(false);
+    let path = dir.path().join("flux1-schnell.safetensors");
+    let change = |edit: &dyn Fn(&mut std::collections::HashMap<String, candle_core::Tensor>)| {
+        let whole = tiny::folder(false);
+        let from = whole.path().join("flux1-schnell.safetensors");
+        let mut tensors =
+            candle_core::safetensors::load(from, &candle_core::Device::Cpu).expect("a file of the model");
+        edit(&mut tensors);
+        candle_core::safetensors::save(&tensors, &path).expect("a file");
+        complaint(dir.path())
+    };
+    let name = "single_blocks.1.linear2.weight";
+    let line = change(&|t| drop(t.remove(name)));
+    assert!(line.ends_with(&format!("flux1-schnell.safetensors: no tensor {name}")), "{line}");
+    let line = change(&|t| {
+        let wide = candle_core::Tensor::zeros((64, 321), candle_core::DType::F32, &candle_core::Device::Cpu);
+        t.insert(name.to_owned(), wide.expect("a small tensor"));
+    });
+    assert!(line.ends_with("expected shape [64, 320], found [64, 321]"), "{line}");
+    let line = change(&|t| {
+        t.remove("img_in.weight");
+    });
+    assert!(
+        line.contains("expected a FLUX.1 transformer") && line.contains("found double_blocks.0."),
+        "{line}"
+    );
+    let line = change(&|t| {
+        let wide = candle_core::Tensor::zeros((64, 24), candle_core::DType::F32, &candle_core::Device::Cpu);
+        t.insert("img_in.weight".to_owned(), wide.expect("a small tensor"));
+    });
+    assert!(line.contains("packed latent channels: expected 24 as in"), "{line}");
+}
+
+#[test]
+fn the_folders_of_comfyui_and_the_prefix_of_whole_checkpoints_are_understood() {
+    let flat = tiny::folder(false);
+    let digest = opened(&flat).digest;
+    let at = |name: &str| flat.path().join(name);
+    for (file, folder) in [
+        ("flux1-schnell.safetensors", "unet"),
+        ("ae.safetensors", "vae"),
+        ("clip_l.safetensors", "clip"),
+        ("t5xxl_fp16.safetensors", "text_encoders"),
+    ] {
+        fs::create_dir_all(at(folder)).expect("a folder");
+        fs::rename(at(file), at(folder).join(file)).expect("a file of the model");
+    }
+    assert_eq!(opened(&flat).digest, digest, "folders do not matter to the digest");
+    let path = at("unet/flux1-schnell.safetensors");
+    let tensors =
+        candle_core::safetensors::load(&path, &candle_core::Device::Cpu).expect("a file of the model");
+    let prefixed =
+        tensors.into_iter().map(|(name, t)| (format!("model.diffusion_model.{name}"), t)).collect();
+    candle_core::safetensors::save(&prefixed, &path).expect("a file");
+    let engine = opened(&flat);
+    assert_ne!(engine.digest, digest, "bytes do");
+    assert_eq!(engine.shapes.flux.depth, 2);
+    fs::copy(&path, at("flux1-dev.safetensors")).expect("a file");
+    assert!(complaint(flat.path()).contains("more than one transformer"));
+}
+
+#[test]
+fn weights_of_half_precision_are_read() {
+    let dir = tiny::folder(false);
+    for file in ["flux1-schnell.safetensors", "t5xxl_fp16.safetensors"] {
+        let path = dir.path().join(file);
+        let dtype =
+            if file.starts_with("flux") { candle_core::DType::BF16 } else { candle_core::DType::F8E4M3 };
+        let whole = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).expect("a file");
+        let half = whole.into_iter().map(|(n, t)| (n, t.to_dtype(dtype).expect("f32 narrows"))).collect();
+        candle_core::safetensors::save(&half, &path).expect("a file");
+    }
+    assert_eq!(draft(&opened(&dir), 0.5, 1).raster.width(), 40);
+}
+
+/// Counts what it is told, and cancels after `patience` reports.
+struct Watch {
+    stages: Vec<(String, u64, u64)>,
+    reports: u32,
+    patience: u32,
+}
+
+impl Progress for Watch {
+    fn stage(&mut self, name: &str, total: u64) {
+        self.stages.push((name.to_owned(), total, 0));
+    }
+
+    fn advance(&mut self, steps: u64) {
+        self.reports += 1;
+        self.stages.last_mut().expect("a stage began").2 += steps;
+    }
+
+    fn cancelled(&self) -> bool {
+        self.reports >= self.patience
+    }
+}
+
+#[test]
+fn every_stage_does_what_it_announced_and_can_be_stopped_between_steps() {
+    let dir = tiny::folder(false);
+    let run = |patience| {
+        let mut watch = Watch { stages: Vec::new(), reports: 0, patience };
+        let done = opened(&dir).generate(&disc(), &request(1.0, 1), &mut watch);
+        (done, watch)
+    };
+    let (done, whole) = run(u32::MAX);
+    assert!(done.is_ok());
+    for (name, total, done) in &whole.stages {
+        assert_eq!(total, done, "{name}");
+    }
+    assert!(whole.stages.iter().any(|(name, total, _)| name == "drawing the picture" && *total == 4));
+    for patience in 1..=whole.reports {
+        let (stopped, watch) = run(patience);
+        assert!(matches!(stopped, Err(GenerateError::Cancelled)));
+        assert_eq!(watch.reports, patience, "it stops at once");
+    }
+}

@@ -1,0 +1,202 @@
+//! Prompt to text embeddings: CLIP's pooled vector and T5's sequence.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, IndexOp, Tensor};
+use candle_nn::VarBuilder;
+use candle_transformers::models::clip::text_model::ClipTextTransformer;
+use candle_transformers::models::t5::T5EncoderModel;
+use serde_json::{Value, json};
+use tokenizers::Tokenizer;
+
+use super::FluxError;
+use super::shapes::Shapes;
+
+const CLIP_START: &str = "<|startoftext|>";
+const CLIP_END: &str = "<|endoftext|>";
+const T5_END: &str = "</s>";
+const T5_PAD: &str = "<pad>";
+
+/// What the transformer is told of the prompt.
+#[derive(Clone)]
+pub(super) struct Text {
+    /// (1, width of CLIP).
+    pub pooled: Tensor,
+    /// (1, tokens, width of T5).
+    pub context: Tensor,
+}
+
+/// A tokenizer and the tokens that frame its texts.
+pub(super) struct Words {
+    tokenizer: Tokenizer,
+    start: Option<u32>,
+    end: u32,
+    /// T5 alone is padded: CLIP is causal, so that nothing after its last token is seen.
+    pad: u32,
+}
+
+impl Words {
+    /// From `tokenizer.json`, or from `vocab.json` and `merges.txt`, for an encoder of `limit` tokens.
+    pub fn clip(files: &[PathBuf], limit: usize) -> Result<Words, FluxError> {
+        let (tokenizer, file) = match files {
+            [vocab, merges] => (from_merges(vocab, merges)?, vocab.as_path()),
+            _ => from_json(files)?,
+        };
+        let end = token(&tokenizer, file, CLIP_END)?;
+        let start = Some(token(&tokenizer, file, CLIP_START)?);
+        Words { tokenizer, start, end, pad: end }.within(limit, file)
+    }
+
+    /// From `tokenizer.json`, for an encoder of `limit` tokens.
+    pub fn t5(files: &[PathBuf], limit: usize) -> Result<Words, FluxError> {
+        let (tokenizer, file) = from_json(files)?;
+        let (end, pad) = (token(&tokenizer, file, T5_END)?, token(&tokenizer, file, T5_PAD)?);
+        Words { tokenizer, start: None, end, pad }.within(limit, file)
+    }
+
+    fn within(self, limit: usize, file: &Path) -> Result<Words, FluxError> {
+        let largest = self.tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
+        match largest <= limit {
+            true => Ok(self),
+            false => Err(FluxError::Vocabulary { file: file.to_owned(), found: largest, limit }),
+        }
+    }
+
+    /// Tokens of `text` in their frame, at most `limit` of them: what is too long is cut, as diffusers does.
+    fn ids(&self, text: &str, limit: usize) -> Result<Vec<u32>, FluxError> {
+        let failed = |e: tokenizers::Error| FluxError::Prompt { cause: e.to_string() };
+        let encoding = self.tokenizer.encode(text, false).map_err(failed)?;
+        let room = limit.saturating_sub(1 + usize::from(self.start.is_some()));
+        let words = encoding.get_ids().iter().take(room).copied();
+        Ok(self.start.into_iter().chain(words).chain([self.end]).collect())
+    }
+}
+
+pub(super) fn clip_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result<ClipTextTransformer> {
+    let vb = if shapes.clip_prefix.is_empty() { vb } else { vb.pp(shapes.clip_prefix) };
+    ClipTextTransformer::new(vb, &shapes.clip)
+}
+
+pub(super) fn t5_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result<T5EncoderModel> {
+    T5EncoderModel::load(vb, &shapes.t5)
+}
+
+/// CLIP's final state at the end token, (1, width).
+pub(super) fn pooled(
+    model: &ClipTextTransformer,
+    words: &Words,
+    prompt: &str,
+    shapes: &Shapes,
+) -> Result<Tensor, FluxError> {
+    let ids = words.ids(prompt, shapes.clip.max_position_embeddings)?;
+    let ids = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
+    let states = model.forward_with_mask(&ids, usize::MAX)?;
+    Ok(states.i((.., states.dim(1)? - 1))?.contiguous()?)
+}
+
+/// T5's states of the prompt padded to `length` tokens; FLUX was trained to see the padding, so there is no mask.
+pub(super) fn context(
+    mut model: T5EncoderModel,
+    words: &Words,
+    prompt: &str,
+    length: usize,
+) -> Result<Tensor, FluxError> {
+    let mut ids = words.ids(prompt, length)?;
+    ids.resize(length.max(1), words.pad);
+    Ok(model.forward(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)?)
+}
+
+fn token(tokenizer: &Tokenizer, file: &Path, token: &'static str) -> Result<u32, FluxError> {
+    tokenizer.token_to_id(token).ok_or_else(|| FluxError::NoToken { file: file.to_owned(), token })
+}
+
+fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), FluxError> {
+    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("tokenizer.json"));
+    Ok((parse(&read(file)?, file)?, file))
+}
+
+/// CLIP's tokenizer, of which models from before `tokenizer.json` have only the vocabulary and the merges.
+fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, FluxError> {
+    let words: Value = serde_json::from_slice(&read(vocab)?)
+        .map_err(|e| FluxError::Tokenizer { file: vocab.to_owned(), cause: e.to_string() })?;
+    let text = String::from_utf8_lossy(&read(merges)?).into_owned();
+    let pairs: Vec<[&str; 2]> = text
+        .lines()
+        .filter(|line| !line.starts_with("#version"))
+        .filter_map(|line| line.trim_end().split_once(' ').map(|(a, b)| [a, b]))
+        .collect();
+    let special: Vec<Value> = [CLIP_START, CLIP_END]
+        .iter()
+        .map(|name| {
+            json!({ "id": words.get(name), "content": name, "special": true, "normalized": false,
+                    "single_word": false, "lstrip": false, "rstrip": false })
+        })
+        .collect();
+    let document = json!({
+        "version": "1.0",
+        "added_tokens": special,
+        "normalizer": { "type": "Sequence", "normalizers": [
+            { "type": "NFC" },
+            { "type": "Replace", "pattern": { "Regex": "\\s+" }, "content": " " },
+            { "type": "Lowercase" },
+        ] },
+        "pre_tokenizer": { "type": "Sequence", "pretokenizers": [
+            { "type": "Split", "behavior": "Removed", "invert": true, "pattern": {
+                "Regex": "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" } },
+            { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true },
+        ] },
+        "model": { "type": "BPE", "vocab": words, "merges": pairs, "unk_token": CLIP_END,
+                   "continuing_subword_prefix": "", "end_of_word_suffix": "</w>", "fuse_unk": false },
+    });
+    parse(document.to_string().as_bytes(), vocab)
+}
+
+fn parse(bytes: &[u8], file: &Path) -> Result<Tokenizer, FluxError> {
+    let failed = |e: tokenizers::Error| FluxError::Tokenizer {
+        file: file.to_owned(),
+        cause: super::error::first_line(&e.to_string()),
+    };
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
+    // A file may carry its own; the frame and the length are ours.
+    tokenizer.with_padding(None).with_truncation(None).map_err(failed)?;
+    Ok(tokenizer)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, FluxError> {
+    std::fs::read(file).map_err(|source| FluxError::Read { file: file.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tiny;
+    use super::*;
+
+    #[test]
+    fn clip_reads_lower_case_words_in_a_frame_and_cuts_what_is_too_long() {
+        let dir = tiny::folder(false);
+        let files = ["clip/vocab.json", "clip/merges.txt"].map(|name| dir.path().join(name));
+        let words = Words::clip(&files, 60).expect("a tokenizer");
+        let id = |token: &str| words.tokenizer.token_to_id(token).expect("a token of the vocabulary");
+        let (start, end) = (id(CLIP_START), id(CLIP_END));
+        let read = words.ids("  A   Virion", 12).expect("a text");
+        assert_eq!(read, [start, id("a</w>"), id("virion</w>"), end]);
+        let cut = words.ids(&"virion ".repeat(40), 12).expect("a text");
+        assert_eq!((cut.len(), cut[0], cut[11]), (12, start, end));
+        assert_eq!(words.ids("", 12).expect("a text"), [start, end]);
+    }
+
+    #[test]
+    fn t5_ends_its_text_and_has_no_start() {
+        let dir = tiny::folder(false);
+        let words = Words::t5(&[dir.path().join("t5/tokenizer.json")], 64).expect("a tokenizer");
+        assert_eq!(words.ids("virion", 12).expect("a text"), [4, 1]);
+        assert_eq!(words.pad, 0);
+    }
+
+    #[test]
+    fn a_vocabulary_larger_than_its_encoder_is_refused() {
+        let dir = tiny::folder(false);
+        let files = [dir.path().join("t5/tokenizer.json")];
+        assert!(matches!(Words::t5(&files, 20), Err(FluxError::Vocabulary { limit: 20, .. })));
+    }
+}
