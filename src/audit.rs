@@ -45,9 +45,9 @@ pub fn audit(
             }
         };
         if let (Role::Output, Some(bytes)) = (asset.role, bytes) {
-            match catalog.facts(&asset.id)? {
-                Some(facts) => findings.extend(output(asset, &facts, &bytes, anchors)),
-                None => {} // An output without a release is a finding of the catalog's own.
+            // An output without a release is a finding of the catalog's own.
+            if let Some(facts) = catalog.facts(&asset.id)? {
+                findings.extend(output(asset, &facts, &bytes, anchors));
             }
         }
         progress.advance(1);

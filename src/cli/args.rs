@@ -80,7 +80,7 @@ pub enum Command {
     #[command(subcommand)]
     Keys(KeysCommand),
     /// What can generate here, and what it needs
-    Engines,
+    Engines(Engines),
     /// Draw a synthetic electron micrograph, to try things on
     Specimen(SpecimenArgs),
 }
@@ -109,17 +109,24 @@ pub struct Vary {
     #[arg(long, value_name = "P")]
     pub prompt: Option<String>,
     /// Denoise strength: 0 is the reference itself, 1 is entirely new; 0.55 or 55%
-    #[arg(long, value_name = "S", default_value = "0.55")]
+    #[arg(long, value_name = "S", default_value = "0.7")]
     pub strength: Strength,
     /// Engine that draws
     #[arg(long, value_name = "NAME", default_value = "patch")]
     pub engine: String,
+    /// Folder with the weights of an engine that has some
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
     /// Seed of everything random [default: a new one, which is printed and recorded]
     #[arg(long, value_name = "N")]
     pub seed: Option<Seed>,
     /// Variations of each reference; their seeds follow one another
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,
+    /// Drafts to try for each variation while the policy refuses them, each with the next seed and each
+    /// logged [default: 8, or 1 with --seed]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub attempts: Option<u32>,
     /// Policy that judges
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub policy: String,
@@ -168,6 +175,13 @@ pub enum LineageFormat {
     Json,
     Dot,
     Mermaid,
+}
+
+#[derive(Args, Debug)]
+pub struct Engines {
+    /// Folder to look for weights in
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
 }
 
 #[derive(Subcommand, Debug)]

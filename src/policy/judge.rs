@@ -115,11 +115,11 @@ pub(super) fn judge(policy: &Policy, case: Case) -> Result<Cleared, Refusal> {
     let limits = policy.limits();
     let mut reasons = strength_reasons(policy, case.strength);
     let Deviation { deviation, composition, .. } = case.deviation;
-    // Written so that NaN, which no measure should give, is refused.
-    if !(deviation >= limits.min_deviation) {
+    // NaN, which no measure should give, is refused.
+    if deviation.is_nan() || deviation < limits.min_deviation {
         reasons.push(Reason::DeviationTooLow { deviation, min: limits.min_deviation });
     }
-    if !(composition >= limits.min_composition) {
+    if composition.is_nan() || composition < limits.min_composition {
         reasons.push(Reason::CompositionTooLow { composition, min: limits.min_composition });
     }
     if reasons.is_empty() {

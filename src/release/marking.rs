@@ -99,7 +99,7 @@ impl<'a> Marked<'a> {
             manifest::WatermarkReference {
                 algorithm: watermark::ALGORITHM.to_owned(),
                 payload_id: self.payload.id(),
-                psnr_db: Psnr(stated(self.psnr_db)),
+                psnr_db: Psnr(self.psnr_db),
             }
         });
         let mime = order.format.mime();
@@ -152,7 +152,7 @@ fn prove(draft: &Raster, payload: &Payload, format: Format, desk: &Desk<'_>) -> 
         if reads(&raster) {
             let copy = raster::encode(&raster, Format::Jpeg, PROOF_QUALITY)?;
             if reads(&raster::decode(&copy, &Limits::default())?.raster) {
-                return Ok(Proof { file, raster, psnr_db: embedded.psnr_db });
+                return Ok(Proof { file, raster, psnr_db: stated(embedded.psnr_db) });
             }
             after = "from a JPEG copy of quality 80";
         }

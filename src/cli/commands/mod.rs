@@ -24,7 +24,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Audit => audit::run(place, terminal),
         Command::Policy(command) => policy::run(command, place, terminal),
         Command::Keys(command) => keys::run(command, place, terminal),
-        Command::Engines => engines::run(terminal),
+        Command::Engines(args) => engines::run(args, terminal),
         Command::Specimen(args) => specimen::run(args, terminal),
     }
 }

@@ -9,9 +9,8 @@ use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::progress::Bar;
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint};
-use crate::cli::{files, place};
-use crate::generate::patch::PatchEngine;
-use crate::generate::{Engine, Request};
+use crate::cli::{engine, files, place};
+use crate::generate::Request;
 use crate::host::Host;
 use crate::policies;
 use crate::policy::Policy;
@@ -20,9 +19,12 @@ use crate::raster::{Format, Limits};
 use crate::release::{self, Desk, Order, Reference, Refused, ReleaseError, Released, Timings, Trial};
 use crate::workspace::Workspace;
 
+/// Drafts tried for a variation when the user leaves the seed to us.
+const ATTEMPTS: u32 = 8;
+
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
-    let engine = engine(&args.engine)?;
+    let engine = engine::open(&args.engine, args.model.as_deref())?;
     let target = Target::choose(args)?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
@@ -39,20 +41,9 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     for (path, bytes) in args.references.iter().zip(references) {
         let reference = Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors())
             .map_err(|error| Failure::at(path.display(), error))?;
-        for seed in seeds(args, &host) {
-            let order = Order {
-                request: Request { strength: args.strength, seed, prompt: prompt(args) },
-                purpose: args.purpose.clone(),
-                format: target.format,
-                out: target.path(path, args.strength.value(), seed),
-                overwrite: args.force,
-                disclose_prompt: args.disclose_prompt,
-                dry_run: args.dry_run,
-            };
-            if same_file(&order.out, path) {
-                return Err(Failure::at(order.out.display(), "the output would overwrite its own reference")
-                    .advise("choose another --out"));
-            }
+        let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
+        let mut seeds = Seeds::new(args, &host);
+        for _ in 0..args.count {
             let mut desk = Desk {
                 host: &host,
                 workspace: &workspace,
@@ -62,11 +53,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 engine: engine.as_ref(),
                 witness: &|_| {},
             };
-            let mut bar = Bar::new(terminal);
-            let ended = release::release(&mut desk, &reference, &order, &mut bar);
-            bar.clear();
-            let ended = ended.map_err(|error| explain(path, &error))?;
-            let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
+            let ended = one(args, &target, &mut desk, &page, &mut seeds)?;
             let (text, document) = match &ended {
                 release::Outcome::Released(released) => page.released(released),
                 release::Outcome::Trial(trial) => page.trial(trial),
@@ -89,11 +76,65 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     Ok(outcome)
 }
 
-fn engine(name: &str) -> Result<Box<dyn Engine>, Failure> {
-    match name {
-        "patch" => Ok(Box::new(PatchEngine::default())),
-        _ => Err(Failure::new(format_args!("engine {name:?} is not in this program"))
-            .advise("'vidimus engines' lists those that are")),
+/// One variation: drafts with one seed after another until the policy clears one or the attempts are used up.
+fn one(
+    args: &Vary,
+    target: &Target,
+    desk: &mut Desk<'_>,
+    page: &Page<'_>,
+    seeds: &mut Seeds,
+) -> Result<release::Outcome, Failure> {
+    let mut left = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
+    loop {
+        let seed = seeds.next();
+        let order = Order {
+            request: Request { strength: args.strength, seed, prompt: prompt(args) },
+            purpose: args.purpose.clone(),
+            format: target.format,
+            out: target.path(page.path, args.strength.value(), seed),
+            overwrite: args.force,
+            disclose_prompt: args.disclose_prompt,
+            dry_run: args.dry_run,
+        };
+        if same_file(&order.out, page.path) {
+            return Err(Failure::at(order.out.display(), "the output would overwrite its own reference")
+                .advise("choose another --out"));
+        }
+        let mut bar = Bar::new(page.terminal);
+        let ended = release::release(desk, page.reference, &order, &mut bar);
+        bar.clear();
+        let ended = ended.map_err(|error| explain(page.path, &error))?;
+        left -= 1;
+        match &ended {
+            // A request that is refused as such is refused with any seed.
+            release::Outcome::Refused(refused) if refused.record.is_some() && left > 0 => {
+                page.terminal
+                    .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
+            }
+            _ => return Ok(ended),
+        }
+    }
+}
+
+/// Seeds one after another, from the one that was asked for or from one that nobody chose.
+struct Seeds(u64);
+
+impl Seeds {
+    fn new(args: &Vary, host: &System) -> Self {
+        Seeds(args.seed.map_or_else(
+            || {
+                let mut bytes = [0; 4];
+                host.random(&mut bytes);
+                u64::from(u32::from_le_bytes(bytes))
+            },
+            |seed| seed.0,
+        ))
+    }
+
+    fn next(&mut self) -> Seed {
+        let seed = Seed(self.0);
+        self.0 = self.0.wrapping_add(1);
+        seed
     }
 }
 
@@ -133,15 +174,6 @@ impl Target {
         name.push(format!("-s{:03.0}-{seed}.{}", strength * 100.0, self.format.extension()));
         self.folder.join(name)
     }
-}
-
-fn seeds(args: &Vary, host: &System) -> Vec<Seed> {
-    let first = args.seed.unwrap_or_else(|| {
-        let mut bytes = [0; 4];
-        host.random(&mut bytes);
-        Seed(u64::from(u32::from_le_bytes(bytes)))
-    });
-    (0..u64::from(args.count)).map(|i| Seed(first.0.wrapping_add(i))).collect()
 }
 
 fn prompt(args: &Vary) -> Option<String> {
