@@ -3,6 +3,7 @@
 mod common;
 mod crash;
 mod desk;
+mod engines;
 mod hostile;
 mod invariants;
 mod journey;

@@ -1,0 +1,34 @@
+//! What can run here, and what it says when it cannot.
+
+use crate::common::Lab;
+
+#[test]
+fn engines_lists_what_is_ready_and_what_is_missing() {
+    let lab = Lab::new();
+    let text = lab.run(["engines"]).expect(0).stdout;
+    assert!(text.contains("patch ready  embedded"), "{text}");
+    let engines = lab.run(["engines", "--json"]).expect(0).json();
+    assert_eq!(engines["engines"][0]["ready"], true);
+    assert_eq!(engines["engines"][1]["name"], "flux");
+    assert_eq!(engines["engines"][1]["ready"], false);
+    assert_ne!(engines["engines"][1]["missing"][0], serde_json::Value::Null);
+}
+
+#[test]
+fn flux_without_weights_says_what_to_do() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    let ended = lab.run(["vary", "ref.png", "--engine", "flux"]).expect(2);
+    let expected = if cfg!(feature = "diffusion") {
+        "engine flux needs weights; name their folder with --model"
+    } else {
+        "engine flux is not in this build; build the program with 'cargo build --release --features diffusion'"
+    };
+    assert!(ended.stderr.contains(expected), "{}", ended.stderr);
+    if cfg!(feature = "diffusion") {
+        let ended = lab.run(["vary", "ref.png", "--engine", "flux", "--model", "."]).expect(2);
+        assert!(ended.stderr.contains("no transformer: expected flux1-*.safetensors"), "{}", ended.stderr);
+        let parts = lab.run(["engines", "--model", ".", "--json"]).expect(0).json();
+        assert_eq!(parts["engines"][1]["missing"].as_array().expect("a list").len(), 6);
+    }
+}
