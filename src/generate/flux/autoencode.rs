@@ -4,7 +4,7 @@ use candle_core::{Device, Module, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::flux::autoencoder::{Config, Decoder, Encoder};
 
-use crate::raster::{Channels, Plane, Raster};
+use crate::raster::{Plane, Raster};
 
 /// Pixels to a latent's side.
 const SCALE: usize = 8;
@@ -92,10 +92,10 @@ impl Autoencoder {
         let decoded = self.decoder.forward(&((latents / self.scale)? + self.shift)?)?;
         let mut planes = frame.planes(&decoded)?;
         if like.is_neutral(0.0) {
-            let luma = Raster::luma(&Raster::from_planes(&planes, crate::raster::Depth::Sixteen));
+            let [r, g, b] = [&planes[0], &planes[1], &planes[2]];
+            let luma = r.zip(g, |r, g| 0.299 * r + 0.587 * g).zip(b, |rg, b| rg + 0.114 * b);
             planes = vec![luma; like.channels().count()];
         }
-        debug_assert!(like.channels() == Channels::Rgb || planes.len() == 1);
         let drawn = Raster::from_planes(&planes, like.depth());
         Ok(Raster::new(
             drawn.width(),
