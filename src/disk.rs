@@ -1,20 +1,44 @@
 //! Files that are there whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// Writes `bytes` to `path` through a temporary file beside it: written, synced, renamed, and the folder
-/// synced. Missing folders are made. Without `overwrite` an existing file stays and the error is
-/// [`io::ErrorKind::AlreadyExists`].
+/// Writes `bytes` to `path` for everyone that the umask lets read it; see [`write_with_mode`].
 pub fn write(path: &Path, bytes: &[u8], overwrite: bool) -> io::Result<()> {
+    write_with_mode(path, bytes, overwrite, 0o666)
+}
+
+/// Writes `bytes` to `path` through a temporary file beside it: written, synced, renamed, and the folder
+/// synced. Missing folders are made. The file has `mode`, less the umask, from its first moment.
+///
+/// # Errors
+/// Without `overwrite`, [`io::ErrorKind::AlreadyExists`] for a file that is there; it stays.
+pub fn write_with_mode(path: &Path, bytes: &[u8], overwrite: bool, mode: u32) -> io::Result<()> {
     let folder = folder(path);
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".vidimus-").permissions(mode()).tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".vidimus-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode; // Other systems keep no such mode.
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     if overwrite { file.persist(path) } else { file.persist_noclobber(path) }.map_err(|error| error.error)?;
-    File::open(folder)?.sync_all()
+    sync(folder)
+}
+
+/// Makes a rename durable (POSIX: the directory holds the name).
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// The folder that holds `path`.
@@ -23,12 +47,6 @@ pub fn folder(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
-}
-
-/// Pictures are to be shown: readable by all that the umask allows, unlike other temporary files.
-fn mode() -> fs::Permissions {
-    use std::os::unix::fs::PermissionsExt;
-    fs::Permissions::from_mode(0o666)
 }
 
 #[cfg(test)]
@@ -47,5 +65,15 @@ mod tests {
         assert_eq!(fs::read(&path).expect("still there"), b"two");
         let left = fs::read_dir(path.parent().expect("a folder")).expect("readable").count();
         assert_eq!(left, 1, "no temporary file is left behind");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_private_file_is_private_from_its_first_moment() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("key");
+        write_with_mode(&path, b"secret", false, 0o600).expect("nothing is in the way");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
     }
 }

@@ -61,15 +61,11 @@ impl Objects {
 
 /// Keeps a refused draft for the eyes of the owner alone (mode 0600); the path it went to.
 pub fn quarantine(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, ObjectError> {
-    use std::os::unix::fs::PermissionsExt;
     let path = dir.join(name);
-    let io = |source| ObjectError::Io { path: path.clone(), source };
-    // The folder is closed first, so that the file is never readable by others.
-    fs::create_dir_all(dir).map_err(io)?;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io)?;
-    disk::write(&path, bytes, false).map_err(io)?;
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(io)?;
-    Ok(path)
+    match disk::write_with_mode(&path, bytes, false, 0o600) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(ObjectError::Io { path, source }),
+    }
 }
 
 #[cfg(test)]

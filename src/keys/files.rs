@@ -1,10 +1,10 @@
 //! Files that appear whole or not at all.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::KeyError;
+use crate::disk;
 
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,26 +40,14 @@ impl Lock {
     }
 }
 
-/// Writes `text` under a temporary name, syncs it, then gives it its name.
+/// Writes `text` whole or not at all.
 pub(super) fn write(path: &Path, text: &str, access: Access, existing: Existing) -> Result<(), KeyError> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).map_err(io(dir, "create the directory"))?;
-    // Temporary files are made with create_new and mode 0600, so a private key is never readable by others.
-    let mut file = tempfile::Builder::new()
-        .prefix(".new-")
-        .tempfile_in(dir)
-        .map_err(io(dir, "create a temporary file"))?;
-    file.write_all(text.as_bytes()).map_err(io(path, "write"))?;
-    if access == Access::Public {
-        make_public(file.as_file()).map_err(io(path, "set the mode"))?;
-    }
-    file.as_file().sync_all().map_err(io(path, "sync"))?;
-    match existing {
-        Existing::Replace => file.persist(path).map_err(|e| e.error),
-        Existing::Refuse => file.persist_noclobber(path).map_err(|e| e.error),
-    }
-    .map_err(io(path, "write"))?;
-    sync_dir(dir)
+    let mode = match access {
+        Access::Private => 0o600,
+        Access::Public => 0o644,
+    };
+    disk::write_with_mode(path, text.as_bytes(), existing == Existing::Replace, mode)
+        .map_err(io(path, "write"))
 }
 
 pub(super) fn read(path: &Path, what: &'static str) -> Result<String, KeyError> {
@@ -102,17 +90,6 @@ pub(super) fn pem_files(dir: &Path) -> Result<Vec<PathBuf>, KeyError> {
 }
 
 #[cfg(unix)]
-fn make_public(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn make_public(_: &File) -> std::io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
 fn mode(path: &Path) -> Result<u32, KeyError> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = fs::metadata(path).map_err(io(path, "read the mode of"))?;
@@ -123,15 +100,4 @@ fn mode(path: &Path) -> Result<u32, KeyError> {
 #[cfg(not(unix))]
 fn mode(_: &Path) -> Result<u32, KeyError> {
     Ok(0o600)
-}
-
-/// Makes a rename durable (POSIX: the directory holds the name).
-#[cfg(unix)]
-fn sync_dir(dir: &Path) -> Result<(), KeyError> {
-    File::open(dir).and_then(|d| d.sync_all()).map_err(io(dir, "sync"))
-}
-
-#[cfg(not(unix))]
-fn sync_dir(_: &Path) -> Result<(), KeyError> {
-    Ok(())
 }

@@ -20,6 +20,14 @@ pub struct Case {
 /// Proof that a draft was measured against its reference and found far enough by a policy.
 ///
 /// Only [`Policy::judge`] makes one; whatever marks or signs asks for it and compares the digests.
+/// Nobody else can, since its fields are private:
+///
+/// ```compile_fail,E0451
+/// use vidimus::digest::Digest;
+/// fn forge(case: vidimus::policy::Case) -> vidimus::policy::Cleared {
+///     vidimus::policy::Cleared { case, policy: Digest::of("no policy at all") }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cleared {
     case: Case,

@@ -1,0 +1,185 @@
+mod page;
+mod target;
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use page::Page;
+use target::Target;
+
+use crate::catalog::Catalog;
+use crate::cli::args::Vary;
+use crate::cli::commands::keys;
+use crate::cli::error::{Failure, Outcome};
+use crate::cli::host::System;
+use crate::cli::progress::Bar;
+use crate::cli::term::{Terminal, WARN, paint};
+use crate::cli::{engine, files, place};
+use crate::generate::Request;
+use crate::host::Host;
+use crate::policies;
+use crate::quantity::Seed;
+use crate::raster::Limits;
+use crate::release::{self, Desk, Order, Reference, ReleaseError};
+
+/// Drafts tried for a variation when the user leaves the seed to us.
+const ATTEMPTS: u32 = 8;
+
+pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let host = System::new()?;
+    let engine = engine::open(&args.engine, args.model.as_deref())?;
+    let target = Target::choose(args)?;
+    let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
+
+    // Asked for before anything is made: a slip in a name leaves nothing behind.
+    let existing = place::existing(place)?.map(|workspace| workspace.policies());
+    policies::load(existing.as_deref(), &args.policy).map_err(Failure::new)?;
+    let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
+    let policy = policies::load(Some(&workspace.policies()), &args.policy).map_err(Failure::new)?;
+    let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
+    warn_of_expiry(&host, &keys, terminal);
+
+    let mut outcome = Outcome::Yes;
+    let mut documents = Vec::new();
+    for (path, bytes) in args.references.iter().zip(references) {
+        let reference = Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors())
+            .map_err(|error| Failure::at(path.display(), error))?;
+        let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
+        let mut seeds = Seeds::new(args, &host);
+        for _ in 0..args.count {
+            let mut desk = Desk {
+                host: &host,
+                workspace: &workspace,
+                keys: &keys,
+                catalog: &mut catalog,
+                policy: &policy,
+                engine: engine.as_ref(),
+                witness: &|_| {},
+            };
+            let ended = one(args, &target, &mut desk, &page, &mut seeds)?;
+            let (text, document) = match &ended {
+                release::Outcome::Released(released) => page.released(released),
+                release::Outcome::Trial(trial) => page.trial(trial),
+                release::Outcome::Refused(refused) => {
+                    outcome = outcome.max(Outcome::No);
+                    page.refused(refused)
+                }
+            };
+            if terminal.json {
+                documents.push(document);
+            } else {
+                terminal.result(&text).map_err(Failure::new)?;
+            }
+        }
+    }
+    if terminal.json {
+        let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
+        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+    }
+    Ok(outcome)
+}
+
+/// One variation: drafts with one seed after another until the policy clears one or the attempts are used up.
+fn one(
+    args: &Vary,
+    target: &Target,
+    desk: &mut Desk<'_>,
+    page: &Page<'_>,
+    seeds: &mut Seeds,
+) -> Result<release::Outcome, Failure> {
+    let mut left = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
+    loop {
+        let seed = seeds.next();
+        let order = Order {
+            request: Request { strength: args.strength, seed, prompt: prompt(args) },
+            purpose: args.purpose.clone(),
+            format: target.format,
+            out: target.path(page.path, args.strength.value(), seed),
+            overwrite: args.force,
+            disclose_prompt: args.disclose_prompt,
+            dry_run: args.dry_run,
+        };
+        if same_file(&order.out, page.path) {
+            return Err(Failure::at(order.out.display(), "the output would overwrite its own reference")
+                .advise("choose another --out"));
+        }
+        let mut bar = Bar::new(page.terminal);
+        let ended = release::release(desk, page.reference, &order, &mut bar);
+        bar.clear();
+        let ended = ended.map_err(|error| explain(page.path, &error))?;
+        left -= 1;
+        match &ended {
+            // A request that is refused as such is refused with any seed.
+            release::Outcome::Refused(refused) if refused.record.is_some() && left > 0 => {
+                page.terminal
+                    .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
+            }
+            _ => return Ok(ended),
+        }
+    }
+}
+
+/// Seeds one after another, from the one that was asked for or from one that nobody chose.
+struct Seeds(u64);
+
+impl Seeds {
+    fn new(args: &Vary, host: &System) -> Self {
+        Seeds(args.seed.map_or_else(
+            || {
+                let mut bytes = [0; 4];
+                host.random(&mut bytes);
+                u64::from(u32::from_le_bytes(bytes))
+            },
+            |seed| seed.0,
+        ))
+    }
+
+    fn next(&mut self) -> Seed {
+        let seed = Seed(self.0);
+        self.0 = self.0.wrapping_add(1);
+        seed
+    }
+}
+
+fn prompt(args: &Vary) -> Option<String> {
+    let of_subject = args.subject.as_ref().map(|subject| format!("electron microscope image of {subject}"));
+    of_subject.or_else(|| args.prompt.clone())
+}
+
+fn title(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn same_file(one: &Path, two: &Path) -> bool {
+    match (one.canonicalize(), two.canonicalize()) {
+        (Ok(one), Ok(two)) => one == two,
+        _ => one == two,
+    }
+}
+
+fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) {
+    if keys.signer().not_after - host.now() < keys::EXPIRY_WARNING {
+        terminal.talk(&format!(
+            "{} the signing certificate ends on {}; 'vidimus keys rotate' makes a new one",
+            paint(WARN, "note:"),
+            keys.signer().not_after.date()
+        ));
+    }
+}
+
+fn explain(path: &Path, error: &ReleaseError) -> Failure {
+    let failure = Failure::at(path.display(), error);
+    match error {
+        ReleaseError::OutputExists { .. } => Failure::new(error).advise("use --force to overwrite it"),
+        ReleaseError::Catalog(_) => {
+            Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it")
+        }
+        ReleaseError::TooSmall { .. } => failure.advise("enlarge the reference first"),
+        ReleaseError::Unmarkable { .. } => {
+            failure.advise("enlarge the reference, or try another seed or strength")
+        }
+        ReleaseError::Publish { .. } => Failure::new(error).advise("the picture is safe in catalog/objects"),
+        _ => failure,
+    }
+}

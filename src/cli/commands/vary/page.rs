@@ -1,0 +1,201 @@
+//! What is said about one variation, to people and to programs.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, paint};
+use crate::generate::Record;
+use crate::manifest::State;
+use crate::policy::Policy;
+use crate::quantity::Deviation;
+use crate::release::{Reference, Refused, Released, Timings, Trial};
+use crate::workspace::Workspace;
+
+/// The variation at hand and where it was made.
+pub struct Page<'a> {
+    pub path: &'a Path,
+    pub reference: &'a Reference,
+    pub policy: &'a Policy,
+    pub workspace: &'a Workspace,
+    pub terminal: &'a Terminal,
+}
+
+impl Page<'_> {
+    pub fn released(&self, done: &Released) -> (String, Value) {
+        let mut lines = vec![
+            self.line("Made", format_args!("{}  {}×{}", done.output.display(), done.width, done.height)),
+            self.from(),
+            self.line("Engine", self.recipe(&done.record)),
+            self.line("Differs", self.differs(&done.deviation)),
+            self.line(
+                "Marks",
+                format_args!("C2PA manifest, signed by {} ({})", self.signer(done), state(done)),
+            ),
+            self.line("", format_args!("invisible watermark {}, {:.1} dB", done.payload_id, done.psnr_db)),
+            self.line(
+                "Recorded",
+                format_args!("{} in {}", done.asset_id, self.workspace.catalog().display()),
+            ),
+            self.line("Check", format_args!("vidimus verify {}", done.output.display())),
+        ];
+        if self.terminal.verbose {
+            lines.push(self.line("Manifest", &done.manifest_label));
+            lines.push(self.line("Output", format_args!("sha256 {}", done.sha256)));
+            lines.push(self.timings(&done.timings));
+        }
+        let mut document =
+            self.document("released", Some(&done.record), Some(&done.deviation), &done.timings);
+        document["output"] = done.output.to_string_lossy().into();
+        document["sha256"] = json!(done.sha256);
+        document["asset"] = json!(done.asset_id);
+        document["run"] = json!(done.run_id);
+        document["watermark"] = json!({ "payload_id": done.payload_id, "psnr_db": done.psnr_db });
+        document["manifest"] =
+            json!({ "label": done.manifest_label, "state": done.manifest_state, "signer": done.signer });
+        (lines.join("\n"), document)
+    }
+
+    pub fn trial(&self, trial: &Trial) -> (String, Value) {
+        let mut lines = vec![
+            self.line("Dry run", "the policy would release it; nothing was marked, recorded or written"),
+            self.from(),
+            self.line("Engine", self.recipe(&trial.record)),
+            self.line("Differs", self.differs(&trial.deviation)),
+        ];
+        if self.terminal.verbose {
+            lines.push(self.timings(&trial.timings));
+        }
+        let mut document =
+            self.document("released", Some(&trial.record), Some(&trial.deviation), &trial.timings);
+        document["dry_run"] = true.into();
+        (lines.join("\n"), document)
+    }
+
+    pub fn refused(&self, refused: &Refused) -> (String, Value) {
+        let mut lines = vec![self.line("Refused", paint(BAD, &refused.refusal)), self.from()];
+        if let Some(record) = &refused.record {
+            lines.push(self.line("Engine", self.recipe(record)));
+        }
+        if let Some(deviation) = &refused.deviation {
+            lines.push(self.line("Differs", self.differs(deviation)));
+        }
+        let when = if refused.record.is_some() { "after" } else { "before" };
+        let kept = match &refused.quarantine {
+            Some(path) => format!("the draft is in {}", path.display()),
+            None => "no picture was kept".to_owned(),
+        };
+        let logged =
+            if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
+        lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
+        if self.terminal.verbose {
+            lines.push(self.timings(&refused.timings));
+        }
+        let mut document =
+            self.document("refused", refused.record.as_ref(), refused.deviation.as_ref(), &refused.timings);
+        document["reasons"] = refused.refusal.reasons.iter().map(ToString::to_string).collect();
+        document["run"] = json!(refused.run_id);
+        document["quarantine"] = json!(refused.quarantine.as_ref().map(|path| path.to_string_lossy()));
+        if !refused.logged {
+            document["dry_run"] = true.into();
+        }
+        (lines.join("\n"), document)
+    }
+
+    fn line(&self, name: &str, text: impl std::fmt::Display) -> String {
+        format!("{} {text}", paint(BOLD, format_args!("{name:<9}")))
+    }
+
+    fn from(&self) -> String {
+        let digest = if self.terminal.verbose {
+            self.reference.sha256.to_string()
+        } else {
+            format!("{}…", self.reference.sha256.short(16))
+        };
+        self.line("From", format_args!("{}  sha256 {digest}", self.path.display()))
+    }
+
+    fn recipe(&self, record: &Record) -> String {
+        let mut text = format!("{}, strength {}, seed {}", record.engine.name, record.strength, record.seed);
+        if let Some(prompt) = record.prompt.as_ref().filter(|_| !record.prompt_used) {
+            text.push_str(&paint(
+                DIM,
+                format_args!("\n          (it cannot read prompts: {prompt:?} is recorded, not used)"),
+            ));
+        }
+        text
+    }
+
+    fn differs(&self, deviation: &Deviation) -> String {
+        let limits = self.policy.limits();
+        let style = if deviation.deviation >= limits.min_deviation { GOOD } else { BAD };
+        format!(
+            "{} from its reference, at least {:.2} required (policy {}); arrangement {:.2}",
+            paint(style, format_args!("{:.2}", deviation.deviation)),
+            limits.min_deviation,
+            self.policy.name(),
+            deviation.composition,
+        )
+    }
+
+    fn signer(&self, done: &Released) -> String {
+        let name = done.signer.as_ref().and_then(|signer| signer.common_name.clone());
+        name.unwrap_or_else(|| "an unnamed certificate".to_owned())
+    }
+
+    fn timings(&self, t: &Timings) -> String {
+        let text = format!(
+            "{:.0} ms: generate {:.0}, measure {:.0}, embed {:.0}, sign {:.0}, record {:.0}, publish {:.0}",
+            t.total(),
+            t.generate,
+            t.measure,
+            t.embed,
+            t.sign,
+            t.record,
+            t.publish
+        );
+        self.line("Took", text)
+    }
+
+    fn document(
+        &self,
+        outcome: &str,
+        record: Option<&Record>,
+        deviation: Option<&Deviation>,
+        timings: &Timings,
+    ) -> Value {
+        json!({
+            "schema": 1,
+            "outcome": outcome,
+            "output": null,
+            "sha256": null,
+            "reference": { "path": self.path.to_string_lossy(), "sha256": self.reference.sha256 },
+            "engine": record.map(|r| json!({ "name": r.engine.name, "version": r.engine.version })),
+            "strength": record.map(|r| r.strength),
+            "seed": record.map(|r| r.seed),
+            "prompt": record.and_then(|r| r.prompt.as_ref()),
+            "prompt_used": record.map(|r| r.prompt_used),
+            "noise_level": record.map(|r| r.noise_level),
+            "steps": record.map(|r| r.steps),
+            "largest_copy": record.and_then(|r| r.largest_copy),
+            "deviation": deviation,
+            "policy": {
+                "name": self.policy.name(),
+                "digest": self.policy.digest(),
+                "limits": self.policy.limits(),
+            },
+            "reasons": [],
+            "watermark": null,
+            "manifest": null,
+            "timings_ms": timings,
+        })
+    }
+}
+
+fn state(done: &Released) -> &'static str {
+    match done.manifest_state {
+        State::Trusted => "trusted here",
+        State::Valid => "valid; its root is not among the anchors here",
+        State::Invalid => "invalid",
+    }
+}

@@ -1,0 +1,46 @@
+//! Where the outputs of one command go.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::Vary;
+use crate::cli::error::Failure;
+use crate::quantity::Seed;
+use crate::raster::Format;
+
+/// Where outputs go, decided once for all of them.
+pub struct Target {
+    pub format: Format,
+    /// The one output file, or `None` for files in `folder`.
+    file: Option<PathBuf>,
+    folder: PathBuf,
+}
+
+impl Target {
+    pub fn choose(args: &Vary) -> Result<Self, Failure> {
+        let extension = args.out.extension().and_then(|e| e.to_str());
+        let named: Option<Format> = extension.and_then(|e| e.parse().ok()).filter(|_| !args.out.is_dir());
+        let Some(by_name) = named else {
+            let format = args.format.unwrap_or(Format::Png);
+            return Ok(Target { format, file: None, folder: args.out.clone() });
+        };
+        if args.references.len() > 1 || args.count > 1 {
+            return Err(Failure::at(args.out.display(), "one file cannot hold several variations")
+                .advise("name a directory with --out"));
+        }
+        if args.format.is_some_and(|format| format != by_name) {
+            return Err(Failure::at(args.out.display(), "its extension and --format disagree")
+                .advise("leave one of them out"));
+        }
+        Ok(Target { format: by_name, file: Some(args.out.clone()), folder: PathBuf::new() })
+    }
+
+    /// `NAME-s070-SEED.png` in the folder, unless one file was named.
+    pub fn path(&self, reference: &Path, strength: f64, seed: Seed) -> PathBuf {
+        if let Some(file) = &self.file {
+            return file.clone();
+        }
+        let mut name = reference.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-s{:03.0}-{seed}.{}", strength * 100.0, self.format.extension()));
+        self.folder.join(name)
+    }
+}
