@@ -42,7 +42,8 @@ impl Catalog {
     /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
     pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
         let sql = format!(
-            "SELECT {ASSET} FROM asset WHERE lower(hex(sha256)) LIKE lower(?) || '%' ORDER BY id LIMIT ?"
+            "SELECT {ASSET} FROM asset WHERE substr(lower(hex(sha256)), 1, length(?1)) = lower(?1) \
+             ORDER BY id LIMIT ?2"
         );
         self.many(&sql, params![digits, limit], asset)
     }
@@ -95,7 +96,9 @@ impl Catalog {
 
     /// The manifest store that an output was released with.
     pub fn manifest_store(&self, output: &str) -> Result<Option<Vec<u8>>, CatalogError> {
-        self.one("SELECT bytes FROM manifest_store WHERE output = ?", [output], |row| row.get(0))
+        let sql = "SELECT s.bytes FROM mark k JOIN manifest_store s ON s.label = k.value AND s.output = k.output \
+                   WHERE k.output = ? AND k.kind = 'manifest'";
+        self.one(sql, [output], |row| row.get(0))
     }
 
     /// The runs that `asset` was made by.

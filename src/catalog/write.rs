@@ -9,6 +9,7 @@ use super::log::{self, Pen};
 use super::model::{
     AssetEntry, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
 };
+use super::seal::seal;
 use super::{Catalog, CatalogError, refusal_or};
 
 impl Catalog {
@@ -43,6 +44,7 @@ impl Catalog {
                 "composition": units(entry.measurement.deviation.composition),
                 "manifest": entry.marks.manifest_label,
                 "watermark": entry.marks.payload_id,
+                "rows": seal(db, &entry.run.id)?,
             });
             let seq = log::append(db, &text(entry.at), "release", &body, pen)?;
             db.execute(
@@ -81,6 +83,7 @@ impl Catalog {
                 "strength": entry.run.strength,
                 "deviation": entry.measurement.as_ref().map(|figures| units(figures.deviation.deviation)),
                 "reasons": entry.reasons,
+                "rows": seal(db, &entry.run.id)?,
             });
             log::append(db, &text(entry.at), "refusal", &body, pen)
         })
@@ -159,9 +162,22 @@ fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>)
 }
 
 fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
+    // The same digest with other limits is not known: the INSERT is tried, and the schema refuses it.
     let known: bool = db.query_row(
-        "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ?)",
-        [entry.digest.as_bytes()],
+        "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ? AND text = ? AND strength_min = ? AND strength_max = ? \
+         AND min_deviation = ? AND min_composition = ? AND require_manifest = ? AND require_watermark = ? \
+         AND min_psnr_db = ?)",
+        params![
+            entry.digest.as_bytes(),
+            entry.text,
+            entry.strength_min,
+            entry.strength_max,
+            limit(entry.min_deviation),
+            limit(entry.min_composition),
+            entry.require_manifest,
+            entry.require_watermark,
+            entry.min_psnr_db
+        ],
         |row| row.get(0),
     )?;
     if known {
@@ -269,14 +285,15 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
     Ok(())
 }
 
-/// In units of 0.0001. Measured values come in whole units already.
-fn units(value: f64) -> i64 {
-    (value * 10_000.0).round() as i64
+/// In units of 0.0001. Measured values come in whole units already. NaN is NULL, which the schema refuses:
+/// as a number it would be 0, and a part that was not measured would count as far away.
+fn units(value: f64) -> Option<i64> {
+    (!value.is_nan()).then(|| (value * 10_000.0).round() as i64)
 }
 
-/// A limit in units of 0.0001, rounded so that it never gets looser.
-fn limit(value: f64) -> i64 {
-    (value * 10_000.0 - 1e-6).ceil() as i64
+/// A limit in units of 0.0001, rounded so that it never gets looser; NaN is NULL here too.
+pub(super) fn limit(value: f64) -> Option<i64> {
+    (!value.is_nan()).then(|| (value * 10_000.0 - 1e-6).ceil() as i64)
 }
 
 pub(super) fn text(moment: OffsetDateTime) -> String {
