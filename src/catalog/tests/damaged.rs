@@ -123,12 +123,15 @@ fn an_empty_file_becomes_a_catalog_when_written_and_is_none_when_read() {
 #[test]
 fn truncated_and_overwritten_files_are_errors_or_findings() {
     let Desk { _dir, path, catalog } = Desk::busy();
+    let rows = dump(&catalog.db);
     drop(catalog);
     let whole = fs::read(&path).expect("there");
     let page = 4096;
     let damaged = path.with_file_name("damaged.db");
-    let cut =
-        (0..whole.len()).step_by(page).chain([1, 50, 100, whole.len() - 1]).map(|at| whole[..at].to_vec());
+    let cut = (0..whole.len())
+        .step_by(page)
+        .chain([1, 50, 100, whole.len() - page / 2])
+        .map(|at| whole[..at].to_vec());
     let garbled = (0..whole.len() / page).map(|number| {
         let mut bytes = whole.clone();
         bytes[number * page + 100..(number + 1) * page].fill(0xA5);
@@ -140,7 +143,14 @@ fn truncated_and_overwritten_files_are_errors_or_findings() {
             let _ = (catalog.assets(), catalog.events(), catalog.made_from(&id(11)), catalog.facts(&id(12)));
             catalog.check(&holds)
         });
-        assert!(found.as_ref().map_or(true, |findings| !findings.is_empty()), "{number} of {}: {found:?}", whole.len() / page);
+        if found.as_ref().is_ok_and(Vec::is_empty) {
+            // What was lost then was the unused end of a page.
+            assert_eq!(
+                dump(&Connection::open(&damaged).expect("there")),
+                rows,
+                "case {number} goes unnoticed"
+            );
+        }
         // Opening it for writing may fail or not; it has to come back.
         let _ = Catalog::open(&damaged).and_then(|mut catalog| record(&mut catalog, &release(7)));
         for suffix in ["-wal", "-shm", "-journal"] {
