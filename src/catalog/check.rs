@@ -146,6 +146,8 @@ impl Catalog {
         signed: &dyn Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
     ) -> Result<Vec<Finding>, CatalogError> {
         let mut findings = Vec::new();
+        // One moment for all parts: a release that is recorded meanwhile is in all of them or in none.
+        let _snapshot = self.db.unchecked_transaction().map_err(sqlite(&self.path(), "read"))?;
         let parts: [(&str, &Part<'_>); 6] = [
             ("schema", &|findings| self.check_schema(findings)),
             ("integrity", &|findings| self.check_integrity(findings)),
@@ -273,6 +275,7 @@ impl Catalog {
             .map(|event| (event.seq, event.kind, serde_json::from_str(&event.body).unwrap_or_default()))
             .collect();
         let mut told = BTreeSet::new();
+        let mut pictures = BTreeSet::new();
         for (seq, kind, body) in &logged {
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let run = text("run");
@@ -302,6 +305,11 @@ impl Catalog {
                 fault("tells of a run that the catalog does not have");
                 continue;
             };
+            let reference_is_new = pictures.insert(text("reference"));
+            pictures.insert(text("output"));
+            if body["reference_is_new"].as_bool() != Some(reference_is_new) {
+                fault("found its reference on record before the log told of it");
+            }
             if !first {
                 fault("tells of a run that an earlier entry tells of");
             }

@@ -7,6 +7,7 @@ mod gate;
 mod lookups;
 mod once;
 mod opening;
+mod planted;
 mod shell;
 
 use std::path::{Path, PathBuf};
