@@ -247,8 +247,8 @@ CREATE TRIGGER release_gate BEFORE INSERT ON release BEGIN
   SELECT RAISE(ABORT, 'release refused: the run did not make this output')
     WHERE NOT EXISTS (SELECT 1 FROM derivation WHERE run = NEW.run AND output = NEW.output);
   SELECT RAISE(ABORT, 'release refused: the run has a reference that was not measured')
-    WHERE EXISTS (SELECT 1 FROM derivation WHERE run = NEW.run AND (output IS NOT NEW.output
-      OR reference IS NOT (SELECT a.id FROM measurement m JOIN asset a ON a.id = m.reference WHERE m.run = NEW.run)));
+    WHERE EXISTS (SELECT 1 FROM derivation WHERE run = NEW.run
+      AND reference IS NOT (SELECT a.id FROM measurement m JOIN asset a ON a.id = m.reference WHERE m.run = NEW.run));
   SELECT RAISE(ABORT, 'release refused: not the output''s bytes')
     WHERE NEW.sha256 IS NOT (SELECT sha256 FROM asset WHERE id = NEW.output AND role = 'output');
   SELECT RAISE(ABORT, 'release refused: the manifest is missing')

@@ -6,6 +6,7 @@ mod check;
 mod log;
 mod model;
 mod read;
+mod rules;
 mod schema;
 mod seal;
 #[cfg(test)]
@@ -82,7 +83,9 @@ impl Catalog {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags).map_err(fail("open"))?;
         if let Err(error) = readable(&db) {
-            if error.sqlite_error_code() != Some(ErrorCode::CannotOpen) || log_was_there {
+            let closed =
+                matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
+            if !closed || log_was_there {
                 return Err(fail("open")(error));
             }
             // A folder that takes no new files, and no writer at work: the file alone is the whole catalog.

@@ -85,6 +85,17 @@ fn a_file_in_a_folder_that_takes_no_files_is_read_as_it_is() {
 }
 
 #[test]
+fn where_nothing_can_be_written_beside_it_the_file_is_read_alone() {
+    let Desk { _dir, path, catalog } = Desk::busy();
+    drop(catalog);
+    // Stands for a folder without write permission, which would not stop root.
+    fs::create_dir(super::super::beside(&path, "-shm")).expect("writable");
+    read_all(&Catalog::open_read_only(&path).expect("it is whole"));
+    fs::write(super::super::beside(&path, "-wal"), [0; 64]).expect("writable");
+    assert!(Catalog::open_read_only(&path).is_err(), "with a log beside it the file is not all there is");
+}
+
+#[test]
 fn a_catalog_that_is_not_there_is_missing_and_is_not_made() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("catalog.db");

@@ -29,6 +29,8 @@ fn strict_client(path: &std::path::Path) -> Connection {
     db
 }
 
+type Change = fn(&mut Forgery);
+
 fn changed(change: impl FnOnce(&mut Forgery)) -> Forgery {
     let mut forgery = Forgery::new(1);
     change(&mut forgery);
@@ -110,7 +112,6 @@ fn every_missing_part_is_named() {
 
 #[test]
 fn every_untruth_is_named() {
-    type Change = fn(&mut Forgery);
     let cases: [(Change, &str); 21] = [
         (|f| f.verdict = "refused", "release refused: no clearing decision"),
         (|f| f.decided = Digest::of("another"), "decision refused: other pixels were measured"),
@@ -163,7 +164,7 @@ fn answer_without_checks(forgery: &Forgery) -> Option<String> {
 
 #[test]
 fn the_gate_compares_the_numbers_even_if_the_decision_came_in_by_another_way() {
-    let cases: [(fn(&mut Forgery), &str); 4] = [
+    let cases: [(Change, &str); 4] = [
         (|f| f.detail = 5001, "release refused: the measurement is below the policy's limits"),
         (|f| f.composition = 1999, "release refused: the measurement is below the policy's limits"),
         (|f| f.strength = 0.39, "release refused: the measurement is below the policy's limits"),
@@ -200,6 +201,10 @@ fn nothing_is_added_to_what_is_decided_and_released() {
             "mark",
         ),
         (
+            "INSERT INTO decision SELECT 'no run at all', digest, 'refused', NULL, '[]' FROM policy",
+            "decision refused: the run was made from nothing on record",
+        ),
+        (
             "INSERT INTO manifest_store SELECT 'new', output, x'00' FROM release",
             "manifest store refused: it is not that of a mark",
         ),
@@ -217,6 +222,36 @@ fn nothing_is_added_to_what_is_decided_and_released() {
         assert!(refused.starts_with(words), "{sql}: {refused}");
         assert_eq!(dump(&db), before);
     }
+}
+
+#[test]
+fn a_run_releases_its_own_output_and_no_other() {
+    let desk = Desk::new();
+    let mut db = stranger(&desk.path);
+    for (number, skip) in [(1, vec!["release"]), (2, vec!["release", "policy"])] {
+        Forgery { skip, ..Forgery::new(number) }.write(&mut db).expect("everything but the release");
+    }
+    let release = |output, run| {
+        let sql = "INSERT INTO release SELECT ?1, ?2, sha256, 1 FROM asset WHERE id = ?1";
+        db.execute(sql, [id(output), id(run)]).map_err(|error| error.to_string())
+    };
+    assert_eq!(release(12, 20), Err("release refused: the run did not make this output".into()));
+    assert_eq!(release(22, 20), Err("release refused: it is not in the log".into()), "entry 1 is of run 10");
+    assert_eq!(release(12, 10), Ok(1));
+}
+
+#[test]
+fn what_was_released_without_marks_gets_none_later() {
+    let desk = Desk::new();
+    let mut db = stranger(&desk.path);
+    let bare = changed(|f| {
+        f.required = false;
+        f.skip = vec!["manifest", "store", "watermark"];
+    });
+    bare.write(&mut db).expect("its policy asks for none");
+    let sql = "INSERT INTO mark SELECT output, 'watermark', 'w', 'new', 5, 5, 60.0 FROM release";
+    let refused = db.execute(sql, []).expect_err("too late").to_string();
+    assert_eq!(refused, "mark refused: the output is released already");
 }
 
 #[test]
