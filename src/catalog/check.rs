@@ -1,14 +1,21 @@
 //! Audit of the catalog itself: what the triggers promise is computed once more from the rows, for whoever
 //! can write the file can drop a trigger first.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Error, ErrorCode};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::log;
 use super::read::blob;
+use super::rules::RULES;
 use super::schema;
+use super::seal::seal;
+use super::write::limit;
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
+use crate::policy::Policy;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -27,75 +34,53 @@ impl Finding {
     }
 }
 
-/// Rules that hold for every row, as queries for the rows that break them: area, fault, query.
-const RULES: [(&str, &str, &str); 9] = [
-    (
-        "release",
-        "has no clearing decision",
-        "SELECT output FROM release l WHERE NOT EXISTS \
-         (SELECT 1 FROM decision WHERE run = l.run AND verdict = 'cleared')",
-    ),
-    (
-        "release",
-        "its measurement is below the limits of its policy, or is of other pixels",
-        "SELECT output FROM release l WHERE NOT EXISTS (SELECT 1 FROM decision d \
-         JOIN policy p ON p.digest = d.policy JOIN measurement m ON m.run = d.run AND m.draft_sha256 = d.draft_sha256 \
-         JOIN run r ON r.id = d.run WHERE d.run = l.run AND m.deviation >= p.min_deviation \
-         AND m.composition >= p.min_composition AND r.strength BETWEEN p.strength_min AND p.strength_max)",
-    ),
-    (
-        "release",
-        "its run made another output",
-        "SELECT output FROM release l WHERE NOT EXISTS \
-         (SELECT 1 FROM derivation WHERE run = l.run AND output = l.output)",
-    ),
-    (
-        "release",
-        "its digest is not that of the output",
-        "SELECT output FROM release l WHERE sha256 IS NOT (SELECT sha256 FROM asset WHERE id = l.output)",
-    ),
-    (
-        "release",
-        "a mark that its policy requires is missing",
-        "SELECT output FROM release l JOIN decision d ON d.run = l.run JOIN policy p ON p.digest = d.policy \
-         WHERE (p.require_manifest AND NOT EXISTS (SELECT 1 FROM mark k JOIN manifest_store s ON s.label = k.value \
-           WHERE k.output = l.output AND k.kind = 'manifest')) \
-         OR (p.require_watermark AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'watermark'))",
-    ),
-    (
-        "asset",
-        "is an output that was never released",
-        "SELECT id FROM asset a WHERE role = 'output' AND NOT EXISTS (SELECT 1 FROM release WHERE output = a.id)",
-    ),
-    (
-        "policy",
-        "its limits are below what any policy may ask",
-        "SELECT name FROM policy WHERE min_deviation < 3000 OR strength_min < 0 OR strength_max > 1",
-    ),
-    (
-        "measurement",
-        "its deviation is not that of its parts",
-        "SELECT run FROM measurement WHERE deviation IS NOT 10000 - max(detail, copied)",
-    ),
-    (
-        "run",
-        "led to no decision",
-        "SELECT id FROM run r WHERE NOT EXISTS (SELECT 1 FROM decision WHERE run = r.id)",
-    ),
-];
+/// Whether a signature holds: public key, message, signature.
+type Verifies<'a> = dyn Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool + 'a;
+
+/// A part of the check.
+type Part<'a> = dyn Fn(&mut Vec<Finding>) -> Result<(), CatalogError> + 'a;
 
 impl Catalog {
-    /// Everything that is wrong with schema, rows and log. `signed` checks an entry's signature:
-    /// public key, message, signature.
-    pub fn check(
-        &self,
-        signed: &dyn Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
-    ) -> Result<Vec<Finding>, CatalogError> {
+    /// Everything that is wrong with schema, rows and log. `signed` checks an entry's signature.
+    /// What is too damaged to be read is a finding too.
+    pub fn check(&self, signed: &Verifies<'_>) -> Result<Vec<Finding>, CatalogError> {
         let mut findings = Vec::new();
-        let fail = sqlite(&self.path(), "read");
-        if let Some(what) = schema::drift(&self.db).map_err(&fail)? {
+        // One moment for all parts: a release that is recorded meanwhile is in all of them or in none.
+        let _snapshot = self.db.unchecked_transaction().map_err(sqlite(&self.path(), "read"))?;
+        let parts: [(&str, &Part<'_>); 6] = [
+            ("schema", &|findings| self.check_schema(findings)),
+            ("integrity", &|findings| self.check_integrity(findings)),
+            ("rows", &|findings| self.check_rules(findings)),
+            ("policies", &|findings| self.check_policies(findings)),
+            ("log", &|findings| self.check_log(signed, findings)),
+            ("log against rows", &|findings| self.check_log_against_rows(findings)),
+        ];
+        for (name, part) in parts {
+            if let Err(error) = part(&mut findings) {
+                // Tables that are missing are a finding already; what they held cannot be asked for.
+                let drifted = findings.iter().any(|finding| finding.area == "schema");
+                match damage(&error) {
+                    Some(what) => findings.push(Finding::new("database", name, what)),
+                    None if drifted => {
+                        findings.push(Finding::new("database", name, "cannot be checked under this schema"));
+                    }
+                    None => return Err(error),
+                }
+            }
+        }
+        findings.sort();
+        findings.dedup();
+        Ok(findings)
+    }
+
+    fn check_schema(&self, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
+        if let Some(what) = schema::drift(&self.db).map_err(sqlite(&self.path(), "read"))? {
             findings.push(Finding::new("schema", what, "differs from what this program makes"));
         }
+        Ok(())
+    }
+
+    fn check_integrity(&self, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
         for line in self.many("PRAGMA integrity_check(20)", [], |row| row.get::<_, String>(0))? {
             if line != "ok" {
                 findings.push(Finding::new("database", "integrity", line));
@@ -105,32 +90,56 @@ impl Catalog {
         findings.extend(
             broken.into_iter().map(|table| Finding::new("database", table, "a row points at nothing")),
         );
+        Ok(())
+    }
+
+    fn check_rules(&self, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
         for (area, fault, sql) in RULES {
             let subjects = self.many(sql, [], |row| row.get::<_, String>(0))?;
             findings.extend(subjects.into_iter().map(|subject| Finding::new(area, subject, fault)));
         }
-        self.check_policies(&mut findings)?;
-        self.check_log(signed, &mut findings)?;
-        self.check_log_against_rows(&mut findings)?;
-        findings.sort();
-        findings.dedup();
-        Ok(findings)
+        Ok(())
     }
 
+    /// The text is the one that the digest is of, and the limits are those of the text.
     fn check_policies(&self, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
-        for (digest, name, text) in self.policies()? {
+        let sql = "SELECT digest, name, text, strength_min, strength_max, min_deviation, min_composition, \
+                   require_manifest, require_watermark, min_psnr_db FROM policy";
+        let rows = self.many(sql, [], |row| {
+            let limits: (f64, f64, i64, i64, bool, bool, f64) =
+                (row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?);
+            Ok((
+                Digest::from_bytes(blob(row, 0)?),
+                row.get::<_, String>(1)?,
+                row.get::<_, String>(2)?,
+                limits,
+            ))
+        })?;
+        for (digest, name, text, limits) in rows {
             if Digest::of(&text) != digest {
-                findings.push(Finding::new("policy", name, "its text is not the one that decided"));
+                findings.push(Finding::new("policy", &name, "its text is not the one that decided"));
+            }
+            let stated = Policy::parse(&text).ok().and_then(|policy| {
+                let l = policy.limits();
+                let figures = (
+                    l.strength_min.value(),
+                    l.strength_max.value(),
+                    limit(l.min_deviation)?,
+                    limit(l.min_composition)?,
+                    l.require_manifest,
+                    l.require_watermark,
+                    l.min_psnr_db,
+                );
+                Some((policy.name().to_owned(), figures))
+            });
+            if stated != Some((name.clone(), limits)) {
+                findings.push(Finding::new("policy", name, "its limits are not those of its text"));
             }
         }
         Ok(())
     }
 
-    fn check_log(
-        &self,
-        signed: &dyn Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
-        findings: &mut Vec<Finding>,
-    ) -> Result<(), CatalogError> {
+    fn check_log(&self, signed: &Verifies<'_>, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
         let mut expected_seq = 1;
         let mut prev = Digest::from_bytes([0; 32]);
         for event in self.events()? {
@@ -147,7 +156,7 @@ impl Catalog {
             if !signed(&event.signer, event.hash.as_bytes(), &event.signature) {
                 fault("its signature does not hold, or is by a key that never signed here");
             }
-            expected_seq = event.seq + 1;
+            expected_seq = event.seq.saturating_add(1);
             prev = event.hash;
         }
         Ok(())
@@ -160,12 +169,17 @@ impl Catalog {
             .into_iter()
             .map(|event| (event.seq, event.kind, serde_json::from_str(&event.body).unwrap_or_default()))
             .collect();
+        let mut told = BTreeSet::new();
+        let mut pictures = BTreeSet::new();
         for (seq, kind, body) in &logged {
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let run = text("run");
+            let sealed = seal(&self.db, &run).map_err(sqlite(&self.path(), "read"))?;
+            let first = told.insert(run.clone());
             let row = self.one(
-                "SELECT r.strength, m.deviation, m.composition, d.policy, d.verdict, a.sha256, l.event FROM run r \
-                 JOIN derivation v ON v.run = r.id JOIN asset a ON a.id = v.reference \
+                "SELECT r.strength, m.deviation, m.composition, lower(hex(d.policy)), d.verdict, \
+                 lower(hex(a.sha256)), l.event FROM run r \
+                 LEFT JOIN derivation v ON v.run = r.id LEFT JOIN asset a ON a.id = v.reference \
                  LEFT JOIN measurement m ON m.run = r.id LEFT JOIN decision d ON d.run = r.id \
                  LEFT JOIN release l ON l.run = r.id WHERE r.id = ?",
                 [&run],
@@ -174,9 +188,9 @@ impl Catalog {
                         row.get::<_, f64>(0)?,
                         row.get::<_, Option<i64>>(1)?,
                         row.get::<_, Option<i64>>(2)?,
-                        blob::<32>(row, 3)?,
+                        row.get::<_, String>(3)?,
                         row.get::<_, Option<String>>(4)?,
-                        blob::<32>(row, 5)?,
+                        row.get::<_, String>(5)?,
                         row.get::<_, Option<i64>>(6)?,
                     ))
                 },
@@ -186,11 +200,24 @@ impl Catalog {
                 fault("tells of a run that the catalog does not have");
                 continue;
             };
-            let same = body["strength"].as_f64() == Some(strength)
-                && body["deviation"].as_i64() == deviation
-                && (kind == "refusal" || body["composition"].as_i64() == composition)
-                && text("policy") == Digest::from_bytes(policy).to_string()
-                && text("reference_sha256") == Digest::from_bytes(reference).to_string();
+            let reference_is_new = pictures.insert(text("reference"));
+            pictures.insert(text("output"));
+            if body["reference_is_new"].as_bool() != Some(reference_is_new) {
+                fault("found its reference on record before the log told of it");
+            }
+            if !first {
+                fault("tells of a run that an earlier entry tells of");
+            }
+            if text("rows") != sealed.to_string() {
+                fault("was written over other rows than the catalog has now");
+            }
+            // A JSON number comes back within a unit in the last place; the rows' digest is exact.
+            let same =
+                body["strength"].as_f64().is_some_and(|logged| (logged - strength).abs() <= f64::EPSILON)
+                    && body["deviation"].as_i64() == deviation
+                    && (kind == "refusal" || body["composition"].as_i64() == composition)
+                    && text("policy") == policy
+                    && text("reference_sha256") == reference;
             if !same {
                 fault("says other things of its run than the catalog does");
             }
@@ -202,14 +229,21 @@ impl Catalog {
                 self.check_marks(*seq, body, findings)?;
             }
         }
+        for run in self.many("SELECT id FROM run", [], |row| row.get::<_, String>(0))? {
+            if !told.contains(&run) {
+                findings.push(Finding::new("run", run, "the log does not tell of it"));
+            }
+        }
+        let entries: BTreeMap<u64, &str> = logged
+            .iter()
+            .filter(|(_, kind, _)| kind == "release")
+            .filter_map(|(seq, _, body)| Some((*seq, body["output"].as_str()?)))
+            .collect();
         let releases = self.many("SELECT output, event FROM release", [], |row| {
             Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)? as u64))
         })?;
         for (output, seq) in releases {
-            if !logged
-                .iter()
-                .any(|(s, kind, body)| *s == seq && kind == "release" && body["output"] == output.as_str())
-            {
+            if entries.get(&seq) != Some(&output.as_str()) {
                 findings.push(Finding::new("release", output, "the log does not tell of it"));
             }
         }
@@ -236,4 +270,17 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// What is wrong with the file or a row of it, if that is why it could not be read.
+fn damage(error: &CatalogError) -> Option<String> {
+    let CatalogError::Sqlite { source, .. } = error else { return None };
+    let damaged = match source {
+        Error::InvalidColumnType(..)
+        | Error::FromSqlConversionFailure(..)
+        | Error::IntegralValueOutOfRange(..)
+        | Error::Utf8Error(..) => true,
+        other => other.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt),
+    };
+    damaged.then(|| source.to_string())
 }

@@ -6,7 +6,11 @@ mod check;
 mod log;
 mod model;
 mod read;
+mod rules;
 mod schema;
+mod seal;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use check::Finding;
@@ -16,11 +20,13 @@ pub use model::{
     Role, RunEntry,
 };
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::digest::Digest;
 
@@ -46,8 +52,6 @@ pub enum CatalogError {
     Refused { reason: String },
     #[error("{}: cannot {action} the catalog: {source}", path.display())]
     Sqlite { path: PathBuf, action: &'static str, source: rusqlite::Error },
-    #[error("catalog row of {table} is damaged: {what}")]
-    Damaged { table: &'static str, what: String },
 }
 
 impl Catalog {
@@ -60,10 +64,10 @@ impl Catalog {
         let mut db = Connection::open(path).map_err(fail("open"))?;
         prepare(&db).map_err(fail("open"))?;
         schema::migrate(&mut db, path)?;
-        db.pragma_update(None, "journal_mode", "WAL").map_err(fail("open"))?;
         if let Some(what) = schema::drift(&db).map_err(fail("read"))? {
             return Err(CatalogError::SchemaChanged { path: path.to_owned(), what });
         }
+        write_ahead(&db).map_err(fail("open"))?;
         Ok(Catalog { db })
     }
 
@@ -72,12 +76,73 @@ impl Catalog {
         if !path.exists() {
             return Err(CatalogError::Missing { path: path.to_owned() });
         }
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags).map_err(sqlite(path, "open"))?;
-        prepare(&db).map_err(sqlite(path, "open"))?;
+        let fail = |action| sqlite(path, action);
+        // A connection that may not write cannot tidy up either: it would leave an empty log of WAL and its
+        // index behind. This one may, and is told to change nothing.
+        let log_was_there = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(path, flags).map_err(fail("open"))?;
+        if let Err(error) = readable(&db) {
+            let closed =
+                matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly));
+            if !closed || log_was_there {
+                return Err(fail("open")(error));
+            }
+            // A folder that takes no new files, and no writer at work: the file alone is the whole catalog.
+            db = immutable(path).map_err(fail("open"))?;
+        }
+        prepare(&db).map_err(fail("open"))?;
+        db.pragma_update(None, "query_only", true).map_err(fail("open"))?;
+        // What a writer left in its log stays there: it is for the next writer to bring over.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_was_there).map_err(fail("open"))?;
         schema::refuse_newer(&db, path)?;
         Ok(Catalog { db })
     }
+}
+
+/// Turns to write-ahead logging. SQLite does not wait for other connections here, so we do.
+fn write_ahead(db: &Connection) -> rusqlite::Result<()> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut left = BUSY_TIMEOUT.as_millis() / PAUSE.as_millis();
+    loop {
+        match db.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if left > 0 && error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                left -= 1;
+                std::thread::sleep(PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether the file can be read, in the folder where it is.
+fn readable(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+/// Opens `path` as a file that nobody changes meanwhile: no locks, no files beside it.
+fn immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let mut uri = String::from("file:");
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                uri.push(char::from(*byte))
+            }
+            other => uri.push_str(&format!("%{other:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(uri, flags)
+}
+
+/// The file that SQLite keeps beside the database.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Settings of every connection, and the function that the log's trigger needs.
@@ -86,6 +151,7 @@ fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "recursive_triggers", true)?;
     db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "trusted_schema", false)?;
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     db.create_scalar_function("sha256", 1, flags, |context| {

@@ -10,6 +10,10 @@ use crate::digest::Digest;
 
 const ASSET: &str = "id, role, sha256, pixels_sha256, mime, width, height, title, copy_of, created";
 
+/// An output counts once it is released: any client can write an asset, and none can write a release without
+/// its decision and its entry in the log.
+const COUNTS: &str = "(role = 'reference' OR id IN (SELECT output FROM release))";
+
 const DERIVED: &str = "SELECT d.run, d.reference, d.output, d.generation, r.engine, r.strength, r.seed, m.deviation, \
      c.verdict, c.reasons FROM derivation d JOIN run r ON r.id = d.run JOIN decision c ON c.run = d.run \
      LEFT JOIN measurement m ON m.run = d.run";
@@ -20,13 +24,17 @@ impl Catalog {
     }
 
     pub fn by_sha256(&self, digest: &Digest) -> Result<Option<Asset>, CatalogError> {
-        self.one(&format!("SELECT {ASSET} FROM asset WHERE sha256 = ?"), [digest.as_bytes()], asset)
+        self.one(
+            &format!("SELECT {ASSET} FROM asset WHERE sha256 = ? AND {COUNTS}"),
+            [digest.as_bytes()],
+            asset,
+        )
     }
 
     /// The asset with these pixels; an output before a reference.
     pub fn by_pixels(&self, digest: &Digest) -> Result<Option<Asset>, CatalogError> {
         let sql = format!(
-            "SELECT {ASSET} FROM asset WHERE pixels_sha256 = ? ORDER BY role = 'reference', id LIMIT 1"
+            "SELECT {ASSET} FROM asset WHERE pixels_sha256 = ? AND {COUNTS} ORDER BY role = 'reference', id LIMIT 1"
         );
         self.one(&sql, [digest.as_bytes()], asset)
     }
@@ -34,7 +42,8 @@ impl Catalog {
     /// The output that was released with this watermark.
     pub fn by_watermark(&self, source_prefix: u64, nonce: u32) -> Result<Option<Asset>, CatalogError> {
         let sql = format!(
-            "SELECT {ASSET} FROM asset WHERE id = (SELECT output FROM mark WHERE source_prefix = ? AND nonce = ?)"
+            "SELECT {ASSET} FROM asset WHERE {COUNTS} \
+             AND id = (SELECT output FROM mark WHERE source_prefix = ? AND nonce = ?)"
         );
         self.one(&sql, params![source_prefix as i64, nonce], asset)
     }
@@ -42,7 +51,8 @@ impl Catalog {
     /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
     pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
         let sql = format!(
-            "SELECT {ASSET} FROM asset WHERE lower(hex(sha256)) LIKE lower(?) || '%' ORDER BY id LIMIT ?"
+            "SELECT {ASSET} FROM asset WHERE substr(lower(hex(sha256)), 1, length(?1)) = lower(?1) \
+             ORDER BY id LIMIT ?2"
         );
         self.many(&sql, params![digits, limit], asset)
     }
@@ -54,7 +64,8 @@ impl Catalog {
         variants: &[[u8; 32]],
         radius: u32,
     ) -> Result<Option<(Asset, u32)>, CatalogError> {
-        let sql = "SELECT id, fingerprint FROM asset WHERE role = 'output' AND fingerprint_quality >= 20";
+        let sql = "SELECT id, fingerprint FROM asset WHERE role = 'output' AND fingerprint_quality >= 20 \
+                   AND id IN (SELECT output FROM release)";
         let rows = self.many(sql, [], |row| Ok((row.get::<_, String>(0)?, blob::<32>(row, 1)?)))?;
         let distance = |found: &[u8; 32]| variants.iter().map(|variant| hamming(variant, found)).min();
         let nearest = rows
@@ -95,7 +106,9 @@ impl Catalog {
 
     /// The manifest store that an output was released with.
     pub fn manifest_store(&self, output: &str) -> Result<Option<Vec<u8>>, CatalogError> {
-        self.one("SELECT bytes FROM manifest_store WHERE output = ?", [output], |row| row.get(0))
+        let sql = "SELECT s.bytes FROM mark k JOIN manifest_store s ON s.label = k.value AND s.output = k.output \
+                   WHERE k.output = ? AND k.kind = 'manifest'";
+        self.one(sql, [output], |row| row.get(0))
     }
 
     /// The runs that `asset` was made by.
@@ -115,7 +128,11 @@ impl Catalog {
 
     /// Every released output.
     pub fn outputs(&self) -> Result<Vec<Asset>, CatalogError> {
-        self.many(&format!("SELECT {ASSET} FROM asset WHERE role = 'output' ORDER BY id"), [], asset)
+        self.many(
+            &format!("SELECT {ASSET} FROM asset WHERE role = 'output' AND {COUNTS} ORDER BY id"),
+            [],
+            asset,
+        )
     }
 
     /// Every asset.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::{CatalogError, prepare, sqlite};
 
@@ -13,9 +13,13 @@ const MIGRATIONS: [&str; 1] = [include_str!("../../catalog/migrations/0001_initi
 /// Applies what is missing, each migration whole or not at all.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), CatalogError> {
     refuse_newer(db, path)?;
+    refuse_foreign(db, path)?;
     for (index, sql) in MIGRATIONS.iter().enumerate() {
         let target = index as i64 + 1;
         let fail = || sqlite(path, "upgrade");
+        if version(db).map_err(fail())? >= target {
+            continue;
+        }
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail())?;
         // Read inside the transaction: another process may have been faster.
         if version(&transaction).map_err(fail())? < target {
@@ -34,6 +38,20 @@ pub(super) fn refuse_newer(db: &Connection, path: &Path) -> Result<(), CatalogEr
         return Err(CatalogError::TooNew { path: path.to_owned(), found, known });
     }
     Ok(())
+}
+
+/// A database without a version that holds something already is another program's.
+fn refuse_foreign(db: &Connection, path: &Path) -> Result<(), CatalogError> {
+    // One statement, one snapshot: another process may be making the catalog at this moment.
+    let sql =
+        "SELECT name FROM sqlite_schema WHERE (SELECT user_version FROM pragma_user_version) < 1 LIMIT 1";
+    match db.query_row(sql, [], |row| row.get::<_, String>(0)).optional().map_err(sqlite(path, "read"))? {
+        None => Ok(()),
+        Some(name) => Err(CatalogError::SchemaChanged {
+            path: path.to_owned(),
+            what: format!("{name} is there, and no version: this is no catalog"),
+        }),
+    }
 }
 
 fn version(db: &Connection) -> rusqlite::Result<i64> {
@@ -60,10 +78,11 @@ pub(super) fn drift(db: &Connection) -> rusqlite::Result<Option<String>> {
     Ok(found.keys().find(|name| !expected.contains_key(*name)).map(|name| format!("{name} was added")))
 }
 
-/// Kind and name of every object of the schema, with its text.
+/// Kind and name of every object of the schema, with its text. ANALYZE may leave its statistics.
 fn statements(db: &Connection) -> rusqlite::Result<BTreeMap<String, String>> {
     let mut query = db.prepare(
-        "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+        "SELECT type || ' ' || name, coalesce(sql, '') FROM sqlite_schema \
+         WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))",
     )?;
     query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }

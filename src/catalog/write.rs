@@ -9,6 +9,7 @@ use super::log::{self, Pen};
 use super::model::{
     AssetEntry, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
 };
+use super::seal::seal;
 use super::{Catalog, CatalogError, refusal_or};
 
 impl Catalog {
@@ -22,8 +23,8 @@ impl Catalog {
             policy(db, &entry.policy)?;
             run(db, &entry.run)?;
             asset(db, &entry.output, Role::Output, None)?;
-            derivation(db, &entry.run.id, &reference, Some(&entry.output.id))?;
-            measurement(db, &entry.run.id, &reference, &entry.measurement)?;
+            derivation(db, &entry.run.id, &reference.id, Some(&entry.output.id))?;
+            measurement(db, &entry.run.id, &reference.id, &entry.measurement)?;
             let policy_digest = entry.policy.digest.as_bytes();
             db.execute(
                 "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'cleared', ?, '[]')",
@@ -35,7 +36,8 @@ impl Catalog {
                 "run": entry.run.id,
                 "sha256": entry.output.sha256,
                 "pixels_sha256": entry.output.pixels_sha256,
-                "reference": reference,
+                "reference": reference.id,
+                "reference_is_new": reference.new,
                 "reference_sha256": entry.reference.sha256,
                 "policy": entry.policy.digest,
                 "strength": entry.run.strength,
@@ -43,6 +45,7 @@ impl Catalog {
                 "composition": units(entry.measurement.deviation.composition),
                 "manifest": entry.marks.manifest_label,
                 "watermark": entry.marks.payload_id,
+                "rows": seal(db, &entry.run.id)?,
             });
             let seq = log::append(db, &text(entry.at), "release", &body, pen)?;
             db.execute(
@@ -59,9 +62,9 @@ impl Catalog {
             let reference = reference(db, &entry.reference, entry.reference_payload)?;
             policy(db, &entry.policy)?;
             run(db, &entry.run)?;
-            derivation(db, &entry.run.id, &reference, None)?;
+            derivation(db, &entry.run.id, &reference.id, None)?;
             if let Some(figures) = &entry.measurement {
-                measurement(db, &entry.run.id, &reference, figures)?;
+                measurement(db, &entry.run.id, &reference.id, figures)?;
             }
             let draft = entry.measurement.as_ref().map(|figures| figures.draft_sha256);
             db.execute(
@@ -75,12 +78,14 @@ impl Catalog {
             )?;
             let body = json!({
                 "run": entry.run.id,
-                "reference": reference,
+                "reference": reference.id,
+                "reference_is_new": reference.new,
                 "reference_sha256": entry.reference.sha256,
                 "policy": entry.policy.digest,
                 "strength": entry.run.strength,
                 "deviation": entry.measurement.as_ref().map(|figures| units(figures.deviation.deviation)),
                 "reasons": entry.reasons,
+                "rows": seal(db, &entry.run.id)?,
             });
             log::append(db, &text(entry.at), "refusal", &body, pen)
         })
@@ -111,24 +116,33 @@ impl Catalog {
     }
 }
 
-/// The id of the reference: its own if it is on record already, as reference or as output.
-fn reference(db: &Connection, entry: &AssetEntry, payload: Option<(u64, u32)>) -> rusqlite::Result<String> {
-    let known = db
-        .query_row("SELECT id FROM asset WHERE sha256 = ?", [entry.sha256.as_bytes()], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = known {
-        return Ok(id);
+/// Where a reference stands.
+struct Standing {
+    id: String,
+    /// Whether its row was written just now.
+    new: bool,
+}
+
+/// The reference keeps its id if it is on record already, as reference or as output.
+fn reference(db: &Connection, entry: &AssetEntry, payload: Option<(u64, u32)>) -> rusqlite::Result<Standing> {
+    // A row that belongs to no run came from elsewhere: it is not known, and the INSERT fails on it.
+    let known = "SELECT id FROM asset a WHERE sha256 = ? AND (EXISTS (SELECT 1 FROM derivation WHERE reference = a.id) \
+                 OR EXISTS (SELECT 1 FROM release WHERE output = a.id))";
+    if let Some(id) = db.query_row(known, [entry.sha256.as_bytes()], |row| row.get(0)).optional()? {
+        return Ok(Standing { id, new: false });
     }
     // Another file with the pixels of an output, or with its watermark, is a copy of it.
-    let by_pixels = "SELECT id FROM asset WHERE pixels_sha256 = ? AND role = 'output' LIMIT 1";
+    let by_pixels = "SELECT a.id FROM asset a JOIN release l ON l.output = a.id WHERE a.pixels_sha256 = ? \
+                     ORDER BY a.id LIMIT 1";
     let mut copy_of: Option<String> =
         db.query_row(by_pixels, [entry.pixels_sha256.as_bytes()], |row| row.get(0)).optional()?;
     if let (None, Some((prefix, nonce))) = (&copy_of, payload) {
-        let by_mark = "SELECT output FROM mark WHERE source_prefix = ? AND nonce = ?";
+        let by_mark = "SELECT k.output FROM mark k JOIN release l ON l.output = k.output \
+                       WHERE k.source_prefix = ? AND k.nonce = ?";
         copy_of = db.query_row(by_mark, params![prefix as i64, nonce], |row| row.get(0)).optional()?;
     }
     asset(db, entry, Role::Reference, copy_of.as_deref())?;
-    Ok(entry.id.clone())
+    Ok(Standing { id: entry.id.clone(), new: true })
 }
 
 fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>) -> rusqlite::Result<()> {
@@ -159,9 +173,22 @@ fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>)
 }
 
 fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
+    // The same digest with other limits is not known: the INSERT is tried, and the schema refuses it.
     let known: bool = db.query_row(
-        "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ?)",
-        [entry.digest.as_bytes()],
+        "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ? AND text = ? AND strength_min = ? AND strength_max = ? \
+         AND min_deviation = ? AND min_composition = ? AND require_manifest = ? AND require_watermark = ? \
+         AND min_psnr_db = ?)",
+        params![
+            entry.digest.as_bytes(),
+            entry.text,
+            entry.strength_min,
+            entry.strength_max,
+            limit(entry.min_deviation),
+            limit(entry.min_composition),
+            entry.require_manifest,
+            entry.require_watermark,
+            entry.min_psnr_db
+        ],
         |row| row.get(0),
     )?;
     if known {
@@ -269,14 +296,15 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
     Ok(())
 }
 
-/// In units of 0.0001. Measured values come in whole units already.
-fn units(value: f64) -> i64 {
-    (value * 10_000.0).round() as i64
+/// In units of 0.0001. Measured values come in whole units already. NaN is NULL, which the schema refuses:
+/// as a number it would be 0, and a part that was not measured would count as far away.
+fn units(value: f64) -> Option<i64> {
+    (!value.is_nan()).then(|| (value * 10_000.0).round() as i64)
 }
 
-/// A limit in units of 0.0001, rounded so that it never gets looser.
-fn limit(value: f64) -> i64 {
-    (value * 10_000.0 - 1e-6).ceil() as i64
+/// A limit in units of 0.0001, rounded so that it never gets looser; NaN is NULL here too.
+pub(super) fn limit(value: f64) -> Option<i64> {
+    (!value.is_nan()).then(|| (value * 10_000.0 - 1e-6).ceil() as i64)
 }
 
 pub(super) fn text(moment: OffsetDateTime) -> String {

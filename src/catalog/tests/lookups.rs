@@ -1,0 +1,174 @@
+//! Whatever was recorded is found again.
+
+use super::*;
+use crate::catalog::Role;
+
+#[test]
+fn a_release_is_found_by_everything_that_it_is_known_by() {
+    let mut desk = Desk::new();
+    let entry = release(1);
+    assert_eq!(desk.release(&entry), 1);
+    let c = &desk.catalog;
+    let output = c.by_id(&entry.output.id).expect("readable").expect("there");
+    assert_eq!((output.role, output.sha256, output.width), (Role::Output, entry.output.sha256, 96));
+    let reference = c.by_id(&entry.reference.id).expect("readable").expect("there");
+    assert_eq!((reference.role, reference.copy_of.clone()), (Role::Reference, None));
+
+    let found = Some(output.clone());
+    assert_eq!(c.by_sha256(&entry.output.sha256).expect("readable"), found);
+    assert_eq!(c.by_pixels(&entry.output.pixels_sha256).expect("readable"), found);
+    assert_eq!(c.by_watermark(entry.marks.source_prefix, entry.marks.nonce).expect("readable"), found);
+    let digits = entry.output.sha256.short(12).to_uppercase();
+    assert_eq!(c.by_digest_prefix(&digits, 5).expect("readable"), std::slice::from_ref(&output));
+    assert_eq!(c.outputs().expect("readable"), std::slice::from_ref(&output));
+    assert_eq!(c.assets().expect("readable"), [reference, output]);
+    let policy = policy();
+    assert_eq!(c.policies().expect("readable"), [(policy.digest, policy.name.clone(), policy.text)]);
+    assert_eq!(
+        c.manifest_store(&entry.output.id).expect("readable").as_deref(),
+        Some(&b"manifest store 1"[..])
+    );
+
+    let facts = c.facts(&entry.output.id).expect("readable").expect("there");
+    assert_eq!(facts.run, entry.run.id);
+    assert_eq!(
+        (facts.engine.as_str(), facts.strength, facts.seed),
+        ("patch", 0.55, entry.run.seed.to_string())
+    );
+    assert_eq!(facts.draft_sha256, entry.measurement.draft_sha256);
+    assert_eq!((facts.deviation, facts.composition, facts.policy), (0.61, 0.4, policy.digest));
+    assert_eq!((facts.source_prefix, facts.nonce), (Some(entry.marks.source_prefix), Some(1)));
+    assert_eq!(facts.payload_id.as_deref(), Some("payload-1"));
+    assert_eq!(facts.manifest_label.as_deref(), Some("urn:c2pa:1"));
+
+    let [run] = &c.made_by(&entry.output.id).expect("readable")[..] else { panic!("one run made it") };
+    assert_eq!((run.generation, run.deviation, run.reasons.len()), (1, Some(0.61), 0));
+    assert_eq!(c.made_from(&entry.reference.id).expect("readable"), std::slice::from_ref(run));
+    assert!(!c.payload_id_is_free(entry.marks.source_prefix, 1).expect("readable"));
+    assert!(c.payload_id_is_free(entry.marks.source_prefix, 2).expect("readable"));
+}
+
+#[test]
+fn what_is_not_on_record_is_not_found() {
+    let desk = Desk::busy();
+    let (c, none) = (&desk.catalog, Digest::of("nothing"));
+    assert_eq!(c.by_id("1").expect("readable"), None);
+    assert_eq!(c.by_sha256(&none).expect("readable"), None);
+    assert_eq!(c.by_pixels(&none).expect("readable"), None);
+    assert_eq!(c.by_watermark(0, 0).expect("readable"), None);
+    assert_eq!(c.facts(&id(11)).expect("readable"), None, "a reference was not released");
+    assert_eq!(c.manifest_store(&id(11)).expect("readable"), None);
+    for pattern in ["%", "_", "zz", "'"] {
+        assert_eq!(c.by_digest_prefix(pattern, 9).expect("readable"), [], "{pattern} is no digit");
+    }
+}
+
+#[test]
+fn the_nearest_output_is_within_the_radius_or_none() {
+    let desk = Desk::busy();
+    let mut variant = release(1).output.fingerprint;
+    for byte in &mut variant[..5] {
+        *byte ^= 0b11;
+    }
+    let far = *Digest::of("elsewhere").as_bytes();
+    let nearest = |radius| desk.catalog.nearest_output(&[far, variant], radius).expect("readable");
+    let (asset, distance) = nearest(10).expect("at ten bits");
+    assert_eq!((asset.id, distance), (id(12), 10));
+    assert_eq!(nearest(9), None);
+    let reference = picture(11).fingerprint;
+    assert_eq!(
+        desk.catalog.nearest_output(&[reference], 20).expect("readable"),
+        None,
+        "references are not outputs"
+    );
+    assert_eq!(desk.catalog.nearest_output(&[], 256).expect("readable"), None);
+}
+
+#[test]
+fn a_refusal_is_remembered_with_its_reasons_and_without_an_output() {
+    let mut desk = Desk::new();
+    let entry = refusal(1);
+    desk.refuse(&entry);
+    desk.refuse(&RefusalEntry { measurement: None, run: run(2), ..entry.clone() });
+    let runs = desk.catalog.made_from(&entry.reference.id).expect("readable");
+    let told: Vec<_> =
+        runs.iter().map(|run| (run.output.clone(), run.deviation, run.reasons.clone())).collect();
+    assert_eq!(told, [(None, Some(0.61), entry.reasons.clone()), (None, None, entry.reasons)]);
+    assert_eq!(desk.catalog.outputs().expect("readable"), []);
+    assert_eq!(desk.findings(), []);
+}
+
+#[test]
+fn an_output_used_as_reference_keeps_its_id_and_counts_generations() {
+    let mut desk = Desk::new();
+    desk.release(&release(1));
+    let mut second = release(2);
+    second.reference = AssetEntry { id: id(999), ..release(1).output };
+    desk.release(&second);
+    let mut third = release(3);
+    third.reference = release(2).output;
+    desk.release(&third);
+    let generation = |output: u64| desk.catalog.made_by(&id(output)).expect("readable")[0].generation;
+    assert_eq!([generation(12), generation(22), generation(32)], [1, 2, 3]);
+    assert_eq!(desk.catalog.made_by(&id(22)).expect("readable")[0].reference, id(12));
+    assert_eq!(desk.catalog.by_id(&id(999)).expect("readable"), None);
+    assert_eq!(desk.findings(), []);
+}
+
+#[test]
+fn a_copy_of_an_output_is_known_by_its_pixels_or_by_its_watermark() {
+    let mut desk = Desk::new();
+    let first = release(1);
+    desk.release(&first);
+    let mut by_pixels = release(2);
+    by_pixels.reference.pixels_sha256 = first.output.pixels_sha256;
+    desk.release(&by_pixels);
+    let mut by_mark = release(3);
+    by_mark.reference_payload = Some((first.marks.source_prefix, first.marks.nonce));
+    desk.release(&by_mark);
+    let mut by_nothing = release(4);
+    by_nothing.reference_payload = Some((first.marks.source_prefix, 77));
+    desk.release(&by_nothing);
+
+    let copies = desk.catalog.copies_of(&first.output.id).expect("readable");
+    assert_eq!(copies.iter().map(|asset| asset.id.clone()).collect::<Vec<_>>(), [id(21), id(31)]);
+    let generation = |output: u64| desk.catalog.made_by(&id(output)).expect("readable")[0].generation;
+    assert_eq!([generation(22), generation(32), generation(42)], [2, 2, 1]);
+    let found = desk.catalog.by_pixels(&first.output.pixels_sha256).expect("readable").expect("there");
+    assert_eq!(found.id, first.output.id, "the output before its copy");
+    assert_eq!(desk.findings(), []);
+}
+
+#[test]
+fn a_release_that_fails_leaves_nothing_behind() {
+    let mut desk = Desk::busy();
+    let before = dump(&desk.catalog.db);
+    let mut twice = release(5);
+    twice.marks.source_prefix = release(1).marks.source_prefix;
+    twice.marks.nonce = release(1).marks.nonce;
+    let refused = record(&mut desk.catalog, &twice).expect_err("the payload is taken");
+    assert_eq!(refused.to_string(), "the catalog refuses: mark is append-only");
+    assert_eq!(dump(&desk.catalog.db), before);
+}
+
+#[test]
+fn figures_that_were_not_measured_do_not_count_as_far_away() {
+    let mut desk = Desk::new();
+    let mut entry = release(1);
+    entry.measurement.deviation.detail = f64::NAN;
+    assert!(matches!(record(&mut desk.catalog, &entry), Err(CatalogError::Refused { .. })));
+    let mut entry = release(1);
+    entry.measurement.deviation.deviation = 0.7;
+    let refused = record(&mut desk.catalog, &entry).expect_err("its parts say 0.61");
+    assert_eq!(refused.to_string(), "the catalog refuses: release refused: the log tells of other figures");
+}
+
+#[test]
+fn a_policy_on_record_with_other_limits_is_not_taken_for_the_same() {
+    let mut desk = Desk::new();
+    desk.release(&release(1));
+    let mut entry = release(2);
+    entry.policy.min_deviation = 0.3;
+    let refused = record(&mut desk.catalog, &entry).expect_err("the text has one meaning");
+    assert_eq!(refused.to_string(), "the catalog refuses: policy is append-only");
+}

@@ -1,0 +1,121 @@
+//! Fresh, newer, changed and shared files.
+
+use std::fs;
+
+use super::*;
+
+#[test]
+fn a_fresh_catalog_is_made_from_the_migrations_and_is_clean() {
+    let desk = Desk::new();
+    let version: i64 =
+        desk.catalog.db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+    assert_eq!(version, 1);
+    assert_eq!(desk.findings(), []);
+    drop(desk.catalog);
+    assert!(Catalog::open(&desk.path).is_ok(), "a second time there is nothing to do");
+}
+
+#[test]
+fn a_newer_catalog_is_refused_and_left_as_it_is() {
+    let Desk { _dir, path, catalog } = Desk::busy();
+    catalog.db.pragma_update(None, "user_version", 2).expect("writable");
+    drop(catalog);
+    let before = fs::read(&path).expect("there");
+    for opened in [Catalog::open(&path), Catalog::open_read_only(&path)] {
+        assert!(matches!(opened, Err(CatalogError::TooNew { found: 2, known: 1, .. })));
+    }
+    assert_eq!(fs::read(&path).expect("there"), before);
+}
+
+#[test]
+fn another_programs_database_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("places.sqlite");
+    Connection::open(&path).expect("new").execute_batch("CREATE TABLE places (url TEXT)").expect("writable");
+    let before = fs::read(&path).expect("there");
+    let refused = Catalog::open(&path).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(refused.ends_with("places is there, and no version: this is no catalog"), "{refused}");
+    assert_eq!(fs::read(&path).expect("there"), before);
+}
+
+#[test]
+fn a_changed_schema_is_refused_for_writing_and_found_when_reading() {
+    let cases = [
+        ("DROP TRIGGER release_gate", "trigger release_gate is missing"),
+        (
+            "DROP TRIGGER run_delete; CREATE TRIGGER run_delete BEFORE DELETE ON run WHEN 0 BEGIN SELECT 1; END",
+            "trigger run_delete is another",
+        ),
+        ("CREATE TRIGGER more AFTER INSERT ON asset BEGIN DELETE FROM asset; END", "trigger more was added"),
+        ("DROP INDEX mark_payload", "index mark_payload is missing"),
+        ("CREATE VIEW seen AS SELECT 1", "view seen was added"),
+        ("ALTER TABLE asset ADD COLUMN note TEXT", "table asset is another"),
+        ("DROP TABLE release", "index sqlite_autoindex_release_2 is missing"),
+    ];
+    for (sql, expected) in cases {
+        let Desk { _dir, path, catalog } = Desk::busy();
+        drop(catalog);
+        let db = stranger(&path);
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).expect("a setting");
+        db.execute_batch(sql).expect(sql);
+        drop(db);
+        let before = fs::read(&path).expect("there");
+        match Catalog::open(&path) {
+            Err(CatalogError::SchemaChanged { what, .. }) => assert_eq!(what, expected),
+            other => panic!("{sql}: {:?}", other.err()),
+        }
+        assert_eq!(fs::read(&path).expect("there"), before, "{sql}: the file was touched");
+        let findings = Catalog::open_read_only(&path).expect(sql).check(&holds).expect(sql);
+        assert!(findings.iter().any(|f| f.area == "schema" && f.subject == expected), "{sql}: {findings:?}");
+    }
+}
+
+#[test]
+fn statistics_of_the_query_planner_are_no_change_of_the_schema() {
+    let desk = Desk::busy();
+    stranger(&desk.path).execute_batch("ANALYZE").expect("writable");
+    assert!(Catalog::open(&desk.path).is_ok());
+    assert_eq!(desk.findings(), []);
+}
+
+#[test]
+fn many_threads_may_make_the_same_catalog() {
+    for _ in 0..3 {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("catalog.db");
+        let start = std::sync::Barrier::new(8);
+        std::thread::scope(|scope| {
+            for number in 1..=8 {
+                let (path, start) = (&path, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    let mut catalog = Catalog::open(path).expect("one makes it, the others find it");
+                    record(&mut catalog, &release(number)).expect("and all of them write");
+                });
+            }
+        });
+        let catalog = Catalog::open_read_only(&path).expect("there");
+        assert_eq!(catalog.outputs().expect("readable").len(), 8);
+        assert_eq!(catalog.check(&holds).expect("readable"), []);
+    }
+}
+
+#[test]
+fn two_writers_lose_nothing_and_break_no_chain() {
+    let desk = Desk::new();
+    std::thread::scope(|scope| {
+        for writer in 0..2 {
+            let path = &desk.path;
+            scope.spawn(move || {
+                let mut catalog = Catalog::open(path).expect("there");
+                for number in 1..=25 {
+                    record(&mut catalog, &release(writer * 100 + number)).expect("each waits its turn");
+                }
+            });
+        }
+    });
+    assert_eq!(desk.catalog.outputs().expect("readable").len(), 50);
+    let numbers: Vec<u64> = desk.catalog.events().expect("readable").iter().map(|event| event.seq).collect();
+    assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
+    assert_eq!(desk.findings(), []);
+}
