@@ -12,10 +12,12 @@ all:
 
 test: debian $(VENV)/.installed check
 	cargo test --release --locked
+	cargo test --release --locked --features diffusion --test licences --lib flux
 
 check:
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
+	cargo clippy --release --locked --features diffusion --lib --bins -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
 # Debian packages that tests call: the sqlite3 shell tries to get round the schema.
