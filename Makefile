@@ -12,7 +12,8 @@ all:
 
 test: debian $(VENV)/.installed check
 	cargo test --release --locked
-	cargo test --release --locked --features diffusion --test licences --lib flux
+	cargo test --release --locked --features diffusion --lib flux
+	cargo test --release --locked --features diffusion --test licences
 
 check:
 	cargo fmt --check

@@ -59,11 +59,13 @@ fn invariant_5_the_schema_refuses_a_release_without_a_clearing_decision_to_any_c
         assert_ne!(ended.code, 0, "{sql}");
         assert!(ended.stderr.contains("release refused: no clearing decision"), "{sql}: {}", ended.stderr);
     }
-    let lie = "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) \
-        SELECT r.id, p.digest, 'cleared', zeroblob(32), '[]' FROM run r, policy p \
-        WHERE NOT EXISTS (SELECT 1 FROM measurement WHERE run = r.id)";
-    let ended = lab.sqlite3(lie);
-    assert!(ended.code != 0 && ended.stderr.contains("refused"), "{}", ended.stderr);
+    let lie = "INSERT INTO run SELECT '01ARZ3NDEKTSV4RRFFQ69G5FAV', engine, engine_version, model_sha256, strength, \
+        noise_level, steps, seed, prompt, prompt_used, purpose, started FROM run LIMIT 1; \
+        INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) \
+        SELECT '01ARZ3NDEKTSV4RRFFQ69G5FAV', digest, 'cleared', zeroblob(32), '[]' FROM policy";
+    let ended = lab.sqlite3(&format!("BEGIN; {lie}; COMMIT"));
+    assert_ne!(ended.code, 0);
+    assert!(ended.stderr.contains("decision refused: nothing was measured in this run"), "{}", ended.stderr);
     assert_eq!(lab.run(["audit", "--json"]).expect(0).json()["clean"], true);
 }
 

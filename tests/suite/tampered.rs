@@ -219,7 +219,7 @@ fn the_catalog_edited_behind_our_back_is_found_by_audit() {
         ("a removed entry", "DROP TRIGGER event_delete; DELETE FROM event WHERE seq = 1", "log"),
         (
             "another file",
-            "DROP TRIGGER asset_update; UPDATE asset SET sha256 = zeroblob(32) WHERE role = 'output' AND rowid = 2",
+            "DROP TRIGGER asset_update; UPDATE asset SET sha256 = zeroblob(32) WHERE id = (SELECT max(output) FROM release)",
             "release",
         ),
     ];
