@@ -3,12 +3,15 @@
 use serde::Serialize;
 
 use crate::catalog::{Asset, Catalog, CatalogError, Facts, Finding, Role};
+use crate::deviation;
 use crate::digest::Digest;
 use crate::keys::SignerKeys;
 use crate::manifest::{self, State};
 use crate::objects::{ObjectError, Objects};
+use crate::policy::{Case, Policy};
 use crate::progress::Progress;
-use crate::raster::{self, Limits};
+use crate::quantity::Strength;
+use crate::raster::{self, Limits, Raster};
 use crate::verify::facts_agree;
 use crate::watermark::{self, Key, Payload};
 
@@ -48,6 +51,7 @@ pub fn audit(
             // An output without a release is a finding of the catalog's own.
             if let Some(facts) = catalog.facts(&asset.id)? {
                 findings.extend(output(asset, &facts, &bytes, anchors));
+                findings.extend(measured(catalog, objects, asset, &facts, &bytes)?);
             }
         }
         progress.advance(1);
@@ -102,6 +106,42 @@ fn output(asset: &Asset, facts: &Facts, bytes: &[u8], anchors: &[String]) -> Vec
         Some(_) => {}
     }
     findings
+}
+
+/// The decision once more, from the pixels: the figures on record could have been made up.
+fn measured(
+    catalog: &Catalog,
+    objects: &Objects,
+    asset: &Asset,
+    facts: &Facts,
+    bytes: &[u8],
+) -> Result<Vec<Finding>, CatalogError> {
+    let mut findings = Vec::new();
+    let policies = catalog.policies()?;
+    let policy = policies.iter().find(|(digest, ..)| *digest == facts.policy);
+    let Some(policy) = policy.and_then(|(_, _, text)| Policy::parse(text).ok()) else {
+        findings.push(Finding::new("decision", &asset.id, "the policy that decided cannot be read"));
+        return Ok(findings);
+    };
+    let Some(output) = pixels(bytes) else { return Ok(findings) };
+    for run in catalog.made_by(&asset.id)? {
+        let Some(reference) = catalog.by_id(&run.reference)? else { continue };
+        let Some(reference) = objects.get(&reference.sha256).ok().as_deref().and_then(pixels) else {
+            continue;
+        };
+        let Some(strength) = Strength::new(facts.strength) else { continue };
+        let Ok(deviation) = deviation::measure(&reference, &output) else { continue };
+        let case = Case { reference: reference.digest(), draft: output.digest(), strength, deviation };
+        if let Err(refusal) = policy.judge(case) {
+            findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
+        }
+    }
+    Ok(findings)
+}
+
+/// What a picture shows, if it can be decoded; other checks speak of those that cannot.
+fn pixels(bytes: &[u8]) -> Option<Raster> {
+    raster::decode(bytes, &Limits::default()).ok().map(|decoded| decoded.raster.flatten())
 }
 
 fn fault(error: &ObjectError) -> String {

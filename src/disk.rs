@@ -41,6 +41,16 @@ fn sync(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Finds out whether a file at `path` could be written: makes missing folders, and leaves nothing else.
+pub fn probe(path: &Path) -> io::Result<()> {
+    let folder = folder(path);
+    fs::create_dir_all(folder)?;
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    tempfile::Builder::new().prefix(".vidimus-").tempfile_in(folder).map(drop)
+}
+
 /// The folder that holds `path`.
 pub fn folder(path: &Path) -> &Path {
     match path.parent() {

@@ -154,6 +154,22 @@ fn every_foreign_crate_has_one_door() {
 }
 
 #[test]
+fn only_the_release_marks_and_signs() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if path.ends_with("release/marking.rs") || module(&path).is_none_or(|home| floor(&home) <= 2) {
+            continue;
+        }
+        for call in ["watermark::embed(", "manifest::sign(", "embed(&", "SignedAsset {"] {
+            if code(&text).contains(call) {
+                wrong.push(format!("{}: {call}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
 fn only_the_terminal_prints_and_only_it_reads_the_clock_and_the_environment() {
     const WORDS: [&str; 8] = [
         "println!",

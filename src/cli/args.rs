@@ -87,9 +87,9 @@ pub enum Command {
 
 #[derive(Args, Debug)]
 pub struct Init {
-    /// Directory of the new workspace
-    #[arg(value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
+    /// Directory of the new workspace [default: --workspace, else the current one]
+    #[arg(value_name = "DIR", conflicts_with = "workspace")]
+    pub dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

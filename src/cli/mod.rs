@@ -66,6 +66,6 @@ fn report(terminal: &Terminal, failure: &Failure) -> Outcome {
     Outcome::CouldNot
 }
 
-fn complain(terminal: &Terminal, failure: &Failure) {
+pub(in crate::cli) fn complain(terminal: &Terminal, failure: &Failure) {
     terminal.insist(&format!("{} {failure}", paint(BAD, "error:")));
 }

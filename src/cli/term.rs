@@ -1,6 +1,7 @@
 //! The terminal: results to stdout, talk to stderr, colour where it is wanted.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -16,6 +17,18 @@ pub const BOLD: Style = Style::new().bold();
 /// Text in a style; the stream drops the style where colour is not wanted.
 pub fn paint(style: Style, text: impl std::fmt::Display) -> String {
     format!("{style}{text}{style:#}")
+}
+
+/// A path for people: control characters, which could draw or forge lines, are blanked.
+pub fn shown(path: &Path) -> String {
+    path.to_string_lossy().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A path that can be pasted into a shell.
+pub fn quoted(path: &Path) -> String {
+    let text = shown(path);
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,@%=".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 /// Where a command writes.
@@ -34,7 +47,8 @@ impl Terminal {
     fn choice(&self) -> ColorChoice {
         match self.color {
             Color::Auto => ColorChoice::Auto,
-            Color::Always => ColorChoice::Always,
+            // Asked for in so many words, it outranks NO_COLOR.
+            Color::Always => ColorChoice::AlwaysAnsi,
             Color::Never => ColorChoice::Never,
         }
     }

@@ -19,6 +19,8 @@ pub enum ReleaseError {
     TooSmall { width: u32, height: u32, limit: u32 },
     #[error("{}: already exists", path.display())]
     OutputExists { path: PathBuf },
+    #[error("{}: cannot be written there: {}", path.display(), reason(source))]
+    Unwritable { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Generate(#[from] GenerateError),
     #[error(transparent)]
@@ -47,6 +49,11 @@ pub enum ReleaseError {
     Object(#[from] ObjectError),
     #[error("every watermark id for this source is taken")]
     NoFreeId,
-    #[error("recorded as {asset_id}, but {} could not be written: {source}", path.display())]
+    #[error("recorded as {asset_id}, but {} could not be written: {}", path.display(), reason(source))]
     Publish { asset_id: String, path: PathBuf, source: io::Error },
+}
+
+/// The system's reason, without its number and without the name of a temporary file.
+fn reason(error: &io::Error) -> String {
+    error.kind().to_string()
 }

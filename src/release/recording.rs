@@ -150,6 +150,8 @@ impl Course<'_> {
         };
         Ok(Outcome::Refused(Box::new(Refused {
             run_id: self.run_id,
+            request: self.order.request.clone(),
+            engine: desk.engine.describe(),
             refusal,
             record,
             deviation,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::digest::Digest;
-use crate::generate::Record;
+use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State};
 use crate::policy::{Limits, Refusal};
 use crate::quantity::Deviation;
@@ -43,6 +43,9 @@ pub struct Released {
 #[derive(Clone, Debug)]
 pub struct Refused {
     pub run_id: String,
+    /// What was asked, and of whom.
+    pub request: Request,
+    pub engine: Description,
     pub refusal: Refusal,
     /// `None` when the request itself was refused and nothing was generated.
     pub record: Option<Record>,

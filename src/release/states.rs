@@ -10,6 +10,7 @@ use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
 use crate::deviation;
 use crate::digest::Digest;
+use crate::disk;
 use crate::generate::Draft;
 use crate::policy::{Case, Cleared, Refusal};
 use crate::progress::Progress;
@@ -61,8 +62,14 @@ impl<'a> Course<'a> {
         if width.min(height) < watermark::MIN_SIDE {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
         }
-        if !order.overwrite && !order.dry_run && order.out.exists() {
-            return Err(ReleaseError::OutputExists { path: order.out.clone() });
+        if !order.dry_run {
+            // A link counts as a file, wherever it leads.
+            if !order.overwrite && order.out.symlink_metadata().is_ok() {
+                return Err(ReleaseError::OutputExists { path: order.out.clone() });
+            }
+            // What cannot be written is better known before it is recorded.
+            disk::probe(&order.out)
+                .map_err(|source| ReleaseError::Unwritable { path: order.out.clone(), source })?;
         }
         let started = desk.host.now();
         Ok(Course { reference, order, run_id: desk.new_id(started), started, timings: Timings::default() })

@@ -90,9 +90,9 @@ pub enum Confidence {
     None,
     /// Rests on what anyone could have written.
     Low,
-    /// Rests on one layer that an outsider could have made.
+    /// Rests on what an outsider with this program could have made.
     Medium,
-    /// Rests on a trusted signature, on this workspace's own records, or on two layers that agree.
+    /// Rests on a trusted signature or on this workspace's own records.
     High,
 }
 
@@ -123,16 +123,16 @@ pub fn decide(evidence: &Evidence) -> (Verdict, Confidence) {
         return (Verdict::Contradiction, Confidence::High);
     }
 
-    let confidence =
-        if manifest == M::AiTrusted || watermark == W::Agrees || matches!(catalog, C::Exact | C::Watermark) {
-            Confidence::High
-        } else if manifest == M::AiUntrusted || watermark_found(watermark) || catalog == C::Perceptual {
-            Confidence::Medium
-        } else if claimed {
-            Confidence::Low
-        } else {
-            return (Verdict::NoEvidence, Confidence::None);
-        };
+    // A mark that agrees with a manifest nobody vouches for adds nothing: one outsider can write both.
+    let confidence = if manifest == M::AiTrusted || matches!(catalog, C::Exact | C::Watermark) {
+        Confidence::High
+    } else if manifest == M::AiUntrusted || watermark_found(watermark) || catalog == C::Perceptual {
+        Confidence::Medium
+    } else if claimed {
+        Confidence::Low
+    } else {
+        return (Verdict::NoEvidence, Confidence::None);
+    };
     (Verdict::AiDerived, confidence)
 }
 
@@ -154,7 +154,7 @@ mod tests {
             (M::Absent, W::Absent, "-HHXM LHHXM"),
             (M::Absent, W::AbsentThoughNamed, "XXXXX XXXXX"),
             (M::Absent, W::Alone, "MHHXM MHHXM"),
-            (M::Absent, W::Agrees, "HHHXH HHHXH"),
+            (M::Absent, W::Agrees, "MHHXM MHHXM"),
             (M::Absent, W::Disagrees, "XXXXX XXXXX"),
             (M::Broken, W::Absent, "XXXXX XXXXX"),
             (M::Broken, W::AbsentThoughNamed, "XXXXX XXXXX"),
@@ -169,12 +169,12 @@ mod tests {
             (M::AiUntrusted, W::Absent, "MHHXM MHHXM"),
             (M::AiUntrusted, W::AbsentThoughNamed, "XXXXX XXXXX"),
             (M::AiUntrusted, W::Alone, "MHHXM MHHXM"),
-            (M::AiUntrusted, W::Agrees, "HHHXH HHHXH"),
+            (M::AiUntrusted, W::Agrees, "MHHXM MHHXM"),
             (M::AiUntrusted, W::Disagrees, "XXXXX XXXXX"),
             (M::Silent, W::Absent, "-HHXM LHHXM"),
             (M::Silent, W::AbsentThoughNamed, "XXXXX XXXXX"),
             (M::Silent, W::Alone, "MHHXM MHHXM"),
-            (M::Silent, W::Agrees, "HHHXH HHHXH"),
+            (M::Silent, W::Agrees, "MHHXM MHHXM"),
             (M::Silent, W::Disagrees, "XXXXX XXXXX"),
             (M::Capture, W::Absent, "-XXXX XXXXX"),
             (M::Capture, W::AbsentThoughNamed, "XXXXX XXXXX"),

@@ -26,7 +26,7 @@ pub(super) fn weigh(findings: &Findings) -> Evidence {
         manifest,
         watermark: watermark(findings.payload.as_ref(), facts),
         catalog: match findings.memory.as_ref().map(|found| found.kinship) {
-            None | Some(Kinship::Reference) => CatalogEvidence::Absent,
+            None | Some(Kinship::Reference | Kinship::Unconfirmed) => CatalogEvidence::Absent,
             Some(Kinship::Exact) => CatalogEvidence::Exact,
             Some(Kinship::Watermark) => CatalogEvidence::Watermark,
             Some(Kinship::CopiedMark) => CatalogEvidence::CopiedMark,
@@ -80,12 +80,16 @@ fn is_one_of(source: Option<&str>, names: &[&str]) -> bool {
 /// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;
 /// it takes away the trust.
 pub(super) fn holds(reading: &Reading) -> bool {
-    let ended_only = reading.failures.iter().filter(|failure| failure.ingredient.is_none()).all(|f| {
-        matches!(
-            f.code.as_str(),
-            "signingCredential.untrusted" | "signingCredential.expired" | "claimSignature.outsideValidity"
-        )
-    });
+    let mut own = reading.failures.iter().filter(|failure| failure.ingredient.is_none()).peekable();
+    let ended_only = own.peek().is_some()
+        && own.all(|failure| {
+            matches!(
+                failure.code.as_str(),
+                "signingCredential.untrusted"
+                    | "signingCredential.expired"
+                    | "claimSignature.outsideValidity"
+            )
+        });
     (reading.state != State::Invalid || ended_only) && reading.agreement != Agreement::Differ
 }
 

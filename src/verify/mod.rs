@@ -5,6 +5,7 @@
 
 mod decide;
 mod evidence;
+mod reasons;
 mod recall;
 mod report;
 
@@ -50,7 +51,8 @@ pub fn verify(
     limits: &Limits,
 ) -> Result<Report, VerifyError> {
     let decoded = raster::decode(bytes, limits)?;
-    let raster = decoded.raster;
+    // What is shown is what is judged: colours under full transparency say nothing.
+    let raster = decoded.raster.flatten();
     let detection = watermark::detect(&raster, &Key::public());
     let payload = detection.as_ref().and_then(|d| Payload::from_message(d.message).ok());
     let sha256 = Digest::of(bytes);

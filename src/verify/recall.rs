@@ -13,8 +13,11 @@ use super::evidence::same_strength;
 /// Hamming distance (of 256 bits) up to which a perceptual hash is a candidate: PDQ's usual radius.
 const RADIUS: u32 = 31;
 
-/// Deviation or arrangement below which two pictures are taken to be the same one.
+/// Deviation below which two pictures are taken to be the same one.
 const SAME_PICTURE: f64 = 0.5;
+
+/// Quality of the perceptual hash below which a picture shows too little to be compared.
+const LEAST_QUALITY: u8 = 20;
 
 /// An open workspace to ask.
 pub struct Memory<'a> {
@@ -31,6 +34,8 @@ pub enum Kinship {
     Exact,
     /// The watermark of a released output, and its picture.
     Watermark,
+    /// The watermark of a released output; whether it is its picture could not be found out.
+    Unconfirmed,
     /// The watermark of a released output, on another picture or with another strength.
     CopiedMark,
     /// The looks of a released output.
@@ -43,7 +48,7 @@ impl Kinship {
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Kinship::Exact => Some("exact"),
-            Kinship::Watermark | Kinship::CopiedMark => Some("watermark"),
+            Kinship::Watermark | Kinship::Unconfirmed | Kinship::CopiedMark => Some("watermark"),
             Kinship::Perceptual => Some("perceptual"),
             Kinship::Reference => None,
         }
@@ -110,7 +115,7 @@ impl Memory<'_> {
                 .catalog
                 .manifest_store(&asset.id)?
                 .and_then(|store| manifest::read_detached(&store, bytes, mime, anchors).ok()),
-            Kinship::CopiedMark | Kinship::Reference => None,
+            Kinship::Unconfirmed | Kinship::CopiedMark | Kinship::Reference => None,
         };
         let facts = self.catalog.facts(&asset.id)?;
         Ok(Some(Match {
@@ -140,18 +145,18 @@ impl Memory<'_> {
         {
             let same_strength =
                 self.catalog.facts(&asset.id)?.is_some_and(|facts| same_strength(payload, facts.strength));
-            let (same_picture, deviation) = self.compare(&asset, raster);
-            // Where the recorded picture is lost there is nothing to compare with: the mark has to do.
-            let kinship = if same_strength && same_picture != Some(false) {
-                Kinship::Watermark
-            } else {
-                Kinship::CopiedMark
+            let (same_picture, deviation) = self.compare(&asset, raster)?;
+            let kinship = match same_picture {
+                _ if !same_strength => Kinship::CopiedMark,
+                Some(true) => Kinship::Watermark,
+                Some(false) => Kinship::CopiedMark,
+                None => Kinship::Unconfirmed,
             };
             return Ok(Some((kinship, asset, deviation)));
         }
         let variants = deviation::variants(raster).map(|fingerprint| fingerprint.bits);
         if let Some((asset, _)) = self.catalog.nearest_output(&variants, RADIUS)? {
-            let (same_picture, deviation) = self.compare(&asset, raster);
+            let (same_picture, deviation) = self.compare(&asset, raster)?;
             if same_picture == Some(true) {
                 return Ok(Some((Kinship::Perceptual, asset, deviation)));
             }
@@ -159,21 +164,30 @@ impl Memory<'_> {
         Ok(None)
     }
 
-    /// Whether `raster` shows the recorded picture, and how far it is from it; `None` where it cannot be told.
-    fn compare(&self, asset: &Asset, raster: &Raster) -> (Option<bool>, Option<f64>) {
-        let recorded = self
-            .objects
-            .get(&asset.sha256)
-            .ok()
-            .and_then(|bytes| raster::decode(&bytes, &Limits::default()).ok());
-        let Some(recorded) = recorded else { return (None, None) };
-        match deviation::measure(&recorded.raster, raster) {
-            Ok(measured) => {
-                let same = measured.deviation < SAME_PICTURE || measured.composition < SAME_PICTURE;
-                (Some(same), Some(measured.deviation))
-            }
-            Err(_) => (None, None),
+    /// Whether `raster` shows the recorded output, and how far it is from it; `None` where it cannot be told.
+    ///
+    /// An output may keep its reference's arrangement, so the reference looks like it, too: someone who puts
+    /// the mark on the reference to discredit it is found out by the reference being nearer.
+    fn compare(&self, output: &Asset, raster: &Raster) -> Result<(Option<bool>, Option<f64>), RecallError> {
+        let own = self.distance(&output.sha256, raster);
+        let Some(own) = own else { return Ok((None, None)) };
+        let mut same = own < SAME_PICTURE;
+        for reference in self.references(&output.id)? {
+            same &= self.distance(&reference, raster).is_none_or(|other| own < other);
         }
+        Ok((Some(same), Some(own)))
+    }
+
+    /// Deviation of `raster` from the picture in the store; `None` where that is lost, or where either shows
+    /// too little to be compared.
+    fn distance(&self, recorded: &Digest, raster: &Raster) -> Option<f64> {
+        let bytes = self.objects.get(recorded).ok()?;
+        let recorded = raster::decode(&bytes, &Limits::default()).ok()?.raster.flatten();
+        let shows_much = |raster: &Raster| deviation::fingerprint(raster).quality >= LEAST_QUALITY;
+        if !shows_much(&recorded) || !shows_much(raster) {
+            return None;
+        }
+        deviation::measure(&recorded, raster).ok().map(|measured| measured.deviation)
     }
 
     fn references(&self, output: &str) -> Result<Vec<Digest>, RecallError> {

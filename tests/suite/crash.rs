@@ -1,6 +1,7 @@
 //! A process may die between any two steps of a release: the catalog stays whole, and no file leaves unlabelled.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,6 +10,7 @@ use vidimus::release::{Outcome, Step};
 use crate::common::Lab;
 use crate::desk::{Drawing, journey, specimen};
 
+const SIGABRT: i32 = 6;
 const DIE_AT: &str = "VIDIMUS_TEST_DIE_AT";
 const DIR: &str = "VIDIMUS_TEST_DIR";
 
@@ -47,7 +49,7 @@ fn a_crash_between_any_two_steps_leaves_a_clean_workspace_and_no_unlabelled_outp
             .output()
             .expect("it starts")
             .status;
-        assert!(!status.success(), "{step:?}: the process was to die");
+        assert_eq!(status.signal(), Some(SIGABRT), "{step:?}: the process was to die there and nowhere else");
 
         let recorded = matches!(step, Step::Recorded | Step::Published);
         let audit = lab.run(["audit", "--json"]).expect(0).json();

@@ -145,3 +145,46 @@ fn an_output_never_overwrites_its_reference_nor_another_file() {
     assert_eq!(fs::read(lab.path("other.png")).expect("still there"), b"mine");
     assert_eq!(fs::read(&reference).expect("still there"), before);
 }
+
+#[test]
+fn an_output_that_cannot_be_written_is_noticed_before_anything_is_recorded() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    lab.run(["init"]).expect(0);
+    std::os::unix::fs::symlink("nowhere/at-all.png", lab.path("dangling.png")).expect("a link");
+    fs::write(lab.path("file"), b"no folder").expect("writable");
+    for (out, expected) in [
+        ("dangling.png", "already exists"),
+        ("file/out.png", "cannot be written there"),
+        ("out.gif", "unknown picture format \"gif\""),
+    ] {
+        let ended = lab.run(["vary", "ref.png", "--strength", "0.9", "--out", out]).expect(2);
+        assert!(ended.stderr.contains(expected), "{out}: {}", ended.stderr);
+    }
+    assert_eq!(lab.sqlite3("SELECT count(*) FROM event").expect(0).stdout.trim(), "0");
+}
+
+#[test]
+fn what_was_released_is_told_even_if_another_reference_fails() {
+    let lab = Lab::new();
+    lab.specimen("good.png", 1);
+    fs::write(lab.path("bad.png"), b"not a picture").expect("writable");
+    let args = ["vary", "good.png", "bad.png", "--strength", "0.9", "--json", "--out", "out"];
+    let answers = lab.run(args).expect(2).json();
+    assert_eq!(answers[0]["outcome"], "released");
+    assert!(answers[1]["error"].as_str().expect("a line").contains("not a picture"));
+}
+
+#[test]
+fn verify_goes_on_without_a_catalog_or_an_anchor_that_cannot_be_read() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    lab.variation("ref.png", "out.png", 1);
+    fs::write(lab.path("catalog/catalog.db"), b"no database at all, but long enough to look at")
+        .expect("ours");
+    fs::write(lab.path("keys/trust/broken.pem"), b"no certificate").expect("ours");
+    let ended = lab.run(["verify", "out.png"]).expect(0);
+    assert!(ended.stdout.contains("AI-derived, medium confidence"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("the catalog could not be asked"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no signer is trusted"), "{}", ended.stderr);
+}

@@ -63,7 +63,7 @@ fn a_copy_stripped_and_recompressed_by_another_program_is_recognised_by_its_wate
     assert_eq!(report["catalog"]["match"], "watermark");
     assert_eq!(report["catalog"]["asset"], released["asset"]);
     assert_eq!(report["catalog"]["references"][0], released["reference"]["sha256"]);
-    assert_eq!(report["manifest"]["recovered"], true);
+    assert_eq!(report["manifest"]["state"], "recovered");
     assert_eq!(report["manifest"]["source_sha256"], released["reference"]["sha256"]);
 
     // Elsewhere nothing is remembered: the mark speaks alone.
@@ -73,7 +73,7 @@ fn a_copy_stripped_and_recompressed_by_another_program_is_recognised_by_its_wate
     assert_eq!(report["verdict"], "ai-derived");
     assert_eq!(report["confidence"], "medium");
     assert_eq!(report["watermark"]["payload"]["denoise_strength"], 0.898);
-    assert_eq!(report["manifest"], Value::Null);
+    assert_eq!(report["manifest"]["state"], "absent");
 }
 
 #[test]
@@ -183,11 +183,13 @@ fn a_dry_run_measures_and_judges_and_leaves_nothing() {
         .run(["vary", "ref.png", "--strength", "0.8", "--seed", "1", "--dry-run", "--json"])
         .expect(0)
         .json();
-    assert_eq!(answer["outcome"], "released");
+    assert_eq!(answer["outcome"], "cleared");
     assert_eq!(answer["dry_run"], true);
     assert!(answer["deviation"]["deviation"].as_f64().expect("a number") >= 0.5);
     let refused = lab.run(["vary", "ref.png", "--strength", "0.1", "--dry-run", "--json"]).expect(1).json();
     assert_eq!(refused["outcome"], "refused");
+    assert_eq!(refused["engine"]["name"], "patch");
+    assert_eq!(refused["strength"], 0.1);
     assert!(!lab.path("variations").exists());
     assert_eq!(
         lab.sqlite3("SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM asset)")

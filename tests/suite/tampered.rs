@@ -129,6 +129,54 @@ fn copied_mark_on_a_real_picture_is_a_contradiction() {
 }
 
 #[test]
+fn copied_mark_on_the_reference_itself_is_a_contradiction() {
+    // The output keeps its reference's arrangement: it is the nearest thing to a false accusation.
+    let lab = Lab::new();
+    lab.run(["specimen", "--out", "ref.png", "--size", "320x208", "--seed", "3", "--colour"]).expect(0);
+    lab.run(["vary", "ref.png", "--strength", "0.7", "--attempts", "40", "--seed", "1", "--out", "out.png"])
+        .expect(0);
+    let mark =
+        watermark::detect(&decode(&lab.path("out.png")), &Key::public()).expect("it is marked").message;
+    let real = watermark::embed(&decode(&lab.path("ref.png")), mark, &Key::public(), 42.0)
+        .expect("it can be marked");
+    fs::write(lab.path("accused.png"), png(&real.raster)).expect("writable");
+    let report = lab.run(["verify", "accused.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "contradiction", "{report:#}");
+    let lineage = lab.run(["lineage", "accused.png"]).expect(1).stdout;
+    assert!(lineage.contains("contradicts itself"), "{lineage}");
+}
+
+#[test]
+fn mark_whose_recorded_picture_is_lost_is_not_confirmed_by_the_record() {
+    let lab = lab();
+    lab.python("attack.py", &["jpeg80", "out.png", "copy.jpg"]).expect(0);
+    let sha256 = lab.verify("out.png")["sha256"].as_str().expect("a digest").to_owned();
+    fs::remove_file(lab.path("catalog/objects").join(&sha256[..2]).join(&sha256[2..])).expect("in the store");
+    let report = lab.run(["verify", "copy.jpg", "--json"]).expect(0).json();
+    assert_eq!(report["confidence"], "medium", "{report:#}");
+    assert!(reasons(&report).contains("could not be compared"), "{report:#}");
+}
+
+#[test]
+fn unsigned_claim_alone_is_ai_derived_with_low_confidence_and_no_yes() {
+    let lab = Lab::new();
+    lab.specimen("plain.png", 1);
+    let label = vidimus::metadata::Label {
+        tool: "someone, trusted here".into(),
+        engine: "an engine".into(),
+        source: vidimus::digest::Digest::of("x"),
+    };
+    let plain = fs::read(lab.path("plain.png")).expect("there");
+    let claimed =
+        vidimus::metadata::write(&plain, vidimus::raster::Format::Png, &label).expect("it takes XMP");
+    fs::write(lab.path("claimed.png"), claimed).expect("writable");
+    let report = lab.run(["verify", "claimed.png", "--json"]).expect(1).json();
+    assert_eq!(report["verdict"], "ai-derived");
+    assert_eq!(report["confidence"], "low");
+    assert!(!reasons(&report).contains("by someone, trusted here"), "{report:#}");
+}
+
+#[test]
 fn forged_mark_with_a_known_id_and_another_strength_is_a_contradiction() {
     let lab = lab();
     let picture = decode(&lab.path("out.png"));

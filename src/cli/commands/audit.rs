@@ -7,7 +7,7 @@ use crate::catalog::Catalog;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::place;
 use crate::cli::progress::Bar;
-use crate::cli::term::{BAD, BOLD, GOOD, Terminal, paint};
+use crate::cli::term::{BAD, BOLD, GOOD, Terminal, paint, shown};
 use crate::keys::{Keys, SignerKeys};
 use crate::objects::Objects;
 
@@ -43,12 +43,12 @@ pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure
             n => paint(BAD, format_args!("{n} findings")),
         };
         let mut lines = vec![format!(
-            "{verdict}: {} log entries, {} assets, {} releases, {} policies in {}",
-            audit.events,
-            audit.assets,
-            audit.releases,
-            audit.policies,
-            workspace.root().display()
+            "{verdict}: {}, {}, {}, {} in {}",
+            several(audit.events, "log entry", "log entries"),
+            several(audit.assets, "asset", "assets"),
+            several(audit.releases, "release", "releases"),
+            several(audit.policies, "policy", "policies"),
+            shown(workspace.root())
         )];
         lines.extend(audit.findings.iter().map(|finding| {
             format!("  {} {}: {}", paint(BOLD, finding.area), finding.subject, finding.fault)
@@ -56,4 +56,8 @@ pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure
         terminal.result(&lines.join("\n")).map_err(Failure::new)?;
     }
     Ok(if clean { Outcome::Yes } else { Outcome::No })
+}
+
+fn several(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -5,25 +5,30 @@ use crate::cli::args::{Lineage, LineageFormat};
 use crate::cli::commands::verify::Shelf;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::files;
-use crate::cli::term::Terminal;
+use crate::cli::term::{Terminal, shown};
 use crate::lineage;
 use crate::raster::Limits;
-use crate::verify::{Memory, verify};
+use crate::verify::{Memory, Verdict, verify};
 
 pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let no_catalog =
         || Failure::new("no catalog here or in any folder above").advise("name a workspace with --workspace");
     let shelf = Shelf::open(place)?.ok_or_else(no_catalog)?;
-    let catalog = shelf.catalog.as_ref().ok_or_else(no_catalog)?;
-    let Some(asset) = find(args, &shelf, catalog)? else {
-        let text = format!("{}: nothing like it is recorded here", args.asset.display());
-        if terminal.json {
-            let document = serde_json::json!({ "schema": 1, "asset": null, "reason": text });
-            terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
-        } else {
-            terminal.result(&text).map_err(Failure::new)?;
+    let catalog = match (&shelf.catalog, shelf.notes.first()) {
+        (Some(catalog), _) => catalog,
+        (None, Some(note)) => return Err(Failure::new(note)),
+        (None, None) => return Err(no_catalog()),
+    };
+    let asset = match find(args, &shelf, catalog)? {
+        Found::Asset(asset) => asset,
+        Found::Nothing => return no("nothing like it is recorded here", args, terminal),
+        Found::Contradiction => {
+            return no(
+                "its evidence contradicts itself, see 'vidimus verify'; it has no lineage of its own",
+                args,
+                terminal,
+            );
         }
-        return Ok(Outcome::No);
     };
     let graph = lineage::lineage(catalog, &asset).map_err(Failure::new)?;
     let format = if terminal.json { LineageFormat::Json } else { args.format };
@@ -41,20 +46,37 @@ pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<
     Ok(Outcome::Yes)
 }
 
+/// What a name or a file leads to.
+enum Found {
+    Asset(Asset),
+    Nothing,
+    /// A file whose marks are those of another picture: that one's lineage is not its own.
+    Contradiction,
+}
+
+fn no(reason: &str, args: &Lineage, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let text = format!("{}: {reason}", shown(&args.asset));
+    let document = serde_json::json!({ "schema": 1, "asset": null, "reason": text });
+    let result = if terminal.json { format!("{document:#}") } else { text };
+    terminal.result(&result).map_err(Failure::new)?;
+    Ok(Outcome::No)
+}
+
 /// A file is looked up by bytes, pixels, mark and looks; other words as an id or the beginning of a digest.
-fn find(args: &Lineage, shelf: &Shelf, catalog: &Catalog) -> Result<Option<Asset>, Failure> {
+fn find(args: &Lineage, shelf: &Shelf, catalog: &Catalog) -> Result<Found, Failure> {
     let path = &args.asset;
     if !path.exists() {
-        return named(path, catalog);
+        return Ok(named(path, catalog)?.map_or(Found::Nothing, Found::Asset));
     }
     let bytes = files::read(path)?;
     let memory = Memory { catalog, objects: &shelf.objects, watermark_key: shelf.watermark_key };
     let report = verify(&bytes, Some(&memory), &shelf.anchors, &Limits::default())
         .map_err(|error| Failure::at(path.display(), error))?;
-    match &report.catalog.asset {
-        Some(id) => catalog.by_id(id).map_err(Failure::new),
-        None => Ok(None),
+    if report.verdict == Verdict::Contradiction {
+        return Ok(Found::Contradiction);
     }
+    let Some(id) = &report.catalog.asset else { return Ok(Found::Nothing) };
+    Ok(catalog.by_id(id).map_err(Failure::new)?.map_or(Found::Nothing, Found::Asset))
 }
 
 fn named(path: &Path, catalog: &Catalog) -> Result<Option<Asset>, Failure> {

@@ -17,7 +17,7 @@ use super::term::Terminal;
 pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
     let place = cli.global.workspace.as_deref();
     match &cli.command {
-        Command::Init(args) => init::run(args, terminal),
+        Command::Init(args) => init::run(args, place, terminal),
         Command::Vary(args) => vary::run(args, place, terminal),
         Command::Verify(args) => verify::run(args, place, terminal),
         Command::Lineage(args) => lineage::run(args, place, terminal),

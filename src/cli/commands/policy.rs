@@ -95,6 +95,10 @@ fn check(reference: &Path, image: &Path, policy: &Policy, terminal: &Terminal) -
     let judged = policy.judge(case);
     let outcome = if judged.is_ok() { Outcome::Yes } else { Outcome::No };
     if terminal.json {
+        let reasons: Vec<String> = match &judged {
+            Ok(_) => Vec::new(),
+            Err(refusal) => refusal.reasons.iter().map(ToString::to_string).collect(),
+        };
         let document = serde_json::json!({
             "schema": 1,
             "outcome": if judged.is_ok() { "cleared" } else { "refused" },
@@ -103,7 +107,7 @@ fn check(reference: &Path, image: &Path, policy: &Policy, terminal: &Terminal) -
             "measure": deviation::MEASURE,
             "deviation": deviation,
             "policy": { "name": policy.name(), "digest": policy.digest(), "limits": policy.limits() },
-            "reasons": judged.as_ref().err().map(|r| r.reasons.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            "reasons": reasons,
         });
         terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
     } else {

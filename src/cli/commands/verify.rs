@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 use crate::catalog::Catalog;
 use crate::cli::args::Verify;
 use crate::cli::error::{Failure, Outcome};
-use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint};
+use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, shown};
 use crate::cli::{files, place};
 use crate::keys::Keys;
 use crate::lineage;
 use crate::objects::Objects;
 use crate::raster::Limits;
-use crate::verify::{Memory, Report, Verdict, verify};
+use crate::verify::{Confidence, Memory, Report, Verdict, verify};
 
 /// What a command that only reads has of a workspace.
 pub struct Shelf {
@@ -19,26 +19,44 @@ pub struct Shelf {
     pub objects: Objects,
     pub watermark_key: Option<[u8; 32]>,
     pub anchors: Vec<String>,
+    /// What could not be read; verification goes on without it.
+    pub notes: Vec<String>,
 }
 
 impl Shelf {
     /// Everything that can be read; a workspace without a catalog yet has none.
     pub fn open(place: Option<&Path>) -> Result<Option<Self>, Failure> {
         let Some(workspace) = place::find(place)? else { return Ok(None) };
+        let mut notes = Vec::new();
         let path = workspace.database();
-        let catalog =
-            if path.exists() { Some(Catalog::open_read_only(&path).map_err(Failure::new)?) } else { None };
+        let catalog = path.exists().then(|| Catalog::open_read_only(&path)).and_then(|opened| match opened {
+            Ok(catalog) => Some(catalog),
+            // Manifest and watermark can be read all the same.
+            Err(error) => {
+                notes.push(format!("the catalog could not be asked: {error}"));
+                None
+            }
+        });
+        // Less trust is the safe side.
+        let anchors = Keys::load_public(&workspace.keys()).map(|keys| keys.anchors).unwrap_or_else(|error| {
+            notes.push(format!("no signer is trusted: {error}"));
+            Vec::new()
+        });
         Ok(Some(Shelf {
             catalog,
             objects: Objects::at(workspace.objects()),
             watermark_key: Keys::watermark_key_at(&workspace.keys()),
-            anchors: Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors,
+            anchors,
+            notes,
         }))
     }
 }
 
 pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let shelf = Shelf::open(place)?;
+    for note in shelf.iter().flat_map(|shelf| &shelf.notes) {
+        terminal.insist(&format!("{} {note}", paint(WARN, "note:")));
+    }
     let anchors = shelf.as_ref().map(|shelf| shelf.anchors.clone()).unwrap_or_default();
     let memory = shelf.as_ref().and_then(|shelf| {
         let catalog = shelf.catalog.as_ref()?;
@@ -52,7 +70,10 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
                 .map_err(|error| Failure::at(path.display(), error))
         });
         outcome = outcome.max(match &report {
-            Ok(report) if report.verdict == Verdict::AiDerived => Outcome::Yes,
+            // What only unsigned metadata claims is no intact evidence.
+            Ok(report) if report.verdict == Verdict::AiDerived && report.confidence > Confidence::Low => {
+                Outcome::Yes
+            }
             Ok(_) => Outcome::No,
             Err(_) => Outcome::CouldNot,
         });
@@ -61,6 +82,11 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
             Ok(report) => {
                 let mut text = page(path, &report, terminal);
                 if let (Some(memory), Some(id)) = (&memory, &report.catalog.asset) {
+                    if report.verdict == Verdict::Contradiction {
+                        text.push_str(&format!(
+                            "\n  lineage of {id}, with which the evidence above was compared:"
+                        ));
+                    }
                     text.push_str(&ancestry(memory.catalog, id)?);
                 }
                 terminal.result(&text).map_err(Failure::new)?;
@@ -101,14 +127,16 @@ fn page(path: &Path, report: &Report, terminal: &Terminal) -> String {
         Verdict::AiDerived => format!(", {} confidence", report.confidence),
         _ => String::new(),
     };
-    let mut lines = vec![format!("{}: {}{confidence}", path.display(), paint(style, report.verdict))];
+    let mut lines = vec![format!("{}: {}{confidence}", shown(path), paint(style, report.verdict))];
     lines.extend(report.reasons.iter().map(|reason| format!("  {reason}")));
-    if let Some(manifest) = report.manifest.as_ref().filter(|manifest| manifest.source_sha256.is_some()) {
-        let source = manifest.source_sha256.map(|digest| digest.to_string()).unwrap_or_default();
-        let broken = manifest.state == "invalid" && !manifest.recovered;
-        let intro = if broken { "the broken manifest claims" } else { "made from" };
+    let manifest = &report.manifest;
+    if let Some(source) = manifest.source_sha256 {
+        let intro = match report.verdict {
+            Verdict::Contradiction => "the manifest claims: made from",
+            _ => "made from",
+        };
         lines.push(format!(
-            "  {intro} sha256 {source} at strength {:.2} by {}",
+            "  {intro} sha256 {source} at strength {:.2} by {:?}",
             manifest.denoise_strength.unwrap_or_default(),
             manifest.engine.as_deref().unwrap_or("an unnamed engine"),
         ));

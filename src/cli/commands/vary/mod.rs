@@ -3,7 +3,7 @@ mod target;
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use page::Page;
 use target::Target;
@@ -41,10 +41,17 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     warn_of_expiry(&host, &keys, terminal);
 
     let mut outcome = Outcome::Yes;
+    let mut refused = false;
     let mut documents = Vec::new();
     for (path, bytes) in args.references.iter().zip(references) {
-        let reference = Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors())
-            .map_err(|error| Failure::at(path.display(), error))?;
+        let reference = match Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors()) {
+            Ok(reference) => reference,
+            Err(error) => {
+                documents.push(failed(path, &Failure::at(path.display(), error), terminal));
+                outcome = Outcome::CouldNot;
+                continue;
+            }
+        };
         let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
         let mut seeds = Seeds::new(args, &host);
         for _ in 0..args.count {
@@ -57,15 +64,23 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 engine: engine.as_ref(),
                 witness: &|_| {},
             };
-            let ended = one(args, &target, &mut desk, &page, &mut seeds)?;
+            let ended = match one(args, &target, &mut desk, &page, &mut seeds) {
+                Ok(ended) => ended,
+                // The others are answered all the same.
+                Err(failure) => {
+                    documents.push(failed(path, &failure, terminal));
+                    outcome = Outcome::CouldNot;
+                    continue;
+                }
+            };
             let (text, document) = match &ended {
                 release::Outcome::Released(released) => page.released(released),
                 release::Outcome::Trial(trial) => page.trial(trial),
-                release::Outcome::Refused(refused) => {
-                    outcome = outcome.max(Outcome::No);
-                    page.refused(refused)
-                }
+                release::Outcome::Refused(refused) => page.refused(refused),
             };
+            if matches!(ended, release::Outcome::Refused(_)) {
+                refused = true;
+            }
             if terminal.json {
                 documents.push(document);
             } else {
@@ -73,11 +88,24 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
             }
         }
     }
+    if refused {
+        outcome = outcome.max(Outcome::No);
+    }
     if terminal.json {
         let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
         terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
     }
     Ok(outcome)
+}
+
+/// Tells of a variation that could not be made, and gives its place in the JSON document.
+fn failed(path: &Path, failure: &Failure, terminal: &Terminal) -> Value {
+    crate::cli::complain(terminal, failure);
+    json!({
+        "schema": 1,
+        "reference": { "path": path.to_string_lossy() },
+        "error": failure.to_string(),
+    })
 }
 
 /// One variation: drafts with one seed after another until the policy clears one or the attempts are used up.

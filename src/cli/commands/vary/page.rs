@@ -4,13 +4,32 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, paint};
-use crate::generate::Record;
+use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, paint, quoted, shown};
+use crate::generate::{Description, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
-use crate::quantity::Deviation;
+use crate::quantity::{Deviation, Seed, Strength};
 use crate::release::{Reference, Refused, Released, Timings, Trial};
 use crate::workspace::Workspace;
+
+/// What was asked, and of whom.
+struct Asked<'a> {
+    engine: &'a Description,
+    strength: Strength,
+    seed: Seed,
+    prompt: Option<&'a str>,
+}
+
+impl<'a> Asked<'a> {
+    fn by(record: &'a Record) -> Self {
+        Asked {
+            engine: &record.engine,
+            strength: record.strength,
+            seed: record.seed,
+            prompt: record.prompt.as_deref(),
+        }
+    }
+}
 
 /// The variation at hand and where it was made.
 pub struct Page<'a> {
@@ -24,7 +43,7 @@ pub struct Page<'a> {
 impl Page<'_> {
     pub fn released(&self, done: &Released) -> (String, Value) {
         let mut lines = vec![
-            self.line("Made", format_args!("{}  {}×{}", done.output.display(), done.width, done.height)),
+            self.line("Made", format_args!("{}  {}×{}", shown(&done.output), done.width, done.height)),
             self.from(),
             self.line("Engine", self.recipe(&done.record)),
             self.line("Differs", self.differs(&done.deviation)),
@@ -37,15 +56,20 @@ impl Page<'_> {
                 "Recorded",
                 format_args!("{} in {}", done.asset_id, self.workspace.catalog().display()),
             ),
-            self.line("Check", format_args!("vidimus verify {}", done.output.display())),
+            self.line("Check", format_args!("vidimus verify {}", quoted(&done.output))),
         ];
         if self.terminal.verbose {
             lines.push(self.line("Manifest", &done.manifest_label));
             lines.push(self.line("Output", format_args!("sha256 {}", done.sha256)));
             lines.push(self.timings(&done.timings));
         }
-        let mut document =
-            self.document("released", Some(&done.record), Some(&done.deviation), &done.timings);
+        let mut document = self.document(
+            "released",
+            Asked::by(&done.record),
+            Some(&done.record),
+            Some(&done.deviation),
+            &done.timings,
+        );
         document["output"] = done.output.to_string_lossy().into();
         document["sha256"] = json!(done.sha256);
         document["asset"] = json!(done.asset_id);
@@ -66,8 +90,13 @@ impl Page<'_> {
         if self.terminal.verbose {
             lines.push(self.timings(&trial.timings));
         }
-        let mut document =
-            self.document("released", Some(&trial.record), Some(&trial.deviation), &trial.timings);
+        let mut document = self.document(
+            "cleared",
+            Asked::by(&trial.record),
+            Some(&trial.record),
+            Some(&trial.deviation),
+            &trial.timings,
+        );
         document["dry_run"] = true.into();
         (lines.join("\n"), document)
     }
@@ -82,17 +111,27 @@ impl Page<'_> {
         }
         let when = if refused.record.is_some() { "after" } else { "before" };
         let kept = match &refused.quarantine {
-            Some(path) => format!("the draft is in {}", path.display()),
+            Some(path) => format!("the draft is in {}", shown(path)),
             None => "no picture was kept".to_owned(),
         };
         let logged =
             if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
+        if refused.refusal.to_string().contains("too close") {
+            lines.push(self.line("Try", "a higher --strength, or another --seed"));
+        }
         if self.terminal.verbose {
             lines.push(self.timings(&refused.timings));
         }
-        let mut document =
-            self.document("refused", refused.record.as_ref(), refused.deviation.as_ref(), &refused.timings);
+        let request = &refused.request;
+        let asked = Asked {
+            engine: &refused.engine,
+            strength: request.strength,
+            seed: request.seed,
+            prompt: request.prompt.as_deref(),
+        };
+        let (record, deviation) = (refused.record.as_ref(), refused.deviation.as_ref());
+        let mut document = self.document("refused", asked, record, deviation, &refused.timings);
         document["reasons"] = refused.refusal.reasons.iter().map(ToString::to_string).collect();
         document["run"] = json!(refused.run_id);
         document["quarantine"] = json!(refused.quarantine.as_ref().map(|path| path.to_string_lossy()));
@@ -112,7 +151,7 @@ impl Page<'_> {
         } else {
             format!("{}…", self.reference.sha256.short(16))
         };
-        self.line("From", format_args!("{}  sha256 {digest}", self.path.display()))
+        self.line("From", format_args!("{}  sha256 {digest}", shown(self.path)))
     }
 
     fn recipe(&self, record: &Record) -> String {
@@ -160,6 +199,7 @@ impl Page<'_> {
     fn document(
         &self,
         outcome: &str,
+        asked: Asked<'_>,
         record: Option<&Record>,
         deviation: Option<&Deviation>,
         timings: &Timings,
@@ -170,10 +210,10 @@ impl Page<'_> {
             "output": null,
             "sha256": null,
             "reference": { "path": self.path.to_string_lossy(), "sha256": self.reference.sha256 },
-            "engine": record.map(|r| json!({ "name": r.engine.name, "version": r.engine.version })),
-            "strength": record.map(|r| r.strength),
-            "seed": record.map(|r| r.seed),
-            "prompt": record.and_then(|r| r.prompt.as_ref()),
+            "engine": { "name": asked.engine.name, "version": asked.engine.version },
+            "strength": asked.strength,
+            "seed": asked.seed,
+            "prompt": asked.prompt,
             "prompt_used": record.map(|r| r.prompt_used),
             "noise_level": record.map(|r| r.noise_level),
             "steps": record.map(|r| r.steps),

@@ -20,6 +20,11 @@ impl Target {
         let extension = args.out.extension().and_then(|e| e.to_str());
         let named: Option<Format> = extension.and_then(|e| e.parse().ok()).filter(|_| !args.out.is_dir());
         let Some(by_name) = named else {
+            if let Some(extension) = extension.filter(|_| !args.out.is_dir()) {
+                let error = format!("unknown picture format {extension:?}: expected png, jpeg, webp or tiff");
+                return Err(Failure::at(args.out.display(), error)
+                    .advise("name a file like out.png, or a folder without a dot"));
+            }
             let format = args.format.unwrap_or(Format::Png);
             return Ok(Target { format, file: None, folder: args.out.clone() });
         };

@@ -1,0 +1,166 @@
+//! The evidence in sentences: each names the layer it rests on.
+
+use super::Findings;
+use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
+use super::evidence::{holds, same_strength};
+use super::recall::{Kinship, Match};
+use crate::manifest::Reading;
+use crate::watermark::Kind;
+
+/// What speaks, layer by layer, in the order of its weight.
+pub(super) fn reasons(findings: &Findings, evidence: &Evidence, asked: bool) -> Vec<String> {
+    let mut out = Vec::new();
+    manifest_reasons(findings, evidence, &mut out);
+    watermark_reasons(findings, evidence, &mut out);
+    catalog_reasons(findings, evidence, asked, &mut out);
+    for claim in findings.claims.iter().filter(|claim| claim.ai) {
+        let tool = claim.tool.as_deref().map(|tool| format!(" by {}", quoted(tool))).unwrap_or_default();
+        out.push(format!("unsigned metadata ({}{tool}) claims: {}", claim.source, quoted(&claim.statement)));
+    }
+    out
+}
+
+fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<String>) {
+    let reading = match &findings.manifest {
+        Ok(Some(reading)) => reading,
+        Ok(None) => return out.push("manifest: none in the file".into()),
+        Err(error) => return out.push(format!("manifest: {error}")),
+    };
+    let who = reading.signer.as_ref().and_then(|signer| signer.common_name.as_deref());
+    let who = who.map_or_else(|| "an unnamed certificate".to_owned(), quoted);
+    match evidence.manifest {
+        ManifestEvidence::AiTrusted => {
+            out.push(format!("manifest: signed by {who}, trusted here, says AI-generated"))
+        }
+        ManifestEvidence::AiUntrusted => {
+            let ended = reading
+                .failures
+                .iter()
+                .any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
+            let why = if ended { "whose certificate has ended" } else { "whom nobody here vouches for" };
+            out.push(format!("manifest: intact, signed by {who}, {why}, says AI-generated"));
+        }
+        ManifestEvidence::Silent => {
+            out.push(format!("manifest: intact, signed by {who}, says nothing about AI"))
+        }
+        ManifestEvidence::Capture => {
+            out.push(format!("manifest: intact, signed by {who}, says the picture was captured"))
+        }
+        ManifestEvidence::Broken | ManifestEvidence::Absent => broken_reasons(findings, reading, &who, out),
+    }
+    for ingredient in &reading.ingredients {
+        if ingredient.state == Some(crate::manifest::State::Invalid) {
+            let title = ingredient.title.as_deref().unwrap_or("untitled");
+            out.push(format!(
+                "manifest: the ingredient {title:?} carried a broken manifest when it was taken in"
+            ));
+        }
+    }
+}
+
+fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut Vec<String>) {
+    if reading.content_differs() {
+        out.push(format!("manifest: names {who} as its signer, but was made for other pixels than these"));
+    } else if !holds(reading) && reading.failures.is_empty() {
+        out.push("manifest: its action and its assertion state different derivations".into());
+    } else {
+        out.push(format!("manifest: broken ({})", reading.failure_codes().join(", ")));
+    }
+    // What contradicts what: the mark is in the pixels, so it speaks for the picture at hand.
+    if let (Some(payload), Some(facts)) = (&findings.payload, reading.facts()) {
+        let named = facts.watermark.as_ref().map(|mark| mark.payload_id.as_str());
+        out.push(if named == Some(payload.id().as_str()) {
+            "the watermark in the pixels is the one this manifest names: the file was changed after signing"
+                .into()
+        } else {
+            format!(
+                "the watermark in the pixels is {}, the manifest names {}: it belongs to another picture",
+                payload.id(),
+                named.unwrap_or("none")
+            )
+        });
+    }
+}
+
+fn watermark_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<String>) {
+    let Some(payload) = &findings.payload else {
+        out.push(match evidence.watermark {
+            WatermarkEvidence::AbsentThoughNamed => {
+                "watermark: none found, though the manifest names one".into()
+            }
+            _ => "watermark: none found".into(),
+        });
+        return;
+    };
+    let what = match payload.kind() {
+        Kind::Generated => "AI-generated",
+        Kind::Edited => "AI-edited",
+    };
+    let rest = match evidence.watermark {
+        WatermarkEvidence::Agrees => ", as the manifest says",
+        WatermarkEvidence::Disagrees => ", which is not what the manifest says",
+        _ => "",
+    };
+    out.push(format!(
+        "watermark: says {what} from source {:012x}… at strength {:.2}{rest}",
+        payload.source_prefix(),
+        payload.denoise_strength()
+    ));
+}
+
+fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &mut Vec<String>) {
+    let Some(found) = &findings.memory else {
+        out.push(
+            if asked {
+                "catalog: nothing like it is recorded here"
+            } else {
+                "catalog: no workspace here to ask"
+            }
+            .into(),
+        );
+        return;
+    };
+    let id = &found.asset;
+    out.push(match found.kinship {
+        Kinship::Exact => format!("catalog: released here as {id}"),
+        Kinship::Unconfirmed => {
+            format!(
+                "catalog: the watermark was released here as {id}, but the two pictures could not be compared"
+            )
+        }
+        Kinship::Watermark => format!("catalog: the watermark was released here with this picture, as {id}"),
+        Kinship::Perceptual => format!("catalog: looks like {id}, which was released here"),
+        Kinship::Reference => {
+            format!("catalog: recorded here as the reference {id} of {} outputs", found.outputs)
+        }
+        Kinship::CopiedMark => copied(findings, found),
+    });
+    if matches!(evidence.catalog, CatalogEvidence::Watermark | CatalogEvidence::Perceptual)
+        && found.recovered.is_some()
+    {
+        out.push("catalog: gave back the manifest that the file has lost; the file is a changed copy".into());
+    }
+}
+
+fn copied(findings: &Findings, found: &Match) -> String {
+    let strength_differs = findings
+        .payload
+        .as_ref()
+        .zip(found.strength)
+        .is_some_and(|(payload, strength)| !same_strength(payload, strength));
+    if strength_differs {
+        format!(
+            "catalog: the watermark's id is that of {}, which was made at another strength: a forged mark",
+            found.asset
+        )
+    } else {
+        format!("catalog: the watermark is that of {}, which is another picture: a copied mark", found.asset)
+    }
+}
+
+/// Words of a file, marked as such and cut: whoever wrote them may want to be taken for us.
+fn quoted(text: &str) -> String {
+    const MOST: usize = 120;
+    let cut: String = text.chars().take(MOST).collect();
+    if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
+}
