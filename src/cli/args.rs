@@ -1,6 +1,7 @@
 //! The command line, word for word: the door of `clap`.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -39,7 +40,7 @@ pub struct Global {
         hide_env_values = true,
         help_heading = "Global options"
     )]
-    pub workspace: Option<PathBuf>,
+    workspace: Option<OsString>,
     /// Print results as one JSON document
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
@@ -52,6 +53,13 @@ pub struct Global {
     /// When to use colour (NO_COLOR is honoured)
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
     pub color: Color,
+}
+
+impl Global {
+    /// The workspace that was named; an empty name, as in an emptied environment variable, names none.
+    pub fn place(&self) -> Option<&Path> {
+        self.workspace.as_deref().filter(|name| !name.is_empty()).map(Path::new)
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +96,7 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct Init {
     /// Directory of the new workspace [default: --workspace, else the current one]
-    #[arg(value_name = "DIR", conflicts_with = "workspace")]
+    #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
 }
 

@@ -47,10 +47,12 @@ fn usage(error: &clap::Error) -> ExitCode {
             let text = error.render().to_string();
             let sentence = text.split("\n\n").next().unwrap_or(&text);
             let line = sentence.split_whitespace().collect::<Vec<_>>().join(" ");
-            let terminal = Terminal::new(args::Color::Auto, false, false, false);
             let line = line.strip_prefix("error: ").unwrap_or(&line);
-            complain(&terminal, &Failure::new(line).advise("try --help"));
-            ExitCode::from(Outcome::CouldNot as u8)
+            let failure = Failure::new(line).advise("try --help");
+            // The arguments could not be parsed, but whoever asked for JSON waits for a document.
+            let json = std::env::args_os().any(|arg| arg == "--json");
+            let terminal = Terminal::new(args::Color::Auto, json, false, false);
+            ExitCode::from(report(&terminal, &failure) as u8)
         }
     }
 }

@@ -165,6 +165,15 @@ fn an_output_that_cannot_be_written_is_noticed_before_anything_is_recorded() {
 }
 
 #[test]
+fn an_emptied_environment_variable_names_no_workspace_and_usage_errors_have_their_document() {
+    let lab = Lab::new();
+    let output = lab.command(["policy", "list"]).env("VIDIMUS_WORKSPACE", "").output().expect("it starts");
+    crate::common::ended(output).expect(0);
+    let document = lab.run(["verify", "--json"]).expect(2).json();
+    assert!(document["error"].as_str().expect("a line").contains("required arguments"), "{document}");
+}
+
+#[test]
 fn what_was_released_is_told_even_if_another_reference_fails() {
     let lab = Lab::new();
     lab.specimen("good.png", 1);

@@ -7,4 +7,5 @@ mod engines;
 mod hostile;
 mod invariants;
 mod journey;
+mod nowhere;
 mod tampered;

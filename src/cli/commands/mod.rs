@@ -15,7 +15,7 @@ use super::error::{Failure, Outcome};
 use super::term::Terminal;
 
 pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let place = cli.global.workspace.as_deref();
+    let place = cli.global.place();
     match &cli.command {
         Command::Init(args) => init::run(args, place, terminal),
         Command::Vary(args) => vary::run(args, place, terminal),
