@@ -108,6 +108,8 @@ fn a_path_that_is_not_unicode_works() {
         odd,
         "--strength".as_ref(),
         "0.8".as_ref(),
+        "--attempts".as_ref(),
+        "12".as_ref(),
         "--seed".as_ref(),
         "3".as_ref(),
     ];
