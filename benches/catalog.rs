@@ -132,7 +132,6 @@ fn picture(number: u64) -> AssetEntry {
 /// A release with a manifest store of the usual size.
 fn release(number: u64) -> ReleaseEntry {
     let policy = Policy::shipped("default").expect("it comes with the program");
-    let limits = *policy.limits();
     ReleaseEntry {
         at: datetime!(2026-08-02 10:00 UTC),
         reference: picture(number * 2),
@@ -164,18 +163,7 @@ fn release(number: u64) -> ReleaseEntry {
                 psnr_db: 14.0,
             },
         },
-        policy: PolicyEntry {
-            digest: policy.digest(),
-            name: policy.name().into(),
-            text: policy.text().into(),
-            strength_min: limits.strength_min.value(),
-            strength_max: limits.strength_max.value(),
-            min_deviation: limits.min_deviation,
-            min_composition: limits.min_composition,
-            require_manifest: limits.require_manifest,
-            require_watermark: limits.require_watermark,
-            min_psnr_db: limits.min_psnr_db,
-        },
+        policy: PolicyEntry::from(&policy),
         output: picture(number * 2 + 1),
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),

@@ -4,6 +4,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
+use crate::policy::Policy;
 use crate::quantity::Deviation;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,6 +71,24 @@ pub struct PolicyEntry {
     pub require_manifest: bool,
     pub require_watermark: bool,
     pub min_psnr_db: f64,
+}
+
+impl From<&Policy> for PolicyEntry {
+    fn from(policy: &Policy) -> Self {
+        let limits = policy.limits();
+        PolicyEntry {
+            digest: policy.digest(),
+            name: policy.name().to_owned(),
+            text: policy.text().to_owned(),
+            strength_min: limits.strength_min.value(),
+            strength_max: limits.strength_max.value(),
+            min_deviation: limits.min_deviation,
+            min_composition: limits.min_composition,
+            require_manifest: limits.require_manifest,
+            require_watermark: limits.require_watermark,
+            min_psnr_db: limits.min_psnr_db,
+        }
+    }
 }
 
 /// The two marks of an output.

@@ -48,7 +48,7 @@ pub fn release(
         Err(rejected) => return rejected.refuse(desk),
     };
     if order.dry_run {
-        return Ok(approved.trial(desk));
+        return Ok(approved.trial());
     }
     let marked = match approved.embed(desk)? {
         Ok(marked) => marked,

@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Record;
 use crate::objects::{self, Objects};
-use crate::policy::{OnViolation, Policy, Refusal};
+use crate::policy::{OnViolation, Refusal};
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Raster};
 use crate::watermark;
@@ -40,7 +40,7 @@ impl<'a> Signed<'a> {
             reference_payload: self.course.reference_payload(),
             run: self.course.run_entry(desk, Some(&self.record)),
             measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
-            policy: policy(desk.policy),
+            policy: PolicyEntry::from(desk.policy),
             output: AssetEntry {
                 id: self.asset_id.clone(),
                 sha256: self.sha256,
@@ -101,7 +101,6 @@ impl Recorded<'_> {
             run_id: course.run_id,
             record,
             deviation: *cleared.deviation(),
-            limits: *desk.policy.limits(),
             payload_id: payload.id(),
             psnr_db,
             manifest_label: signed.label,
@@ -136,7 +135,7 @@ impl Course<'_> {
                 reference_payload: self.reference_payload(),
                 run: self.run_entry(desk, draft.as_ref().map(|(_, record, ..)| record)),
                 measurement: draft.as_ref().map(|(_, _, pixels, deviation)| measurement(*pixels, deviation)),
-                policy: policy(desk.policy),
+                policy: PolicyEntry::from(desk.policy),
                 reasons: refusal.reasons.iter().map(ToString::to_string).collect(),
             };
             let sign = |message: &[u8]| desk.keys.sign(message);
@@ -155,7 +154,6 @@ impl Course<'_> {
             refusal,
             record,
             deviation,
-            limits: *desk.policy.limits(),
             quarantine,
             logged,
             timings: self.timings,
@@ -249,20 +247,4 @@ fn picture(raster: &Raster, fingerprint: Fingerprint, desk: &Desk<'_>) -> AssetE
 
 fn measurement(draft_sha256: Digest, deviation: &Deviation) -> MeasurementEntry {
     MeasurementEntry { draft_sha256, measure: deviation::MEASURE.to_owned(), deviation: *deviation }
-}
-
-fn policy(policy: &Policy) -> PolicyEntry {
-    let limits = policy.limits();
-    PolicyEntry {
-        digest: policy.digest(),
-        name: policy.name().to_owned(),
-        text: policy.text().to_owned(),
-        strength_min: limits.strength_min.value(),
-        strength_max: limits.strength_max.value(),
-        min_deviation: limits.min_deviation,
-        min_composition: limits.min_composition,
-        require_manifest: limits.require_manifest,
-        require_watermark: limits.require_watermark,
-        min_psnr_db: limits.min_psnr_db,
-    }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State};
-use crate::policy::{Limits, Refusal};
+use crate::policy::Refusal;
 use crate::quantity::Deviation;
 
 /// How a journey ended.
@@ -30,7 +30,6 @@ pub struct Released {
     pub run_id: String,
     pub record: Record,
     pub deviation: Deviation,
-    pub limits: Limits,
     pub payload_id: String,
     pub psnr_db: f64,
     pub manifest_label: String,
@@ -50,7 +49,6 @@ pub struct Refused {
     /// `None` when the request itself was refused and nothing was generated.
     pub record: Option<Record>,
     pub deviation: Option<Deviation>,
-    pub limits: Limits,
     /// Where the draft is kept, if the policy wants that.
     pub quarantine: Option<PathBuf>,
     /// Whether the refusal was logged (a dry run logs nothing).
@@ -63,7 +61,6 @@ pub struct Refused {
 pub struct Trial {
     pub record: Record,
     pub deviation: Deviation,
-    pub limits: Limits,
     pub timings: Timings,
 }
 

@@ -119,11 +119,10 @@ impl<'a> Measured<'a> {
 
 impl Approved<'_> {
     /// The end of a dry run.
-    pub fn trial(self, desk: &Desk<'_>) -> Outcome {
+    pub fn trial(self) -> Outcome {
         Outcome::Trial(Box::new(Trial {
             record: self.draft.record,
             deviation: *self.cleared.deviation(),
-            limits: *desk.policy.limits(),
             timings: self.course.timings,
         }))
     }

@@ -145,18 +145,7 @@ fn policy() -> PolicyEntry {
     let policy = Policy::parse(&text).expect("a policy");
     let limits = policy.limits();
     assert_eq!((limits.min_deviation, limits.min_composition), (0.5, 0.2));
-    PolicyEntry {
-        digest: policy.digest(),
-        name: policy.name().into(),
-        text,
-        strength_min: limits.strength_min.value(),
-        strength_max: limits.strength_max.value(),
-        min_deviation: limits.min_deviation,
-        min_composition: limits.min_composition,
-        require_manifest: limits.require_manifest,
-        require_watermark: limits.require_watermark,
-        min_psnr_db: limits.min_psnr_db,
-    }
+    PolicyEntry::from(&policy)
 }
 
 fn picture(number: u64) -> AssetEntry {
