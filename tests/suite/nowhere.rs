@@ -113,5 +113,7 @@ fn init_makes_a_workspace_that_audit_finds_clean_and_overwrites_nothing() {
     lab.run(["keys", "rotate", "--workspace", "lab"]).expect(0);
     assert_ne!(lab.run(["keys", "show", "--workspace", "lab"]).expect(0).stdout, signer);
     let anchors = lab.run(["keys", "export-trust", "--workspace", "lab"]).expect(0).stdout;
+    let document = lab.run(["keys", "export-trust", "--workspace", "lab", "--json"]).expect(0).json();
+    assert_eq!(document["anchors_pem"].as_str().expect("PEM").trim_end(), anchors.trim_end());
     assert_eq!(anchors.matches("BEGIN CERTIFICATE").count(), 2, "the old anchor stays");
 }

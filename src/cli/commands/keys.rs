@@ -42,7 +42,9 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
                 return Err(Failure::at(dir.display(), "no trust anchor to export")
                     .advise("keys are made by 'vidimus init' or the first 'vidimus vary'"));
             }
-            terminal.result(&bundle).map_err(Failure::new)?;
+            let document = serde_json::json!({ "schema": 1, "anchors_pem": bundle });
+            let text = if terminal.json { format!("{document:#}") } else { bundle };
+            terminal.result(&text).map_err(Failure::new)?;
             return Ok(Outcome::Yes);
         }
     };
