@@ -89,7 +89,11 @@ fn two_processes_releasing_at_once_lose_nothing() {
         let ended = crate::common::ended(child.wait_with_output().expect("it ends"));
         assert!(ended.code < 2, "{}", ended.stderr);
         for answer in ended.json().as_array().expect("three answers") {
-            if answer["outcome"] == "released" { released += 1 } else { refused += 1 }
+            match answer["outcome"].as_str() {
+                Some("released") => released += 1,
+                Some("refused") => refused += 1,
+                other => panic!("neither released nor refused: {other:?}"),
+            }
         }
     }
     assert_eq!(released + refused, 6);
