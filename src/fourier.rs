@@ -69,18 +69,34 @@ impl RealFft2 {
     /// If `values` does not hold `width × height` values.
     pub fn forward(&self, values: &[f32]) -> Spectrum {
         assert_eq!(values.len(), self.width * self.height, "values of the plan's size");
+        self.forward_of(|y, row| {
+            row.copy_from_slice(&values[y * self.width..][..self.width]);
+            true
+        })
+    }
+
+    /// Of a plane given row by row: `fill` writes row y whole, or says `false` for a row of zeros, which
+    /// then costs nothing.
+    pub fn forward_of(&self, fill: impl Fn(usize, &mut [f32]) -> bool + Sync) -> Spectrum {
         let columns = self.width / 2 + 1;
         let mut data = vec![Complex32::default(); columns * self.height];
-        data.par_chunks_mut(columns).zip(values.par_chunks(self.width)).for_each_init(
-            || (self.forward_rows.make_scratch_vec(), self.forward_rows.make_input_vec()),
-            |(scratch, input), (out, row)| {
-                input.copy_from_slice(row);
-                self.forward_rows
-                    .process_with_scratch(input, out, scratch)
-                    .expect("the buffers have the plan's sizes");
-            },
-        );
-        self.transform_columns(&mut data, columns, &*self.forward_columns);
+        let filled: Vec<bool> = data
+            .par_chunks_mut(columns)
+            .enumerate()
+            .map_init(
+                || (self.forward_rows.make_scratch_vec(), self.forward_rows.make_input_vec()),
+                |(scratch, input), (y, out)| {
+                    let filled = fill(y, input);
+                    if filled {
+                        self.forward_rows
+                            .process_with_scratch(input, out, scratch)
+                            .expect("the buffers have the plan's sizes");
+                    }
+                    filled
+                },
+            )
+            .collect();
+        self.transform_columns(&mut data, columns, &filled, &*self.forward_columns);
         Spectrum { columns, height: self.height, data }
     }
 
@@ -93,7 +109,8 @@ impl RealFft2 {
             (columns, self.height),
             "a spectrum of the plan's size"
         );
-        self.transform_columns(&mut spectrum.data, columns, &*self.inverse_columns);
+        let filled = vec![true; self.height];
+        self.transform_columns(&mut spectrum.data, columns, &filled, &*self.inverse_columns);
         let mut values = vec![0.0; self.width * self.height];
         values.par_chunks_mut(self.width).zip(spectrum.data.par_chunks_mut(columns)).for_each_init(
             || self.inverse_rows.make_scratch_vec(),
@@ -111,31 +128,46 @@ impl RealFft2 {
         values
     }
 
-    fn transform_columns(&self, data: &mut [Complex32], columns: usize, fft: &dyn Fft<f32>) {
-        let mut turned = transpose(data, columns, self.height);
-        turned.par_chunks_mut(self.height).for_each_init(
-            || vec![Complex32::default(); fft.get_inplace_scratch_len()],
-            |scratch, column| fft.process_with_scratch(column, scratch),
-        );
-        data.copy_from_slice(&transpose(&turned, self.height, columns));
+    /// Some columns at a time are turned into rows, transformed there and turned back. Rows that are not
+    /// `filled` are zero.
+    fn transform_columns(&self, data: &mut [Complex32], columns: usize, filled: &[bool], fft: &dyn Fft<f32>) {
+        let height = self.height;
+        // Not a power of two: values of one row must not all compete for the same set of the cache.
+        let stride = height.next_multiple_of(8) + 8;
+        let group = (GROUP / stride).clamp(1, columns);
+        let mut turned = vec![Complex32::default(); stride * group];
+        for first in (0..columns).step_by(group) {
+            let count = group.min(columns - first);
+            let source = &*data;
+            turned[..stride * count].par_chunks_mut(stride * BLOCK).enumerate().for_each_init(
+                || vec![Complex32::default(); fft.get_inplace_scratch_len()],
+                |scratch, (block, turned)| {
+                    let first = first + block * BLOCK;
+                    for (y, filled) in filled.iter().enumerate() {
+                        let lines = turned[y..].iter_mut().step_by(stride);
+                        if *filled {
+                            lines.zip(&source[y * columns + first..]).for_each(|(t, v)| *t = *v);
+                        } else {
+                            lines.for_each(|t| *t = Complex32::default());
+                        }
+                    }
+                    for column in turned.chunks_exact_mut(stride) {
+                        fft.process_with_scratch(&mut column[..height], scratch);
+                    }
+                },
+            );
+            data.par_chunks_mut(columns).enumerate().for_each(|(y, row)| {
+                let lines = turned[y..].iter().step_by(stride);
+                row[first..first + count].iter_mut().zip(lines).for_each(|(v, t)| *v = *t);
+            });
+        }
     }
 }
 
-/// Turns `rows` rows of `columns` values over; in square blocks, to be kind to the cache.
-fn transpose(data: &[Complex32], columns: usize, rows: usize) -> Vec<Complex32> {
-    const BLOCK: usize = 16;
-    let mut out = vec![Complex32::default(); data.len()];
-    for y0 in (0..rows).step_by(BLOCK) {
-        for x0 in (0..columns).step_by(BLOCK) {
-            for x in x0..(x0 + BLOCK).min(columns) {
-                for y in y0..(y0 + BLOCK).min(rows) {
-                    out[x * rows + y] = data[y * columns + x];
-                }
-            }
-        }
-    }
-    out
-}
+/// Coefficients that are turned at a time: they stay in the cache.
+const GROUP: usize = 1 << 17;
+/// Columns that one task turns: a cache line of coefficients in each row.
+const BLOCK: usize = 8;
 
 /// The least size ≥ `n` without a prime factor above 5: such transforms are fast.
 pub fn fast_size(n: usize) -> usize {
@@ -186,6 +218,19 @@ mod tests {
                 assert!((a - b / (w * h) as f32).abs() < 1e-3);
             }
         }
+    }
+
+    #[test]
+    fn rows_of_zeros_can_be_left_out() {
+        let (w, h) = (12, 50);
+        let value = |x: usize, y: usize| if y % 3 == 1 { ((x * 31 + y * 17) % 23) as f32 } else { 0.0 };
+        let whole: Vec<f32> = (0..w * h).map(|i| value(i % w, i / w)).collect();
+        let plan = RealFft2::new(w, h);
+        let sparse = plan.forward_of(|y, row| {
+            row.iter_mut().enumerate().for_each(|(x, v)| *v = value(x, y));
+            y % 3 == 1
+        });
+        assert_eq!(sparse.data(), plan.forward(&whole).data());
     }
 
     #[test]

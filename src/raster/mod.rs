@@ -4,6 +4,7 @@ mod colour;
 mod decode;
 mod encode;
 pub mod filter;
+mod luma;
 mod plane;
 mod resize;
 
@@ -191,22 +192,6 @@ impl Raster {
             alpha.hash_into(&mut hasher);
         }
         hasher.finish()
-    }
-
-    /// Luma Y′ = 0.299 R′ + 0.587 G′ + 0.114 B′ of the coded values, in 0..=1. Alpha is not looked at.
-    pub fn luma(&self) -> Plane {
-        let n = self.width as usize * self.height as usize;
-        let data = match self.channels {
-            Channels::Grey => (0..n).map(|i| self.samples.unit(i)).collect(),
-            Channels::Rgb => (0..n)
-                .map(|i| {
-                    0.299 * self.samples.unit(3 * i)
-                        + 0.587 * self.samples.unit(3 * i + 1)
-                        + 0.114 * self.samples.unit(3 * i + 2)
-                })
-                .collect(),
-        };
-        Plane::new(self.width as usize, self.height as usize, data)
     }
 
     /// The colour channels as planes with values in 0..=1.

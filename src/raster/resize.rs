@@ -68,13 +68,13 @@ pub fn resize(plane: &Plane, width: usize, height: usize, kernel: Kernel) -> Pla
 }
 
 /// Source indices and weights for every target position.
-struct Taps {
+pub(super) struct Taps {
     starts: Vec<usize>,
     taps: Vec<(usize, f32)>,
 }
 
 impl Taps {
-    fn new(from: usize, to: usize, kernel: Kernel) -> Self {
+    pub(super) fn new(from: usize, to: usize, kernel: Kernel) -> Self {
         let factor = from as f64 / to as f64;
         let stretch = factor.max(1.0);
         let reach = kernel.support() * stretch;
@@ -104,7 +104,7 @@ impl Taps {
         Taps { starts, taps }
     }
 
-    fn of(&self, x: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
+    pub(super) fn of(&self, x: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
         self.taps[self.starts[x]..self.starts[x + 1]].iter().copied()
     }
 }
