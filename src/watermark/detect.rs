@@ -1,121 +1,90 @@
 //! Finds a mark in a picture.
 
-use super::decode::{Decoder, Effort, Observation, Translation};
-use super::frontend::{Front, embed_scale};
-use super::geometry::{Geometry, Pose};
-use super::key::{Key, MAC_BITS, TILE};
-use super::nufft::Reader;
-use crate::raster::{Kernel, Plane, Raster, resize};
+use super::decode::Decoder;
+use super::geometry::Pose;
+use super::key::Keyring;
+use super::message::Message;
+use super::scene::Scene;
+use super::search::find;
+use super::spectrum::HalfLattice;
+use super::tag::{Tag, TagReading};
+use crate::raster::Raster;
 
-/// Pictures of more pixels are made smaller first.
-const MAX_PIXELS: usize = 2048 * 2048;
-/// Pictures with a shorter side hold too little of the mark.
-const MIN_SIDE: usize = 96;
+/// How far the search goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Pictures that kept their pixel grid: recompressed, filtered, recoloured, cropped, painted over, flipped,
+    /// turned by quarters.
+    Fast,
+    /// Any rotation, scales from a third to three, a changed aspect, mild warps as well.
+    Full,
+}
+
+/// Which part of the search found the mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    Grid,
+    Turned,
+    Stretched,
+    Bent,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Grid => "grid",
+            Stage::Turned => "turned",
+            Stage::Stretched => "stretched",
+            Stage::Bent => "bent",
+        }
+    }
+}
 
 /// A mark that its MAC confirms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detection {
-    pub message: [u8; 10],
+    pub message: Message,
     pub pose: Pose,
-    /// Logarithm (base 10) of the probability that a picture without a mark under this key gets as far:
-    /// `mac_checks` · 2⁻⁴⁰, at most 10⁻⁹.
+    pub stage: Stage,
+    /// Logarithm (base 10) of the probability that a picture without a mark under this key gets as far: one
+    /// chance in 2⁴⁰ for each MAC comparison made at the long level, in 2³² at the short; at most 10⁻⁷.
     pub log10_false_positive: f64,
     /// Agreement of the pilots, in standard deviations of pilots of random phase. For information only.
     pub pilot_score: f64,
     /// MAC comparisons made.
     pub mac_checks: u32,
+    /// How the owner's tag fared, if an owner's key was at hand.
+    pub tag: Option<TagReading>,
 }
 
-/// The mark under `key` in `raster`, or `None`.
-///
-/// Found are marks in pictures that kept their pixel grid: recompressed, filtered, recoloured, cropped,
-/// painted over, flipped, turned by quarters. Of pictures marked with a short side over 1024 pixels, whose
-/// tiles are larger, crops are not found. Pictures under 96 pixels are not looked at.
-pub fn detect(raster: &Raster, key: &Key) -> Option<Detection> {
-    let (width, height) = (raster.width() as usize, raster.height() as usize);
-    let picture = Picture::new(raster.luma().map(|v| v * 255.0))?;
-    let mut decoder = Decoder::new(key);
-    let natural = embed_scale(width, height);
-    let scales = if natural == 1.0 { vec![1.0] } else { vec![natural, 1.0] };
-    let lock = scales.into_iter().find_map(|scale| on_the_grid(&picture, scale, &mut decoder))?;
-
+/// The mark in `raster`, or `None`. Pictures under 64 pixels are not looked at.
+pub fn detect(raster: &Raster, keys: Keyring<'_>, search: Search) -> Option<Detection> {
+    let scene = Scene::new(raster);
+    let mut decoder = Decoder::new(keys.public);
+    let lock = find(&scene, &mut decoder, search)?;
+    let view = scene.view(lock.level)?;
     let checks = decoder.checks();
     let mut pose = lock.geometry.pose(lock.translation.shift);
     // Back to pixels of the given picture.
-    pose.scale /= (picture.factor[0] * picture.factor[1]).sqrt();
-    pose.shift = [0, 1].map(|i| pose.shift[i] / picture.factor[i] + picture.origin[i]);
+    pose.scale /= (view.factor[0] * view.factor[1]).sqrt();
+    pose.shift = [0, 1].map(|i| pose.shift[i] / view.factor[i] + view.origin[i]);
+    let chance = f64::from(checks[0]) * 2f64.powi(-40) + f64::from(checks[1]) * 2f64.powi(-32);
     Some(Detection {
         message: lock.message,
         pose,
-        log10_false_positive: (f64::from(checks) / 2f64.powi(MAC_BITS as i32)).log10(),
+        stage: lock.stage,
+        log10_false_positive: chance.log10(),
         pilot_score: lock.translation.score,
-        mac_checks: checks,
-    })
-}
-
-/// A confirmed geometry and translation.
-struct Lock {
-    message: [u8; 10],
-    geometry: Geometry,
-    translation: Translation,
-}
-
-/// What is searched.
-struct Picture {
-    reader: Reader,
-    /// Size over the given size (x, y).
-    factor: [f64; 2],
-    /// Where this picture's origin, the pixel (width / 2, height / 2), lies from that of the given picture,
-    /// in given pixels (x, y).
-    origin: [f64; 2],
-}
-
-impl Picture {
-    /// `None` if too little would be left at the size that is searched.
-    fn new(luma: Plane) -> Option<Self> {
-        let given = [luma.width(), luma.height()];
-        let shrink = (MAX_PIXELS as f64 / (given[0] * given[1]) as f64).sqrt().min(1.0);
-        let size = given.map(|n| (n as f64 * shrink).round() as usize);
-        if size[0].min(size[1]) < MIN_SIDE {
-            return None;
-        }
-        let luma = resize(&luma, size[0], size[1], Kernel::Area);
-        let factor = [0, 1].map(|i| size[i] as f64 / given[i] as f64);
-        let origin = [0, 1].map(|i| {
-            let centre = ((size[i] / 2) as f64 + 0.5) / factor[i] - 0.5;
-            centre - (given[i] / 2) as f64
-        });
-        let front = Front::of(&luma, embed_scale(size[0], size[1]));
-        Some(Picture { reader: Reader::new(&front.windowed()), factor, origin })
-    }
-}
-
-/// Looks for tiles of 61 · `scale` given pixels, flipped or turned by quarters.
-fn on_the_grid(picture: &Picture, scale: f64, decoder: &mut Decoder) -> Option<Lock> {
-    let period = picture.factor.map(|factor| TILE * scale * factor);
-    let mut candidates: Vec<(Geometry, Observation, Translation)> = Vec::new();
-    for (i, geometry) in Geometry::on_the_grid(period).into_iter().enumerate() {
-        let seen = decoder.observe(&picture.reader, &geometry);
-        if i == 0 {
-            // Upright and uncropped needs no pilots, so that their erasure alone does not help.
-            let shift = picture.origin.map(|offset| offset / scale);
-            if let Some(message) = decoder.attempt(&seen, shift, Effort::Thorough) {
-                let translation = Translation { shift, score: decoder.score(&seen, shift) };
-                return Some(Lock { message, geometry, translation });
-            }
-        }
-        let turned = seen.half_turned();
-        for (geometry, seen) in [(geometry, seen), (geometry.half_turned(), turned)] {
-            for translation in decoder.translations(&seen) {
-                candidates.push((geometry, seen.clone(), translation));
-            }
-        }
-    }
-    candidates.sort_by(|a, b| b.2.score.total_cmp(&a.2.score));
-    candidates.into_iter().enumerate().find_map(|(rank, (geometry, seen, translation))| {
-        let effort = if rank == 0 { Effort::Thorough } else { Effort::Usual };
-        let message = decoder.attempt(&seen, translation.shift, effort)?;
-        Some(Lock { message, geometry, translation })
+        mac_checks: checks[0] + checks[1],
+        tag: keys.owner.map(|owner| {
+            let lattice = HalfLattice::read(view.reader(), &lock.geometry);
+            let seen = decoder.observe(&lattice, &lock.geometry);
+            Tag::new(owner, &lock.message).read(
+                &lattice,
+                lock.translation.shift,
+                decoder.carrier_energy(&seen),
+            )
+        }),
     })
 }
 
@@ -123,15 +92,18 @@ fn on_the_grid(picture: &Picture, scale: f64, decoder: &mut Decoder) -> Option<L
 mod tests {
     use super::*;
     use crate::random::Stream;
-    use crate::raster::{Channels, Depth, Samples};
-    use crate::watermark::embed;
+    use crate::raster::{Channels, Depth, Plane, Samples};
     use crate::watermark::sample::picture;
+    use crate::watermark::{Key, Quality, embed};
 
-    const MESSAGE: [u8; 10] = [0x2C, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+    const MESSAGE: Message = Message::Long([0x2C, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const PUBLIC: Key = Key::new([7; 32]);
+    const OWNER: Key = Key::new([8; 32]);
+    const KEYS: Keyring<'static> = Keyring { public: &PUBLIC, owner: Some(&OWNER) };
 
     fn marked(width: usize, height: usize, channels: usize, depth: Depth) -> Raster {
         let original = picture(width, height, channels, depth);
-        embed(&original, MESSAGE, &Key::public(), 42.0).expect("large enough").raster
+        embed(&original, &MESSAGE, KEYS, Quality::Fixed(42.0)).expect("large enough").raster
     }
 
     /// A grey 8-bit picture of the same samples at other places: (x, y) → (x, y) of the source.
@@ -156,10 +128,21 @@ mod tests {
     }
 
     fn found(raster: &Raster) -> Option<Pose> {
-        let detection = detect(raster, &Key::public())?;
+        let detection = detect(raster, KEYS, Search::Fast)?;
         assert_eq!(detection.message, MESSAGE);
-        assert!(detection.log10_false_positive < -9.0);
+        assert!(detection.log10_false_positive < -7.0);
         Some(detection.pose)
+    }
+
+    /// A picture of the same size through `from`, a map of places about the middle.
+    fn warped(source: &Raster, width: usize, height: usize, from: impl Fn(f32, f32) -> [f32; 2]) -> Raster {
+        let plane = &source.planes()[0];
+        let [cx, cy] = [plane.width(), plane.height()].map(|n| (n / 2) as f32);
+        let warped = Plane::from_fn(width, height, |x, y| {
+            let [u, v] = from(x as f32 - (width / 2) as f32, y as f32 - (height / 2) as f32);
+            plane.bilinear(cx + u, cy + v)
+        });
+        Raster::from_planes(&[warped], Depth::Eight)
     }
 
     #[test]
@@ -187,7 +170,7 @@ mod tests {
         };
         let samples = (0..2161 * 2050).map(|i| level(i % 2161, i / 2161)).collect();
         let original = Raster::new(2161, 2050, Channels::Grey, Samples::Eight(samples), None);
-        let marked = embed(&original, MESSAGE, &Key::public(), 42.0).expect("large enough").raster;
+        let marked = embed(&original, &MESSAGE, KEYS, Quality::Fixed(42.0)).expect("large enough").raster;
         let pose = found(&marked).expect("not attacked");
         assert!((pose.scale - 2050.0 / 1024.0).abs() < 1e-9);
         assert!(pose.shift.iter().all(|v| v.abs() < 1e-6), "{pose:?}");
@@ -234,15 +217,103 @@ mod tests {
 
     #[test]
     fn another_key_finds_nothing() {
-        assert_eq!(detect(&marked(320, 256, 1, Depth::Eight), &Key::new([4; 32])), None);
+        let other = Keyring { public: &Key::new([4; 32]), owner: None };
+        assert_eq!(detect(&marked(320, 256, 1, Depth::Eight), other, Search::Full), None);
     }
 
     #[test]
     fn pictures_without_a_mark_have_none() {
         for (width, height) in [(320, 201), (95, 300), (96, 96), (100, 400), (1, 1)] {
-            assert_eq!(detect(&picture(width, height, 1, Depth::Eight), &Key::public()), None);
+            assert_eq!(detect(&picture(width, height, 1, Depth::Eight), KEYS, Search::Full), None);
         }
         let flat = Raster::new(300, 200, Channels::Grey, Samples::Eight(vec![77; 60_000]), None);
-        assert_eq!(detect(&flat, &Key::public()), None);
+        assert_eq!(detect(&flat, KEYS, Search::Full), None);
+    }
+
+    #[test]
+    fn rotation_scale_and_mirroring_are_found_and_told() {
+        let whole = marked(420, 400, 1, Depth::Eight);
+        for (degrees, scale, mirrored) in [(7.0f32, 1.0f32, false), (-31.0, 1.2, false), (12.0, 0.8, true)] {
+            let (s, c) = degrees.to_radians().sin_cos();
+            let flip = if mirrored { -1.0 } else { 1.0 };
+            let turned =
+                warped(&whole, 420, 400, |x, y| [flip * (c * x + s * y) / scale, (c * y - s * x) / scale]);
+            let found = detect(&turned, KEYS, Search::Full).expect("turned");
+            assert_eq!((found.message, found.stage), (MESSAGE, Stage::Turned));
+            let pose = found.pose;
+            assert!((pose.rotation_degrees - f64::from(degrees)).abs() < 0.2, "{pose:?}");
+            assert!((pose.scale / f64::from(scale) - 1.0).abs() < 5e-3, "{pose:?}");
+            assert_eq!(pose.mirrored, mirrored);
+            assert_eq!(detect(&turned, KEYS, Search::Fast), None);
+        }
+    }
+
+    #[test]
+    fn a_changed_aspect_is_survived() {
+        let whole = marked(440, 400, 1, Depth::Eight);
+        let found = detect(&warped(&whole, 396, 440, |x, y| [x / 0.9, y / 1.1]), KEYS, Search::Full);
+        assert_eq!(found.map(|d| d.message), Some(MESSAGE));
+    }
+
+    #[test]
+    fn a_turned_picture_whose_aspect_was_changed_then_is_survived() {
+        let whole = marked(480, 460, 1, Depth::Eight);
+        let (s, c) = 20f32.to_radians().sin_cos();
+        let turned = warped(&whole, 430, 500, |x, y| {
+            let (x, y) = (x / 0.92, y / 1.08);
+            [c * x + s * y, c * y - s * x]
+        });
+        let found = detect(&turned, KEYS, Search::Full).expect("found by the last stage");
+        assert_eq!((found.message, found.stage), (MESSAGE, Stage::Stretched));
+    }
+
+    #[test]
+    fn a_bent_picture_is_survived() {
+        let whole = marked(512, 460, 1, Depth::Eight);
+        let bent = warped(&whole, 512, 460, |x, y| {
+            [x + 9.0 * (x / 95.0).sin() * (y / 110.0).cos(), y + 9.0 * (y / 85.0).sin() * (x / 120.0).cos()]
+        });
+        assert_eq!(detect(&bent, KEYS, Search::Full).map(|d| d.message), Some(MESSAGE));
+        assert_eq!(detect(&bent, KEYS, Search::Fast), None);
+    }
+
+    #[test]
+    fn the_short_level_is_read_and_told() {
+        let message = Message::Short([9, 8, 7, 6]);
+        let original = picture(220, 200, 1, Depth::Eight);
+        let marked = embed(&original, &message, KEYS, Quality::Fixed(42.0)).expect("large enough");
+        assert_eq!(detect(&marked.raster, KEYS, Search::Fast).map(|d| d.message), Some(message));
+    }
+
+    #[test]
+    fn only_the_owner_sees_the_tag_and_a_forger_makes_none() {
+        let authentic = |raster: &Raster, keys| {
+            let found = detect(raster, keys, Search::Full).expect("marked");
+            found.tag.map(|tag| tag.authentic())
+        };
+        let whole = marked(420, 400, 1, Depth::Eight);
+        assert_eq!(authentic(&whole, KEYS), Some(Some(true)));
+        let cropped = moved(&whole, 300, 290, |x, y| (x + 61, y + 50));
+        assert_eq!(authentic(&cropped, KEYS), Some(Some(true)));
+        let stranger = Key::new([9; 32]);
+        assert_eq!(authentic(&whole, Keyring { owner: Some(&stranger), ..KEYS }), Some(Some(false)));
+        assert_eq!(authentic(&whole, Keyring { owner: None, ..KEYS }), None);
+        let original = picture(420, 400, 1, Depth::Eight);
+        for owner in [None, Some(&stranger)] {
+            let keys = Keyring { owner, ..KEYS };
+            let forged = embed(&original, &MESSAGE, keys, Quality::Fixed(42.0)).expect("large enough");
+            assert_eq!(authentic(&forged.raster, KEYS), Some(Some(false)));
+        }
+    }
+
+    #[test]
+    fn other_variants_are_used_for_other_pictures() {
+        let variant = |width| {
+            let scene = Scene::new(&marked(width, 256, 1, Depth::Eight));
+            let lock = find(&scene, &mut Decoder::new(&PUBLIC), Search::Fast).expect("marked");
+            lock.translation.variant
+        };
+        let used: std::collections::BTreeSet<usize> = (0..8).map(|i| variant(256 + 16 * i)).collect();
+        assert!(used.len() > 1, "{used:?}");
     }
 }

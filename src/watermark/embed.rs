@@ -1,23 +1,36 @@
 //! Puts a mark into a picture at a given PSNR.
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::PI;
 
-use rayon::prelude::*;
-
-use super::frontend::{Front, HIGH_PASS_SIGMA, embed_scale, windowed};
-use super::informed::{Host, coefficients};
-use super::key::{Key, Line, REACH, Schedule, TILE};
+use super::frontend::{Front, HIGH_PASS_SIGMA, embed_scale};
+use super::informed::{Host, Speech, coefficients};
+use super::key::{Keyring, Line, Schedule, TILE};
 use super::mask::{mask, rms};
-use super::spectrum::{HalfLattice, Phasors};
-use crate::fourier::Complex32;
-use crate::raster::{Plane, Raster, Samples};
+use super::message::Message;
+use super::sketch::Sketch;
+use super::strength::{TOLERANCE, add};
+use super::tag::Tag;
+use super::tile::{Mark, Tile};
+use crate::raster::{Plane, Raster};
 
 /// Least width and height of a picture that can be marked.
 pub const MIN_SIDE: u32 = 200;
 /// PSNR that can be asked for, in dB.
 const PSNR_RANGE: std::ops::RangeInclusive<f64> = 34.0..=50.0;
-/// Largest distance from the PSNR asked for, in dB.
-const TOLERANCE: f64 = 0.02;
+
+/// PSNR of an adaptive mark, in dB: at least and at most.
+const ADAPTIVE: [f64; 2] = [42.0, 44.0];
+/// Energy of the carriers from which nearly everything is survived: an adaptive mark asks for no more.
+const AMPLE_ENERGY: f64 = 250.0;
+
+/// How strong a mark is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Quality {
+    /// At this PSNR in dB, 34 to 50; 42 is usual.
+    Fixed(f64),
+    /// 42 dB, and up to 44 where the picture lets the mark be heard so well.
+    Adaptive,
+}
 
 /// A marked picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +38,8 @@ pub struct Embedded {
     pub raster: Raster,
     /// Of the marked samples against the given ones, over all colour channels.
     pub psnr_db: f64,
-    /// Predicted energy of the carriers at the detector, in units of the noise; above 1800 nearly
-    /// everything is survived, below 300 little.
+    /// Predicted energy of the carriers at the detector, in units of the noise; above 250 nearly
+    /// everything is survived, below 40 little.
     pub energy: f64,
 }
 
@@ -41,175 +54,89 @@ pub enum EmbedError {
     OffTarget { wanted: f64, reached: f64 },
 }
 
-/// `raster` with `message` marked into it under `key`, at `psnr_db` ± 0.02 dB (42 is usual).
+/// `raster` with `message` marked into it, at the PSNR of `quality` ± 0.02 dB.
 ///
 /// All colour channels of a pixel change by the same amount; alpha does not change. Sixteen-bit samples
 /// change by the same part of the full scale as eight-bit ones.
-pub fn embed(raster: &Raster, message: [u8; 10], key: &Key, psnr_db: f64) -> Result<Embedded, EmbedError> {
+pub fn embed(
+    raster: &Raster,
+    message: &Message,
+    keys: Keyring<'_>,
+    quality: Quality,
+) -> Result<Embedded, EmbedError> {
     let (width, height) = (raster.width(), raster.height());
     if width.min(height) < MIN_SIDE {
         return Err(EmbedError::TooSmall { width, height, limit: MIN_SIDE });
     }
+    let mut psnr_db = match quality {
+        Quality::Fixed(psnr_db) => psnr_db,
+        Quality::Adaptive => ADAPTIVE[0],
+    };
     if !PSNR_RANGE.contains(&psnr_db) {
         return Err(EmbedError::Psnr { wanted: psnr_db });
     }
-    let luma = raster.luma().map(|v| v * 255.0);
-    let scale = embed_scale(luma.width(), luma.height());
-    let schedule = Schedule::new(key);
-    let mask = mask(&luma, scale);
-    let host = listen(&Front::of(&luma, scale), &mask, &schedule, scale, psnr_db);
-    drop(luma);
-    let (lines, energy) = coefficients(&schedule, &host, message, key);
-    let mut mark = synthesise(&lines, mask.width(), mask.height(), scale);
-    for (t, m) in mark.data_mut().iter_mut().zip(mask.data()) {
-        *t *= m;
+    let schedule = Schedule::new(keys.public);
+    let tag = keys.owner.map(|owner| Tag::new(owner, message));
+    let speech = Speech { key: keys.public, schedule: &schedule, message, tag: tag.as_ref() };
+    let sketch = Sketch::of(raster);
+    let mask = mask(&sketch.luma, sketch.scale);
+    let mut host = listen(&sketch, &mask, &speech, psnr_db);
+    drop(sketch);
+    let mut spectrum = coefficients(&speech, &host);
+    let spare_db = 10.0 * (spectrum.energy / AMPLE_ENERGY).log10();
+    if quality == Quality::Adaptive && spare_db > 0.0 {
+        let quieter_db = spare_db.min(ADAPTIVE[1] - ADAPTIVE[0]);
+        psnr_db += quieter_db;
+        host.quieten(quieter_db);
+        spectrum = coefficients(&speech, &host);
     }
+    let (across, down) = (width as usize, height as usize);
+    let tile = Tile::new(&spectrum.points, across, down, embed_scale(across, down));
+    let mark = Mark::new(tile, &mask, across, down);
     let (samples, reached) = add(raster.samples(), &mark, raster.channels().count(), psnr_db);
     if (reached - psnr_db).abs() > TOLERANCE {
         return Err(EmbedError::OffTarget { wanted: psnr_db, reached });
     }
     let raster = Raster::new(width, height, raster.channels(), samples, raster.alpha().cloned());
-    Ok(Embedded { raster, psnr_db: reached, energy })
+    Ok(Embedded { raster, psnr_db: reached, energy: spectrum.energy })
 }
 
 /// What the detector would see of the unmarked picture, and how much of a mark of unit variance.
-fn listen(front: &Front, mask: &Plane, schedule: &Schedule, scale: f64, psnr_db: f64) -> Host {
-    let spectrum = HalfLattice::of_picture(&front.windowed(), scale);
-    // A change of one grey level arrives weighted twice: divided by the deviation, then weighted by it.
-    let weight = front.weight.map(|w| w * w);
-    let seen: f64 = windowed(&mask.zip(&weight, |m, w| m * w)).data().iter().map(|v| f64::from(*v)).sum();
+fn listen(sketch: &Sketch, mask: &Plane, speech: &Speech<'_>, psnr_db: f64) -> Host {
+    let front = Front::of(&sketch.luma, sketch.scale);
+    let spectrum = sketch.spectrum(&front);
+    let (seen, power) = front.response(mask);
     let gain = 255.0 / 10f64.powf(psnr_db / 20.0) * seen / rms(mask).max(f64::MIN_POSITIVE);
-    let power: f64 = weight.data().iter().map(|w| f64::from(*w).powi(2)).sum();
 
-    let at = |line: Line| {
-        let frequency = line.radius() / TILE;
+    // At a point in half lattice units.
+    let at = |point: Line| {
+        let frequency = point.radius() / (2.0 * TILE);
         let passed = 1.0 - (-2.0 * (PI * HIGH_PASS_SIGMA * frequency).powi(2)).exp();
-        // What compression and noise are expected to add.
-        let attack = 8.0 * (1.0 + (frequency / 0.11).powi(3)) * power;
-        (spectrum.line(line), f64::from(spectrum.around(line)) + attack, gain * passed)
+        // What compression, noise and resampling are expected to add.
+        let attack = 16.0 * (1.0 + (frequency / 0.06).powi(3)) * power;
+        (spectrum.at(point.x, point.y), f64::from(spectrum.around(point)) + attack, gain * passed).into()
     };
+    let whole = |line: &Line| at(Line { x: 2 * line.x, y: 2 * line.y });
     Host {
-        pilots: schedule.pilots.iter().map(|p| at(p.line).into()).collect(),
-        carriers: schedule.carriers.iter().map(|c| at(c.line).into()).collect(),
+        pilots: speech.schedule.pilots.iter().map(whole).collect(),
+        carriers: speech.schedule.carriers.iter().map(whole).collect(),
+        tag: speech.tag.iter().flat_map(|tag| &tag.points).map(|point| at(*point)).collect(),
     }
-}
-
-/// t(x) = 2 Re Σ c exp(2πi k·x / (61 · scale)), origin at the pixel (width / 2, height / 2).
-fn synthesise(lines: &[(Line, Complex32)], width: usize, height: usize, scale: f64) -> Plane {
-    let step = 1.0 / (TILE * scale);
-    let count = REACH as usize + 1;
-    // Along x first: for each vertical frequency the sum over the horizontal ones.
-    let mut waves = vec![Complex32::default(); count * width];
-    waves.par_chunks_mut(width).enumerate().for_each(|(ky, wave)| {
-        let inside: Vec<&(Line, Complex32)> = lines.iter().filter(|(k, _)| k.y as usize == ky).collect();
-        for (x, o) in wave.iter_mut().enumerate() {
-            let turns = step * (x as f64 - (width / 2) as f64);
-            for (k, c) in &inside {
-                let (s, cos) = (TAU * turns * f64::from(k.x)).sin_cos();
-                *o += c * Complex32::new(cos as f32, s as f32);
-            }
-        }
-    });
-    let (re, im): (Vec<f32>, Vec<f32>) = waves.iter().map(|w| (2.0 * w.re, 2.0 * w.im)).unzip();
-    let down = Phasors::new(height, height / 2, count, step);
-    let phasors: Vec<(&[f32], &[f32])> = down.iter().collect();
-    let mut tile = vec![0.0f32; width * height];
-    tile.par_chunks_mut(width).zip(phasors).for_each(|(out, (cos, sin))| {
-        for ky in 0..count {
-            let (c, s) = (cos[ky], sin[ky]);
-            let (re, im) = (&re[ky * width..][..width], &im[ky * width..][..width]);
-            for ((o, r), i) in out.iter_mut().zip(re).zip(im) {
-                *o += r * c - i * s;
-            }
-        }
-    });
-    Plane::new(width, height, tile)
-}
-
-/// Samples with the mark at the strength that gives `psnr_db` after rounding and clipping, and the PSNR reached.
-fn add(samples: &Samples, mark: &Plane, channels: usize, psnr_db: f64) -> (Samples, f64) {
-    let peak = samples.depth().max();
-    let error = 10f64.powf(-psnr_db / 20.0);
-    let mut strength = error / rms(mark).max(f64::MIN_POSITIVE);
-    let mut reached = f64::INFINITY;
-    // Clipping and rounding bend the straight line a little: a few corrections suffice.
-    for _ in 0..24 {
-        let factor = strength as f32 * peak;
-        let squares: f64 = match samples {
-            Samples::Eight(v) => squares(v, mark, channels, factor, peak),
-            Samples::Sixteen(v) => squares(v, mark, channels, factor, peak),
-        };
-        let mean = squares / samples.len() as f64;
-        reached = -10.0 * (mean / f64::from(peak).powi(2)).log10();
-        if (reached - psnr_db).abs() < TOLERANCE / 4.0 {
-            break;
-        }
-        // Nothing at all survived rounding: double; else follow the difference.
-        strength *= if mean == 0.0 { 2.0 } else { 10f64.powf((reached - psnr_db) / 20.0) };
-    }
-    let factor = strength as f32 * peak;
-    let marked = match samples {
-        Samples::Eight(v) => {
-            Samples::Eight(marked(v, mark, channels, factor, peak).map(|value| value as u8).collect())
-        }
-        Samples::Sixteen(v) => {
-            Samples::Sixteen(marked(v, mark, channels, factor, peak).map(|value| value as u16).collect())
-        }
-    };
-    (marked, reached)
-}
-
-/// Marked samples as whole numbers.
-fn marked<'a, T: Copy + Into<f32>>(
-    samples: &'a [T],
-    mark: &'a Plane,
-    channels: usize,
-    factor: f32,
-    peak: f32,
-) -> impl Iterator<Item = f32> + 'a {
-    samples
-        .chunks_exact(channels)
-        .zip(mark.data())
-        .flat_map(move |(pixel, w)| pixel.iter().map(move |v| quantise((*v).into() + factor * w, peak)))
-}
-
-/// Sum of the squared changes, row by row of samples, in order.
-fn squares<T: Copy + Into<f32> + Sync>(
-    samples: &[T],
-    mark: &Plane,
-    channels: usize,
-    factor: f32,
-    peak: f32,
-) -> f64 {
-    let width = mark.width();
-    let rows: Vec<f64> = samples
-        .par_chunks(width * channels)
-        .zip(mark.data().par_chunks(width))
-        .map(|(row, mark)| {
-            let mut sum = 0.0;
-            for (pixel, w) in row.chunks_exact(channels).zip(mark) {
-                for v in pixel {
-                    let v: f32 = (*v).into();
-                    sum += f64::from(quantise(v + factor * w, peak) - v).powi(2);
-                }
-            }
-            sum
-        })
-        .collect();
-    rows.iter().sum()
-}
-
-/// The nearest whole number in 0..=peak.
-#[inline]
-fn quantise(value: f32, peak: f32) -> f32 {
-    (value + 0.5).clamp(0.0, peak) as u16 as f32
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raster::{Channels, Depth};
+    use crate::raster::{Channels, Depth, Samples};
     use crate::watermark::sample::picture;
+    use crate::watermark::{Key, Search, detect};
+
+    const PUBLIC: Key = Key::new([7; 32]);
+    const OWNER: Key = Key::new([8; 32]);
+
+    fn keys() -> Keyring<'static> {
+        Keyring { public: &PUBLIC, owner: Some(&OWNER) }
+    }
 
     fn psnr(a: &Raster, b: &Raster) -> f64 {
         let n = a.samples().len();
@@ -222,7 +149,8 @@ mod tests {
         for (channels, depth) in [(1, Depth::Eight), (3, Depth::Eight), (3, Depth::Sixteen)] {
             for wanted in [40.0, 42.0, 46.5] {
                 let original = picture(240, 210, channels, depth);
-                let marked = embed(&original, [0xC3; 10], &Key::public(), wanted).expect("large enough");
+                let marked = embed(&original, &Message::Long([0xC3; 10]), keys(), Quality::Fixed(wanted))
+                    .expect("large enough");
                 let reached = psnr(&original, &marked.raster);
                 assert!((reached - wanted).abs() <= TOLERANCE, "{channels} {depth:?}: {reached}");
                 assert!((reached - marked.psnr_db).abs() < 1e-3);
@@ -235,7 +163,8 @@ mod tests {
         for level in [0u8, 1, 128, 255] {
             let samples = Samples::Eight(vec![level; 200 * 200]);
             let original = Raster::new(200, 200, Channels::Grey, samples, None);
-            let marked = embed(&original, [1; 10], &Key::public(), 42.0).expect("large enough");
+            let marked = embed(&original, &Message::Long([1; 10]), keys(), Quality::Fixed(42.0))
+                .expect("large enough");
             assert!((psnr(&original, &marked.raster) - 42.0).abs() <= TOLERANCE, "{level}");
         }
     }
@@ -247,7 +176,9 @@ mod tests {
         let rgb = Samples::Eight(v.iter().flat_map(|s| [*s; 3]).collect());
         let alpha = Samples::Eight((0..220 * 200).map(|i| (i % 251) as u8).collect());
         let original = Raster::new(220, 200, Channels::Rgb, rgb, Some(alpha.clone()));
-        let marked = embed(&original, [1; 10], &Key::public(), 42.0).expect("large enough").raster;
+        let marked = embed(&original, &Message::Long([1; 10]), keys(), Quality::Fixed(42.0))
+            .expect("large enough")
+            .raster;
         assert_eq!(marked.alpha(), Some(&alpha));
         assert!(marked.is_neutral(0.0));
         assert_ne!(marked.samples(), original.samples());
@@ -256,19 +187,43 @@ mod tests {
     #[test]
     fn the_same_mark_is_the_same_bytes() {
         let original = picture(230, 200, 3, Depth::Eight);
-        let mark = || embed(&original, [9; 10], &Key::public(), 42.0);
+        let mark = || embed(&original, &Message::Long([9; 10]), keys(), Quality::Fixed(42.0));
         assert_eq!(mark(), mark());
+    }
+
+    #[test]
+    fn a_picture_whose_mark_was_fitted_to_a_sketch_of_it_is_read_back_on_target() {
+        let (width, height) = (2500usize, 2300usize);
+        let level = |i: usize| {
+            let (x, y) = ((i / 3 % width) as f32, (i / 3 / width) as f32);
+            let soft = 40.0 * ((x / 97.0).sin() + (y / 71.0).cos());
+            (118.0 + soft) as u16 * 257 + (i * 40_503 % 2_311) as u16
+        };
+        let samples = Samples::Sixteen((0..3 * width * height).map(level).collect());
+        let original = Raster::new(width as u32, height as u32, Channels::Rgb, samples, None);
+        for original in [original.to_eight(), original] {
+            let marked = embed(&original, &Message::Long([0x2D; 10]), keys(), Quality::Fixed(42.0))
+                .expect("large enough");
+            assert!((psnr(&original, &marked.raster) - 42.0).abs() <= TOLERANCE);
+            let detection = detect(&marked.raster, keys(), Search::Fast).expect("not attacked");
+            assert_eq!(detection.message, Message::Long([0x2D; 10]));
+            assert!((detection.pose.scale - 2300.0 / 1024.0).abs() < 1e-9);
+        }
     }
 
     #[test]
     fn what_cannot_be_marked_is_refused() {
         let small = picture(400, 199, 1, Depth::Eight);
-        let refused = embed(&small, [0; 10], &Key::public(), 42.0).expect_err("199 < 200");
+        let refused =
+            embed(&small, &Message::Long([0; 10]), keys(), Quality::Fixed(42.0)).expect_err("199 < 200");
         assert_eq!(refused, EmbedError::TooSmall { width: 400, height: 199, limit: 200 });
         assert!(refused.to_string().contains("at least 200"));
         let picture = picture(200, 200, 1, Depth::Eight);
         for wanted in [0.0, 33.9, 51.0, f64::NAN, f64::INFINITY] {
-            assert!(matches!(embed(&picture, [0; 10], &Key::public(), wanted), Err(EmbedError::Psnr { .. })));
+            assert!(matches!(
+                embed(&picture, &Message::Long([0; 10]), keys(), Quality::Fixed(wanted)),
+                Err(EmbedError::Psnr { .. })
+            ));
         }
     }
 }

@@ -7,19 +7,39 @@ use super::key::{Line, TILE};
 pub(super) struct Geometry(pub [[f64; 2]; 2]);
 
 /// The eight symmetries of the square, up to the half turn that the decoder tries anyway.
-const QUARTERS: [[[f64; 2]; 2]; 4] = [
-    [[1.0, 0.0], [0.0, 1.0]],
-    [[-1.0, 0.0], [0.0, 1.0]],
-    [[0.0, -1.0], [1.0, 0.0]],
-    [[0.0, 1.0], [1.0, 0.0]],
-];
+pub(super) const QUARTERS: [[[i32; 2]; 2]; 4] =
+    [[[1, 0], [0, 1]], [[-1, 0], [0, 1]], [[0, -1], [1, 0]], [[0, 1], [1, 0]]];
 
 impl Geometry {
     /// The lattice as embedded, with tiles of `period` = (x, y) pixels, flipped and turned in the four
     /// ways that keep the pixel grid and are not half turns of one another; the first is unturned.
     pub fn on_the_grid(period: [f64; 2]) -> [Geometry; 4] {
-        QUARTERS.map(|m| {
-            Geometry([[m[0][0] / period[0], m[0][1] / period[0]], [m[1][0] / period[1], m[1][1] / period[1]]])
+        QUARTERS.map(|m| Geometry([0, 1].map(|i| [0, 1].map(|j| f64::from(m[i][j]) / period[i]))))
+    }
+
+    /// The largest difference of an entry, also to the other turned by half a turn, which is the same lattice.
+    pub fn distance(&self, other: &Geometry) -> f64 {
+        let apart = |sign: f64| {
+            let pairs = self.0.as_flattened().iter().zip(other.0.as_flattened());
+            pairs.map(|(a, b)| (a - sign * b).abs()).fold(0.0, f64::max)
+        };
+        apart(1.0).min(apart(-1.0))
+    }
+
+    /// Small changes: of each entry by ±`step`, of rotation and of scale by as much.
+    pub fn neighbours(&self, step: f64) -> impl Iterator<Item = Geometry> {
+        let m = self.0;
+        let size = ((m[0][0] * m[1][1] - m[0][1] * m[1][0]).abs()).sqrt().max(f64::MIN_POSITIVE);
+        let changes = [
+            [[1.0, 0.0], [0.0, 0.0]],
+            [[0.0, 1.0], [0.0, 0.0]],
+            [[0.0, 0.0], [1.0, 0.0]],
+            [[0.0, 0.0], [0.0, 1.0]],
+            [[-m[1][0] / size, -m[1][1] / size], [m[0][0] / size, m[0][1] / size]],
+            [[m[0][0] / size, m[0][1] / size], [m[1][0] / size, m[1][1] / size]],
+        ];
+        changes.into_iter().flat_map(move |change| {
+            [step, -step].map(|step| Geometry([0, 1].map(|i| [0, 1].map(|j| m[i][j] + step * change[i][j]))))
         })
     }
 

@@ -3,17 +3,21 @@
 //! Amplitudes are in units of the noise at the detector: a component of amplitude a adds a to a soft value
 //! of unit variance, and costs `cost` · a² of the mark's energy, which is 1/2 in all.
 
-use super::decode::message_bits;
-use super::key::{Key, Line, PILOTS, Schedule};
+use super::decode::{code, info_bits};
+use super::key::{Key, Line, Schedule, Variant};
+use super::message::Message;
 use super::polar;
+use super::tag::Tag;
 use crate::fourier::Complex32;
 
 /// Share of the pilots in the mark's energy.
-const PILOT_SHARE: f64 = 0.22;
+pub(super) const PILOT_SHARE: f64 = 0.24;
+/// Share of the owner's tag, if there is one.
+pub(super) const TAG_SHARE: f64 = 0.12;
 /// Weight of the host's own contribution to a carrier and to a pilot: below 1, as an attack may change it.
 const CARRIER_TRUST: f64 = 0.6;
 const PILOT_TRUST: f64 = 0.4;
-/// Lines beyond this radius count less, by the root of the ratio: attacks spare low frequencies.
+/// Lines beyond this radius count less, by the ratio: attacks spare low frequencies.
 const FAVOURED: f64 = 9.0;
 
 /// One line as the detector would see it in the unmarked picture.
@@ -35,46 +39,99 @@ impl From<(Complex32, f64, f64)> for Heard {
     }
 }
 
-/// All lines of a schedule.
+/// All lines of a schedule, and the points of the owner's tag.
 pub(super) struct Host {
     pub pilots: Vec<Heard>,
     pub carriers: Vec<Heard>,
+    pub tag: Vec<Heard>,
 }
 
-/// The coefficient of every line, and the carriers' predicted energy at the detector.
-pub(super) fn coefficients(
+impl Host {
+    /// For a mark that is weaker by so many dB: every soft value costs more.
+    pub fn quieten(&mut self, db: f64) {
+        let factor = 10f64.powf(db / 10.0);
+        for heard in self.pilots.iter_mut().chain(&mut self.carriers).chain(&mut self.tag) {
+            heard.cost *= factor;
+        }
+    }
+}
+
+/// What is to be said.
+pub(super) struct Speech<'a> {
+    pub key: &'a Key,
+    pub schedule: &'a Schedule,
+    pub message: &'a Message,
+    pub tag: Option<&'a Tag>,
+}
+
+/// A mark of unit variance, as coefficients at half-lattice points.
+pub(super) struct Spectrum {
+    pub points: Vec<(Line, Complex32)>,
+    /// The carriers' predicted energy at the detector, in units of the noise.
+    pub energy: f64,
+}
+
+/// The coefficient of every line: under the variant that the host speaks for already.
+pub(super) fn coefficients(speech: &Speech<'_>, host: &Host) -> Spectrum {
+    let word = code(speech.message.level()).encode(info_bits(speech.message, speech.key));
+    let schedule = speech.schedule;
+    let spoken = |variant| (variant, components(schedule, variant, &word, &host.carriers));
+    let agreement = |parts: &[Component]| parts.iter().map(|c| c.weight * c.given).sum::<f64>();
+    let (variant, mut parts) = schedule
+        .variants
+        .iter()
+        .map(spoken)
+        .max_by(|a, b| agreement(&a.1).total_cmp(&agreement(&b.1)))
+        .expect("a key has variants");
+    let tag_share = if speech.tag.is_some() { TAG_SHARE } else { 0.0 };
+    spend(&mut parts, (1.0 - PILOT_SHARE - tag_share) / 2.0);
+    let energy = parts.iter().map(|c| c.amplitude.powi(2)).sum();
+
+    let whole = |line: &Line| Line { x: 2 * line.x, y: 2 * line.y };
+    let pilots = known_points(&variant.pilot_phases, &host.pilots, PILOT_SHARE / 2.0);
+    let mut points: Vec<(Line, Complex32)> = schedule.pilots.iter().map(whole).zip(pilots).collect();
+    points.extend(schedule.carriers.iter().zip(&variant.phases).zip(parts.as_chunks::<2>().0).map(
+        |((line, phase), pair)| {
+            let [re, im] = [0, 1].map(|i| (pair[i].sign * pair[i].amplitude * pair[i].cost.sqrt()) as f32);
+            (whole(line), phase * Complex32::new(re, im))
+        },
+    ));
+    if let Some(tag) = speech.tag {
+        let coefficients = known_points(&tag.phases, &host.tag, tag_share / 2.0);
+        points.extend(tag.points.iter().copied().zip(coefficients));
+    }
+    Spectrum { points, energy }
+}
+
+fn components(
     schedule: &Schedule,
-    host: &Host,
-    message: [u8; 10],
-    key: &Key,
-) -> (Vec<(Line, Complex32)>, f64) {
-    let word = polar::encode(message_bits(&message, key));
-    let mut components = Vec::with_capacity(2 * schedule.carriers.len());
-    for (carrier, heard) in schedule.carriers.iter().zip(&host.carriers) {
-        let along = turned_back(heard.host, carrier.phase);
-        for (bit, part) in carrier.bits.iter().zip([along.re, along.im]) {
+    variant: &Variant,
+    word: &[u8; polar::LENGTH],
+    host: &[Heard],
+) -> Vec<Component> {
+    let mut components = Vec::with_capacity(2 * host.len());
+    let carriers = schedule.carriers.iter().zip(&variant.phases).zip(&variant.bits);
+    for (((line, phase), bits), heard) in carriers.zip(host) {
+        let along = heard.host * phase.conj();
+        for (bit, part) in bits.iter().zip([along.re, along.im]) {
             let sign = 1.0 - 2.0 * f64::from(word[*bit]);
             components.push(Component {
                 sign,
                 given: CARRIER_TRUST * sign * f64::from(part),
                 cost: heard.cost,
-                weight: (FAVOURED / carrier.line.radius()).min(1.0).sqrt(),
+                weight: (FAVOURED / line.radius()).min(1.0),
                 amplitude: 0.0,
             });
         }
     }
-    spend(&mut components, (1.0 - PILOT_SHARE) / 2.0);
-    let energy = components.iter().map(|c| c.amplitude.powi(2)).sum();
+    components
+}
 
-    let pilots = schedule.pilots.iter().zip(&host.pilots).zip(pilot_amplitudes(schedule, &host.pilots));
-    let pilots = pilots.map(|((pilot, heard), amplitude)| {
-        (pilot.line, turned([amplitude * heard.cost.sqrt(), 0.0], pilot.phase))
-    });
-    let carriers = schedule.carriers.iter().zip(components.chunks_exact(2)).map(|(carrier, pair)| {
-        let parts = [0, 1].map(|i| pair[i].sign * pair[i].amplitude * pair[i].cost.sqrt());
-        (carrier.line, turned(parts, carrier.phase))
-    });
-    (pilots.chain(carriers).collect(), energy)
+/// Coefficients of points of known phase.
+fn known_points(phases: &[Complex32], host: &[Heard], energy: f64) -> Vec<Complex32> {
+    let amplitudes = known_amplitudes(phases, host, energy);
+    let costs = host.iter().map(|heard| heard.cost.sqrt());
+    phases.iter().zip(amplitudes.iter().zip(costs)).map(|(p, (a, cost))| p * (a * cost) as f32).collect()
 }
 
 /// One component, in phase or in quadrature, of a carrier.
@@ -120,17 +177,16 @@ fn amplitude(c: &Component, slope: f64, price: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Amplitudes of the pilots: evened out, and more where the host speaks against them.
-fn pilot_amplitudes(schedule: &Schedule, host: &[Heard]) -> Vec<f64> {
-    let energy = PILOT_SHARE / 2.0;
-    let even: Vec<f64> = host.iter().map(|h| (energy / PILOTS as f64 / h.cost).sqrt()).collect();
-    let mean = even.iter().sum::<f64>() / PILOTS as f64;
+/// Amplitudes at points of known phase: evened out, and more where the host speaks against them.
+fn known_amplitudes(phases: &[Complex32], host: &[Heard], energy: f64) -> Vec<f64> {
+    let count = host.len() as f64;
+    let even: Vec<f64> = host.iter().map(|h| (energy / count / h.cost).sqrt()).collect();
+    let mean = even.iter().sum::<f64>() / count;
     let base: Vec<f64> = even.iter().map(|b| (b * mean).sqrt()).collect();
-    let given: Vec<f64> = schedule
-        .pilots
+    let given: Vec<f64> = phases
         .iter()
         .zip(host)
-        .map(|(pilot, heard)| PILOT_TRUST * f64::from(turned_back(heard.host, pilot.phase).re))
+        .map(|(phase, heard)| PILOT_TRUST * f64::from((heard.host * phase.conj()).re))
         .collect();
     let at = |level: f64| -> Vec<f64> {
         base.iter().zip(&given).map(|(b, h)| (level * b - h).clamp(0.4 * b, 4.0 * b)).collect()
@@ -142,15 +198,6 @@ fn pilot_amplitudes(schedule: &Schedule, host: &[Heard]) -> Vec<f64> {
         if spent < energy { low = level } else { high = level }
     }
     at(0.5 * (low + high))
-}
-
-fn turned_back(value: Complex32, phase: f64) -> Complex32 {
-    value * Complex32::new(phase.cos() as f32, -phase.sin() as f32)
-}
-
-fn turned([re, im]: [f64; 2], phase: f64) -> Complex32 {
-    let (s, c) = phase.sin_cos();
-    Complex32::new((re * c - im * s) as f32, (re * s + im * c) as f32)
 }
 
 #[cfg(test)]
@@ -174,17 +221,24 @@ mod tests {
     fn the_mark_has_unit_variance_whatever_the_host_says() {
         let key = Key::new([5; 32]);
         let schedule = Schedule::new(&key);
+        let message = Message::Long([0x5A; 10]);
+        let tag = Tag::new(&Key::new([6; 32]), &message);
         let heard = |i: usize| Heard {
             host: Complex32::from_polar(1.5, i as f32),
             cost: 1e-4 * (1.0 + (i % 7) as f64),
         };
+        let all = |count| (0..count).map(heard).collect();
         let host = Host {
-            pilots: (0..schedule.pilots.len()).map(heard).collect(),
-            carriers: (0..schedule.carriers.len()).map(heard).collect(),
+            pilots: all(schedule.pilots.len()),
+            carriers: all(schedule.carriers.len()),
+            tag: all(tag.points.len()),
         };
-        let (lines, energy) = coefficients(&schedule, &host, [0x5A; 10], &key);
-        let variance: f32 = lines.iter().map(|(_, c)| 2.0 * c.norm_sqr()).sum();
-        assert!((variance - 1.0).abs() < 1e-2, "{variance}");
-        assert!(energy > 0.0);
+        for tag in [None, Some(&tag)] {
+            let speech = Speech { key: &key, schedule: &schedule, message: &message, tag };
+            let Spectrum { points, energy } = coefficients(&speech, &host);
+            let variance: f32 = points.iter().map(|(_, c)| 2.0 * c.norm_sqr()).sum();
+            assert!((variance - 1.0).abs() < 1e-2, "{variance}");
+            assert!(energy > 0.0);
+        }
     }
 }

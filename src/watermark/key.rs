@@ -1,24 +1,28 @@
-//! The key and what follows from it: which lattice lines are pilots, the phases, the bit map, the MAC.
+//! The key and what follows from it: which lattice lines are pilots, the phases, the bit maps, the MAC.
 
 use std::f64::consts::{PI, TAU};
 
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use super::message::Message;
 use super::polar;
 use crate::digest::{Digest, Hasher};
+use crate::fourier::Complex32;
 
 /// Period of the tile in pixels of the canonical size. No multiple of 8: the error of JPEG's 8 × 8 blocks
 /// would then have the tile's period and fall on the lines.
 pub(super) const TILE: f64 = 61.0;
 pub(super) const PILOTS: usize = 32;
-/// Bits of the truncated MAC.
-pub(super) const MAC_BITS: u32 = 40;
+/// Sets of phases and bit maps under one key. Each picture uses one, so that averaging many marked pictures
+/// reveals only a part of any.
+pub(super) const VARIANTS: usize = 4;
 
 /// Squared radii of the ring of lines (2.5..=20.2 lattice units: 0.041..=0.331 cycles per pixel).
 const RING: std::ops::RangeInclusive<i32> = 7..=408;
-/// Squared radii of the pilots' ring (4.9..=14.0).
-const PILOT_RING: std::ops::RangeInclusive<i32> = 25..=196;
+/// Squared radii of the pilots' ring (6.5..=15.0): pictures speak loudly on nearer lines, and a picture made
+/// smaller by half loses further ones.
+const PILOT_RING: std::ops::RangeInclusive<i32> = 43..=225;
 /// The largest coordinate of a line.
 pub(super) const REACH: i32 = 20;
 
@@ -36,15 +40,37 @@ impl Key {
         Key(*Digest::of("lattice-ofdm-wm public key v1").as_bytes())
     }
 
-    /// HMAC-SHA256 of an 80-bit message at the long level, cut to its first 40 bits.
-    pub(super) fn mac(&self, message: &[u8; 10]) -> u64 {
+    /// HMAC-SHA256 of "mac", the level's name and the message, cut to the level's first bits.
+    pub(super) fn mac(&self, message: &Message) -> u64 {
+        let level = message.level();
+        let tag = self.hmac(&[b"mac", level.name().as_bytes(), message.bytes()]);
+        tag[..level.mac_bits() as usize / 8].iter().fold(0, |acc, byte| (acc << 8) | u64::from(*byte))
+    }
+
+    fn hmac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length (RFC 2104)");
-        mac.update(b"maclong");
-        mac.update(message);
-        let tag = mac.finalize().into_bytes();
-        tag[..MAC_BITS as usize / 8].iter().fold(0, |acc, byte| (acc << 8) | u64::from(*byte))
+        for part in parts {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
     }
+
+    /// Phases, as points of the unit circle, that only the owner of this key can know for this message.
+    pub(super) fn tag(&self, message: &Message, count: usize) -> Vec<Complex32> {
+        let secret = Key(self.hmac(&[b"tag", message.level().name().as_bytes(), message.bytes()]));
+        let mut stream = Stream::new(&secret, "tag".into());
+        (0..count).map(|_| unit_phasor(TAU * stream.unit())).collect()
+    }
+}
+
+/// What marks are made and sought with.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyring<'a> {
+    /// Of the public layer, which carries the message.
+    pub public: &'a Key,
+    /// Of the owner's tag beside the message, which only the owner can make and see.
+    pub owner: Option<&'a Key>,
 }
 
 impl std::fmt::Debug for Key {
@@ -76,54 +102,57 @@ impl Line {
     }
 }
 
-/// A line of known phase.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pilot {
-    pub line: Line,
-    pub phase: f64,
-}
-
-/// A line that carries two code bits, one in phase with `phase` and one in quadrature.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Carrier {
-    pub line: Line,
-    pub phase: f64,
-    pub bits: [usize; 2],
-}
-
 /// Everything that a key fixes about the mark.
 pub(super) struct Schedule {
-    pub pilots: Vec<Pilot>,
-    /// In order of the radius.
-    pub carriers: Vec<Carrier>,
+    pub pilots: Vec<Line>,
+    /// Lines that carry two code bits each, in order of the radius.
+    pub carriers: Vec<Line>,
+    pub variants: Vec<Variant>,
+}
+
+/// One of the ways in which a key uses its lines.
+pub(super) struct Variant {
+    /// Of each pilot, as points of the unit circle.
+    pub pilot_phases: Vec<Complex32>,
+    /// Of each carrier's in-phase component.
+    pub phases: Vec<Complex32>,
+    /// Code bits that each carrier holds, in phase and in quadrature.
+    pub bits: Vec<[usize; 2]>,
 }
 
 impl Schedule {
     pub fn new(key: &Key) -> Self {
         let lines = ring();
         let pilots = pilots(key, &lines);
-        let free: Vec<Line> =
-            lines.into_iter().filter(|line| pilots.iter().all(|pilot| pilot.line != *line)).collect();
-
-        let mut stream = Stream::new(key, "data");
-        let phases: Vec<f64> = free.iter().map(|_| TAU * stream.unit()).collect();
-        let mut bits: Vec<usize> = Vec::new();
-        while bits.len() < 2 * free.len() {
-            bits.extend(stream.permutation(polar::LENGTH));
-        }
-        let carriers = free
-            .into_iter()
-            .zip(phases)
-            .zip(bits.chunks_exact(2))
-            .map(|((line, phase), pair)| Carrier { line, phase, bits: [pair[0], pair[1]] })
-            .collect();
-        Schedule { pilots, carriers }
+        let carriers: Vec<Line> = lines.into_iter().filter(|line| !pilots.contains(line)).collect();
+        let variants = (0..VARIANTS).map(|number| Variant::new(key, number, carriers.len())).collect();
+        Schedule { pilots, carriers, variants }
     }
 
     /// All lines: pilots first, then carriers.
     pub fn lines(&self) -> impl Iterator<Item = Line> + '_ {
-        self.pilots.iter().map(|p| p.line).chain(self.carriers.iter().map(|c| c.line))
+        self.pilots.iter().chain(&self.carriers).copied()
     }
+}
+
+impl Variant {
+    fn new(key: &Key, number: usize, carriers: usize) -> Self {
+        let mut stream = Stream::new(key, format!("pilot phases {number}"));
+        let pilot_phases = (0..PILOTS).map(|_| unit_phasor(TAU * stream.unit())).collect();
+        let mut stream = Stream::new(key, format!("data {number}"));
+        let phases = (0..carriers).map(|_| unit_phasor(TAU * stream.unit())).collect();
+        let mut bits: Vec<usize> = Vec::new();
+        while bits.len() < 2 * carriers {
+            bits.extend(stream.permutation(polar::LENGTH));
+        }
+        let bits = bits.as_chunks::<2>().0[..carriers].to_vec();
+        Variant { pilot_phases, phases, bits }
+    }
+}
+
+fn unit_phasor(angle: f64) -> Complex32 {
+    let (s, c) = angle.sin_cos();
+    Complex32::new(c as f32, s as f32)
 }
 
 /// The lines of the ring, by radius, then y, then x.
@@ -137,8 +166,8 @@ fn ring() -> Vec<Line> {
 }
 
 /// One pilot in each of 32 sectors of the half-plane, not too near to one another.
-fn pilots(key: &Key, lines: &[Line]) -> Vec<Pilot> {
-    let mut stream = Stream::new(key, "pilots");
+fn pilots(key: &Key, lines: &[Line]) -> Vec<Line> {
+    let mut stream = Stream::new(key, "pilots".into());
     let mut chosen: Vec<Line> = Vec::with_capacity(PILOTS);
     for sector in 0..PILOTS {
         let inside: Vec<Line> = lines
@@ -158,26 +187,26 @@ fn pilots(key: &Key, lines: &[Line]) -> Vec<Pilot> {
         let candidates = if apart.is_empty() { inside } else { apart };
         chosen.push(candidates[stream.below(candidates.len() as u32) as usize]);
     }
-    chosen.into_iter().map(|line| Pilot { line, phase: TAU * stream.unit() }).collect()
+    chosen
 }
 
 /// Random words of a key: SHA-256(key ‖ label ‖ counter), eight little-endian words a digest.
 struct Stream<'a> {
     key: &'a Key,
-    label: &'static str,
+    label: String,
     counter: u32,
     words: Vec<u32>,
 }
 
 impl<'a> Stream<'a> {
-    fn new(key: &'a Key, label: &'static str) -> Self {
+    fn new(key: &'a Key, label: String) -> Self {
         Stream { key, label, counter: 0, words: Vec::new() }
     }
 
     fn word(&mut self) -> u32 {
         if self.words.is_empty() {
             let mut hasher = Hasher::new();
-            hasher.update(self.key.0).update(self.label).update(self.counter.to_le_bytes());
+            hasher.update(self.key.0).update(&self.label).update(self.counter.to_le_bytes());
             self.counter += 1;
             let digest = hasher.finish();
             let words = digest.as_bytes().chunks_exact(4);
@@ -220,23 +249,27 @@ mod tests {
     fn the_schedule_of_the_public_key_never_changes() {
         let schedule = Schedule::new(&Key::public());
         let mut hasher = Hasher::new();
-        for pilot in &schedule.pilots {
-            hasher.update(format!("{} {} {:.9}\n", pilot.line.x, pilot.line.y, pilot.phase));
+        for line in schedule.lines() {
+            hasher.update(format!("{} {}\n", line.x, line.y));
         }
-        for c in &schedule.carriers {
-            hasher.update(format!("{} {} {:.9} {:?}\n", c.line.x, c.line.y, c.phase, c.bits));
+        for variant in &schedule.variants {
+            for phase in variant.pilot_phases.iter().chain(&variant.phases) {
+                hasher.update(format!("{:.5} {:.5}\n", phase.re, phase.im));
+            }
+            hasher.update(format!("{:?}\n", variant.bits));
         }
         assert_eq!(schedule.carriers.len(), 598);
-        assert_eq!(hasher.finish().short(16), "2fa6cf09c5b3e826");
-        assert_eq!(Key::public().mac(&[7; 10]), 0x0093_edb9_9453);
+        assert_eq!(hasher.finish().short(16), "5342146736afeaa7");
+        assert_eq!(Key::public().mac(&Message::Long([7; 10])), 0x0093_edb9_9453);
     }
 
     #[test]
     fn the_innermost_256_carriers_hold_every_code_bit_once() {
-        let schedule = Schedule::new(&Key::new([3; 32]));
-        let mut bits: Vec<usize> = schedule.carriers[..256].iter().flat_map(|c| c.bits).collect();
-        bits.sort_unstable();
-        assert_eq!(bits, (0..polar::LENGTH).collect::<Vec<_>>());
+        for variant in &Schedule::new(&Key::new([3; 32])).variants {
+            let mut bits = variant.bits[..256].as_flattened().to_vec();
+            bits.sort_unstable();
+            assert_eq!(bits, (0..polar::LENGTH).collect::<Vec<_>>());
+        }
     }
 
     #[test]
@@ -244,18 +277,28 @@ mod tests {
         let schedule = Schedule::new(&Key::new([9; 32]));
         assert_eq!(schedule.pilots.len(), PILOTS);
         for (sector, pilot) in schedule.pilots.iter().enumerate() {
-            let angle = f64::from(pilot.line.y).atan2(f64::from(pilot.line.x));
+            let angle = f64::from(pilot.y).atan2(f64::from(pilot.x));
             assert_eq!((angle * PILOTS as f64 / PI) as usize, sector);
-            assert!(schedule.carriers.iter().all(|c| c.line != pilot.line));
+            assert!(!schedule.carriers.contains(pilot));
         }
     }
 
     #[test]
-    fn other_keys_have_other_schedules_and_macs() {
-        let (a, b) = (Key::new([1; 32]), Key::new([2; 32]));
-        assert_ne!(a.mac(&[0; 10]), b.mac(&[0; 10]));
-        let phases = |key| Schedule::new(key).pilots.iter().map(|p| p.phase).collect::<Vec<_>>();
-        assert_ne!(phases(&a), phases(&b));
+    fn other_keys_and_other_variants_have_other_phases() {
+        let (a, b) = (Schedule::new(&Key::new([1; 32])), Schedule::new(&Key::new([2; 32])));
+        assert_ne!(a.variants[0].pilot_phases, b.variants[0].pilot_phases);
+        assert_ne!(a.variants[0].pilot_phases, a.variants[1].pilot_phases);
+        assert_ne!(a.variants[0].bits, a.variants[1].bits);
+        let mac = |byte| Key::new([byte; 32]).mac(&Message::Long([0; 10]));
+        assert_ne!(mac(1), mac(2));
+    }
+
+    #[test]
+    fn a_tag_depends_on_the_key_and_on_the_message() {
+        let tag = |key, byte| Key::new([key; 32]).tag(&Message::Short([byte; 4]), 9);
+        assert_eq!(tag(1, 1), tag(1, 1));
+        assert_ne!(tag(1, 1), tag(2, 1));
+        assert_ne!(tag(1, 1), tag(1, 2));
     }
 
     #[test]

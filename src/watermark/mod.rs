@@ -6,29 +6,44 @@
 //! The embedder runs the detector's front end on the picture and spends energy where a soft bit is wrong
 //! (informed embedding; Moulin and Koetter, "Data-hiding codes", Proc. IEEE 93, 2005).
 
+mod bent;
+mod cells;
+mod coarse;
 mod decode;
 mod detect;
 mod embed;
+mod explain;
 mod frontend;
 mod geometry;
 mod informed;
 mod key;
 mod mask;
+mod message;
 mod nonce;
 mod nufft;
 mod payload;
+mod place;
 mod polar;
+mod refine;
+mod scene;
+mod search;
+mod self_check;
+mod sketch;
 mod spectrum;
+mod strength;
+mod tag;
+mod tile;
 
-pub use detect::{Detection, detect};
-pub use embed::{EmbedError, Embedded, MIN_SIDE, embed};
+pub use detect::{Detection, Search, Stage, detect};
+pub use embed::{EmbedError, Embedded, MIN_SIDE, Quality, embed};
+pub use explain::explain;
 pub use geometry::Pose;
-pub use key::Key;
-pub use nonce::{NONCE_ATTEMPTS, is_nonce_of, nonce};
-pub use payload::{Kind, Payload, PayloadError};
-
-/// Name of this algorithm in manifests and catalogs.
-pub const ALGORITHM: &str = "org.vidimus.watermark.1";
+pub use key::{Key, Keyring};
+pub use message::{Level, Message};
+pub use nonce::{NONCE_ATTEMPTS, nonce};
+pub use payload::{Brief, Kind, Payload, PayloadError, Said};
+pub use self_check::{Copy, survives};
+pub use tag::TagReading;
 
 /// Pictures for this module's tests.
 #[cfg(test)]

@@ -30,15 +30,15 @@ impl Reader {
         let (w, h) = (picture.width(), picture.height());
         let (width, height) = (fast_size(2 * w), fast_size(2 * h));
         let (across, down) = (deconvolution(w, width), deconvolution(h, height));
-        let mut padded = vec![0.0f32; width * height];
-        for (y, d) in down.iter().enumerate() {
-            let row = &mut padded[(y + height - h / 2) % height * width..][..width];
+        let mut spectrum = RealFft2::new(width, height).forward_of(|row, out| {
+            // The origin comes first; rows above it come last.
+            let Some((y, d)) = down.iter().enumerate().nth((row + h / 2) % height) else { return false };
+            out.fill(0.0);
             for (x, (v, a)) in picture.row(y).iter().zip(&across).enumerate() {
-                row[(x + width - w / 2) % width] = v * a * d;
+                out[(x + width - w / 2) % width] = v * a * d;
             }
-        }
-        let mut spectrum = RealFft2::new(width, height).forward(&padded);
-        drop(padded);
+            true
+        });
         whiten(spectrum.data_mut(), width, height, [w, h].map(|n| (n / 64).max(8)));
         Reader { width, height, spectrum, taps: kernel_table() }
     }

@@ -1,5 +1,6 @@
-//! The 80 bits of the mark and what they mean.
+//! The bits of the mark and what they mean.
 
+use super::message::{Level, Message};
 use crate::digest::Digest;
 use crate::quantity::Strength;
 
@@ -7,6 +8,8 @@ const VERSION: u128 = 1;
 const DENOISE_STEPS: u8 = 127;
 const PREFIX_BITS: u32 = 48;
 const NONCE_BITS: u32 = 20;
+const BRIEF_VERSION: u32 = 1;
+const BRIEF_DENOISE_STEPS: u8 = 31;
 
 /// How the picture came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub enum Kind {
     Edited,
 }
 
-/// What a mark says: version 1, most significant bit first:
+/// What a mark of the long level says: version 1, most significant bit first:
 /// version 3 bits, kind 2, denoise strength 7, first bits of the source's SHA-256 48, nonce 20.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload {
@@ -36,6 +39,130 @@ pub enum PayloadError {
     Kind { found: u8 },
     #[error("watermark nonce {found} has more than 20 bits")]
     Nonce { found: u32 },
+}
+
+/// What a mark of the short level says: version 1, most significant bit first: version 2 bits, kind 1
+/// (1: generated as a whole), denoise strength 5, first bits of the source's SHA-256 24.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Brief {
+    kind: Kind,
+    denoise: u8,
+    source_prefix: u32,
+}
+
+/// What a mark says, at whichever level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    Whole(Payload),
+    Brief(Brief),
+}
+
+impl Said {
+    pub fn read(message: &Message) -> Result<Self, PayloadError> {
+        Ok(match message {
+            Message::Long(bytes) => Said::Whole(Payload::from_message(*bytes)?),
+            Message::Short(bytes) => Said::Brief(Brief::from_message(*bytes)?),
+        })
+    }
+
+    pub fn level(&self) -> Level {
+        match self {
+            Said::Whole(_) => Level::Long,
+            Said::Brief(_) => Level::Short,
+        }
+    }
+
+    pub fn version(&self) -> u8 {
+        match self {
+            Said::Whole(_) => VERSION as u8,
+            Said::Brief(_) => BRIEF_VERSION as u8,
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        match self {
+            Said::Whole(payload) => payload.kind,
+            Said::Brief(brief) => brief.kind,
+        }
+    }
+
+    /// The denoise strength, 0..=1.
+    pub fn denoise_strength(&self) -> f64 {
+        match self {
+            Said::Whole(payload) => payload.denoise_strength(),
+            Said::Brief(brief) => f64::from(brief.denoise) / f64::from(BRIEF_DENOISE_STEPS),
+        }
+    }
+
+    /// Whether these are the bits of `strength`, 0..=1. Those of the short level are rounded from the long one's.
+    pub fn is_strength(&self, strength: f64) -> bool {
+        let steps = (strength * f64::from(DENOISE_STEPS)).round();
+        match self {
+            Said::Whole(payload) => f64::from(payload.denoise) == steps,
+            Said::Brief(brief) => brief.denoise == brief_steps(steps / f64::from(DENOISE_STEPS)),
+        }
+    }
+
+    /// Whether a source of this digest is meant, as far as the bits go.
+    pub fn is_source(&self, source: &Digest) -> bool {
+        match self {
+            Said::Whole(payload) => payload.source_prefix == source.prefix48(),
+            Said::Brief(brief) => u64::from(brief.source_prefix) == source.prefix48() >> 24,
+        }
+    }
+
+    /// The first bits of the source's SHA-256 as hexadecimal digits: twelve, or six.
+    pub fn source_prefix(&self) -> String {
+        match self {
+            Said::Whole(payload) => format!("{:012x}", payload.source_prefix),
+            Said::Brief(brief) => format!("{:06x}", brief.source_prefix),
+        }
+    }
+
+    /// The picture's own id; a short mark has none.
+    pub fn id(&self) -> Option<String> {
+        match self {
+            Said::Whole(payload) => Some(payload.id()),
+            Said::Brief(_) => None,
+        }
+    }
+
+    /// Whether a picture of this payload says so.
+    pub fn agrees(&self, payload: &Payload) -> bool {
+        match self {
+            Said::Whole(own) => own == payload,
+            Said::Brief(own) => *own == payload.brief(),
+        }
+    }
+}
+
+fn brief_steps(strength: f64) -> u8 {
+    (strength * f64::from(BRIEF_DENOISE_STEPS)).round() as u8
+}
+
+impl Brief {
+    /// The first 24 bits of the source's SHA-256.
+    pub fn source_prefix(&self) -> u32 {
+        self.source_prefix
+    }
+
+    pub fn to_message(&self) -> [u8; 4] {
+        let kind = u32::from(self.kind == Kind::Generated);
+        (BRIEF_VERSION << 30 | kind << 29 | u32::from(self.denoise) << 24 | self.source_prefix).to_be_bytes()
+    }
+
+    pub fn from_message(message: [u8; 4]) -> Result<Self, PayloadError> {
+        let bits = u32::from_be_bytes(message);
+        let version = bits >> 30;
+        if version != BRIEF_VERSION {
+            return Err(PayloadError::Version { found: version as u8 });
+        }
+        Ok(Brief {
+            kind: if bits >> 29 & 1 == 1 { Kind::Generated } else { Kind::Edited },
+            denoise: (bits >> 24 & 31) as u8,
+            source_prefix: bits & 0xFF_FFFF,
+        })
+    }
 }
 
 impl Payload {
@@ -75,6 +202,23 @@ impl Payload {
     /// Source prefix and nonce as 17 hexadecimal digits: the soft-binding value, and the catalog's key.
     pub fn id(&self) -> String {
         format!("{:012x}{:05x}", self.source_prefix, self.nonce)
+    }
+
+    /// The same in 32 bits.
+    pub fn brief(&self) -> Brief {
+        Brief {
+            kind: self.kind,
+            denoise: brief_steps(self.denoise_strength()),
+            source_prefix: (self.source_prefix >> 24) as u32,
+        }
+    }
+
+    /// The message that says so at `level`.
+    pub fn message(&self, level: Level) -> Message {
+        match level {
+            Level::Long => Message::Long(self.to_message()),
+            Level::Short => Message::Short(self.brief().to_message()),
+        }
     }
 
     pub fn to_message(&self) -> [u8; 10] {
@@ -150,6 +294,32 @@ mod tests {
             let payload = Payload::new(kind, strength, &Digest::from_bytes(source), nonce).expect("20 bits");
             prop_assert_eq!(Payload::from_message(payload.to_message()), Ok(payload));
             prop_assert!((payload.denoise_strength() - strength.value()).abs() <= 0.5 / 127.0 + 1e-12);
+        }
+
+        #[test]
+        fn a_brief_says_the_same_in_fewer_bits(
+            edited: bool, strength in 0.0..=1.0f64, source: [u8; 32], nonce in 0u32..1 << 20,
+        ) {
+            let kind = if edited { Kind::Edited } else { Kind::Generated };
+            let strength = Strength::new(strength).expect("drawn within 0..=1");
+            let source = Digest::from_bytes(source);
+            let payload = Payload::new(kind, strength, &source, nonce).expect("20 bits");
+            for level in Level::ALL {
+                let said = Said::read(&payload.message(level)).expect("ours");
+                prop_assert_eq!(said.level(), level);
+                prop_assert_eq!(said.kind(), kind);
+                prop_assert!(said.agrees(&payload) && said.is_source(&source));
+                prop_assert!(said.is_strength(strength.value()));
+                prop_assert!(!said.is_strength((strength.value() + 0.1) % 1.0));
+                prop_assert_eq!(said.id().is_some(), level == Level::Long);
+            }
+        }
+
+        #[test]
+        fn a_short_message_that_is_read_is_written_the_same(message: [u8; 4]) {
+            if let Ok(brief) = Brief::from_message(message) {
+                prop_assert_eq!(brief.to_message(), message);
+            }
         }
 
         #[test]

@@ -27,30 +27,55 @@ impl HalfLattice {
     /// Exact sums over a windowed picture: Σ v(x) exp(−2πi f·x), f = j / (2 · 61 · scale), with the
     /// origin at the pixel (width / 2, height / 2).
     pub fn of_picture(picture: &Plane, scale: f64) -> Self {
-        let step = 0.5 / (TILE * scale);
-        let across = Phasors::new(picture.width() / 2 + 1, 0, LANES, step);
-        let down = Phasors::new(picture.height(), picture.height() / 2, HALF, step);
-        let mut rows = vec![Complex32::default(); HALF * picture.height()];
-        rows.par_chunks_mut(HALF).enumerate().for_each(|(y, out)| {
-            let (even, odd) = folded(picture.row(y));
-            let (re, im) = (weighted_sum(&even, &across.cos), weighted_sum(&odd, &across.sin));
-            for ((o, re), im) in out.iter_mut().zip(re).zip(im) {
-                *o = Complex32::new(re, -im);
-            }
-        });
+        if scale == 1.0 {
+            // Every wave repeats after two tiles: the picture can be laid in folds first.
+            return Self::of_periods(&in_folds(picture, 2 * TILE as usize), [TILE; 2]);
+        }
+        Self::of_periods(picture, [TILE * scale; 2])
+    }
+
+    /// The same for tiles of `periods` pixels across and down.
+    pub fn of_periods(picture: &Plane, periods: [f64; 2]) -> Self {
+        let across = Phasors::new(picture.width() / 2 + 1, 0, LANES, 0.5 / periods[0]);
+        let down = Phasors::new(picture.height(), picture.height() / 2, HALF, 0.5 / periods[1]);
+        let rows: Vec<[[f32; LANES]; 2]> = (0..picture.height())
+            .into_par_iter()
+            .map(|y| {
+                let (even, odd) = unfolded(picture.row(y));
+                [weighted_sum(&even, &across.cos), weighted_sum(&odd, &across.sin)]
+            })
+            .collect();
         let mut values = vec![Complex32::default(); SIDE * HALF];
         values.par_chunks_mut(SIDE).enumerate().for_each(|(j, out)| {
-            for (row, (cos, sin)) in rows.chunks_exact(HALF).zip(down.iter()) {
-                let turn = Complex32::new(cos[j], -sin[j]);
-                for (i, v) in row.iter().enumerate() {
-                    out[HALF - 1 + i] += v * turn;
-                    if i > 0 {
-                        out[HALF - 1 - i] += v.conj() * turn;
-                    }
+            // A row holds C − iS: Σ (C − iS) (cos − i sin), and for the mirrored frequency Σ (C + iS) (…).
+            let (mut cc, mut cs) = ([0.0f32; LANES], [0.0f32; LANES]);
+            let (mut sc, mut ss) = ([0.0f32; LANES], [0.0f32; LANES]);
+            for ([even, odd], (cos, sin)) in rows.iter().zip(down.iter()) {
+                let (cos, sin) = (cos[j], sin[j]);
+                for i in 0..LANES {
+                    cc[i] += even[i] * cos;
+                    cs[i] += even[i] * sin;
+                    sc[i] += odd[i] * cos;
+                    ss[i] += odd[i] * sin;
                 }
+            }
+            for i in 0..HALF {
+                out[HALF - 1 + i] = Complex32::new(cc[i] - ss[i], -cs[i] - sc[i]);
+                out[HALF - 1 - i] = Complex32::new(cc[i] + ss[i], sc[i] - cs[i]);
             }
         });
         HalfLattice { values }
+    }
+
+    /// With the origin `by` = (x, y) tiles further right and down in the picture.
+    pub fn with_origin_moved(mut self, by: [f64; 2]) -> Self {
+        let half_turns = |x: i32, y: i32| 0.5 * (f64::from(x) * by[0] + f64::from(y) * by[1]);
+        let points = (0..HALF as i32).flat_map(|y| (-HALF_REACH..=HALF_REACH).map(move |x| (x, y)));
+        for (v, (x, y)) in self.values.iter_mut().zip(points) {
+            let (s, c) = (TAU * half_turns(x, y)).sin_cos();
+            *v *= Complex32::new(c as f32, s as f32);
+        }
+        self
     }
 
     /// Through `reader`, with the lattice lying as `geometry` says.
@@ -63,41 +88,72 @@ impl HalfLattice {
     }
 
     /// At (x, y) in half lattice units, both within −44..=44.
-    fn at(&self, x: i32, y: i32) -> Complex32 {
+    pub fn at(&self, x: i32, y: i32) -> Complex32 {
         let index = |x: i32, y: i32| y as usize * SIDE + (x + HALF_REACH) as usize;
         if y < 0 { self.values[index(-x, -y)].conj() } else { self.values[index(x, y)] }
+    }
+
+    /// The lattice turned and mirrored by `m`: what was at m·k is at k.
+    pub fn turned(&self, m: [[i32; 2]; 2]) -> Self {
+        let values = (0..HALF as i32)
+            .flat_map(|y| (-HALF_REACH..=HALF_REACH).map(move |x| (x, y)))
+            .map(|(x, y)| self.at(m[0][0] * x + m[0][1] * y, m[1][0] * x + m[1][1] * y))
+            .collect();
+        HalfLattice { values }
     }
 
     pub fn line(&self, line: Line) -> Complex32 {
         self.at(2 * line.x, 2 * line.y)
     }
 
-    /// Mean power at the eight half-lattice points around a line: the noise beside it.
+    /// Mean power at the four half-lattice points on the edges beside a line: the noise there. Between the
+    /// lines across a corner there may be a tag.
     pub fn beside(&self, line: Line) -> f32 {
-        self.mean_power(line, 1, |x, y| (x, y) != (0, 0))
+        let points = [(1, 0), (-1, 0), (0, 1), (0, -1)];
+        points.iter().map(|(x, y)| self.at(2 * line.x + x, 2 * line.y + y).norm_sqr()).sum::<f32>() / 4.0
     }
 
-    /// Mean power of the 9 × 9 half-lattice points about a line.
-    pub fn around(&self, line: Line) -> f32 {
-        self.mean_power(line, 4, |_, _| true)
-    }
-
-    fn mean_power(&self, line: Line, radius: i32, keep: impl Fn(i32, i32) -> bool) -> f32 {
+    /// The coefficient at a point of a tag, in half lattice units, and the noise about it.
+    pub fn tag(&self, point: Line) -> (Complex32, f32) {
+        let edges = (-3..=3).flat_map(|y: i32| (-3..=3).map(move |x: i32| (x, y)));
         let (mut sum, mut count) = (0.0, 0.0);
-        for dy in -radius..=radius {
-            for dx in -radius..=radius {
-                if keep(dx, dy) {
-                    sum += self.at(2 * line.x + dx, 2 * line.y + dy).norm_sqr();
-                    count += 1.0;
-                }
-            }
+        for (x, y) in edges.filter(|(x, y)| (x + y).rem_euclid(2) == 1) {
+            sum += self.at(point.x + x, point.y + y).norm_sqr();
+            count += 1.0;
         }
-        sum / count
+        (self.at(point.x, point.y), sum / count)
+    }
+
+    /// Mean power of the 9 × 9 half-lattice points about one of them.
+    pub fn around(&self, point: Line) -> f32 {
+        let all = (-4..=4).flat_map(|y| (-4..=4).map(move |x| (x, y)));
+        all.map(|(x, y)| self.at(point.x + x, point.y + y).norm_sqr()).sum::<f32>() / 81.0
     }
 }
 
+/// `picture` summed over all its pieces of `side` × `side`; its origin comes to lie on that of the result.
+fn in_folds(picture: &Plane, side: usize) -> Plane {
+    let start = |n: usize| (side / 2 + side - (n / 2) % side) % side;
+    let (left, top) = (start(picture.width()), start(picture.height()));
+    let mut sums = vec![0.0f32; side * side];
+    sums.par_chunks_mut(side).enumerate().for_each(|(row, out)| {
+        for y in ((row + side - top) % side..picture.height()).step_by(side) {
+            let (first, rest) = picture.row(y).split_at((side - left).min(picture.width()));
+            for (o, v) in out[left..].iter_mut().zip(first) {
+                *o += v;
+            }
+            for piece in rest.chunks(side) {
+                for (o, v) in out.iter_mut().zip(piece) {
+                    *o += v;
+                }
+            }
+        }
+    });
+    Plane::new(side, side, sums)
+}
+
 /// v(c + i) ± v(c − i) for i = 0..=n / 2 around c = n / 2: what meets cosines and sines.
-fn folded(row: &[f32]) -> (Vec<f32>, Vec<f32>) {
+fn unfolded(row: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let centre = row.len() / 2;
     (0..=centre)
         .map(|i| {
@@ -129,11 +185,13 @@ impl Phasors {
     pub fn new(n: usize, origin: usize, count: usize, step: f64) -> Self {
         let (mut cos, mut sin) = (Vec::with_capacity(n * count), Vec::with_capacity(n * count));
         for i in 0..n {
-            let turns = step * (i as f64 - origin as f64);
-            for j in 0..count {
-                let (s, c) = (TAU * turns * j as f64).sin_cos();
+            let (s1, c1) = (TAU * step * (i as f64 - origin as f64)).sin_cos();
+            // By turning further each time: exact to 10⁻¹⁴ and much faster than a sine for each.
+            let (mut c, mut s) = (1.0, 0.0);
+            for _ in 0..count {
                 cos.push(c as f32);
                 sin.push(s as f32);
+                (c, s) = (c * c1 - s * s1, c * s1 + s * c1);
             }
         }
         Phasors { count, cos, sin }
@@ -179,6 +237,34 @@ pub(super) mod tests {
             let [re, im] = direct(&picture, f);
             let v = lattice.at(x, y);
             assert!((f64::from(v.re) - re).abs() < 1e-2 && (f64::from(v.im) - im).abs() < 1e-2);
+        }
+    }
+
+    #[test]
+    fn a_picture_in_folds_has_the_same_sums() {
+        for (width, height) in [(300, 260), (123, 122), (100, 90)] {
+            let picture = noise(width, height);
+            let (whole, folded) =
+                (HalfLattice::of_periods(&picture, [TILE; 2]), HalfLattice::of_picture(&picture, 1.0));
+            for (a, b) in whole.values.iter().zip(&folded.values) {
+                assert!((a - b).norm() < 2e-2, "{a} {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn moving_the_origin_is_a_phase_ramp() {
+        let picture = noise(60, 52);
+        let periods = [30.0, 26.0];
+        let moved = HalfLattice::of_periods(&picture, periods).with_origin_moved([0.5 / 30.0, -0.25 / 26.0]);
+        for (x, y) in [(3i32, 7i32), (-11, 4)] {
+            let f = [f64::from(x) * 0.5 / periods[0], f64::from(y) * 0.5 / periods[1]];
+            let [re, im] = direct(&picture, f);
+            // The picture's origin lies half a pixel left of and a quarter below the new one.
+            let (s, c) = (TAU * (f[0] * 0.5 - f[1] * 0.25)).sin_cos();
+            let v = moved.at(x, y);
+            assert!((f64::from(v.re) - (re * c - im * s)).abs() < 1e-2);
+            assert!((f64::from(v.im) - (re * s + im * c)).abs() < 1e-2);
         }
     }
 }

@@ -1,0 +1,413 @@
+//! Where the lattice may lie: the pilots' constellation is sought in a blockwise power spectrum.
+//!
+//! In logarithmic polar coordinates of frequency a rotation and a change of scale of the picture are a shift
+//! (Casasent and Psaltis 1976), so that all of them are tried by adding 32 rows.
+
+use std::f64::consts::PI;
+
+use super::frontend::tukey;
+use super::geometry::Geometry;
+use super::key::Line;
+use crate::fourier::{RealFft2, fast_size};
+use crate::raster::Plane;
+
+/// Furthest pilot, in lattice units, and the nearest.
+const FURTHEST: f64 = 15.0;
+const NEAREST: f64 = 6.5;
+/// Blocks along a side, at most.
+const BLOCKS: usize = 3;
+/// Distance of neighbouring hypotheses at the furthest pilot, in units of the spectrum's resolution.
+const SPACING: f64 = 0.45;
+const ROUGH_SPACING: f64 = 0.65;
+/// Logarithm of the largest ratio of a tile's sides: ±13 % on each.
+const ASPECT: f64 = 0.27;
+/// Power over the local mean, at most: one strong line of the picture is no pilot.
+const CAP: f32 = 12.0;
+/// Part of a block over which its window falls off, at each end.
+const TAPER: f64 = 0.12;
+/// Half width of the box of the local mean.
+const BOX: usize = 10;
+/// Columns kept left of the zero frequency, so that filters and interpolation need no special case.
+const MARGIN: usize = BOX + 2;
+
+/// A place where the lattice may lie, in pixels of the searched plane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidate {
+    pub geometry: Geometry,
+    /// Sum over the pilots of normalised power, in standard deviations of a sum over random places.
+    pub score: f64,
+}
+
+/// Periods of the tile, in pixels, that are tried together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Octave {
+    pub low: f64,
+    pub high: f64,
+    /// Widest block of the power spectrum, in pixels.
+    pub block: usize,
+}
+
+/// The normalised power spectrum of a plane, averaged over blocks: zero mean, unit variance.
+pub(super) struct Coarse {
+    /// Rows from −size / 2, columns from −MARGIN to size / 2.
+    power: Plane,
+    size: usize,
+    /// Side of a block in pixels.
+    pub block: usize,
+}
+
+impl Coarse {
+    /// `values` is the normalised picture; its blocks are up to `block` pixels wide and high.
+    pub fn new(values: &Plane, block: usize) -> Self {
+        let sides = [values.width(), values.height()];
+        let block = block.min(sides[0].max(sides[1]));
+        let size = fast_size(2 * block);
+        let plan = RealFft2::new(size, size);
+        let extent = sides.map(|side| side.min(block));
+        let windows = extent.map(|n| tukey(n, TAPER));
+        let starts = [0, 1].map(|i| {
+            let room = sides[i] - extent[i];
+            let count = (room * 2).div_ceil(extent[i]).min(BLOCKS - 1);
+            (0..=count).map(|n| (room * n).checked_div(count).unwrap_or(room / 2)).collect::<Vec<usize>>()
+        });
+        let columns = size / 2 + 1;
+        let mut sum = vec![0.0f32; columns * size];
+        for y0 in &starts[1] {
+            for x0 in &starts[0] {
+                let spectrum = plan.forward_of(|y, out| {
+                    let Some(down) = windows[1].get(y) else { return false };
+                    let (inside, outside) = out.split_at_mut(extent[0]);
+                    outside.fill(0.0);
+                    let row = &values.row(y0 + y)[*x0..x0 + extent[0]];
+                    for ((o, v), across) in inside.iter_mut().zip(row).zip(&windows[0]) {
+                        *o = v * across * down;
+                    }
+                    true
+                });
+                for (s, v) in sum.iter_mut().zip(spectrum.data()) {
+                    *s += v.norm_sqr();
+                }
+            }
+        }
+        Coarse { power: normalised(&sum, columns, size), size, block }
+    }
+
+    /// Normalised power at a frequency in cycles per pixel; zero beyond ±0.5.
+    #[inline]
+    fn at(&self, [fx, fy]: [f64; 2]) -> f32 {
+        let (fx, fy) = if fx < 0.0 { (-fx, -fy) } else { (fx, fy) };
+        let x = (fx * self.size as f64) as f32 + MARGIN as f32;
+        let y = (fy * self.size as f64) as f32 + (self.size / 2) as f32;
+        let (w, h) = (self.power.width(), self.power.height());
+        if !(x >= 0.0 && y >= 0.0 && x < (w - 1) as f32 && y < (h - 1) as f32) {
+            return 0.0;
+        }
+        let (x0, y0) = (x as usize, y as usize);
+        let (u, v) = (x - x0 as f32, y - y0 as f32);
+        let top = &self.power.data()[y0 * w + x0..][..2];
+        let bottom = &self.power.data()[(y0 + 1) * w + x0..][..2];
+        let (a, b) = (top[0] + u * (top[1] - top[0]), bottom[0] + u * (bottom[1] - bottom[0]));
+        a + v * (b - a)
+    }
+
+    /// How well the lines fit.
+    pub fn score(&self, geometry: &Geometry, lines: &Weighted) -> f64 {
+        let sum: f32 =
+            lines.lines.iter().map(|(k, weight)| weight * self.at(geometry.frequency(k[0], k[1]))).sum();
+        f64::from(sum * lines.norm)
+    }
+
+    /// The best of all rotations, scales of the octave and flips, seen through each of `stretches`.
+    pub fn turned(
+        &self,
+        octave: Octave,
+        lines: &Weighted,
+        stretches: &[Stretch],
+        most: usize,
+    ) -> Vec<Candidate> {
+        let spacing = if stretches.len() == 1 { SPACING } else { ROUGH_SPACING };
+        let mut found = Vec::new();
+        let mut table: Option<LogPolar> = None;
+        for stretch in stretches {
+            let of_picture = stretch.of_picture();
+            let known = table.take().filter(|table| table.stretch == of_picture);
+            let table =
+                table.insert(known.unwrap_or_else(|| LogPolar::new(self, octave, of_picture, spacing)));
+            for flip in [1.0, -1.0] {
+                table.scan(lines, flip, *stretch, &mut found);
+            }
+            found = self.best(found, 4 * most);
+        }
+        self.best(found, most)
+    }
+
+    /// The best of all pairs of periods along x and y that differ, unturned or turned by
+    /// quarters: pictures whose aspect changed.
+    pub fn upright(&self, octave: Octave, pilots: &Weighted, most: usize) -> Vec<Candidate> {
+        let step = ROUGH_SPACING / (FURTHEST * self.block as f64 / octave.low);
+        let count = ((octave.high / octave.low).ln() / step).ceil() as i32;
+        let reach = (ASPECT / step).ceil() as i32;
+        let mut found = Vec::new();
+        for i in 0..=count {
+            let across = octave.low * (f64::from(i) * step).exp();
+            for j in -reach..=reach {
+                if j.abs() <= 2 {
+                    continue;
+                }
+                let down = across * (f64::from(j) * step).exp();
+                for geometry in Geometry::on_the_grid([across, down]) {
+                    found.push(Candidate { geometry, score: self.score(&geometry, pilots) });
+                }
+            }
+        }
+        self.best(found, most)
+    }
+
+    /// The best of all linear maps near `geometry`: each entry may differ by `reach` of its size.
+    pub fn near(&self, geometry: &Geometry, reach: f64, lines: &Weighted, most: usize) -> Vec<Candidate> {
+        let size = geometry.0.as_flattened().iter().map(|v| v.abs()).fold(0.0, f64::max);
+        let step = 0.6 / (self.block as f64 * FURTHEST);
+        let count = (reach * size / step).ceil() as i32;
+        let offsets = || (-count..=count).map(|n| f64::from(n) * step);
+        let mut found = Vec::new();
+        for a in offsets() {
+            for b in offsets() {
+                for c in offsets() {
+                    for d in offsets() {
+                        let [[p, q], [r, s]] = geometry.0;
+                        let geometry = Geometry([[p + a, q + b], [r + c, s + d]]);
+                        found.push(Candidate { geometry, score: self.score(&geometry, lines) });
+                    }
+                }
+            }
+        }
+        self.best(found, most)
+    }
+
+    /// The highest scores of different places.
+    fn best(&self, mut found: Vec<Candidate>, most: usize) -> Vec<Candidate> {
+        let keep = (8 * most).min(found.len());
+        if keep < found.len() {
+            found.select_nth_unstable_by(keep, |a, b| b.score.total_cmp(&a.score));
+            found.truncate(keep);
+        }
+        found.sort_by(|a, b| b.score.total_cmp(&a.score));
+        let apart = 1.5 / (self.block as f64 * FURTHEST);
+        distinct(found, apart, most)
+    }
+
+    /// The local maximum near a candidate, by small changes of the four entries.
+    pub fn climb(&self, candidate: Candidate, pilots: &Weighted, start: f64, rounds: usize) -> Candidate {
+        let mut best = candidate;
+        best.score = self.score(&best.geometry, pilots);
+        let mut step = start / (self.block as f64 * FURTHEST);
+        for _ in 0..rounds {
+            for _ in 0..4 {
+                let from = best.geometry;
+                for geometry in from.neighbours(step) {
+                    let score = self.score(&geometry, pilots);
+                    if score > best.score {
+                        best = Candidate { geometry, score };
+                    }
+                }
+                if best.geometry == from {
+                    break;
+                }
+            }
+            step /= 2.0;
+        }
+        best
+    }
+}
+
+/// Lines and what each counts.
+pub(super) struct Weighted {
+    pub lines: Vec<([f64; 2], f32)>,
+    norm: f32,
+}
+
+impl Weighted {
+    pub fn new(lines: impl Iterator<Item = (Line, f32)>) -> Self {
+        let lines: Vec<_> = lines.map(|(l, weight)| ([f64::from(l.x), f64::from(l.y)], weight)).collect();
+        let squares: f32 = lines.iter().map(|(_, weight)| weight * weight).sum();
+        Weighted { lines, norm: 1.0 / squares.sqrt() }
+    }
+}
+
+/// The first `most` of a sorted list that lie `apart` from those before.
+pub(super) fn distinct(sorted: Vec<Candidate>, apart: f64, most: usize) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(most);
+    for candidate in sorted {
+        if kept.len() == most {
+            break;
+        }
+        if kept.iter().all(|other| other.geometry.distance(&candidate.geometry) >= apart) {
+            kept.push(candidate);
+        }
+    }
+    kept
+}
+
+/// A change of aspect by e^±(2 · `log`), before or after the rotation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stretch {
+    None,
+    /// Of the marked picture, which was turned then.
+    Before(f64),
+    /// Of the turned picture.
+    After(f64),
+}
+
+impl Stretch {
+    /// Factors along x and y on frequencies of the lattice.
+    fn of_lattice(self) -> [f64; 2] {
+        match self {
+            Stretch::Before(log) => [log.exp(), (-log).exp()],
+            _ => [1.0, 1.0],
+        }
+    }
+
+    fn of_picture(self) -> [f64; 2] {
+        match self {
+            Stretch::After(log) => [log.exp(), (-log).exp()],
+            _ => [1.0, 1.0],
+        }
+    }
+}
+
+/// The power by direction and logarithm of frequency.
+struct LogPolar {
+    octave: Octave,
+    stretch: [f64; 2],
+    /// Rows, half a hypothesis apart, over half a turn.
+    directions: usize,
+    /// Step between hypotheses of period, natural logarithm.
+    step: f64,
+    periods: usize,
+    /// Even and odd half-steps of frequency apart, so that one row of hypotheses is contiguous.
+    columns: usize,
+    halves: [Vec<f32>; 2],
+}
+
+impl LogPolar {
+    fn new(coarse: &Coarse, octave: Octave, stretch: [f64; 2], spacing: f64) -> Self {
+        let bins = FURTHEST * coarse.block as f64 / octave.low;
+        let angles = (PI * bins / spacing).ceil() as usize;
+        let directions = 2 * angles;
+        let step = spacing / bins;
+        let periods = ((octave.high / octave.low).ln() / step).ceil() as usize + 1;
+        // From the nearest pilot at the longest period to the furthest at the shortest, with room for a stretch.
+        let low = (0.85 * NEAREST / (octave.low * (step * (periods - 1) as f64).exp())).ln();
+        let high = (1.18 * FURTHEST / octave.low).ln();
+        let columns = ((high - low) / step).ceil() as usize + 2;
+        let radii: Vec<f64> = (0..2 * columns).map(|i| (low + 0.5 * step * i as f64).exp()).collect();
+        let mut halves = [vec![0.0f32; directions * columns], vec![0.0f32; directions * columns]];
+        for direction in 0..directions {
+            let (s, c) = (PI * direction as f64 / directions as f64).sin_cos();
+            let (x, y) = (stretch[0] * c, stretch[1] * s);
+            for (i, radius) in radii.iter().enumerate() {
+                halves[i % 2][direction * columns + i / 2] = coarse.at([x * radius, y * radius]);
+            }
+        }
+        LogPolar { octave, stretch, directions, step, periods, columns, halves }
+    }
+
+    /// Scores of all rotations and periods; for each rotation the better ones are pushed.
+    fn scan(&self, lines: &Weighted, flip: f64, stretch: Stretch, found: &mut Vec<Candidate>) {
+        let [sx, sy] = stretch.of_lattice();
+        let last = self.octave.low * (self.step * (self.periods - 1) as f64).exp();
+        let low = (0.85 * NEAREST / last).ln();
+        // Columns fall with the period: the last period is the first column.
+        let places: Vec<(usize, usize, f32)> = lines
+            .lines
+            .iter()
+            .map(|(k, weight)| {
+                let (x, y) = (flip * sx * k[0], sy * k[1]);
+                let direction = y.atan2(x).rem_euclid(PI) / PI * self.directions as f64;
+                let radius = ((x.hypot(y) / last).ln() - low) / (0.5 * self.step);
+                (direction.round() as usize, radius.round().max(0.0) as usize, *weight)
+            })
+            .collect();
+        let mut sums = vec![0.0f32; self.periods];
+        for turn in 0..self.directions / 2 {
+            sums.fill(0.0);
+            for (direction, radius, weight) in &places {
+                let row = (2 * turn + direction) % self.directions * self.columns;
+                let start = row + radius / 2;
+                for (s, v) in sums.iter_mut().zip(&self.halves[radius % 2][start..start + self.periods]) {
+                    *s += weight * v;
+                }
+            }
+            let angle = PI * turn as f64 / (self.directions / 2) as f64;
+            let (s, c) = angle.sin_cos();
+            for (i, sum) in sums.iter().enumerate() {
+                let score = f64::from(sum * lines.norm);
+                // A third of all places would score as much by chance.
+                if score < 2.2 {
+                    continue;
+                }
+                let period = last * (-self.step * i as f64).exp();
+                let [tx, ty] = self.stretch;
+                let m = [
+                    [tx * c * flip * sx / period, -tx * s * sy / period],
+                    [ty * s * flip * sx / period, ty * c * sy / period],
+                ];
+                found.push(Candidate { geometry: Geometry(m), score });
+            }
+        }
+    }
+}
+
+/// Power over its local mean, capped and standardised; the zero frequency in the middle row.
+fn normalised(sum: &[f32], columns: usize, size: usize) -> Plane {
+    let width = columns + MARGIN;
+    let shifted = Plane::from_fn(width, size, |x, y| {
+        let row = (y + size - size / 2) % size;
+        if x >= MARGIN {
+            sum[row * columns + x - MARGIN]
+        } else {
+            // The spectrum of a real picture is even.
+            sum[(size - row) % size * columns + MARGIN - x]
+        }
+    });
+    let mean = box_mean(&shifted, BOX);
+    let capped = shifted.zip(&mean, |p, m| (p / m.max(1e-30)).min(CAP));
+    let (mean, deviation) = (capped.mean() as f32, (capped.std() as f32).max(1e-12));
+    capped.map(|v| (v - mean) / deviation)
+}
+
+/// Mean over a square of ±`radius`, cut off at the border.
+fn box_mean(plane: &Plane, radius: usize) -> Plane {
+    let (width, height) = (plane.width(), plane.height());
+    let mut sums = vec![0.0f64; width];
+    let add = |sums: &mut [f64], y: usize, sign: f64| {
+        for (s, v) in sums.iter_mut().zip(plane.row(y)) {
+            *s += sign * f64::from(*v);
+        }
+    };
+    for y in 0..radius.min(height) {
+        add(&mut sums, y, 1.0);
+    }
+    let mut data = Vec::with_capacity(width * height);
+    for y in 0..height {
+        if y + radius < height {
+            add(&mut sums, y + radius, 1.0);
+        }
+        if y > radius {
+            add(&mut sums, y - radius - 1, -1.0);
+        }
+        let rows = (y + radius).min(height - 1) - y.saturating_sub(radius) + 1;
+        let mut sum: f64 = sums[..radius.min(width)].iter().sum();
+        for x in 0..width {
+            if x + radius < width {
+                sum += sums[x + radius];
+            }
+            if x > radius {
+                sum -= sums[x - radius - 1];
+            }
+            let across = (x + radius).min(width - 1) - x.saturating_sub(radius) + 1;
+            data.push((sum / (rows * across) as f64) as f32);
+        }
+    }
+    Plane::new(width, height, data)
+}
