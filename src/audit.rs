@@ -12,8 +12,8 @@ use crate::policy::{Case, Policy};
 use crate::progress::Progress;
 use crate::quantity::Strength;
 use crate::raster::{self, Limits, Raster};
-use crate::verify::facts_agree;
-use crate::watermark::{self, Key, Payload};
+use crate::verify::{facts_agree, mark_agrees};
+use crate::watermark::{self, Key, Keyring, Said, Search};
 
 /// What was looked at and what was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -96,11 +96,12 @@ fn output(asset: &Asset, facts: &Facts, bytes: &[u8], anchors: &[String]) -> Vec
             }
         }
     }
-    let payload =
-        watermark::detect(&raster, &Key::public()).and_then(|d| Payload::from_message(d.message).ok());
-    match payload {
+    // A released file was not attacked: its mark lies on the pixel grid.
+    let keys = Keyring { public: &Key::public(), owner: None };
+    let found = watermark::detect(&raster, keys, Search::Fast);
+    match found.and_then(|found| Said::read(&found.message).ok()) {
         None => find("watermark", "the released file has none that can be read".into()),
-        Some(payload) if facts.payload_id.as_deref() != Some(payload.id().as_str()) => {
+        Some(said) if !mark_agrees(&said, facts) => {
             find("watermark", "is another than the one on record".into());
         }
         Some(_) => {}

@@ -157,6 +157,7 @@ pub struct Facts {
     pub deviation: f64,
     pub composition: f64,
     pub policy: Digest,
+    pub watermark_algorithm: Option<String>,
     pub payload_id: Option<String>,
     pub source_prefix: Option<u64>,
     pub nonce: Option<u32>,

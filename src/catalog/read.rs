@@ -7,6 +7,7 @@ use super::log::Event;
 use super::model::{Asset, Derived, Facts, Role};
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
+use crate::watermark::Level;
 
 const ASSET: &str = "id, role, sha256, pixels_sha256, mime, width, height, title, copy_of, created";
 
@@ -48,6 +49,16 @@ impl Catalog {
         self.one(&sql, params![source_prefix as i64, nonce], asset)
     }
 
+    /// The outputs whose watermark is of the short level and begins with these 24 bits of the source's digest:
+    /// the mark alone does not tell them apart.
+    pub fn by_brief(&self, prefix24: u32) -> Result<Vec<Asset>, CatalogError> {
+        let sql = format!(
+            "SELECT {ASSET} FROM asset WHERE {COUNTS} AND id IN (SELECT output FROM mark \
+             WHERE algorithm = ?1 AND source_prefix BETWEEN ?2 << 24 AND (?2 << 24) + 0xFFFFFF) ORDER BY id"
+        );
+        self.many(&sql, params![Level::Short.algorithm(), prefix24], asset)
+    }
+
     /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
     pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
         let sql = format!(
@@ -82,7 +93,7 @@ impl Catalog {
     /// How a released output came to be.
     pub fn facts(&self, output: &str) -> Result<Option<Facts>, CatalogError> {
         let sql = "SELECT l.run, r.engine, r.strength, r.seed, m.draft_sha256, m.deviation, m.composition, c.policy, \
-                   w.value, w.source_prefix, w.nonce, k.value FROM release l \
+                   w.algorithm, w.value, w.source_prefix, w.nonce, k.value FROM release l \
                    JOIN run r ON r.id = l.run JOIN measurement m ON m.run = l.run JOIN decision c ON c.run = l.run \
                    LEFT JOIN mark w ON w.output = l.output AND w.kind = 'watermark' \
                    LEFT JOIN mark k ON k.output = l.output AND k.kind = 'manifest' WHERE l.output = ?";
@@ -96,10 +107,11 @@ impl Catalog {
                 deviation: unit(row.get(5)?),
                 composition: unit(row.get(6)?),
                 policy: Digest::from_bytes(blob(row, 7)?),
-                payload_id: row.get(8)?,
-                source_prefix: row.get::<_, Option<i64>>(9)?.map(|bits| bits as u64),
-                nonce: row.get(10)?,
-                manifest_label: row.get(11)?,
+                watermark_algorithm: row.get(8)?,
+                payload_id: row.get(9)?,
+                source_prefix: row.get::<_, Option<i64>>(10)?.map(|bits| bits as u64),
+                nonce: row.get(11)?,
+                manifest_label: row.get(12)?,
             })
         })
     }

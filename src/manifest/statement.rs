@@ -74,8 +74,16 @@ pub struct WatermarkReference {
     /// Such as `org.vidimus.watermark.1`.
     pub algorithm: String,
     pub payload_id: String,
+    /// long or short: how much of the payload is in the pixels.
+    #[serde(default = "long")]
+    pub level: String,
     /// Distance between unmarked and marked pixels.
     pub psnr_db: Psnr,
+}
+
+/// Manifests from before there were levels name none.
+fn long() -> String {
+    "long".to_owned()
 }
 
 /// A seed as decimal text.

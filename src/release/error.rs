@@ -29,8 +29,8 @@ pub enum ReleaseError {
     Embed(#[from] EmbedError),
     #[error(transparent)]
     Payload(#[from] PayloadError),
-    #[error("cannot mark reliably: down to {psnr_db:.1} dB the watermark could not be read back {after}")]
-    Unmarkable { psnr_db: f64, after: &'static str },
+    #[error("cannot mark reliably: down to {psnr_db:.1} dB the watermark could not be read back from {copy}")]
+    Unmarkable { psnr_db: f64, copy: &'static str },
     #[error(transparent)]
     Encode(#[from] EncodeError),
     #[error("the encoded output does not decode: {0}")]

@@ -2,6 +2,7 @@
 
 use super::error::ReleaseError;
 use super::order::{Desk, Step};
+use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
 use crate::digest::Digest;
@@ -11,17 +12,7 @@ use crate::metadata;
 use crate::policy::{Case, Cleared};
 use crate::quantity::{Deviation, Psnr};
 use crate::raster::{self, Format, Limits, Raster};
-use crate::watermark::{self, Key, Kind, Payload};
-
-/// PSNR of the watermark in dB, when the picture can carry it at that.
-pub const MARK_PSNR_DB: f64 = 42.0;
-
-/// What is tried when the mark does not hold, down to the policy's limit.
-const PSNR_STEP_DB: f64 = 1.0;
-
-/// Quality of JPEG output, and of the copy from which the mark has to be readable.
-const JPEG_QUALITY: u8 = 95;
-const PROOF_QUALITY: u8 = 80;
+use crate::watermark::{self, Kind, Level, Payload};
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
 pub(super) struct Marked<'a> {
@@ -29,6 +20,7 @@ pub(super) struct Marked<'a> {
     pub record: Record,
     pub cleared: Cleared,
     pub payload: Payload,
+    pub level: Level,
     pub psnr_db: f64,
     /// The encoded file without manifest.
     file: Vec<u8>,
@@ -42,6 +34,7 @@ pub(super) struct Signed<'a> {
     pub record: Record,
     pub cleared: Cleared,
     pub payload: Payload,
+    pub level: Level,
     pub psnr_db: f64,
     pub raster: Raster,
     pub asset_id: String,
@@ -51,7 +44,7 @@ pub(super) struct Signed<'a> {
 }
 
 impl<'a> Approved<'a> {
-    /// Marks the pixels, encodes them, and reads the mark back from what was encoded and from a JPEG copy.
+    /// Marks the pixels, encodes them, and reads the mark back from what was encoded and from copies of it.
     ///
     /// The deviation of the final pixels has to clear the policy again; if it does not, that is a refusal.
     pub fn embed(mut self, desk: &Desk<'_>) -> Result<Result<Marked<'a>, Box<Rejected<'a>>>, ReleaseError> {
@@ -59,7 +52,7 @@ impl<'a> Approved<'a> {
         assert_eq!(draft_pixels, self.cleared.draft(), "these are the pixels that were cleared");
         let watch = Stopwatch::start(desk);
         let payload = free_payload(desk, &self)?;
-        let proof = prove(&self.draft.raster, &payload, self.course.order.format, desk)?;
+        let proof = proof::prove(&self.draft.raster, &payload, self.course.order.format, desk)?;
         self.course.timings.embed = watch.stop(desk);
 
         let watch = Stopwatch::start(desk);
@@ -78,8 +71,9 @@ impl<'a> Approved<'a> {
         }
         (desk.witness)(Step::Embedded);
         let Approved { course, draft, cleared } = self;
-        let Proof { file, raster, psnr_db } = proof;
-        Ok(Ok(Marked { course, record: draft.record, cleared, payload, psnr_db, file, raster }))
+        let Proof { level, psnr_db, file, raster } = proof;
+        let (record, psnr_db) = (draft.record, stated(psnr_db));
+        Ok(Ok(Marked { course, record, cleared, payload, level, psnr_db, file, raster }))
     }
 }
 
@@ -97,8 +91,9 @@ impl<'a> Marked<'a> {
         };
         let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
             manifest::WatermarkReference {
-                algorithm: watermark::ALGORITHM.to_owned(),
+                algorithm: self.level.algorithm().to_owned(),
                 payload_id: self.payload.id(),
+                level: self.level.name().to_owned(),
                 psnr_db: Psnr(self.psnr_db),
             }
         });
@@ -121,6 +116,7 @@ impl<'a> Marked<'a> {
             record: self.record,
             cleared: self.cleared,
             payload: self.payload,
+            level: self.level,
             psnr_db: self.psnr_db,
             raster: self.raster,
             asset_id,
@@ -130,41 +126,7 @@ impl<'a> Marked<'a> {
     }
 }
 
-/// A marked picture that was read back.
-struct Proof {
-    file: Vec<u8>,
-    raster: Raster,
-    psnr_db: f64,
-}
-
-/// Embeds at falling PSNR until the mark can be read from the encoded file and from a JPEG copy of it.
-fn prove(draft: &Raster, payload: &Payload, format: Format, desk: &Desk<'_>) -> Result<Proof, ReleaseError> {
-    let limit = desk.policy.limits().min_psnr_db.min(MARK_PSNR_DB);
-    let message = payload.to_message();
-    let key = Key::public();
-    let reads = |raster: &Raster| watermark::detect(raster, &key).is_some_and(|d| d.message == message);
-    let mut psnr_db = MARK_PSNR_DB;
-    let mut after = "from the output itself";
-    loop {
-        let embedded = watermark::embed(draft, message, &key, psnr_db)?;
-        let file = raster::encode(&embedded.raster, format, JPEG_QUALITY)?;
-        let raster = raster::decode(&file, &Limits::default())?.raster;
-        if reads(&raster) {
-            let copy = raster::encode(&raster, Format::Jpeg, PROOF_QUALITY)?;
-            if reads(&raster::decode(&copy, &Limits::default())?.raster) {
-                return Ok(Proof { file, raster, psnr_db: stated(embedded.psnr_db) });
-            }
-            after = "from a JPEG copy of quality 80";
-        }
-        if psnr_db <= limit {
-            return Err(ReleaseError::Unmarkable { psnr_db, after });
-        }
-        psnr_db = (psnr_db - PSNR_STEP_DB).max(limit);
-    }
-}
-
-/// A payload whose id no other release has. The nonce depends on the workspace's key and on the draft,
-/// so that the owner can tell marks made here from marks made up.
+/// A payload whose id no other release has.
 fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, ReleaseError> {
     let source = approved.course.reference.sha256;
     for attempt in 0..watermark::NONCE_ATTEMPTS {

@@ -12,14 +12,15 @@ mod error;
 mod marking;
 mod order;
 mod prepare;
+mod proof;
 mod recording;
 mod report;
 mod states;
 
 pub use error::ReleaseError;
-pub use marking::MARK_PSNR_DB;
 pub use order::{Desk, Order, Step};
-pub use prepare::Reference;
+pub use prepare::{PrepareError, Reference};
+pub use proof::MARK_PSNR_DB;
 pub use report::{Outcome, Refused, Released, Timings, Trial};
 
 use crate::progress::Progress;

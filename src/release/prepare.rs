@@ -3,8 +3,8 @@
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::manifest;
-use crate::raster::{self, DecodeError, Limits, Raster};
-use crate::watermark::{self, Payload};
+use crate::raster::{self, DecodeError, Kernel, Limits, Plane, Raster, resize};
+use crate::watermark::{self, Key, Keyring, Said, Search};
 
 /// A picture that variations are made from.
 pub struct Reference {
@@ -14,8 +14,10 @@ pub struct Reference {
     pub bytes: Vec<u8>,
     /// Digest of the file: the source hash that manifest and watermark state.
     pub sha256: Digest,
-    /// Upright sRGB or grey pixels, over white where they were transparent.
+    /// Upright sRGB or grey pixels, over white where they were transparent: what outputs are compared with.
     pub raster: Raster,
+    /// The same made larger, if it was too small to be drawn from.
+    pub enlarged: Option<Raster>,
     /// Digest of `raster`.
     pub pixels: Digest,
     /// Name of the file's format.
@@ -24,8 +26,8 @@ pub struct Reference {
     pub fingerprint: Fingerprint,
     /// What the reference's own manifest says, if it has one that can be read.
     pub manifest: Option<manifest::Reading>,
-    /// The reference's own watermark, if it has one: it is an output of ours, whatever its name.
-    pub watermark: Option<Payload>,
+    /// What the reference's own watermark says, if it has one: it may be an output of ours, whatever its name.
+    pub watermark: Option<Said>,
 }
 
 /// The file cannot serve as a reference.
@@ -33,7 +35,14 @@ pub struct Reference {
 pub enum PrepareError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    #[error("{width}×{height} pixels are too small to be enlarged: at least {limit} on the short side")]
+    Enlarge { width: u32, height: u32, limit: u32 },
 }
+
+/// Short side of a reference that was enlarged.
+const ENLARGED_SIDE: u32 = 256;
+/// A fourth of that: below it an enlargement would be nothing but blur.
+const LEAST_ENLARGED_SIDE: u32 = 64;
 
 impl Reference {
     /// Decodes `bytes` under `limits`. Marks that are there are read and kept; a manifest that cannot
@@ -47,8 +56,9 @@ impl Reference {
         let decoded = raster::decode(&bytes, limits)?;
         let raster = decoded.raster.flatten();
         let manifest = manifest::read(&bytes, decoded.mime, anchors).ok().flatten();
-        let watermark = watermark::detect(&raster, &watermark::Key::public())
-            .and_then(|found| Payload::from_message(found.message).ok());
+        let keys = Keyring { public: &Key::public(), owner: None };
+        let watermark =
+            watermark::detect(&raster, keys, Search::Full).and_then(|found| Said::read(&found.message).ok());
         Ok(Reference {
             title,
             sha256: Digest::of(&bytes),
@@ -58,13 +68,74 @@ impl Reference {
             mime: decoded.mime,
             bytes,
             raster,
+            enlarged: None,
             manifest,
             watermark,
         })
     }
 
+    /// The same reference, drawn from at a short side of 256 pixels if it has fewer. What is recorded, and
+    /// what outputs are compared with, stays the file's own picture.
+    pub fn enlarge(mut self) -> Result<Self, PrepareError> {
+        let (width, height) = (self.raster.width(), self.raster.height());
+        let short = width.min(height);
+        if short < LEAST_ENLARGED_SIDE {
+            return Err(PrepareError::Enlarge { width, height, limit: LEAST_ENLARGED_SIDE });
+        }
+        if short < ENLARGED_SIDE {
+            let scaled = |side: u32| {
+                let (side, short) = (u64::from(side), u64::from(short));
+                ((side * u64::from(ENLARGED_SIDE) + short / 2) / short) as usize
+            };
+            let planes = self.raster.planes();
+            let larger: Vec<Plane> = planes
+                .iter()
+                .map(|plane| resize(plane, scaled(width), scaled(height), Kernel::Lanczos))
+                .collect();
+            self.enlarged = Some(Raster::from_planes(&larger, self.raster.depth()));
+        }
+        Ok(self)
+    }
+
+    /// What engines draw from.
+    pub fn canvas(&self) -> &Raster {
+        self.enlarged.as_ref().unwrap_or(&self.raster)
+    }
+
     /// What a manifest may call it: file names can be private.
     pub fn public_title(&self) -> String {
         format!("reference {}", self.sha256.short(16))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::raster::{Channels, Format, Samples};
+
+    fn prepared(width: u32, height: u32) -> Reference {
+        let samples = Samples::Eight((0..width * height).map(|i| (i * 7 % 251) as u8).collect());
+        let raster = Raster::new(width, height, Channels::Grey, samples, None);
+        let png = raster::encode(&raster, Format::Png, 90).expect("it encodes");
+        Reference::prepare("small.png".into(), png, &Limits::default(), &[]).expect("a picture")
+    }
+
+    #[test]
+    fn a_small_reference_is_drawn_from_enlarged_and_stays_what_it_is() {
+        let plain = prepared(150, 100);
+        assert_eq!((plain.canvas().width(), plain.canvas().height()), (150, 100));
+        let (sha256, pixels) = (plain.sha256, plain.pixels);
+        let enlarged = plain.enlarge().expect("large enough");
+        assert_eq!((enlarged.canvas().width(), enlarged.canvas().height()), (384, 256));
+        assert_eq!((enlarged.sha256, enlarged.pixels), (sha256, pixels));
+        assert_eq!(enlarged.raster.digest(), pixels);
+        let large = prepared(256, 300).enlarge().expect("large enough");
+        assert_eq!((large.canvas().width(), large.canvas().height()), (256, 300));
+    }
+
+    #[test]
+    fn a_tiny_reference_is_not_enlarged() {
+        let refused = prepared(90, 63).enlarge().err().expect("63 < 64").to_string();
+        assert_eq!(refused, "90×63 pixels are too small to be enlarged: at least 64 on the short side");
     }
 }

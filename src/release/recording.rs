@@ -6,7 +6,8 @@ use super::order::{Desk, Step};
 use super::report::{Outcome, Refused, Released};
 use super::states::{Course, Rejected, Stopwatch};
 use crate::catalog::{
-    AssetEntry, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry, ReleaseEntry, RunEntry,
+    AssetEntry, CatalogError, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry, ReleaseEntry,
+    RunEntry,
 };
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
@@ -16,7 +17,8 @@ use crate::objects::{self, Objects};
 use crate::policy::{OnViolation, Refusal};
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Raster};
-use crate::watermark;
+use crate::verify::Memory;
+use crate::watermark::Said;
 
 /// It is in the catalog, and its bytes are in the store.
 pub(super) struct Recorded<'a> {
@@ -37,7 +39,7 @@ impl<'a> Signed<'a> {
         let entry = ReleaseEntry {
             at: desk.host.now(),
             reference: self.course.reference_entry(desk),
-            reference_payload: self.course.reference_payload(),
+            reference_payload: self.course.reference_payload(desk)?,
             run: self.course.run_entry(desk, Some(&self.record)),
             measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
             policy: PolicyEntry::from(desk.policy),
@@ -52,7 +54,7 @@ impl<'a> Signed<'a> {
             marks: MarkEntry {
                 manifest_label: self.signed.label.clone(),
                 manifest_store: self.signed.store.clone(),
-                watermark_algorithm: watermark::ALGORITHM.to_owned(),
+                watermark_algorithm: self.level.algorithm().to_owned(),
                 payload_id: self.payload.id(),
                 source_prefix: self.payload.source_prefix(),
                 nonce: self.payload.nonce(),
@@ -77,6 +79,7 @@ impl Recorded<'_> {
             record,
             cleared,
             payload,
+            level,
             psnr_db,
             raster,
             asset_id,
@@ -102,6 +105,7 @@ impl Recorded<'_> {
             record,
             deviation: *cleared.deviation(),
             payload_id: payload.id(),
+            level,
             psnr_db,
             manifest_label: signed.label,
             manifest_state: reading.state,
@@ -132,7 +136,7 @@ impl Course<'_> {
             let entry = RefusalEntry {
                 at: desk.host.now(),
                 reference: self.reference_entry(desk),
-                reference_payload: self.reference_payload(),
+                reference_payload: self.reference_payload(desk)?,
                 run: self.run_entry(desk, draft.as_ref().map(|(_, record, ..)| record)),
                 measurement: draft.as_ref().map(|(_, _, pixels, deviation)| measurement(*pixels, deviation)),
                 policy: PolicyEntry::from(desk.policy),
@@ -172,8 +176,18 @@ impl Course<'_> {
     }
 
     /// The payload of the reference's own watermark: it may be an output of ours under another name.
-    fn reference_payload(&self) -> Option<(u64, u32)> {
-        self.reference.watermark.map(|payload| (payload.source_prefix(), payload.nonce()))
+    fn reference_payload(&self, desk: &Desk<'_>) -> Result<Option<(u64, u32)>, CatalogError> {
+        let said = match &self.reference.watermark {
+            Some(Said::Whole(payload)) => return Ok(Some((payload.source_prefix(), payload.nonce()))),
+            Some(said @ Said::Brief(_)) => said,
+            None => return Ok(None),
+        };
+        // So few bits fit many outputs: the looks decide.
+        let objects = Objects::at(desk.workspace.objects());
+        let memory = Memory { catalog: desk.catalog, objects: &objects, watermark_key: None };
+        let Some(original) = memory.original(&self.reference.raster, said)? else { return Ok(None) };
+        let facts = desk.catalog.facts(&original.id)?;
+        Ok(facts.and_then(|facts| facts.source_prefix.zip(facts.nonce)))
     }
 
     /// The run; without a record nothing was generated, and the request is all there is.

@@ -9,6 +9,7 @@ use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State};
 use crate::policy::Refusal;
 use crate::quantity::Deviation;
+use crate::watermark::Level;
 
 /// How a journey ended.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Released {
     pub record: Record,
     pub deviation: Deviation,
     pub payload_id: String,
+    /// How much of the payload is in the pixels.
+    pub level: Level,
     pub psnr_db: f64,
     pub manifest_label: String,
     pub manifest_state: State,

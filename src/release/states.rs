@@ -58,7 +58,7 @@ pub(super) struct Rejected<'a> {
 impl<'a> Course<'a> {
     /// Looks at what can be known before any work is done.
     pub fn begin(desk: &Desk<'_>, reference: &'a Reference, order: &'a Order) -> Result<Self, ReleaseError> {
-        let (width, height) = (reference.raster.width(), reference.raster.height());
+        let (width, height) = (reference.canvas().width(), reference.canvas().height());
         if width.min(height) < watermark::MIN_SIDE {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
         }
@@ -81,7 +81,7 @@ impl<'a> Course<'a> {
         progress: &mut dyn Progress,
     ) -> Result<Drafted<'a>, ReleaseError> {
         let watch = Stopwatch::start(desk);
-        let draft = desk.engine.generate(&self.reference.raster, &self.order.request, progress)?;
+        let draft = desk.engine.generate(self.reference.canvas(), &self.order.request, progress)?;
         self.timings.generate = watch.stop(desk);
         (desk.witness)(Step::Generated);
         let pixels = draft.raster.digest();

@@ -4,8 +4,10 @@ use super::Findings;
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
 use super::recall::Kinship;
 use crate::catalog::Facts;
-use crate::manifest::{Agreement, Derivation, IngredientReading, ReadError, Reading, State};
-use crate::watermark::Payload;
+use crate::manifest::{
+    Agreement, Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference,
+};
+use crate::watermark::Said;
 
 /// Digital source types (IPTC) by which a signer says that a picture was taken from life.
 const CAPTURE: [&str; 5] =
@@ -24,12 +26,12 @@ pub(super) fn weigh(findings: &Findings) -> Evidence {
     };
     Evidence {
         manifest,
-        watermark: watermark(findings.payload.as_ref(), facts),
+        watermark: watermark(findings.said.as_ref(), facts),
         catalog: match findings.memory.as_ref().map(|found| found.kinship) {
             None | Some(Kinship::Reference | Kinship::Unconfirmed) => CatalogEvidence::Absent,
             Some(Kinship::Exact) => CatalogEvidence::Exact,
             Some(Kinship::Watermark) => CatalogEvidence::Watermark,
-            Some(Kinship::CopiedMark) => CatalogEvidence::CopiedMark,
+            Some(Kinship::CopiedMark | Kinship::ForgedMark(_)) => CatalogEvidence::CopiedMark,
             Some(Kinship::Perceptual) => CatalogEvidence::Perceptual,
         },
         claimed: findings.claims.iter().any(|claim| claim.ai),
@@ -93,16 +95,14 @@ pub(super) fn holds(reading: &Reading) -> bool {
     (reading.state != State::Invalid || ended_only) && reading.agreement != Agreement::Differ
 }
 
-fn watermark(payload: Option<&Payload>, facts: Option<&Derivation>) -> WatermarkEvidence {
-    match (payload, facts.and_then(|facts| facts.watermark.as_ref().map(|mark| (facts, mark)))) {
+fn watermark(said: Option<&Said>, facts: Option<&Derivation>) -> WatermarkEvidence {
+    match (said, facts.and_then(|facts| facts.watermark.as_ref().map(|mark| (facts, mark)))) {
         (None, None) => WatermarkEvidence::Absent,
         (None, Some(_)) => WatermarkEvidence::AbsentThoughNamed,
         (Some(_), None) => WatermarkEvidence::Alone,
-        (Some(payload), Some((facts, mark))) => {
-            let same_id = payload.id() == mark.payload_id;
-            let same_strength = same_strength(payload, facts.denoise_strength.value());
-            let same_source = payload.source_prefix() == facts.source_sha256.prefix48();
-            if same_id && same_strength && same_source {
+        (Some(said), Some((facts, mark))) => {
+            let same_strength = said.is_strength(facts.denoise_strength.value());
+            if is_named(said, mark) && same_strength && said.is_source(&facts.source_sha256) {
                 WatermarkEvidence::Agrees
             } else {
                 WatermarkEvidence::Disagrees
@@ -111,9 +111,29 @@ fn watermark(payload: Option<&Payload>, facts: Option<&Derivation>) -> Watermark
     }
 }
 
-/// Whether the mark's seven bits are those of `strength`.
-pub(super) fn same_strength(payload: &Payload, strength: f64) -> bool {
-    (payload.denoise_strength() - strength).abs() <= 0.5 / 127.0 + 1e-9
+/// Whether this is the mark that a manifest names, as far as its bits go.
+pub(super) fn is_named(said: &Said, mark: &WatermarkReference) -> bool {
+    mark.level == said.level().name()
+        && match said.id() {
+            Some(id) => id == mark.payload_id,
+            None => mark.payload_id.starts_with(&said.source_prefix()),
+        }
+}
+
+/// Whether this is the mark that an output of ours was released with.
+pub fn mark_agrees(said: &Said, recorded: &Facts) -> bool {
+    let same_source = match said {
+        Said::Whole(payload) => recorded.payload_id.as_deref() == Some(payload.id().as_str()),
+        Said::Brief(brief) => {
+            recorded.source_prefix.is_some_and(|prefix| prefix >> 24 == u64::from(brief.source_prefix()))
+        }
+    };
+    same_source && same_level(said, recorded) && said.is_strength(recorded.strength)
+}
+
+/// Whether an output of ours carries its mark at this level.
+pub(super) fn same_level(said: &Said, recorded: &Facts) -> bool {
+    recorded.watermark_algorithm.as_deref() == Some(said.level().algorithm())
 }
 
 /// Whether a manifest of ours states what the catalog has on record.
@@ -125,4 +145,5 @@ pub fn facts_agree(stated: &Derivation, recorded: &Facts) -> bool {
         && stated.policy.sha256 == recorded.policy
         && (stated.deviation.deviation - recorded.deviation).abs() < 5e-5
         && stated.watermark.as_ref().map(|mark| &mark.payload_id) == recorded.payload_id.as_ref()
+        && stated.watermark.as_ref().map(|mark| &mark.algorithm) == recorded.watermark_algorithm.as_ref()
 }

@@ -8,19 +8,22 @@ mod evidence;
 mod reasons;
 mod recall;
 mod report;
+pub mod words;
 
 pub use decide::{
     CatalogEvidence, Confidence, Evidence, ManifestEvidence, Verdict, WatermarkEvidence, decide,
 };
-pub use evidence::facts_agree;
-pub use recall::{Match, Memory, RecallError};
-pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, WatermarkReport};
+pub use evidence::{facts_agree, mark_agrees};
+pub use recall::{Forgery, Kinship, Match, Memory, RecallError};
+pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, TagReport, WatermarkReport};
+
+use recall::Mark;
 
 use crate::digest::Digest;
 use crate::manifest::{self, ReadError, Reading};
 use crate::metadata::{self, Claim};
 use crate::raster::{self, DecodeError, Limits};
-use crate::watermark::{self, Detection, Key, Payload};
+use crate::watermark::{self, Detection, Key, Keyring, Said, Search};
 
 /// Why there is no verdict: it could not be found out.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +39,7 @@ pub(crate) struct Findings {
     pub sha256: Digest,
     pub manifest: Result<Option<Reading>, ReadError>,
     pub detection: Option<Detection>,
-    pub payload: Option<Payload>,
+    pub said: Option<Said>,
     pub memory: Option<Match>,
     pub claims: Vec<Claim>,
 }
@@ -53,22 +56,30 @@ pub fn verify(
     let decoded = raster::decode(bytes, limits)?;
     // What is shown is what is judged: colours under full transparency say nothing.
     let raster = decoded.raster.flatten();
-    let detection = watermark::detect(&raster, &Key::public());
-    let payload = detection.as_ref().and_then(|d| Payload::from_message(d.message).ok());
+    let owner = memory.and_then(|memory| memory.watermark_key).map(Key::new);
+    let keys = Keyring { public: &Key::public(), owner: owner.as_ref() };
+    let detection = watermark::detect(&raster, keys, Search::Full);
+    let said = detection.as_ref().and_then(|d| Said::read(&d.message).ok());
+    let mark = said.as_ref().map(|said| Mark { said, ours: detection.as_ref().and_then(is_ours) });
     let sha256 = Digest::of(bytes);
     let recalled = match memory {
-        Some(memory) => memory.recall(bytes, decoded.mime, &sha256, &raster, payload.as_ref(), anchors)?,
+        Some(memory) => memory.recall(bytes, decoded.mime, &sha256, &raster, mark, anchors)?,
         None => None,
     };
     let findings = Findings {
         sha256,
         manifest: manifest::read(bytes, decoded.mime, anchors),
         detection,
-        payload,
+        said,
         memory: recalled,
         claims: metadata::read(bytes),
     };
     let evidence = evidence::weigh(&findings);
     let (verdict, confidence) = decide(&evidence);
     Ok(report::write(findings, &evidence, verdict, confidence, memory.is_some()))
+}
+
+/// Whether a mark was made with the owner's key; `None` without that, or where it cannot be told.
+fn is_ours(detection: &Detection) -> Option<bool> {
+    detection.tag.and_then(|tag| tag.authentic())
 }

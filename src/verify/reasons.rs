@@ -1,11 +1,10 @@
 //! The evidence in sentences: each names the layer it rests on.
 
-use super::Findings;
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
-use super::evidence::{holds, same_strength};
-use super::recall::{Kinship, Match};
+use super::evidence::{holds, is_named};
+use super::recall::{Forgery, Kinship};
+use super::{Findings, is_ours, words};
 use crate::manifest::Reading;
-use crate::watermark::Kind;
 
 /// What speaks, layer by layer, in the order of its weight.
 pub(super) fn reasons(findings: &Findings, evidence: &Evidence, asked: bool) -> Vec<String> {
@@ -67,23 +66,23 @@ fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut V
         out.push(format!("manifest: broken ({})", reading.failure_codes().join(", ")));
     }
     // What contradicts what: the mark is in the pixels, so it speaks for the picture at hand.
-    if let (Some(payload), Some(facts)) = (&findings.payload, reading.facts()) {
-        let named = facts.watermark.as_ref().map(|mark| mark.payload_id.as_str());
-        out.push(if named == Some(payload.id().as_str()) {
+    if let (Some(said), Some(facts)) = (&findings.said, reading.facts()) {
+        let named = facts.watermark.as_ref();
+        out.push(if named.is_some_and(|mark| is_named(said, mark)) {
             "the watermark in the pixels is the one this manifest names: the file was changed after signing"
                 .into()
         } else {
             format!(
                 "the watermark in the pixels is {}, the manifest names {}: it belongs to another picture",
-                payload.id(),
-                named.unwrap_or("none")
+                said.id().unwrap_or_else(|| format!("{}…", said.source_prefix())),
+                named.map_or("none", |mark| mark.payload_id.as_str())
             )
         });
     }
 }
 
 fn watermark_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<String>) {
-    let Some(payload) = &findings.payload else {
+    let (Some(said), Some(detection)) = (&findings.said, &findings.detection) else {
         out.push(match evidence.watermark {
             WatermarkEvidence::AbsentThoughNamed => {
                 "watermark: none found, though the manifest names one".into()
@@ -92,20 +91,19 @@ fn watermark_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Str
         });
         return;
     };
-    let what = match payload.kind() {
-        Kind::Generated => "AI-generated",
-        Kind::Edited => "AI-edited",
-    };
     let rest = match evidence.watermark {
         WatermarkEvidence::Agrees => ", as the manifest says",
         WatermarkEvidence::Disagrees => ", which is not what the manifest says",
         _ => "",
     };
-    out.push(format!(
-        "watermark: says {what} from source {:012x}… at strength {:.2}{rest}",
-        payload.source_prefix(),
-        payload.denoise_strength()
-    ));
+    let whose = match is_ours(detection) {
+        Some(true) => ", made with this workspace's key",
+        Some(false) => ", not made with this workspace's key",
+        None => "",
+    };
+    let geometry = words::geometry(detection);
+    let since = if geometry.is_empty() { String::new() } else { format!("; since then {geometry}") };
+    out.push(format!("watermark: says {}{rest}{whose}{since}", words::said(said)));
 }
 
 fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &mut Vec<String>) {
@@ -133,28 +131,22 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
         Kinship::Reference => {
             format!("catalog: recorded here as the reference {id} of {} outputs", found.outputs)
         }
-        Kinship::CopiedMark => copied(findings, found),
+        Kinship::CopiedMark => {
+            format!("catalog: the watermark is that of {id}, which is another picture: a copied mark")
+        }
+        Kinship::ForgedMark(forgery) => {
+            let but = match forgery {
+                Forgery::Strength => "which was made at another strength",
+                Forgery::Level => "which carries a mark of another level",
+                Forgery::Key => "but it was not made with this workspace's key",
+            };
+            format!("catalog: the watermark's id is that of {id}, {but}: a forged mark")
+        }
     });
     if matches!(evidence.catalog, CatalogEvidence::Watermark | CatalogEvidence::Perceptual)
         && found.recovered.is_some()
     {
         out.push("catalog: gave back the manifest that the file has lost; the file is a changed copy".into());
-    }
-}
-
-fn copied(findings: &Findings, found: &Match) -> String {
-    let strength_differs = findings
-        .payload
-        .as_ref()
-        .zip(found.strength)
-        .is_some_and(|(payload, strength)| !same_strength(payload, strength));
-    if strength_differs {
-        format!(
-            "catalog: the watermark's id is that of {}, which was made at another strength: a forged mark",
-            found.asset
-        )
-    } else {
-        format!("catalog: the watermark is that of {}, which is another picture: a copied mark", found.asset)
     }
 }
 

@@ -6,9 +6,9 @@ use crate::digest::Digest;
 use crate::manifest::{self, Reading};
 use crate::objects::Objects;
 use crate::raster::{self, Limits, Raster};
-use crate::watermark::{self, Payload};
+use crate::watermark::{Brief, Payload, Said};
 
-use super::evidence::same_strength;
+use super::evidence::{mark_agrees, same_level};
 
 /// Hamming distance (of 256 bits) up to which a perceptual hash is a candidate: PDQ's usual radius.
 const RADIUS: u32 = 31;
@@ -23,7 +23,7 @@ const LEAST_QUALITY: u8 = 20;
 pub struct Memory<'a> {
     pub catalog: &'a Catalog,
     pub objects: &'a Objects,
-    /// The key that makes the nonces of this workspace's watermarks, if it may be read.
+    /// The key of this workspace's tag beside the watermark, if it may be read.
     pub watermark_key: Option<[u8; 32]>,
 }
 
@@ -36,19 +36,34 @@ pub enum Kinship {
     Watermark,
     /// The watermark of a released output; whether it is its picture could not be found out.
     Unconfirmed,
-    /// The watermark of a released output, on another picture or with another strength.
+    /// The watermark of a released output, on another picture.
     CopiedMark,
+    /// The watermark's id is that of a released output, but the mark is not.
+    ForgedMark(Forgery),
     /// The looks of a released output.
     Perceptual,
     /// The bytes or pixels of a reference: not AI-derived by that.
     Reference,
 }
 
+/// What gives a mark away as made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forgery {
+    /// The output was made at another strength.
+    Strength,
+    /// The output carries a mark of another level.
+    Level,
+    /// It was not made with this workspace's key.
+    Key,
+}
+
 impl Kinship {
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Kinship::Exact => Some("exact"),
-            Kinship::Watermark | Kinship::Unconfirmed | Kinship::CopiedMark => Some("watermark"),
+            Kinship::Watermark | Kinship::Unconfirmed | Kinship::CopiedMark | Kinship::ForgedMark(_) => {
+                Some("watermark")
+            }
             Kinship::Perceptual => Some("perceptual"),
             Kinship::Reference => None,
         }
@@ -64,15 +79,21 @@ pub struct Match {
     pub references: Vec<Digest>,
     /// Outputs made from it, if it is a reference.
     pub outputs: usize,
-    /// Strength on record.
-    pub strength: Option<f64>,
     /// Deviation of the picture at hand from the recorded one.
     pub deviation: Option<f64>,
-    /// Whether the nonce of its mark is one that this workspace's key made; `None` without the key.
-    pub authentic: Option<bool>,
     /// The manifest that the catalog gives back, read against the picture at hand.
     pub recovered: Option<Reading>,
 }
+
+/// A mark that was found in a picture.
+#[derive(Clone, Copy)]
+pub(super) struct Mark<'a> {
+    pub said: &'a Said,
+    /// Whether it was made with this workspace's key, where that can be told.
+    pub ours: Option<bool>,
+}
+
+type Found = Option<(Kinship, Asset, Option<f64>)>;
 
 /// The catalog could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -89,7 +110,7 @@ impl Memory<'_> {
         mime: &str,
         sha256: &Digest,
         raster: &Raster,
-        payload: Option<&Payload>,
+        mark: Option<Mark<'_>>,
         anchors: &[String],
     ) -> Result<Option<Match>, RecallError> {
         let exact = match self.catalog.by_sha256(sha256)? {
@@ -99,12 +120,13 @@ impl Memory<'_> {
         let found = match exact {
             Some(asset) if asset.role == Role::Output => {
                 // An exact copy may have been marked again by someone else since: the mark has to be its own.
-                let own = self.catalog.facts(&asset.id)?.and_then(|facts| facts.payload_id);
-                let foreign = payload.is_some_and(|payload| own.as_deref() != Some(payload.id().as_str()));
+                let own = self.catalog.facts(&asset.id)?;
+                let is_own = |mark: Mark<'_>| own.is_some_and(|own| mark_agrees(mark.said, &own));
+                let foreign = mark.is_some_and(|mark| !is_own(mark));
                 let kinship = if foreign { Kinship::CopiedMark } else { Kinship::Exact };
                 Some((kinship, asset, None))
             }
-            other => match self.by_mark_or_looks(raster, payload)? {
+            other => match self.by_mark_or_looks(raster, mark)? {
                 Some(found) => Some(found),
                 None => other.map(|asset| (Kinship::Reference, asset, None)),
             },
@@ -115,44 +137,29 @@ impl Memory<'_> {
                 .catalog
                 .manifest_store(&asset.id)?
                 .and_then(|store| manifest::read_detached(&store, bytes, mime, anchors).ok()),
-            Kinship::Unconfirmed | Kinship::CopiedMark | Kinship::Reference => None,
+            Kinship::Unconfirmed | Kinship::CopiedMark | Kinship::ForgedMark(_) | Kinship::Reference => None,
         };
-        let facts = self.catalog.facts(&asset.id)?;
         Ok(Some(Match {
             kinship,
             references: self.references(&asset.id)?,
             outputs: self.catalog.made_from(&asset.id)?.iter().filter(|run| run.output.is_some()).count(),
-            strength: facts.as_ref().map(|facts| facts.strength),
             deviation,
-            authentic: match (self.watermark_key, facts, payload) {
-                (Some(key), Some(facts), Some(payload)) => {
-                    Some(watermark::is_nonce_of(&key, &facts.draft_sha256, payload.nonce()))
-                }
-                _ => None,
-            },
             recovered,
             asset: asset.id,
         }))
     }
 
-    fn by_mark_or_looks(
-        &self,
-        raster: &Raster,
-        payload: Option<&Payload>,
-    ) -> Result<Option<(Kinship, Asset, Option<f64>)>, RecallError> {
-        if let Some(payload) = payload
-            && let Some(asset) = self.catalog.by_watermark(payload.source_prefix(), payload.nonce())?
+    /// The output of ours whose mark this is and whose picture `raster` shows.
+    pub(crate) fn original(&self, raster: &Raster, said: &Said) -> Result<Option<Asset>, CatalogError> {
+        let found = self.by_mark(raster, Mark { said, ours: None })?;
+        Ok(found.filter(|(kinship, ..)| *kinship == Kinship::Watermark).map(|(_, asset, _)| asset))
+    }
+
+    fn by_mark_or_looks(&self, raster: &Raster, mark: Option<Mark<'_>>) -> Result<Found, CatalogError> {
+        if let Some(mark) = mark
+            && let Some(found) = self.by_mark(raster, mark)?
         {
-            let same_strength =
-                self.catalog.facts(&asset.id)?.is_some_and(|facts| same_strength(payload, facts.strength));
-            let (same_picture, deviation) = self.compare(&asset, raster)?;
-            let kinship = match same_picture {
-                _ if !same_strength => Kinship::CopiedMark,
-                Some(true) => Kinship::Watermark,
-                Some(false) => Kinship::CopiedMark,
-                None => Kinship::Unconfirmed,
-            };
-            return Ok(Some((kinship, asset, deviation)));
+            return Ok(Some(found));
         }
         let variants = deviation::variants(raster).map(|fingerprint| fingerprint.bits);
         if let Some((asset, _)) = self.catalog.nearest_output(&variants, RADIUS)? {
@@ -164,11 +171,68 @@ impl Memory<'_> {
         Ok(None)
     }
 
+    fn by_mark(&self, raster: &Raster, mark: Mark<'_>) -> Result<Found, CatalogError> {
+        match mark.said {
+            Said::Whole(payload) => self.by_whole(raster, mark, payload),
+            Said::Brief(brief) => self.by_brief(raster, mark, brief),
+        }
+    }
+
+    /// A whole payload names one output.
+    fn by_whole(&self, raster: &Raster, mark: Mark<'_>, payload: &Payload) -> Result<Found, CatalogError> {
+        let Some(asset) = self.catalog.by_watermark(payload.source_prefix(), payload.nonce())? else {
+            return Ok(None);
+        };
+        let (same_picture, deviation) = self.compare(&asset, raster)?;
+        let forgery = match self.catalog.facts(&asset.id)? {
+            Some(facts) if !same_level(mark.said, &facts) => Some(Forgery::Level),
+            Some(facts) if mark.said.is_strength(facts.strength) => {
+                (mark.ours == Some(false)).then_some(Forgery::Key)
+            }
+            _ => Some(Forgery::Strength),
+        };
+        let kinship = match (forgery, same_picture) {
+            (Some(forgery), _) => Kinship::ForgedMark(forgery),
+            (None, Some(true)) => Kinship::Watermark,
+            (None, Some(false)) => Kinship::CopiedMark,
+            (None, None) => Kinship::Unconfirmed,
+        };
+        Ok(Some((kinship, asset, deviation)))
+    }
+
+    /// A brief may be that of several outputs, so the looks choose among them. One that is not ours and looks
+    /// like none of them was made elsewhere, from the same source.
+    fn by_brief(&self, raster: &Raster, mark: Mark<'_>, brief: &Brief) -> Result<Found, CatalogError> {
+        let mut nearest: Found = None;
+        for asset in self.catalog.by_brief(brief.source_prefix())? {
+            let facts = self.catalog.facts(&asset.id)?;
+            if !facts.is_some_and(|facts| mark.said.is_strength(facts.strength)) {
+                continue;
+            }
+            let (same_picture, deviation) = self.compare(&asset, raster)?;
+            let kinship = match same_picture {
+                Some(true) if mark.ours == Some(false) => Kinship::ForgedMark(Forgery::Key),
+                Some(true) => Kinship::Watermark,
+                Some(false) => Kinship::CopiedMark,
+                None => Kinship::Unconfirmed,
+            };
+            if same_picture == Some(true) {
+                return Ok(Some((kinship, asset, deviation)));
+            }
+            // One that cannot be compared may be the one.
+            let far = |deviation: Option<f64>| deviation.unwrap_or(-1.0);
+            if nearest.as_ref().is_none_or(|(_, _, other)| far(deviation) < far(*other)) {
+                nearest = Some((kinship, asset, deviation));
+            }
+        }
+        Ok(nearest.filter(|_| mark.ours != Some(false)))
+    }
+
     /// Whether `raster` shows the recorded output, and how far it is from it; `None` where it cannot be told.
     ///
     /// An output may keep its reference's arrangement, so the reference looks like it, too: someone who puts
     /// the mark on the reference to discredit it is found out by the reference being nearer.
-    fn compare(&self, output: &Asset, raster: &Raster) -> Result<(Option<bool>, Option<f64>), RecallError> {
+    fn compare(&self, output: &Asset, raster: &Raster) -> Result<(Option<bool>, Option<f64>), CatalogError> {
         let own = self.distance(&output.sha256, raster);
         let Some(own) = own else { return Ok((None, None)) };
         let mut same = own < SAME_PICTURE;
@@ -190,7 +254,7 @@ impl Memory<'_> {
         deviation::measure(&recorded, raster).ok().map(|measured| measured.deviation)
     }
 
-    fn references(&self, output: &str) -> Result<Vec<Digest>, RecallError> {
+    fn references(&self, output: &str) -> Result<Vec<Digest>, CatalogError> {
         let mut digests = Vec::new();
         for run in self.catalog.made_by(output)? {
             digests.extend(self.catalog.by_id(&run.reference)?.map(|asset| asset.sha256));

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::Findings;
 use super::decide::{Confidence, Evidence, Verdict};
 use super::reasons::reasons;
+use super::{Findings, is_ours};
 use crate::digest::Digest;
 use crate::manifest::{Failure, IngredientReading, ReadError, Reading, SignerReading};
 use crate::metadata::Claim;
-use crate::watermark::{Kind, Payload};
+use crate::watermark::{Detection, Kind, Said};
 
 /// The verdict on one file and everything it rests on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,13 +50,32 @@ pub struct ManifestReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WatermarkReport {
     pub found: bool,
-    /// Whether the mark was made in this workspace: `None` where that cannot be told.
+    /// Whether the mark was made with this workspace's key: `None` where that cannot be told.
     pub authentic: Option<bool>,
+    /// long or short.
+    pub level: Option<&'static str>,
     pub payload: Option<PayloadReport>,
-    /// Turns and flips that the mark went through.
-    pub turned_degrees: Option<f64>,
+    /// The part of the search that found it: grid, turned, aspect or stretched.
+    pub stage: Option<&'static str>,
+    /// What the picture went through since it was marked: mirrored left and right first, then turned clockwise.
+    pub rotation_degrees: Option<f64>,
     pub mirrored: Option<bool>,
+    /// Size of the mark's tiles, over 61 pixels.
+    pub scale: Option<f64>,
+    /// Of the probability that a picture without a mark gets as far.
     pub log10_false_positive: Option<f64>,
+    /// Of the workspace's own layer beside the mark.
+    pub tag: Option<TagReport>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TagReport {
+    /// In standard deviations of a picture without the tag.
+    pub score: f64,
+    /// What a genuine tag would score here.
+    pub expected: f64,
+    /// Of the probability of such a score without the workspace's key.
+    pub log10_false_positive: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,9 +83,10 @@ pub struct PayloadReport {
     pub version: u8,
     pub kind: &'static str,
     pub denoise_strength: f64,
-    /// Twelve hexadecimal digits: the first 48 bits of the source's SHA-256.
+    /// The first bits of the source's SHA-256 in hexadecimal digits: twelve, or six at the short level.
     pub source_sha256_prefix: String,
-    pub id: String,
+    /// `None` at the short level.
+    pub id: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -105,7 +125,7 @@ pub(super) fn write(
         confidence,
         reasons,
         manifest,
-        watermark: watermark_report(&findings),
+        watermark: WatermarkReport::of(findings.detection.as_ref()),
         catalog: CatalogReport {
             asked,
             matched: memory.and_then(|found| found.kinship.name()),
@@ -160,27 +180,37 @@ fn state(reading: &Reading) -> &'static str {
     }
 }
 
-fn watermark_report(findings: &Findings) -> WatermarkReport {
-    let detection = findings.detection.as_ref();
-    WatermarkReport {
-        found: detection.is_some(),
-        authentic: findings.payload.and(findings.memory.as_ref()).and_then(|found| found.authentic),
-        payload: findings.payload.as_ref().map(payload_report),
-        turned_degrees: detection.map(|d| d.pose.rotation_degrees),
-        mirrored: detection.map(|d| d.pose.mirrored),
-        log10_false_positive: detection.map(|d| d.log10_false_positive),
+impl WatermarkReport {
+    pub fn of(detection: Option<&Detection>) -> Self {
+        let said = detection.and_then(|d| Said::read(&d.message).ok());
+        WatermarkReport {
+            found: detection.is_some(),
+            authentic: detection.and_then(is_ours),
+            level: detection.map(|d| d.message.level().name()),
+            payload: said.as_ref().map(payload_report),
+            stage: detection.map(|d| d.stage.name()),
+            rotation_degrees: detection.map(|d| d.pose.rotation_degrees),
+            mirrored: detection.map(|d| d.pose.mirrored),
+            scale: detection.map(|d| d.pose.scale),
+            log10_false_positive: detection.map(|d| d.log10_false_positive),
+            tag: detection.and_then(|d| d.tag).map(|tag| TagReport {
+                score: tag.score,
+                expected: tag.expected,
+                log10_false_positive: tag.log10_false_positive(),
+            }),
+        }
     }
 }
 
-fn payload_report(payload: &Payload) -> PayloadReport {
+fn payload_report(said: &Said) -> PayloadReport {
     PayloadReport {
-        version: 1,
-        kind: match payload.kind() {
+        version: said.version(),
+        kind: match said.kind() {
             Kind::Generated => "ai-generated",
             Kind::Edited => "ai-edited",
         },
-        denoise_strength: (payload.denoise_strength() * 1000.0).round() / 1000.0,
-        source_sha256_prefix: format!("{:012x}", payload.source_prefix()),
-        id: payload.id(),
+        denoise_strength: (said.denoise_strength() * 1000.0).round() / 1000.0,
+        source_sha256_prefix: said.source_prefix(),
+        id: said.id(),
     }
 }

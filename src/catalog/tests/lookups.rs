@@ -39,6 +39,7 @@ fn a_release_is_found_by_everything_that_it_is_known_by() {
     assert_eq!((facts.deviation, facts.composition, facts.policy), (0.61, 0.4, policy.digest));
     assert_eq!((facts.source_prefix, facts.nonce), (Some(entry.marks.source_prefix), Some(1)));
     assert_eq!(facts.payload_id.as_deref(), Some("payload-1"));
+    assert_eq!(facts.watermark_algorithm.as_deref(), Some("org.vidimus.watermark.1"));
     assert_eq!(facts.manifest_label.as_deref(), Some("urn:c2pa:1"));
 
     let [run] = &c.made_by(&entry.output.id).expect("readable")[..] else { panic!("one run made it") };
@@ -46,6 +47,29 @@ fn a_release_is_found_by_everything_that_it_is_known_by() {
     assert_eq!(c.made_from(&entry.reference.id).expect("readable"), std::slice::from_ref(run));
     assert!(!c.payload_id_is_free(entry.marks.source_prefix, 1).expect("readable"));
     assert!(c.payload_id_is_free(entry.marks.source_prefix, 2).expect("readable"));
+}
+
+#[test]
+fn short_marks_of_one_source_are_all_found_by_its_first_24_bits_and_long_ones_are_not() {
+    let mut desk = Desk::new();
+    let prefix24 = 0xabc_def;
+    let source = |prefix24: u64, rest: u64| (prefix24 << 24) + rest;
+    let short = ("org.vidimus.watermark.1.short", "org.vidimus.watermark.1");
+    for (number, prefix, algorithm) in [
+        (1, source(prefix24, 0), short.0),
+        (2, source(prefix24, 0xff_ffff), short.0),
+        (3, source(prefix24, 7), short.1),
+        (4, source(prefix24 + 1, 0), short.0),
+        (5, source(prefix24 - 1, 0xff_ffff), short.0),
+    ] {
+        let mut entry = release(number);
+        entry.marks.source_prefix = prefix;
+        entry.marks.watermark_algorithm = algorithm.into();
+        desk.release(&entry);
+    }
+    let found = desk.catalog.by_brief(prefix24 as u32).expect("readable");
+    assert_eq!(found.into_iter().map(|asset| asset.id).collect::<Vec<_>>(), [id(12), id(22)]);
+    assert_eq!(desk.catalog.by_brief(0).expect("readable"), []);
 }
 
 #[test]

@@ -1,0 +1,119 @@
+//! A watermark proves itself before it leaves: levels and strengths are tried until one holds.
+
+use super::error::ReleaseError;
+use super::order::Desk;
+use crate::raster::{self, Format, Limits, Raster};
+use crate::watermark::{self, Copy, Key, Keyring, Level, Message, Payload, Quality, Search};
+
+/// PSNR of the watermark in dB, when the picture can carry it at that.
+pub const MARK_PSNR_DB: f64 = 42.0;
+/// Between one attempt and the next, down to the policy's limit.
+const PSNR_STEP_DB: f64 = 1.0;
+/// The strongest mark that can be made, in dB: a policy may allow more.
+const STRONGEST_DB: f64 = 34.0;
+
+/// Quality of JPEG output, and of the copy from which a mark has to be readable at the very least.
+const JPEG_QUALITY: u8 = 95;
+const LEAST_QUALITY: u8 = 80;
+
+/// A marked picture that was read back.
+pub(super) struct Proof {
+    pub level: Level,
+    pub psnr_db: f64,
+    /// Encoded.
+    pub file: Vec<u8>,
+    /// Decoded again.
+    pub raster: Raster,
+}
+
+/// The first attempt whose mark survives what the world does to pictures; failing that, the best of those
+/// whose mark is read from the encoded output and from a fair JPEG copy.
+pub(super) fn prove(
+    draft: &Raster,
+    payload: &Payload,
+    format: Format,
+    desk: &Desk<'_>,
+) -> Result<Proof, ReleaseError> {
+    let owner = Key::new(desk.keys.watermark_key());
+    let keys = Keyring { public: &Key::public(), owner: Some(&owner) };
+    let least_db = desk.policy.limits().min_psnr_db.max(STRONGEST_DB);
+    let mut last = (Level::Long, f64::NAN);
+    let mut best: Option<((bool, Copy), Proof)> = None;
+    let mut unread = "the output itself";
+    for (level, quality) in attempts(least_db) {
+        let message = payload.message(level);
+        let embedded = watermark::embed(draft, &message, keys, quality)?;
+        if last == (level, embedded.psnr_db) {
+            continue; // The adaptive mark came out at the usual strength.
+        }
+        last = (level, embedded.psnr_db);
+        let file = raster::encode(&embedded.raster, format, JPEG_QUALITY)?;
+        let raster = raster::decode(&file, &Limits::default())?.raster;
+        let proof = Proof { level, psnr_db: embedded.psnr_db, file, raster };
+        let Err(copy) = watermark::survives(&proof.raster, &message, keys) else { return Ok(proof) };
+        if copy == Copy::Itself {
+            unread = "the output itself";
+        } else if !survives_least(&proof.raster, &message, keys)? {
+            unread = "a JPEG copy of quality 80";
+        } else {
+            // Copies are tried in the order of their declaration: the later it failed, the better.
+            let rank = (level == Level::Short, copy);
+            if best.as_ref().is_none_or(|(other, _)| rank > *other) {
+                best = Some((rank, proof));
+            }
+        }
+    }
+    best.map(|(_, proof)| proof).ok_or(ReleaseError::Unmarkable { psnr_db: last.1, copy: unread })
+}
+
+/// What is tried, in this order; never under `least_db`.
+fn attempts(least_db: f64) -> Vec<(Level, Quality)> {
+    let usual_db = MARK_PSNR_DB.max(least_db);
+    let mut attempts = Vec::new();
+    // An adaptive mark may be as strong as 42 dB, which a strict policy forbids.
+    if usual_db == MARK_PSNR_DB {
+        attempts.push((Level::Long, Quality::Adaptive));
+    }
+    attempts.push((Level::Long, Quality::Fixed(usual_db)));
+    let mut psnr_db = usual_db;
+    while psnr_db > least_db {
+        attempts.push((Level::Short, Quality::Fixed(psnr_db)));
+        psnr_db -= PSNR_STEP_DB;
+    }
+    attempts.push((Level::Short, Quality::Fixed(least_db)));
+    attempts
+}
+
+fn survives_least(marked: &Raster, message: &Message, keys: Keyring<'_>) -> Result<bool, ReleaseError> {
+    let copy = raster::encode(&marked.to_eight(), Format::Jpeg, LEAST_QUALITY)?;
+    let copy = raster::decode(&copy, &Limits::default())?.raster;
+    let found = watermark::detect(&copy, Keyring { owner: None, ..keys }, Search::Fast);
+    Ok(found.is_some_and(|found| found.message == *message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tried(least_db: f64) -> Vec<(Level, Option<f64>)> {
+        let fixed = |quality| match quality {
+            Quality::Fixed(psnr_db) => Some(psnr_db),
+            Quality::Adaptive => None,
+        };
+        attempts(least_db).into_iter().map(|(level, quality)| (level, fixed(quality))).collect()
+    }
+
+    #[test]
+    fn the_message_shrinks_before_the_mark_grows_and_the_policy_sets_the_end() {
+        use Level::{Long, Short};
+        let first = [(Long, None), (Long, Some(42.0)), (Short, Some(42.0))];
+        assert_eq!(tried(42.0), first);
+        let more = [(Short, Some(41.0)), (Short, Some(40.0)), (Short, Some(39.5))];
+        assert_eq!(tried(39.5), [&first[..], &more].concat());
+    }
+
+    #[test]
+    fn a_policy_stricter_than_usual_gets_no_stronger_mark() {
+        assert_eq!(tried(44.5), [(Level::Long, Some(44.5)), (Level::Short, Some(44.5))]);
+    }
+}

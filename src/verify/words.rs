@@ -1,0 +1,69 @@
+//! What a mark says, and what became of its picture, in words.
+
+use crate::watermark::{Detection, Kind, Level, Said, Stage};
+
+/// Such as "AI-generated from source a99ff1a5a84a… at strength 0.70".
+pub fn said(said: &Said) -> String {
+    let what = match said.kind() {
+        Kind::Generated => "AI-generated",
+        Kind::Edited => "AI-edited",
+    };
+    let level = match said.level() {
+        Level::Long => "",
+        Level::Short => " (short level)",
+    };
+    format!("{what} from source {}… at strength {:.2}{level}", said.source_prefix(), said.denoise_strength())
+}
+
+/// What happened to the picture since it was marked, such as "turned by 7.0° clockwise, scaled to 0.75"; nothing where
+/// nothing did.
+pub fn geometry(detection: &Detection) -> String {
+    let pose = &detection.pose;
+    let mut changes = Vec::new();
+    if pose.mirrored {
+        changes.push("mirrored".to_owned());
+    }
+    if pose.rotation_degrees.abs() >= 0.05 {
+        let way = if pose.rotation_degrees < 0.0 { "anticlockwise" } else { "clockwise" };
+        changes.push(format!("turned by {:.1}° {way}", pose.rotation_degrees.abs()));
+    }
+    // On the pixel grid nothing was scaled: a tile over its usual size is that of a large picture.
+    if detection.stage != Stage::Grid {
+        if pose.scale < 0.995 {
+            changes.push(format!("scaled to {:.2}", pose.scale));
+        } else if pose.scale > 1.005 {
+            changes.push(format!("scaled to {:.2}, unless it was larger than 1024 pixels", pose.scale));
+        }
+    }
+    changes.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watermark::{Message, Pose};
+
+    fn seen(pose: Pose, stage: Stage) -> String {
+        geometry(&Detection {
+            message: Message::Short([0; 4]),
+            pose,
+            stage,
+            log10_false_positive: -9.0,
+            pilot_score: 0.0,
+            mac_checks: 1,
+            tag: None,
+        })
+    }
+
+    #[test]
+    fn only_what_changed_is_told() {
+        let still = Pose { rotation_degrees: 0.0, mirrored: false, scale: 1.0, shift: [0.0, 0.0] };
+        assert_eq!(seen(still, Stage::Grid), "");
+        assert_eq!(seen(Pose { scale: 1.5, ..still }, Stage::Grid), "", "a large picture");
+        let turned = Pose { rotation_degrees: -7.02, scale: 0.749, ..still };
+        assert_eq!(seen(turned, Stage::Turned), "turned by 7.0° anticlockwise, scaled to 0.75");
+        let flipped = Pose { rotation_degrees: 180.0, mirrored: true, ..still };
+        assert_eq!(seen(flipped, Stage::Grid), "mirrored, turned by 180.0° clockwise");
+        assert!(seen(Pose { scale: 1.5, ..still }, Stage::Turned).starts_with("scaled to 1.50, unless"));
+    }
+}
