@@ -77,6 +77,8 @@ pub enum Command {
     Vary(Vary),
     /// Is it AI-derived, from what, by whom, and is the evidence intact?
     Verify(Verify),
+    /// What does the watermark say, and what became of the picture since?
+    Detect(Detect),
     /// Which references spawned which outputs?
     Lineage(Lineage),
     /// Check the whole workspace: log chain, objects, manifests, marks, decisions
@@ -135,6 +137,9 @@ pub struct Vary {
     /// logged [default: 8, or 1 with --seed]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub attempts: Option<u32>,
+    /// Draw from a reference of less than 256 pixels on the short side at that size
+    #[arg(long)]
+    pub enlarge: bool,
     /// Policy that judges
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub policy: String,
@@ -165,6 +170,25 @@ pub struct Verify {
     /// Pictures to verify
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Exit codes: 0 a watermark in every file, 1 not in some, 2 could not.
+This reads the pixels alone; 'vidimus verify' weighs them against manifest and catalog.")]
+pub struct Detect {
+    /// Pictures to look into
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Look only where the pixel grid was kept: no odd turns, no scaling
+    #[arg(long)]
+    pub fast: bool,
+    /// Draw where in the picture the evidence lies (one FILE)
+    #[arg(long, value_name = "OUT.png")]
+    pub explain: Option<PathBuf>,
+    /// Overwrite an existing explanation
+    #[arg(long, requires = "explain")]
+    pub force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! One file per command.
 
 mod audit;
+mod detect;
 mod engines;
 mod init;
 mod keys;
@@ -9,6 +10,8 @@ mod policy;
 mod specimen;
 mod vary;
 mod verify;
+
+use std::path::Path;
 
 use super::args::{Cli, Command};
 use super::error::{Failure, Outcome};
@@ -20,11 +23,20 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Init(args) => init::run(args, place, terminal),
         Command::Vary(args) => vary::run(args, place, terminal),
         Command::Verify(args) => verify::run(args, place, terminal),
+        Command::Detect(args) => detect::run(args, place, terminal),
         Command::Lineage(args) => lineage::run(args, place, terminal),
         Command::Audit => audit::run(place, terminal),
         Command::Policy(command) => policy::run(command, place, terminal),
         Command::Keys(command) => keys::run(command, place, terminal),
         Command::Engines(args) => engines::run(args, terminal),
         Command::Specimen(args) => specimen::run(args, terminal),
+    }
+}
+
+/// Whether two names are those of one file.
+fn same_file(one: &Path, two: &Path) -> bool {
+    match (one.canonicalize(), two.canonicalize()) {
+        (Ok(one), Ok(two)) => one == two,
+        _ => one == two,
     }
 }

@@ -10,7 +10,7 @@ use target::Target;
 
 use crate::catalog::Catalog;
 use crate::cli::args::Vary;
-use crate::cli::commands::keys;
+use crate::cli::commands::{keys, same_file};
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::progress::Bar;
@@ -44,7 +44,8 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let mut refused = false;
     let mut documents = Vec::new();
     for (path, bytes) in args.references.iter().zip(references) {
-        let reference = match Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors()) {
+        let prepared = Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors());
+        let reference = match prepared.and_then(|r| if args.enlarge { r.enlarge() } else { Ok(r) }) {
             Ok(reference) => reference,
             Err(error) => {
                 documents.push(failed(path, &Failure::at(path.display(), error), terminal));
@@ -179,13 +180,6 @@ fn title(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn same_file(one: &Path, two: &Path) -> bool {
-    match (one.canonicalize(), two.canonicalize()) {
-        (Ok(one), Ok(two)) => one == two,
-        _ => one == two,
-    }
-}
-
 fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) {
     if keys.signer().not_after - host.now() < keys::EXPIRY_WARNING {
         terminal.talk(&format!(
@@ -203,7 +197,7 @@ fn explain(path: &Path, error: &ReleaseError) -> Failure {
         ReleaseError::Catalog(_) => {
             Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it")
         }
-        ReleaseError::TooSmall { .. } => failure.advise("enlarge the reference first"),
+        ReleaseError::TooSmall { .. } => failure.advise("try --enlarge"),
         ReleaseError::Unmarkable { .. } => {
             failure.advise("enlarge the reference, or try another seed or strength")
         }

@@ -10,6 +10,7 @@ use crate::manifest::State;
 use crate::policy::Policy;
 use crate::quantity::{Deviation, Seed, Strength};
 use crate::release::{Reference, Refused, Released, Timings, Trial};
+use crate::watermark::Level;
 use crate::workspace::Workspace;
 
 /// What was asked, and of whom.
@@ -51,7 +52,7 @@ impl Page<'_> {
                 "Marks",
                 format_args!("C2PA manifest, signed by {} ({})", self.signer(done), state(done)),
             ),
-            self.line("", format_args!("invisible watermark {}, {:.1} dB", done.payload_id, done.psnr_db)),
+            self.line("", watermark(done)),
             self.line(
                 "Recorded",
                 format_args!("{} in {}", done.asset_id, self.workspace.catalog().display()),
@@ -74,7 +75,11 @@ impl Page<'_> {
         document["sha256"] = json!(done.sha256);
         document["asset"] = json!(done.asset_id);
         document["run"] = json!(done.run_id);
-        document["watermark"] = json!({ "payload_id": done.payload_id, "psnr_db": done.psnr_db });
+        document["watermark"] = json!({
+            "payload_id": done.payload_id,
+            "level": done.level.name(),
+            "psnr_db": done.psnr_db,
+        });
         document["manifest"] =
             json!({ "label": done.manifest_label, "state": done.manifest_state, "signer": done.signer });
         (lines.join("\n"), document)
@@ -151,7 +156,10 @@ impl Page<'_> {
         } else {
             format!("{}…", self.reference.sha256.short(16))
         };
-        self.line("From", format_args!("{}  sha256 {digest}", shown(self.path)))
+        let enlarged = self.reference.enlarged.as_ref();
+        let enlarged = enlarged.map(|to| format!(", enlarged to {}×{}", to.width(), to.height()));
+        let enlarged = enlarged.unwrap_or_default();
+        self.line("From", format_args!("{}  sha256 {digest}{enlarged}", shown(self.path)))
     }
 
     fn recipe(&self, record: &Record) -> String {
@@ -209,7 +217,11 @@ impl Page<'_> {
             "outcome": outcome,
             "output": null,
             "sha256": null,
-            "reference": { "path": self.path.to_string_lossy(), "sha256": self.reference.sha256 },
+            "reference": {
+                "path": self.path.to_string_lossy(),
+                "sha256": self.reference.sha256,
+                "enlarged_to": self.reference.enlarged.as_ref().map(|to| [to.width(), to.height()]),
+            },
             "engine": { "name": asked.engine.name, "version": asked.engine.version },
             "strength": asked.strength,
             "seed": asked.seed,
@@ -230,6 +242,15 @@ impl Page<'_> {
             "timings_ms": timings,
         })
     }
+}
+
+fn watermark(done: &Released) -> String {
+    let level = match done.level {
+        Level::Long => String::new(),
+        // The whole payload did not fit; the record has it.
+        Level::Short => format!(", short level ({} bits)", done.level.message_bits()),
+    };
+    format!("invisible watermark {}, {:.1} dB{level}", done.payload_id, done.psnr_db)
 }
 
 fn state(done: &Released) -> &'static str {
