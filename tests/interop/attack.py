@@ -3,7 +3,8 @@
 
     attack.py RECIPE IN OUT [OTHER]
 
-Recipes: strip, jpeg80, pixel, patch, crop, flip, splice (OTHER's right half).
+Recipes: strip, jpeg80, pixel, patch, crop, flip, rotate (7 degrees to the left), resize (to 70 %),
+splice (OTHER's right half).
 """
 
 import sys
@@ -31,6 +32,11 @@ def main() -> int:
         picture = picture.crop((width // 8, height // 8, width, height))
     elif recipe == "flip":
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    elif recipe == "rotate":
+        picture = picture.rotate(7, resample=Image.Resampling.BICUBIC, expand=True)
+    elif recipe == "resize":
+        size = (round(0.7 * width), round(0.7 * height))
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     elif recipe == "splice":
         other = Image.open(sys.argv[4]).convert(picture.mode).resize(picture.size)
         picture.paste(other.crop((width // 2, 0, width, height)), (width // 2, 0))

@@ -71,6 +71,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             watermark: Some(WatermarkReference {
                 algorithm: "org.vidimus.watermark.1".into(),
                 payload_id: "ba7816bf8f01-1a2b3".into(),
+                level: "long".into(),
                 psnr_db: Psnr(43.7),
             }),
         },

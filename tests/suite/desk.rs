@@ -52,7 +52,7 @@ impl Host for Frozen {
 /// What a test engine draws.
 #[derive(Clone, Copy)]
 pub enum Drawing {
-    /// Another field of view of the same kind of specimen: far from the reference.
+    /// Another field of view of the same kind of specimen, as large: far from the reference.
     OtherField,
     /// The reference itself.
     Copy,
@@ -74,7 +74,10 @@ impl Engine for TestEngine {
         _progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let raster = match self.0 {
-            Drawing::OtherField => specimen(1000 + request.seed.0 as u32),
+            Drawing::OtherField => {
+                let size = (reference.width(), reference.height());
+                specimen_of(size, 1000 + request.seed.0 as u32)
+            }
             Drawing::Copy => reference.clone(),
             Drawing::Noise => {
                 let stream = Stream::new(request.seed.0, "noise");
@@ -102,13 +105,12 @@ impl Engine for TestEngine {
 }
 
 pub fn specimen(seed: u32) -> Raster {
-    let specimen = Specimen {
-        kind: Kind::Adenovirus,
-        width: 256,
-        height: 208,
-        seed: Seed(u64::from(seed)),
-        colour: Colour::Grey,
-    };
+    specimen_of((256, 208), seed)
+}
+
+pub fn specimen_of((width, height): (u32, u32), seed: u32) -> Raster {
+    let specimen =
+        Specimen { kind: Kind::Adenovirus, width, height, seed: Seed(u64::from(seed)), colour: Colour::Grey };
     specimen.render().expect("a size in range")
 }
 

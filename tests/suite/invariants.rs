@@ -73,9 +73,13 @@ fn invariant_5_the_schema_refuses_a_release_without_a_clearing_decision_to_any_c
 fn invariant_6_verify_lineage_and_audit_never_write() {
     let lab = released();
     let before = snapshot(&lab);
-    for args in
-        [vec!["verify", "out.png"], vec!["lineage", "out.png"], vec!["audit"], vec!["verify", "ref.png"]]
-    {
+    for args in [
+        vec!["verify", "out.png"],
+        vec!["lineage", "out.png"],
+        vec!["audit"],
+        vec!["verify", "ref.png"],
+        vec!["detect", "out.png"],
+    ] {
         lab.run(&args);
         assert_eq!(snapshot(&lab), before, "{args:?}");
     }

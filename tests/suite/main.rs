@@ -3,9 +3,11 @@
 mod common;
 mod crash;
 mod desk;
+mod detect;
 mod engines;
 mod hostile;
 mod invariants;
 mod journey;
+mod marks;
 mod nowhere;
 mod tampered;

@@ -8,7 +8,7 @@ const NO_WORKSPACE: &str = "error: no workspace here or in any folder above; mak
 /// Arguments, exit code, the whole of stderr, and words of stdout.
 type Case = (&'static [&'static str], i32, &'static str, &'static [&'static str]);
 
-const CASES: [Case; 20] = [
+const CASES: [Case; 22] = [
     (&["audit"], 2, NO_WORKSPACE, &[]),
     (&["audit", "--json"], 2, NO_WORKSPACE, &["\"schema\":1", "no workspace here"]),
     (&["audit", "--workspace", "nowhere"], 2, "error: nowhere: not a workspace: policies/ is missing", &[]),
@@ -72,6 +72,8 @@ const CASES: [Case; 20] = [
             "this does not mean that it is authentic",
         ],
     ),
+    (&["detect", "nowhere.png"], 2, "error: nowhere.png: no such file", &[]),
+    (&["detect", "virions.png"], 1, "", &["virions.png: no watermark found\n"]),
     (
         &["specimen", "--out", "virions.png", "--size", "256x208"],
         2,

@@ -7,10 +7,11 @@ use serde_json::Value;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::manifest::{self, Credential, ReferenceAsset, Software, Statement};
 use vidimus::quantity::Strength;
-use vidimus::watermark::{self, Key, Kind, Payload};
+use vidimus::raster::Raster;
+use vidimus::watermark::{self, Key, Keyring, Kind, Message, Payload, Quality, Search};
 
 use crate::common::Lab;
-use crate::desk::{decode, png};
+use crate::desk::{decode, png, specimen_of};
 
 /// A laboratory with `out.png` and `other.png`, both released from `ref.png`.
 fn lab() -> Lab {
@@ -18,6 +19,17 @@ fn lab() -> Lab {
     lab.specimen("ref.png", 1);
     lab.variation("ref.png", "out.png", 1);
     lab.variation("ref.png", "other.png", 20);
+    lab
+}
+
+/// The same with pictures that carry the whole payload: the short level names no picture.
+fn large_lab() -> Lab {
+    let lab = Lab::new();
+    lab.run(["specimen", "--out", "ref.png", "--size", "512x512", "--seed", "1"]).expect(0);
+    for (out, seed) in [("out.png", 1), ("other.png", 20)] {
+        let released = lab.variation("ref.png", out, seed);
+        assert_eq!(released["watermark"]["level"], "long", "{released:#}");
+    }
     lab
 }
 
@@ -55,7 +67,25 @@ fn with_pixels(body: &Path, pixels: &Path) -> Vec<u8> {
     out
 }
 
-fn reasons(report: &Value) -> String {
+/// The message in the pixels of `file`.
+pub fn message(lab: &Lab, file: &str) -> Message {
+    let keys = Keyring { public: &Key::public(), owner: None };
+    watermark::detect(&decode(&lab.path(file)), keys, Search::Fast).expect("it is marked").message
+}
+
+/// The key of the laboratory's own tag.
+pub fn owner(lab: &Lab) -> Key {
+    Key::new(Keys::watermark_key_at(&lab.path("keys")).expect("it has one"))
+}
+
+/// Marks `picture` and writes it to `file`; with an `owner`, as only that one could.
+pub fn forge(lab: &Lab, picture: &Raster, message: &Message, owner: Option<&Key>, file: &str) {
+    let keys = Keyring { public: &Key::public(), owner };
+    let forged = watermark::embed(picture, message, keys, Quality::Fixed(42.0)).expect("it can be marked");
+    fs::write(lab.path(file), png(&forged.raster)).expect("writable");
+}
+
+pub fn reasons(report: &Value) -> String {
     report["reasons"]
         .as_array()
         .expect("reasons")
@@ -80,7 +110,7 @@ fn pixel_one_edited_pixel_is_a_contradiction() {
 
 #[test]
 fn transplant_the_manifest_of_another_output_is_a_contradiction() {
-    let lab = lab();
+    let lab = large_lab();
     fs::write(lab.path("swap.png"), with_pixels(&lab.path("out.png"), &lab.path("other.png")))
         .expect("writable");
     let report = lab.run(["verify", "swap.png", "--json"]).expect(1).json();
@@ -118,11 +148,9 @@ fn strip_patch_crop_flip_and_recompress_are_recognised_by_the_mark() {
 fn copied_mark_on_a_real_picture_is_a_contradiction() {
     let lab = lab();
     lab.specimen("real.png", 78);
-    let mark =
-        watermark::detect(&decode(&lab.path("out.png")), &Key::public()).expect("it is marked").message;
-    let forged = watermark::embed(&decode(&lab.path("real.png")), mark, &Key::public(), 42.0)
-        .expect("it can be marked");
-    fs::write(lab.path("forged.png"), png(&forged.raster)).expect("writable");
+    // The tag comes along with what is copied.
+    let real = decode(&lab.path("real.png"));
+    forge(&lab, &real, &message(&lab, "out.png"), Some(&owner(&lab)), "forged.png");
     let report = lab.run(["verify", "forged.png", "--json"]).expect(1).json();
     assert_eq!(report["verdict"], "contradiction", "{report:#}");
     assert!(reasons(&report).contains("a copied mark"), "{report:#}");
@@ -135,11 +163,8 @@ fn copied_mark_on_the_reference_itself_is_a_contradiction() {
     lab.run(["specimen", "--out", "ref.png", "--size", "320x208", "--seed", "3", "--colour"]).expect(0);
     lab.run(["vary", "ref.png", "--strength", "0.7", "--attempts", "40", "--seed", "1", "--out", "out.png"])
         .expect(0);
-    let mark =
-        watermark::detect(&decode(&lab.path("out.png")), &Key::public()).expect("it is marked").message;
-    let real = watermark::embed(&decode(&lab.path("ref.png")), mark, &Key::public(), 42.0)
-        .expect("it can be marked");
-    fs::write(lab.path("accused.png"), png(&real.raster)).expect("writable");
+    let real = decode(&lab.path("ref.png"));
+    forge(&lab, &real, &message(&lab, "out.png"), Some(&owner(&lab)), "accused.png");
     let report = lab.run(["verify", "accused.png", "--json"]).expect(1).json();
     assert_eq!(report["verdict"], "contradiction", "{report:#}");
     let lineage = lab.run(["lineage", "accused.png"]).expect(1).stdout;
@@ -178,9 +203,8 @@ fn unsigned_claim_alone_is_ai_derived_with_low_confidence_and_no_yes() {
 
 #[test]
 fn forged_mark_with_a_known_id_and_another_strength_is_a_contradiction() {
-    let lab = lab();
-    let picture = decode(&lab.path("out.png"));
-    let mark = watermark::detect(&picture, &Key::public()).expect("it is marked").message;
+    let lab = large_lab();
+    let Message::Long(mark) = message(&lab, "out.png") else { panic!("it carries the whole payload") };
     let payload = Payload::from_message(mark).expect("ours");
     let source = lab.verify("out.png")["manifest"]["source_sha256"]
         .as_str()
@@ -190,12 +214,11 @@ fn forged_mark_with_a_known_id_and_another_strength_is_a_contradiction() {
     let strength = Strength::new(0.45).expect("in range");
     let other = Payload::new(Kind::Generated, strength, &source, payload.nonce()).expect("in range");
     lab.specimen("base.png", 79);
-    let base = decode(&lab.path("base.png"));
-    let forged = watermark::embed(&base, other.to_message(), &Key::public(), 42.0).expect("it can be marked");
-    fs::write(lab.path("forged.png"), png(&forged.raster)).expect("writable");
+    let other = Message::Long(other.to_message());
+    forge(&lab, &decode(&lab.path("base.png")), &other, Some(&owner(&lab)), "forged.png");
     let report = lab.run(["verify", "forged.png", "--json"]).expect(1).json();
     assert_eq!(report["verdict"], "contradiction", "{report:#}");
-    assert!(reasons(&report).contains("a forged mark"), "{report:#}");
+    assert!(reasons(&report).contains("at another strength: a forged mark"), "{report:#}");
 }
 
 #[test]
@@ -208,15 +231,13 @@ fn made_up_mark_without_the_workspace_key_is_told_apart() {
         .expect("a digest");
     let invented = Payload::new(Kind::Generated, Strength::new(0.9).expect("in range"), &source, 12345)
         .expect("in range");
-    lab.specimen("base.png", 80);
-    let marked =
-        watermark::embed(&decode(&lab.path("base.png")), invented.to_message(), &Key::public(), 42.0);
-    fs::write(lab.path("made-up.png"), png(&marked.expect("it can be marked").raster)).expect("writable");
+    let base = specimen_of((512, 512), 80);
+    forge(&lab, &base, &Message::Long(invented.to_message()), None, "made-up.png");
     let report = lab.verify("made-up.png");
     // Anyone can write a public mark: it says AI, with no record behind it.
     assert_eq!(report["verdict"], "ai-derived");
     assert_eq!(report["confidence"], "medium");
-    assert_eq!(report["watermark"]["authentic"], Value::Null);
+    assert_eq!(report["watermark"]["authentic"], false);
     assert_eq!(report["catalog"]["match"], Value::Null);
 }
 
