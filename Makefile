@@ -1,11 +1,13 @@
-# make test   installs what the tests need and runs all of them
-# make        builds the program
+# make test         installs what the tests need and runs all of them
+# make              builds the program
+# make robustness   measures the watermark and its peers under attacks; about an hour
 
-VENV    := target/venv
-PACKAGES := sqlite3 python3-venv
-SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+VENV       := target/venv
+ROBUSTNESS := target/venv-robustness
+PACKAGES   := sqlite3 python3-venv
+SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: all test check debian
+.PHONY: all test check debian robustness
 
 all:
 	cargo build --release --locked
@@ -30,4 +32,16 @@ debian:
 $(VENV)/.installed: tests/interop/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Pictures x attacks, ours beside its peers: tables in target/robustness.md and .json.
+robustness: debian $(ROBUSTNESS)/.installed
+	cargo build --release --locked --bin vidimus --example watermark
+	$(ROBUSTNESS)/bin/python benches/robustness/robustness.py run \
+	  --json target/robustness.json --markdown target/robustness.md
+
+$(ROBUSTNESS)/.installed: benches/robustness/requirements.txt benches/robustness/requirements-peers.txt
+	python3 -m venv $(ROBUSTNESS)
+	$(ROBUSTNESS)/bin/pip install --quiet --disable-pip-version-check --requirement $(word 1,$^)
+	$(ROBUSTNESS)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $(word 2,$^)
 	touch $@

@@ -1,0 +1,2 @@
+class Failure(Exception):
+    """What stops the benchmark, said in one line."""
