@@ -198,14 +198,20 @@ impl Coarse {
 
     /// The local maximum near a candidate, by small changes of the four entries.
     pub fn climb(&self, candidate: Candidate, pilots: &Weighted, start: f64, rounds: usize) -> Candidate {
-        let mut best = candidate;
-        best.score = self.score(&best.geometry, pilots);
-        let mut step = start / (self.block as f64 * FURTHEST);
+        let step = start / (self.block as f64 * FURTHEST);
+        candidate.uphill(step, rounds, |geometry| self.score(geometry, pilots))
+    }
+}
+
+impl Candidate {
+    /// Small steps of the four entries to higher scores, in `rounds` of halved steps.
+    pub fn uphill(self, mut step: f64, rounds: usize, score: impl Fn(&Geometry) -> f64) -> Candidate {
+        let mut best = Candidate { score: score(&self.geometry), ..self };
         for _ in 0..rounds {
             for _ in 0..4 {
                 let from = best.geometry;
                 for geometry in from.neighbours(step) {
-                    let score = self.score(&geometry, pilots);
+                    let score = score(&geometry);
                     if score > best.score {
                         best = Candidate { geometry, score };
                     }

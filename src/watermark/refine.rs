@@ -33,24 +33,7 @@ impl<'a> Refiner<'a> {
 
     /// Small steps uphill, from `start` resolution cells on, in `rounds` of halved steps.
     fn climb(&self, from: Candidate, start: f64, rounds: usize) -> Candidate {
-        let mut best = Candidate { score: self.strength(&from.geometry), ..from };
-        let mut step = start * self.cell;
-        for _ in 0..rounds {
-            for _ in 0..4 {
-                let from = best.geometry;
-                for geometry in from.neighbours(step) {
-                    let score = self.strength(&geometry);
-                    if score > best.score {
-                        best = Candidate { geometry, score };
-                    }
-                }
-                if best.geometry == from {
-                    break;
-                }
-            }
-            step /= 2.0;
-        }
-        best
+        from.uphill(start * self.cell, rounds, |geometry| self.strength(geometry))
     }
 
     fn strength(&self, geometry: &Geometry) -> f64 {
