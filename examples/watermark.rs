@@ -36,7 +36,7 @@ enum Command {
         /// 20 digits (long level) or 8 (short)
         #[arg(value_name = "MESSAGE_HEX", value_parser = message)]
         message: Message,
-        /// PSNR in dB, or auto: 42 to 44 by what the picture can bear
+        /// PSNR in dB, or auto: 42 to 44.5 by what the picture can bear
         #[arg(long, value_name = "DB|auto", default_value = "42", value_parser = quality)]
         psnr: Quality,
         #[command(flatten)]

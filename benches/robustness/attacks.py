@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 
-COLLUSION = "collude8"
 COLLUDERS = 8
+# Eight marked pictures, each with its own message, and eight with the victim's: what is common to them is then
+# the whole mark, as when eight variations of one reference are averaged.
+COLLUSIONS = ["collude8", COLLUDE_ALIKE := "collude8-alike"]
 
 
 def rng_for(*words):
@@ -233,8 +235,8 @@ ATTACKS = {
     "overlay10%": overlay,
 }
 
-# Every name, in the order of the tables. Collusion needs other marked pictures: see `collude`.
-NAMES = [*ATTACKS, COLLUSION]
+# Every name, in the order of the tables. Collusions need other marked pictures: see `collude`.
+NAMES = [*ATTACKS, *COLLUSIONS]
 
 CORE = [
     *("none", "jpeg75", "jpeg50", "jpeg30", "webp50", "resize50", "resize33", "resize150", "aniso90x110"),

@@ -13,7 +13,7 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 import methods
-from attacks import COLLUDERS, COLLUSION, as_rgb, attack, collude
+from attacks import COLLUDE_ALIKE, COLLUDERS, COLLUSIONS, as_rgb, attack, collude
 from pictures import Unmarked, load
 
 # The size at which pictures collude when they are measured at their own.
@@ -61,26 +61,30 @@ class Bench:
         }
 
     def _attack(self, method, marked, path, column):
-        attacked = {n: attack(n, marked.picture, path.name) for n in self.attacks if n != COLLUSION}
-        if COLLUSION in self.attacks and (victim := self._colluded(path, column)) is not None:
-            attacked[COLLUSION] = victim
+        attacked = {n: attack(n, marked.picture, path.name) for n in self.attacks if n not in COLLUSIONS}
+        for name in set(COLLUSIONS) & set(self.attacks):
+            if (victim := self._colluded(name, path, column)) is not None:
+                attacked[name] = victim
         readings = method.detect(list(attacked.values()))
         return {name: _outcome(marked, a, r) for (name, a), r in zip(attacked.items(), readings)}
 
-    def _colluded(self, path, column):
+    def _colluded(self, name, path, column):
         """The marked picture less what eight others have in common, if there are eight others."""
         others, side = [f for f in self.files if f != path][:COLLUDERS], column.size or COLLUSION_SIDE
         if len(others) < COLLUDERS:
             return None
         try:
+            said = {f: path if name == COLLUDE_ALIKE else f for f in others}
             return collude(
-                self._mark(column.method, path, side), [self.colluder(column.method, f, side) for f in others]
+                self._mark(column.method, path, side),
+                [self.colluder(column.method, f, side, named) for f, named in said.items()],
             )
         except methods.Refused:
             return None
 
-    def _mark(self, method_name, path, side):
-        return self.method(method_name).embed(load(path, side), path.name).picture
+    def _mark(self, method_name, path, side, named=None):
+        """A picture with the message that belongs to the name of `named`, or to its own."""
+        return self.method(method_name).embed(load(path, side), (named or path).name).picture
 
     def search(self, method_name, peer_names, indices):
         """What a method finds in the unmarked pictures of these indices."""

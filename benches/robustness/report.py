@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from statistics import mean, median
 
-from attacks import COLLUSION, CORE, NAMES
+from attacks import COLLUSIONS, CORE, NAMES
 
 SCHEMA = 1
 NOTES = """\
@@ -59,7 +59,7 @@ def _summary_rows(columns):
     yield ["method", "bits", "PSNR dB mean (min)", "SSIM mean (min)", "recovered % ¹", "core % ²"] + [
         *("embed ms/MP", "detect ms/MP: as is", "attacked", "unmarked", "false positives ³")
     ]
-    everything = [n for n in NAMES if n != COLLUSION]
+    everything = [n for n in NAMES if n not in COLLUSIONS]
     for c in columns:
         attacked = [a for r in c.results for a in r["attacks"].values()]
         yield [

@@ -100,32 +100,27 @@ impl Cells {
     fn fill(&mut self, picture: &Plane) {
         let across = Phases::new(self.columns * self.side, self.origin[0], self.tile);
         let down = Phases::new(self.rows * self.side, self.origin[1], self.tile);
-        let reach = REACH as usize;
         let count = self.lines.len();
         self.values = vec![Complex32::default(); self.count() * count];
-        let mut row = vec![0.0f32; self.columns * self.side];
-        for y in 0..self.rows * self.side {
-            for (x, value) in row.iter_mut().enumerate() {
-                *value = cubic(picture, self.place(x as f64, y as f64, picture));
+        let width = self.columns * self.side;
+        let mut band = vec![0.0f32; width * self.side];
+        for row in 0..self.rows {
+            for (y, line) in band.chunks_exact_mut(width).enumerate() {
+                let v = (row * self.side + y) as f64;
+                for (u, value) in line.iter_mut().enumerate() {
+                    *value = cubic(picture, self.place(u as f64, v, picture));
+                }
             }
-            let turns = down.at(y);
-            for (column, piece) in row.chunks_exact(self.side).enumerate() {
-                let mut sums = [Complex32::default(); REACH as usize + 1];
-                for (x, value) in piece.iter().enumerate() {
-                    for (s, turn) in sums.iter_mut().zip(across.at(column * self.side + x)) {
-                        *s += turn * value;
-                    }
+            for column in 0..self.columns {
+                let x0 = column * self.side;
+                let mut sums = Sums::new();
+                for (y, line) in band.chunks_exact(width).enumerate() {
+                    let piece = &line[x0..x0 + self.side];
+                    sums.add(piece, &across.0[x0..], down.at(row * self.side + y));
                 }
-                // A row is real: the coefficient at −k is the conjugate of that at k.
-                let mut both = [Complex32::default(); 2 * REACH as usize + 1];
-                for (k, s) in sums.iter().enumerate() {
-                    both[reach + k] = *s;
-                    both[reach - k] = s.conj();
-                }
-                let cell = y / self.side * self.columns + column;
-                let out = &mut self.values[cell * count..][..count];
+                let out = &mut self.values[(row * self.columns + column) * count..][..count];
                 for (o, line) in out.iter_mut().zip(&self.lines) {
-                    *o += both[(line.x + REACH) as usize] * turns[line.y as usize];
+                    *o = sums.of(*line);
                 }
             }
         }
@@ -147,6 +142,48 @@ impl Cells {
         let beside: Vec<Option<f32>> =
             power.iter().zip(&self.heard).map(|(p, heard)| heard.then_some(*p)).collect();
         Observation { lines, noise: decoder.smoothed(&beside) }
+    }
+}
+
+const HALF: usize = REACH as usize + 1;
+const WHOLE: usize = 2 * REACH as usize + 1;
+
+/// Coefficients of one cell: real and imaginary parts apart, so that the sums are plain vector sums.
+struct Sums([[[f32; WHOLE]; 2]; HALF]);
+
+impl Sums {
+    fn new() -> Self {
+        Sums([[[0.0; WHOLE]; 2]; HALF])
+    }
+
+    /// Adds a row of pixels; `across` are the phases of its pixels, `down` those of the row.
+    fn add(&mut self, piece: &[f32], across: &[[Complex32; HALF]], down: &[Complex32; HALF]) {
+        let mut sums = [Complex32::default(); HALF];
+        for (value, turns) in piece.iter().zip(across) {
+            for (s, turn) in sums.iter_mut().zip(turns) {
+                *s += turn * value;
+            }
+        }
+        // A row is real: the coefficient at −k is the conjugate of that at k.
+        let at = |i: usize| {
+            let k = i as i32 - REACH;
+            let s = sums[k.unsigned_abs() as usize];
+            if k < 0 { s.conj() } else { s }
+        };
+        let re: [f32; WHOLE] = std::array::from_fn(|i| at(i).re);
+        let im: [f32; WHOLE] = std::array::from_fn(|i| at(i).im);
+        for ([out_re, out_im], turn) in self.0.iter_mut().zip(down) {
+            for i in 0..WHOLE {
+                out_re[i] += re[i] * turn.re - im[i] * turn.im;
+                out_im[i] += re[i] * turn.im + im[i] * turn.re;
+            }
+        }
+    }
+
+    fn of(&self, line: Line) -> Complex32 {
+        let [re, im] = &self.0[line.y as usize];
+        let x = (line.x + REACH) as usize;
+        Complex32::new(re[x], im[x])
     }
 }
 
@@ -199,13 +236,26 @@ fn cubic(plane: &Plane, [x, y]: [f64; 2]) -> f32 {
     if !(x > -1.0 && y > -1.0 && x < w && y < h) {
         return 0.0;
     }
-    let (x0, y0) = (x.floor(), y.floor());
-    let (across, down) = (weights((x - x0) as f32), weights((y - y0) as f32));
-    let clamp = |n: f64, i: usize, limit: f64| (n + i as f64 - 1.0).clamp(0.0, limit - 1.0) as usize;
-    let columns: [usize; 4] = std::array::from_fn(|i| clamp(x0, i, w));
+    // The pixel to the left of the one before, by way of integers, as both are over −1.
+    let (left, top) = ((x + 1.0) as i32 - 2, (y + 1.0) as i32 - 2);
+    let across = weights((x - f64::from(left + 1)) as f32);
+    let down = weights((y - f64::from(top + 1)) as f32);
+    let (left, top) = (left as isize, top as isize);
+    if left >= 0 && top >= 0 && left as usize + 4 <= plane.width() && top as usize + 4 <= plane.height() {
+        let mut sum = [0.0; 4];
+        for (j, weight) in down.iter().enumerate() {
+            let row = &plane.row(top as usize + j)[left as usize..][..4];
+            for i in 0..4 {
+                sum[i] += weight * row[i];
+            }
+        }
+        return sum[0] * across[0] + sum[1] * across[1] + sum[2] * across[2] + sum[3] * across[3];
+    }
+    let clamp = |n: isize, side: usize| n.clamp(0, side as isize - 1) as usize;
+    let columns: [usize; 4] = std::array::from_fn(|i| clamp(left + i as isize, plane.width()));
     (0..4)
         .map(|j| {
-            let row = plane.row(clamp(y0, j, h));
+            let row = plane.row(clamp(top + j as isize, plane.height()));
             down[j] * columns.iter().zip(across).map(|(c, a)| row[*c] * a).sum::<f32>()
         })
         .sum()

@@ -17,8 +17,8 @@ const NEAREST: f64 = 6.5;
 /// Blocks along a side, at most.
 const BLOCKS: usize = 3;
 /// Distance of neighbouring hypotheses at the furthest pilot, in units of the spectrum's resolution.
-const SPACING: f64 = 0.45;
-const ROUGH_SPACING: f64 = 0.65;
+const SPACING: f64 = 0.5;
+const ROUGH_SPACING: f64 = 0.7;
 /// Logarithm of the largest ratio of a tile's sides: ±13 % on each.
 const ASPECT: f64 = 0.27;
 /// Power over the local mean, at most: one strong line of the picture is no pilot.
@@ -92,29 +92,37 @@ impl Coarse {
         Coarse { power: normalised(&sum, columns, size), size, block }
     }
 
-    /// Normalised power at a frequency in cycles per pixel; zero beyond ±0.5.
+    /// Normalised power at a frequency in units of the spectrum's resolution; zero beyond its ends.
     #[inline]
-    fn at(&self, [fx, fy]: [f64; 2]) -> f32 {
-        let (fx, fy) = if fx < 0.0 { (-fx, -fy) } else { (fx, fy) };
-        let x = (fx * self.size as f64) as f32 + MARGIN as f32;
-        let y = (fy * self.size as f64) as f32 + (self.size / 2) as f32;
+    fn at(&self, fx: f32, fy: f32) -> f32 {
+        let sign = 1f32.copysign(fx);
+        let (x, y) = (sign * fx + MARGIN as f32, sign * fy + (self.size / 2) as f32);
         let (w, h) = (self.power.width(), self.power.height());
-        if !(x >= 0.0 && y >= 0.0 && x < (w - 1) as f32 && y < (h - 1) as f32) {
-            return 0.0;
-        }
-        let (x0, y0) = (x as usize, y as usize);
+        if x < (w - 1) as f32 && y >= 0.0 && y < (h - 1) as f32 { self.between(x, y) } else { 0.0 }
+    }
+
+    /// Between the four values around a place of the plane that is not beyond its ends.
+    #[inline]
+    fn between(&self, x: f32, y: f32) -> f32 {
+        // By way of i32, which the machine converts to at once.
+        let (x0, y0) = (x as i32, y as i32);
         let (u, v) = (x - x0 as f32, y - y0 as f32);
-        let top = &self.power.data()[y0 * w + x0..][..2];
-        let bottom = &self.power.data()[(y0 + 1) * w + x0..][..2];
-        let (a, b) = (top[0] + u * (top[1] - top[0]), bottom[0] + u * (bottom[1] - bottom[0]));
+        let w = self.power.width();
+        let place = y0 as usize * w + x0 as usize;
+        let Some(around) = self.power.data().get(place..place + w + 2) else { return 0.0 };
+        let (a, b) = (around[0] + u * (around[1] - around[0]), around[w] + u * (around[w + 1] - around[w]));
         a + v * (b - a)
     }
 
     /// How well the lines fit.
     pub fn score(&self, geometry: &Geometry, lines: &Weighted) -> f64 {
-        let sum: f32 =
-            lines.lines.iter().map(|(k, weight)| weight * self.at(geometry.frequency(k[0], k[1]))).sum();
-        f64::from(sum * lines.norm)
+        f64::from(self.sum(geometry, &lines.lines) * lines.norm)
+    }
+
+    /// Weighted power of the lines.
+    fn sum(&self, geometry: &Geometry, lines: &[([f32; 2], f32)]) -> f32 {
+        let [[a, b], [c, d]] = geometry.0.map(|row| row.map(|v| (v * self.size as f64) as f32));
+        lines.iter().map(|(k, weight)| weight * self.at(a * k[0] + b * k[1], c * k[0] + d * k[1])).sum()
     }
 
     /// The best of all rotations, scales of the octave and flips, seen through each of `stretches`.
@@ -147,6 +155,7 @@ impl Coarse {
         let step = ROUGH_SPACING / (FURTHEST * self.block as f64 / octave.low);
         let count = ((octave.high / octave.low).ln() / step).ceil() as i32;
         let reach = (ASPECT / step).ceil() as i32;
+        let (half, rest) = pilots.lines.split_at(pilots.lines.len() / 2);
         let mut found = Vec::new();
         for i in 0..=count {
             let across = octave.low * (f64::from(i) * step).exp();
@@ -156,7 +165,12 @@ impl Coarse {
                 }
                 let down = across * (f64::from(j) * step).exp();
                 for geometry in Geometry::on_the_grid([across, down]) {
-                    found.push(Candidate { geometry, score: self.score(&geometry, pilots) });
+                    // Where half of the pilots are no stronger than chance, the rest is not looked at.
+                    let sum = self.sum(&geometry, half);
+                    if sum > 0.0 {
+                        let score = f64::from((sum + self.sum(&geometry, rest)) * pilots.norm);
+                        found.push(Candidate { geometry, score });
+                    }
                 }
             }
         }
@@ -228,13 +242,13 @@ impl Candidate {
 
 /// Lines and what each counts.
 pub(super) struct Weighted {
-    pub lines: Vec<([f64; 2], f32)>,
+    pub lines: Vec<([f32; 2], f32)>,
     norm: f32,
 }
 
 impl Weighted {
     pub fn new(lines: impl Iterator<Item = (Line, f32)>) -> Self {
-        let lines: Vec<_> = lines.map(|(l, weight)| ([f64::from(l.x), f64::from(l.y)], weight)).collect();
+        let lines: Vec<_> = lines.map(|(l, weight)| ([l.x as f32, l.y as f32], weight)).collect();
         let squares: f32 = lines.iter().map(|(_, weight)| weight * weight).sum();
         Weighted { lines, norm: 1.0 / squares.sqrt() }
     }
@@ -285,7 +299,7 @@ impl Stretch {
 struct LogPolar {
     octave: Octave,
     stretch: [f64; 2],
-    /// Rows, half a hypothesis apart, over half a turn.
+    /// Rows, one for each hypothesis, over half a turn.
     directions: usize,
     /// Step between hypotheses of period, natural logarithm.
     step: f64,
@@ -299,20 +313,24 @@ impl LogPolar {
     fn new(coarse: &Coarse, octave: Octave, stretch: [f64; 2], spacing: f64) -> Self {
         let bins = FURTHEST * coarse.block as f64 / octave.low;
         let angles = (PI * bins / spacing).ceil() as usize;
-        let directions = 2 * angles;
+        let directions = angles;
         let step = spacing / bins;
         let periods = ((octave.high / octave.low).ln() / step).ceil() as usize + 1;
         // From the nearest pilot at the longest period to the furthest at the shortest, with room for a stretch.
         let low = (0.85 * NEAREST / (octave.low * (step * (periods - 1) as f64).exp())).ln();
         let high = (1.18 * FURTHEST / octave.low).ln();
         let columns = ((high - low) / step).ceil() as usize + 2;
-        let radii: Vec<f64> = (0..2 * columns).map(|i| (low + 0.5 * step * i as f64).exp()).collect();
+        let radius = |half: usize| ((low + 0.5 * step * half as f64).exp() * coarse.size as f64) as f32;
+        let radii: Vec<[f32; 2]> = (0..columns).map(|i| [radius(2 * i), radius(2 * i + 1)]).collect();
         let mut halves = [vec![0.0f32; directions * columns], vec![0.0f32; directions * columns]];
-        for direction in 0..directions {
+        let [even, odd] = &mut halves;
+        let rows = even.chunks_exact_mut(columns).zip(odd.chunks_exact_mut(columns));
+        for (direction, (even, odd)) in rows.enumerate() {
             let (s, c) = (PI * direction as f64 / directions as f64).sin_cos();
-            let (x, y) = (stretch[0] * c, stretch[1] * s);
-            for (i, radius) in radii.iter().enumerate() {
-                halves[i % 2][direction * columns + i / 2] = coarse.at([x * radius, y * radius]);
+            let (x, y) = ((stretch[0] * c) as f32, (stretch[1] * s) as f32);
+            for ((even, odd), [a, b]) in even.iter_mut().zip(odd).zip(&radii) {
+                *even = coarse.at(x * a, y * a);
+                *odd = coarse.at(x * b, y * b);
             }
         }
         LogPolar { octave, stretch, directions, step, periods, columns, halves }
@@ -328,23 +346,23 @@ impl LogPolar {
             .lines
             .iter()
             .map(|(k, weight)| {
-                let (x, y) = (flip * sx * k[0], sy * k[1]);
+                let (x, y) = (flip * sx * f64::from(k[0]), sy * f64::from(k[1]));
                 let direction = y.atan2(x).rem_euclid(PI) / PI * self.directions as f64;
                 let radius = ((x.hypot(y) / last).ln() - low) / (0.5 * self.step);
                 (direction.round() as usize, radius.round().max(0.0) as usize, *weight)
             })
             .collect();
         let mut sums = vec![0.0f32; self.periods];
-        for turn in 0..self.directions / 2 {
+        for turn in 0..self.directions {
             sums.fill(0.0);
             for (direction, radius, weight) in &places {
-                let row = (2 * turn + direction) % self.directions * self.columns;
+                let row = (turn + direction) % self.directions * self.columns;
                 let start = row + radius / 2;
                 for (s, v) in sums.iter_mut().zip(&self.halves[radius % 2][start..start + self.periods]) {
                     *s += weight * v;
                 }
             }
-            let angle = PI * turn as f64 / (self.directions / 2) as f64;
+            let angle = PI * turn as f64 / self.directions as f64;
             let (s, c) = angle.sin_cos();
             for (i, sum) in sums.iter().enumerate() {
                 let score = f64::from(sum * lines.norm);

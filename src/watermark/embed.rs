@@ -19,7 +19,7 @@ pub const MIN_SIDE: u32 = 200;
 const PSNR_RANGE: std::ops::RangeInclusive<f64> = 34.0..=50.0;
 
 /// PSNR of an adaptive mark, in dB: at least and at most.
-const ADAPTIVE: [f64; 2] = [42.0, 44.0];
+const ADAPTIVE: [f64; 2] = [42.0, 44.5];
 /// Energy of the carriers from which nearly everything is survived: an adaptive mark asks for no more.
 const AMPLE_ENERGY: f64 = 250.0;
 
@@ -28,7 +28,7 @@ const AMPLE_ENERGY: f64 = 250.0;
 pub enum Quality {
     /// At this PSNR in dB, 34 to 50; 42 is usual.
     Fixed(f64),
-    /// 42 dB, and up to 44 where the picture lets the mark be heard so well.
+    /// 42 dB, and up to 44.5 where the picture lets the mark be heard so well.
     Adaptive,
 }
 

@@ -53,7 +53,12 @@ impl Reader {
         }
         let (x, across) = self.taps_at(fx * self.width as f64);
         let (y, down) = self.taps_at(fy * self.height as f64);
-        let rows = (0..TAPS).map(|i| (y + i as isize).rem_euclid(self.height as isize) as usize);
+        // At most half a transform and a kernel away: no division is needed.
+        let height = self.height as isize;
+        let rows = (0..TAPS).map(|i| {
+            let row = y + i as isize;
+            (if row < 0 { row + height } else { row }) as usize
+        });
         let (columns, data) = (self.spectrum.columns(), self.spectrum.data());
         let mut sum = Complex32::default();
         if x >= 0 && x as usize + TAPS <= columns {
@@ -75,9 +80,10 @@ impl Reader {
     /// The first of the six grid points around `t` and the kernel's values there.
     #[inline]
     fn taps_at(&self, t: f64) -> (isize, &[f32; TAPS]) {
-        let base = t.floor();
-        let step = ((t - base) * STEPS as f64).round() as usize;
-        (base as isize - (TAPS as isize / 2 - 1), &self.taps[step])
+        // Rounded by way of integers: a call of the C library costs more than the six taps.
+        let base = t as i32 - i32::from(t < 0.0);
+        let step = ((t - f64::from(base)) * STEPS as f64 + 0.5) as u32;
+        (base as isize - (TAPS as isize / 2 - 1), &self.taps[step as usize])
     }
 
     /// A coefficient beyond the half that is kept: the spectrum of a real picture is Hermitian.

@@ -14,13 +14,13 @@ use super::spectrum::HalfLattice;
 const LONG: Octave = Octave { low: 40.0, high: 82.0, block: 512 };
 const SHORT: Octave = Octave { low: 19.0, high: 41.0, block: 256 };
 /// Candidates of each octave that are refined.
-const TURNED: usize = 120;
-const UPRIGHT: usize = 40;
-const STRETCHED: usize = 120;
+const TURNED: usize = 90;
+const UPRIGHT: usize = 30;
+const STRETCHED: usize = 90;
 /// Of these, after a closer look.
 const PILOT_WEIGHT: f32 = 2.0;
-const CLOSER: usize = 40;
-const CLOSEST: usize = 5;
+const CLOSER: usize = 16;
+const CLOSEST: usize = 4;
 const DECODED: usize = 3;
 /// Blocks by which a stretched lattice is sought, in pixels: they grow with the fourth power.
 const ROUGH: usize = 224;

@@ -37,8 +37,8 @@ impl<'a> Refiner<'a> {
     }
 
     fn strength(&self, geometry: &Geometry) -> f64 {
-        let strength = |(k, weight): &([f64; 2], f32)| {
-            let power = self.reader.at(geometry.frequency(k[0], k[1])).norm_sqr();
+        let strength = |(k, weight): &([f32; 2], f32)| {
+            let power = self.reader.at(geometry.frequency(f64::from(k[0]), f64::from(k[1]))).norm_sqr();
             weight * power / (1.0 + power / CAP)
         };
         f64::from(self.lines.lines.iter().map(strength).sum::<f32>())
