@@ -15,7 +15,6 @@ all:
 test: debian $(VENV)/.installed check
 	cargo test --release --locked
 	cargo test --release --locked --features diffusion --lib flux
-	cargo test --release --locked --features diffusion --test licences
 
 check:
 	cargo fmt --check

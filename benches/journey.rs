@@ -66,7 +66,7 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
         let out = dir.path().join("out.png");
         let strength = Strength::new(0.8).ok_or("a strength")?;
         let order = Order {
-            request: Request { strength, seed: Seed(seed), prompt: None },
+            request: Request::new(strength, Seed(seed)),
             purpose: None,
             format: Format::Png,
             out: out.clone(),

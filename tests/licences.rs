@@ -60,8 +60,7 @@ fn every_dependency_has_an_allowed_licence() {
         .filter_map(|v| v.as_str().map(str::to_owned))
         .collect();
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-        .args(cfg!(feature = "diffusion").then_some("--all-features"))
+        .args(["metadata", "--format-version", "1", "--locked", "--all-features"])
         .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
         .current_dir(root)
         .output()

@@ -74,7 +74,7 @@ pub enum Command {
     /// Make a workspace: policies, keys and certificate, catalog
     Init(Init),
     /// Make labelled variations of one or more references
-    Vary(Vary),
+    Vary(Box<Vary>),
     /// Is it AI-derived, from what, by whom, and is the evidence intact?
     Verify(Verify),
     /// What does the watermark say, and what became of the picture since?
@@ -107,6 +107,7 @@ pub struct Init {
 Examples:
   vidimus vary virions.png --subject \"adenovirus virions\" --strength 0.7
   vidimus vary virions.png --strength 70% --count 4 --out press/ --format jpeg
+  vidimus vary virions.png --size 1200x628 --strength 0.8
   vidimus vary virions.png --policy strict --strength 0.9 --dry-run")]
 pub struct Vary {
     /// Reference pictures: PNG, JPEG, WebP, TIFF, BMP or GIF
@@ -140,6 +141,19 @@ pub struct Vary {
     /// Draw from a reference of less than 256 pixels on the short side at that size
     #[arg(long)]
     pub enlarge: bool,
+    /// Size of the picture; another aspect shows more of the scene one way and less the other [default: the
+    /// reference's]
+    #[arg(long, value_name = "WxH", value_parser = size, conflicts_with_all = ["scale", "enlarge"])]
+    pub size: Option<(u32, u32)>,
+    /// Size as a multiple of the reference's, with detail from the reference's own texture
+    #[arg(long, value_name = "2|3|4", value_parser = clap::value_parser!(u32).range(1..=4), conflicts_with = "enlarge")]
+    pub scale: Option<u32>,
+    /// Stretch the scene to the aspect of --size
+    #[arg(long, requires = "size")]
+    pub stretch: bool,
+    /// Vary only where this picture, as large as the reference, is white; the rest stays as it is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "scale", "enlarge"])]
+    pub mask: Option<PathBuf>,
     /// Policy that judges
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub policy: String,

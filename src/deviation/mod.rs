@@ -126,7 +126,8 @@ fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> 
 fn composition(ncc: f64) -> f64 {
     const CHANCE: f64 = 0.45;
     let similarity = ((ncc - CHANCE) / (1.0 - CHANCE)).clamp(0.0, 1.0);
-    1.0 - steps_up(similarity) as f64 / STEPS
+    // One division: a difference of fractions would be beside the decimal that is written, and not read back.
+    f64::from(STEPS as u32 - steps_up(similarity)) / STEPS
 }
 
 /// Similarity from which no other look at the pair is needed.

@@ -352,3 +352,11 @@ fn variants_hold_the_exact_fingerprints_of_symmetric_pictures() {
         assert!(least <= Some(2), "{least:?}");
     }
 }
+
+#[test]
+fn every_figure_of_the_arrangement_is_the_number_that_its_decimals_say() {
+    for i in 0..=20_000 {
+        let figure = composition(f64::from(i) / 20_000.0);
+        assert_eq!(format!("{figure:.4}").parse(), Ok(figure), "{figure}");
+    }
+}

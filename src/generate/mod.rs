@@ -4,20 +4,42 @@
 pub mod flux;
 pub mod patch;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::quantity::{Seed, Strength};
-use crate::raster::Raster;
+use crate::raster::{Plane, Raster};
+
+/// The size of a picture that is not to have its reference's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Canvas {
+    pub width: u32,
+    pub height: u32,
+    /// Whether a scene of another aspect is stretched; else more or less of it is shown.
+    pub stretch: bool,
+}
 
 /// What is asked of an engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     pub strength: Strength,
     pub seed: Seed,
+    /// Size of the picture; `None` for the reference's.
+    pub canvas: Option<Canvas>,
+    /// Of the reference's size: only where it is 0.5 or more is the picture varied.
+    pub mask: Option<Arc<Plane>>,
     /// What the picture should show; an engine that cannot read it says so in its [`Record`].
     pub prompt: Option<String>,
+}
+
+impl Request {
+    /// The whole picture, at the size of its reference, without a prompt.
+    pub fn new(strength: Strength, seed: Seed) -> Self {
+        Request { strength, seed, canvas: None, mask: None, prompt: None }
+    }
 }
 
 /// Who an engine is.
@@ -48,6 +70,8 @@ pub struct Record {
     /// Share of the picture that the engine itself knows to be its largest coherent copy of one place
     /// of the reference, 0..=1; `None` where the engine cannot know.
     pub largest_copy: Option<f64>,
+    /// Share of the picture that was varied, where a mask kept the rest as it was; 0..=1.
+    pub varied_share: Option<f64>,
 }
 
 /// A generated picture that nobody has judged yet.
@@ -61,6 +85,16 @@ pub struct Draft {
 pub enum GenerateError {
     #[error("{width}×{height} pixels are too small for engine {engine}: at least {limit} on the short side")]
     TooSmall { engine: &'static str, width: u32, height: u32, limit: u32 },
+    #[error("{width}×{height} pixels are too large for engine {engine}: {limit}")]
+    TooLarge { engine: &'static str, width: u32, height: u32, limit: &'static str },
+    #[error(
+        "the mask has {width}×{height} pixels: expected the reference's {expected_width}×{expected_height}"
+    )]
+    Mask { width: usize, height: usize, expected_width: u32, expected_height: u32 },
+    #[error("engine {engine} {what}")]
+    Unsupported { engine: &'static str, what: &'static str },
+    #[error("a mask and another size cannot go together: what stays would have no pixels of its own")]
+    MaskedCanvas,
     #[error("engine {engine} cannot {doing}: {cause}")]
     Model { engine: &'static str, doing: &'static str, cause: String },
     #[error("engine {engine} lost its numbers: latents are not finite after step {step}")]

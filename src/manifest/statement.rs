@@ -45,6 +45,9 @@ pub struct Derivation {
     /// What the strength meant for this engine: share of noise at the start, 0 to 1.
     pub noise_level: f64,
     pub steps: u32,
+    /// Share of the picture that was varied; none for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub varied_share: Option<f64>,
     /// As decimal digits: 64 bits do not fit the numbers of JSON.
     #[serde(with = "decimal")]
     pub seed: Seed,

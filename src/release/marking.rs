@@ -170,6 +170,7 @@ fn statement(
             denoise_strength: record.strength,
             noise_level: stated(record.noise_level),
             steps: record.steps,
+            varied_share: record.varied_share.map(stated),
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
             measure: deviation::MEASURE.to_owned(),
@@ -209,7 +210,7 @@ fn read_back(
     if reading.state == manifest::State::Invalid {
         return Err(unfaithful(&reading.failure_codes().join(", ")));
     }
-    if reading.facts() != Some(&statement.derivation) {
+    if reading.facts() != Some(&statement.derivation) || reading.agreement != manifest::Agreement::Agree {
         return Err(unfaithful("the manifest states other facts"));
     }
     if raster::decode(&signed.bytes, &Limits::default())?.raster != *raster {

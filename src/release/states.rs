@@ -58,7 +58,8 @@ pub(super) struct Rejected<'a> {
 impl<'a> Course<'a> {
     /// Looks at what can be known before any work is done.
     pub fn begin(desk: &Desk<'_>, reference: &'a Reference, order: &'a Order) -> Result<Self, ReleaseError> {
-        let (width, height) = (reference.canvas().width(), reference.canvas().height());
+        let drawn = || (reference.canvas().width(), reference.canvas().height());
+        let (width, height) = order.request.canvas.map_or_else(drawn, |to| (to.width, to.height));
         if width.min(height) < watermark::MIN_SIDE {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
         }

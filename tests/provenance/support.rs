@@ -51,6 +51,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             denoise_strength: Strength::new(0.55).expect("it is within 0..=1"),
             noise_level: 0.123456789,
             steps: 28,
+            varied_share: None,
             seed: Seed(u64::MAX),
             prompt: None,
             measure: "structure-1".into(),

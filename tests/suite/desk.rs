@@ -99,6 +99,7 @@ impl Engine for TestEngine {
             prompt: None,
             prompt_used: false,
             largest_copy: None,
+            varied_share: None,
         };
         Ok(Draft { raster, record })
     }
@@ -171,7 +172,7 @@ pub fn journey(
         Reference::prepare("reference.png".into(), png(reference), &Limits::default(), keys.anchors())
             .expect("a picture");
     let order = Order {
-        request: Request { strength: Strength::new(0.9).expect("in range"), seed: Seed(seed), prompt: None },
+        request: Request::new(Strength::new(0.9).expect("in range"), Seed(seed)),
         purpose: None,
         format: Format::Png,
         out,

@@ -154,6 +154,7 @@ impl FluxEngine {
             prompt: request.prompt.clone(),
             prompt_used: request.prompt.is_some() && steps > 0,
             largest_copy: None,
+            varied_share: None,
         }
     }
 }
@@ -177,6 +178,10 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
+        if request.canvas.is_some() || request.mask.is_some() {
+            let what = "draws whole pictures at the size of their reference: leave size and mask out";
+            return Err(GenerateError::Unsupported { engine: NAME, what });
+        }
         let (width, height) = (reference.width(), reference.height());
         if width.min(height) < LEAST_SIDE {
             return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });

@@ -25,7 +25,7 @@ fn disc() -> Raster {
 
 fn request(strength: f64, seed: u64) -> Request {
     let strength = Strength::new(strength).expect("within 0..=1");
-    Request { strength, seed: Seed(seed), prompt: Some("a virion".to_owned()) }
+    Request { prompt: Some("a virion".to_owned()), ..Request::new(strength, Seed(seed)) }
 }
 
 fn draft(engine: &FluxEngine, strength: f64, seed: u64) -> Draft {

@@ -45,13 +45,14 @@ pub fn copies(pixels: usize) -> usize {
     if pixels > LARGE { 4 } else { 6 }
 }
 
-/// Copy `index` of `reference`. Copy 0 is upright and in place, bent a little more as `clock`
+/// Copy `index` of `reference` on a `canvas` (width, height) whose middle is that of the reference; what
+/// lies beyond the reference is mirrored and marked. Copy 0 is upright and in place, bent a little more as `clock`
 /// (0..=1) grows; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
 /// mirrored from the fifth on.
-pub fn copy(reference: &Image, index: usize, clock: f64, seed: u64) -> Copy {
+pub fn copy(reference: &Image, canvas: (usize, usize), index: usize, clock: f64, seed: u64) -> Copy {
     let stream = Stream::new(seed, "patch corpus").child(index as u64);
-    let (width, height) = (reference.width, reference.height);
-    let short = width.min(height) as f64;
+    let (width, height) = canvas;
+    let short = reference.width.min(reference.height) as f64;
     let in_place = index == 0;
     let bend = WARP * short * if in_place { (0.25 + 0.9 * clock).min(1.0) } else { 1.0 };
     let (angle, scale) = match in_place {
@@ -63,17 +64,19 @@ pub fn copy(reference: &Image, index: usize, clock: f64, seed: u64) -> Copy {
     let flip = if (index / 4) % 2 == 1 { -1.0 } else { 1.0 };
     let wide = SmoothField::new(width, height, short / 3.0, bend, stream.child(1));
     let fine = SmoothField::new(width, height, short / 9.0, 0.22 * bend, stream.child(2));
-    let (cy, cx) = ((height - 1) as f64 / 2.0, (width - 1) as f64 / 2.0);
+    let middle = |n: usize| (n - 1) as f64 / 2.0;
+    let (cy, cx) = (middle(height), middle(width));
+    let (from_y, from_x) = (middle(reference.height) as f32, middle(reference.width) as f32);
     let (cos, sin) = ((scale * angle.cos()) as f32, (scale * angle.sin()) as f32);
     let map = |x: usize, y: usize| {
         let (dy, dx) = ((y as f64 - cy) as f32, ((x as f64 - cx) * flip) as f32);
         let bend_y = wide.dy.at(x, y) + fine.dy.at(x, y);
         let bend_x = wide.dx.at(x, y) + fine.dx.at(x, y);
-        (cos * dy - sin * dx + cy as f32 + bend_y, sin * dy + cos * dx + cx as f32 + bend_x)
+        (cos * dy - sin * dx + from_y + bend_y, sin * dy + cos * dx + from_x + bend_x)
     };
 
     let channels = reference.channels;
-    let mut image = Image { width, height, channels, data: vec![0.0; reference.data.len()] };
+    let mut image = Image { width, height, channels, data: vec![0.0; width * height * channels] };
     image.data.par_chunks_mut(width * channels).enumerate().for_each(|(y, row)| {
         for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
             let (sy, sx) = map(x, y);
@@ -82,17 +85,18 @@ pub fn copy(reference: &Image, index: usize, clock: f64, seed: u64) -> Copy {
     });
     let fold = |v: f32, n: usize| {
         let last = (n - 1) as f32;
-        let v = v.abs();
+        let v = v.rem_euclid(2.0 * last);
         (if v > last { 2.0 * last - v } else { v } / n as f32).clamp(0.0, 0.9999)
     };
+    let (rows, columns) = (reference.height, reference.width);
     let beyond = |v: f32, n: usize| (-v).max(v - (n - 1) as f32);
     Copy {
         image,
-        origin_y: Plane::from_fn(width, height, |x, y| fold(map(x, y).0, height)),
-        origin_x: Plane::from_fn(width, height, |x, y| fold(map(x, y).1, width)),
+        origin_y: Plane::from_fn(width, height, |x, y| fold(map(x, y).0, rows)),
+        origin_x: Plane::from_fn(width, height, |x, y| fold(map(x, y).1, columns)),
         outside: Plane::from_fn(width, height, |x, y| {
             let (sy, sx) = map(x, y);
-            if beyond(sy, height).max(beyond(sx, width)) > 2.0 { 1.0 } else { 0.0 }
+            if beyond(sy, rows).max(beyond(sx, columns)) > 2.0 { 1.0 } else { 0.0 }
         }),
     }
 }
@@ -164,7 +168,7 @@ mod tests {
     fn a_copy_knows_where_its_pixels_come_from() {
         let reference = ramp();
         for index in 0..6 {
-            let copy = copy(&reference, index, 0.7, 5);
+            let copy = copy(&reference, (60, 50), index, 0.7, 5);
             for i in 0..60 * 50 {
                 let (y, x) = (copy.origin_y.data()[i] * 50.0, copy.origin_x.data()[i] * 60.0);
                 let inside =
@@ -179,7 +183,7 @@ mod tests {
     #[test]
     fn the_first_copy_stays_in_place_and_no_copy_is_the_reference() {
         let reference = ramp();
-        let first = copy(&reference, 0, 0.5, 5);
+        let first = copy(&reference, (60, 50), 0, 0.5, 5);
         let shift: f32 =
             first.image.data.iter().zip(&reference.data).map(|(a, b)| (a - b).abs()).sum::<f32>() / 3000.0;
         assert!((0.05..3.0).contains(&shift), "{shift}");

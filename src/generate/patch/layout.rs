@@ -8,6 +8,7 @@ use super::exact::{Bank, MOST_PIXELS, Posterior};
 use super::features::Basis;
 use super::gate::sliced_wasserstein;
 use super::image::Image;
+use super::keep::{Keep, Kept};
 use super::pyramid::{Pyramid, patch_width};
 use super::schedule::{Schedule, geometric, noised};
 use super::sources::Sources;
@@ -41,6 +42,7 @@ pub fn draw(
     sources: &Sources,
     pyramid: &Pyramid,
     schedule: &Schedule,
+    keep: Option<&Keep>,
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Layout, GenerateError> {
@@ -57,7 +59,8 @@ pub fn draw(
     let style = Style::new(sources, patch, seed);
     let mut best: Option<(f64, Sampler)> = None;
     for draft in 0..drafts as u64 {
-        let mut sampler = Sampler::new(&bank, first(draft), schedule, noise.child(draft).child(1));
+        let kept = keep.map(|keep| keep.at(sources.width, sources.height));
+        let mut sampler = Sampler::new(&bank, first(draft), schedule, kept, noise.child(draft).child(1));
         sampler.advance(GATE, progress)?;
         let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
         if best.as_ref().is_none_or(|b| distance < b.0) {
@@ -73,6 +76,7 @@ pub fn draw(
 struct Sampler<'a> {
     bank: &'a Bank,
     schedule: &'a Schedule,
+    kept: Option<Kept>,
     stream: Stream,
     sigmas: Vec<f64>,
     /// Steps done.
@@ -83,11 +87,21 @@ struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    fn new(bank: &'a Bank, noisy: Image, schedule: &'a Schedule, stream: Stream) -> Self {
+    fn new(
+        bank: &'a Bank,
+        mut noisy: Image,
+        schedule: &'a Schedule,
+        kept: Option<Kept>,
+        stream: Stream,
+    ) -> Self {
         let sigmas = geometric(schedule.start_noise.max(1.5 * LAST_NOISE), LAST_NOISE, STEPS + 1);
+        if let Some(kept) = &kept {
+            kept.restore_noisy(&mut noisy, schedule.start_noise, stream.child(u64::MAX));
+        }
         Sampler {
             bank,
             schedule,
+            kept,
             stream,
             sigmas,
             done: 0,
@@ -107,6 +121,9 @@ impl<'a> Sampler<'a> {
                 balance: freedom,
             };
             self.clean = self.bank.denoise(&self.noisy, posterior, &mut self.duals);
+            if let Some(kept) = &self.kept {
+                kept.restore(&mut self.clean);
+            }
             let keep = ((1.0 - ETA * ETA).sqrt() * next / sigma) as f32;
             let mut x = self.clean.clone();
             x.data.iter_mut().zip(&self.noisy.data).for_each(|(n, x)| *n += keep * (x - *n));

@@ -89,7 +89,8 @@ impl<'a, const N: usize> Matcher<'a, N> {
             barred_radius: radius,
         };
         let copies = self.sources.images.len();
-        Search { query: &query, sources: keys, copies, costs, stream }.run(field, passes);
+        let size = (self.sources.width, self.sources.height);
+        Search { query: &query, sources: keys, copies, size, costs, stream }.run(field, passes);
     }
 
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.

@@ -11,9 +11,12 @@ mod dense;
 mod exact;
 mod features;
 mod finish;
+mod frame;
 mod gate;
 mod image;
+mod keep;
 mod layout;
+mod magnify;
 mod matcher;
 mod pca;
 mod pyramid;
@@ -29,20 +32,21 @@ mod weigh;
 use rayon::prelude::*;
 
 use crate::progress::Progress;
+use crate::random::Stream;
 use crate::raster::Raster;
 
 use super::{Description, Draft, Engine, GenerateError, Record, Request};
 use colour::Colour;
 use copies::Regions;
+use frame::Frame;
+use image::Image;
+use keep::Keep;
 use pyramid::Pyramid;
 use refine::{Context, Drawing};
 use schedule::Schedule;
 use sources::Sources;
 
 const NAME: &str = "patch";
-/// Shortest side that can be drawn, in pixels.
-const LEAST_SIDE: u32 = 32;
-
 /// Draws from the patches of the reference alone. Cannot read prompts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PatchEngine;
@@ -59,14 +63,22 @@ impl Engine for PatchEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let (width, height) = (reference.width(), reference.height());
-        if width.min(height) < LEAST_SIDE {
-            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
+        let frame = Frame::new(width, height, request.canvas)?;
+        if let Some(mask) = &request.mask {
+            let (w, h) = (mask.width(), mask.height());
+            if (w, h) != (width as usize, height as usize) {
+                let (expected_width, expected_height) = (width, height);
+                return Err(GenerateError::Mask { width: w, height: h, expected_width, expected_height });
+            }
+            if frame.size != (w, h) {
+                return Err(GenerateError::MaskedCanvas);
+            }
         }
-        if request.strength.value() == 0.0 {
+        if request.strength.value() == 0.0 && frame.size == (width as usize, height as usize) {
             let record = self.record(request, 0.0, 0, 1.0);
             return Ok(Draft { raster: reference.clone(), record });
         }
-        self.draw(reference, request, progress)
+        self.draw(reference, frame, request, progress)
     }
 }
 
@@ -74,32 +86,37 @@ impl PatchEngine {
     fn draw(
         &self,
         reference: &Raster,
+        frame: Frame,
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let seed = request.seed.0;
         let (colour, image) = Colour::of(reference);
-        let pyramid = Pyramid::new(image.width, image.height);
+        let image = frame.reference(image);
+        let keep = request.mask.as_ref().map(|mask| Keep::new(image.clone(), mask));
+        let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
         let schedule = Schedule::new(request.strength, &pyramid);
 
-        let copies = corpus::copies(image.pixels());
+        let copies = corpus::copies(frame.drawn.0 * frame.drawn.1);
         progress.stage("gathering patches", copies as u64);
-        let corpus: Vec<corpus::Copy> =
-            (0..copies).into_par_iter().map(|k| corpus::copy(&image, k, schedule.clock, seed)).collect();
+        let corpus: Vec<corpus::Copy> = (0..copies)
+            .into_par_iter()
+            .map(|k| corpus::copy(&image, frame.drawn, k, schedule.clock, seed))
+            .collect();
         step(progress, copies as u64)?;
 
         let at = |level: usize| {
             let (width, height) = pyramid.size(level);
             Sources::new(&corpus, width, height)
         };
-        let layout = layout::draw(&at(schedule.start), &pyramid, &schedule, seed, progress)?;
+        let layout = layout::draw(&at(schedule.start), &pyramid, &schedule, keep.as_ref(), seed, progress)?;
         let levels = (0..=schedule.start).rev();
         progress.stage(
             "refining the picture",
             levels.clone().map(|l| refine::work(&pyramid, l, l == schedule.start)).sum(),
         );
         let mut steps = layout.steps;
-        let context = Context { pyramid: &pyramid, schedule: &schedule, seed };
+        let context = Context { pyramid: &pyramid, schedule: &schedule, keep: keep.as_ref(), seed };
         let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
         let mut layout = Some(layout);
         for level in levels {
@@ -112,15 +129,23 @@ impl PatchEngine {
         }
         let largest_copy =
             drawing.field.as_ref().map_or(0.0, |f| Regions::of(&f.matches, f.width).largest_share());
-        finish::finish(&mut drawing.image, &image);
-        let drawn = Raster::from_planes(&colour.inverse(&drawing.image), reference.depth());
-        let raster = Raster::new(
-            drawn.width(),
-            drawn.height(),
-            drawn.channels(),
-            drawn.samples().clone(),
-            reference.alpha().cloned(),
-        );
+        let mut picture = drawing.image;
+        if keep.is_none() {
+            finish::finish(&mut picture, &image);
+        }
+        if frame.size != frame.drawn {
+            picture = bring_to_size(picture, frame, &corpus, seed, progress)?;
+        }
+        let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
+        let raster = match &keep {
+            Some(keep) => keep.join(&drawn, reference),
+            None => {
+                let (width, height) = (drawn.width(), drawn.height());
+                let same = (width, height) == (reference.width(), reference.height());
+                let alpha = reference.alpha().filter(|_| same).cloned();
+                Raster::new(width, height, drawn.channels(), drawn.samples().clone(), alpha)
+            }
+        };
         Ok(Draft { raster, record: self.record(request, schedule.noise, steps, largest_copy) })
     }
 
@@ -134,8 +159,31 @@ impl PatchEngine {
             prompt: request.prompt.clone(),
             prompt_used: false,
             largest_copy: Some(largest_copy),
+            varied_share: request.mask.as_ref().map(|mask| keep::varied_share(mask)),
         }
     }
+}
+
+/// From the size at which a picture was drawn to the size that was asked for.
+fn bring_to_size(
+    mut picture: Image,
+    frame: Frame,
+    corpus: &[corpus::Copy],
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Image, GenerateError> {
+    let (width, height) = frame.size;
+    if !frame.magnifies() {
+        return Ok(picture.resized(width, height));
+    }
+    let sizes = magnify::sizes(frame.drawn, frame.size);
+    progress.stage("adding detail", sizes.iter().map(|(w, h)| (w * h) as u64).sum());
+    let sources = Sources::new(corpus, frame.drawn.0, frame.drawn.1);
+    let stream = Stream::new(seed, "patch magnification");
+    for (i, size) in sizes.into_iter().enumerate() {
+        picture = magnify::magnify(&picture, size, &sources, stream.child(i as u64), progress)?;
+    }
+    Ok(picture)
 }
 
 /// Reports progress, and stops if that is asked.
@@ -147,11 +195,14 @@ fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use super::super::Canvas;
     use crate::progress::Silent;
     use crate::quantity::{Seed, Strength};
     use crate::random::Stream;
     use crate::raster::filter::gaussian;
-    use crate::raster::{Channels, Depth, Plane, Samples};
+    use crate::raster::{Channels, Depth, Kernel, Plane, Samples, resize};
 
     const WIDTH: usize = 60;
     const HEIGHT: usize = 60;
@@ -187,7 +238,7 @@ mod tests {
 
     fn draft(reference: &Raster, strength: f64, seed: u64) -> Draft {
         let strength = Strength::new(strength).expect("within 0..=1");
-        let request = Request { strength, seed: Seed(seed), prompt: None };
+        let request = Request::new(strength, Seed(seed));
         PatchEngine.generate(reference, &request, &mut Silent).expect("large enough, not cancelled")
     }
 
@@ -276,6 +327,58 @@ mod tests {
     }
 
     #[test]
+    fn another_size_shows_the_scene_at_that_size() {
+        let reference = discs();
+        let drawn = |width, height, stretch| {
+            let canvas = Some(Canvas { width, height, stretch });
+            let strength = Strength::new(0.3).expect("within 0..=1");
+            let request = Request { canvas, ..Request::new(strength, Seed(1)) };
+            PatchEngine.generate(&reference, &request, &mut Silent).expect("large enough").raster
+        };
+        for (width, height, stretch) in [(120, 120, false), (90, 40, false), (90, 40, true), (40, 40, false)]
+        {
+            let drawn = drawn(width, height, stretch);
+            assert_eq!((drawn.width(), drawn.height()), (width, height));
+        }
+        let large = drawn(120, 120, false);
+        let small: Vec<Plane> = large.planes().iter().map(|p| resize(p, 60, 60, Kernel::Area)).collect();
+        let again = Raster::from_planes(&small, Depth::Eight);
+        assert!(likeness(&again, &draft(&reference, 0.3, 1).raster) > 0.99, "magnified, not drawn anew");
+    }
+
+    #[test]
+    fn what_a_mask_keeps_is_kept_to_the_bit() {
+        let planes = disc_planes([0.55, 0.35, 0.75], [0.85, 0.80, 0.60]);
+        for depth in [Depth::Eight, Depth::Sixteen] {
+            let reference = Raster::from_planes(&planes, depth);
+            let mask = Plane::from_fn(WIDTH, HEIGHT, |x, _| if x < WIDTH / 2 { 1.0 } else { 0.0 });
+            let request = Request { mask: Some(Arc::new(mask)), ..Request::new(Strength::ONE, Seed(1)) };
+            let draft = PatchEngine.generate(&reference, &request, &mut Silent).expect("large enough");
+            assert_eq!(draft.record.varied_share, Some(0.5));
+            let (mut kept, mut varied) = (0, 0);
+            for i in 0..reference.samples().len() {
+                let same = reference.samples().unit(i) == draft.raster.samples().unit(i);
+                match (i / 3) % WIDTH < WIDTH / 2 {
+                    true => varied += usize::from(!same),
+                    false => kept += usize::from(same),
+                }
+            }
+            assert_eq!(kept, 3 * HEIGHT * WIDTH / 2);
+            assert!(varied > 3 * HEIGHT * WIDTH / 3, "{varied}");
+        }
+    }
+
+    #[test]
+    fn a_mask_of_another_size_is_refused() {
+        let request = Request {
+            mask: Some(Arc::new(Plane::filled(61, 60, 1.0))),
+            ..Request::new(Strength::ONE, Seed(1))
+        };
+        let refused = PatchEngine.generate(&discs(), &request, &mut Silent);
+        assert!(matches!(refused, Err(GenerateError::Mask { width: 61, expected_width: 60, .. })));
+    }
+
+    #[test]
     fn a_flat_picture_stays_flat() {
         let flat = Raster::from_planes(&[Plane::filled(40, 36, 0.5)], Depth::Eight);
         let drawn = draft(&flat, 1.0, 1).raster;
@@ -294,7 +397,7 @@ mod tests {
     #[test]
     fn a_tiny_picture_is_refused() {
         let tiny = Raster::from_planes(&[Plane::filled(100, 31, 0.5)], Depth::Eight);
-        let request = Request { strength: Strength::ONE, seed: Seed(1), prompt: None };
+        let request = Request::new(Strength::ONE, Seed(1));
         let refused = PatchEngine.generate(&tiny, &request, &mut Silent);
         assert!(matches!(refused, Err(GenerateError::TooSmall { width: 100, height: 31, limit: 32, .. })));
     }
@@ -324,7 +427,7 @@ mod tests {
     #[test]
     fn every_stage_does_what_it_announced_and_can_be_stopped() {
         let reference = discs();
-        let request = Request { strength: Strength::ONE, seed: Seed(1), prompt: None };
+        let request = Request::new(Strength::ONE, Seed(1));
         let run = |patience| {
             let mut watch = Watch { stages: Vec::new(), reports: 0, patience };
             let done = PatchEngine.generate(&reference, &request, &mut watch);

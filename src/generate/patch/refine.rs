@@ -8,6 +8,7 @@ use crate::random::Stream;
 
 use super::super::GenerateError;
 use super::image::Image;
+use super::keep::Keep;
 use super::layout::Layout;
 use super::matcher::Matcher;
 use super::pyramid::{Pyramid, patch_width};
@@ -40,6 +41,7 @@ pub struct Drawing {
 pub struct Context<'a> {
     pub pyramid: &'a Pyramid,
     pub schedule: &'a Schedule,
+    pub keep: Option<&'a Keep>,
     pub seed: u64,
 }
 
@@ -62,8 +64,14 @@ pub fn refine<const N: usize>(
     drawing: &mut Drawing,
     progress: &mut dyn Progress,
 ) -> Result<(), GenerateError> {
-    let Context { pyramid, schedule, seed } = *context;
+    let Context { pyramid, schedule, keep, seed } = *context;
     let (width, height) = pyramid.size(level);
+    let kept = keep.map(|keep| keep.at(width, height));
+    let restore = |image: &mut Image| {
+        if let Some(kept) = &kept {
+            kept.restore(image);
+        }
+    };
     let stream = Stream::new(seed, "patch refinement").child(level as u64);
     let patch = patch_width(level);
     let matcher = Matcher::<N>::new(sources, schedule, patch, stream.child(0));
@@ -74,7 +82,7 @@ pub fn refine<const N: usize>(
     let mut field = match drawing.field.take() {
         Some(field) => field.resized(width, height),
         None if schedule.keeps_places() => Field::in_place(width, height),
-        None => Field::random(width, height, sources.images.len(), stream.child(1)),
+        None => Field::random((width, height), sources.images.len(), (width, height), stream.child(1)),
     };
     let noise = match &layout {
         Some(layout) => layout.noise,
@@ -89,6 +97,7 @@ pub fn refine<const N: usize>(
             let passes = if level == 0 { 3 } else { 4 };
             matcher.search(&keys, &query, &mut field, &mut barred, passes, stream.child(3));
             drawing.image = vote(&sources.images, &field, patch, KERNEL[0]);
+            restore(&mut drawing.image);
             // Distances between blurred patches say nothing about the sharp ones.
             field.distances.clear();
             step(progress, pixels)?;
@@ -110,6 +119,7 @@ pub fn refine<const N: usize>(
         if let Some(wanted) = &drawing.tone {
             tone::restore(&mut drawing.image, wanted);
         }
+        restore(&mut drawing.image);
         step(progress, pixels)?;
     }
     if drawing.tone.is_none() {

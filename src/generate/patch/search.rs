@@ -26,14 +26,19 @@ pub struct Field {
 }
 
 impl Field {
-    /// Random matches among `copies` copies of a level of the same size.
-    pub fn random(width: usize, height: usize, copies: usize, stream: Stream) -> Self {
+    /// Random matches among `copies` copies of `size` (width, height).
+    pub fn random(
+        (width, height): (usize, usize),
+        copies: usize,
+        size: (usize, usize),
+        stream: Stream,
+    ) -> Self {
         let draw = |i: u64, n: usize| stream.below(i, n as u64) as i32;
         let matches = (0..(width * height) as u64)
             .map(|i| Match {
                 copy: draw(3 * i, copies),
-                y: draw(3 * i + 1, height),
-                x: draw(3 * i + 2, width),
+                y: draw(3 * i + 1, size.1),
+                x: draw(3 * i + 2, size.0),
             })
             .collect();
         Field { width, height, matches, distances: Vec::new() }
@@ -94,9 +99,11 @@ pub struct Costs<'a> {
 /// One level's search: the same source and query for all iterations.
 pub struct Search<'a, const N: usize> {
     pub query: &'a [Feature<N>],
-    /// All copies one after another, each of the field's size.
+    /// All copies one after another.
     pub sources: &'a [Feature<N>],
     pub copies: usize,
+    /// Width and height of a copy: those of the field, unless the picture is being magnified.
+    pub size: (usize, usize),
     pub costs: Costs<'a>,
     pub stream: Stream,
 }
@@ -128,7 +135,7 @@ impl<const N: usize> Search<'_, N> {
         let rows = new.matches.par_chunks_mut(width).zip(new.distances.par_chunks_mut(width));
         rows.enumerate().for_each(|(y, (matches, distances))| {
             for x in 0..width {
-                let mut best = Best::new(self, y * width + x, (y as i32, x as i32), (width, height));
+                let mut best = Best::new(self, y * width + x, (y as i32, x as i32));
                 best.start(old.matches[y * width + x]);
                 for (dy, dx) in AROUND {
                     let (ny, nx) = (y as i32 + dy * stride, x as i32 + dx * stride);
@@ -139,7 +146,7 @@ impl<const N: usize> Search<'_, N> {
                 }
                 for r in 0..RANDOM {
                     let bits = stream.bits((y * width + x) as u64 * RANDOM + r);
-                    best.offer(self.random(bits, r, best.found, reach, (width, height)));
+                    best.offer(self.random(bits, r, best.found, reach));
                 }
                 matches[x] = best.found;
                 distances[x] = best.distance;
@@ -149,13 +156,13 @@ impl<const N: usize> Search<'_, N> {
 
     /// A candidate anywhere (even `turn`) or near `best`, the nearer the later the turn.
     #[inline(always)]
-    fn random(&self, bits: u64, turn: u64, best: Match, reach: f32, size: (usize, usize)) -> Match {
+    fn random(&self, bits: u64, turn: u64, best: Match, reach: f32) -> Match {
         let part = |shift: u32, n: u64| ((((bits >> shift) & 0xFFFF) * n) >> 16) as i32;
         if turn.is_multiple_of(2) {
             return Match {
                 copy: part(32, self.copies as u64),
-                y: part(0, size.1 as u64),
-                x: part(16, size.0 as u64),
+                y: part(0, self.size.1 as u64),
+                x: part(16, self.size.0 as u64),
             };
         }
         let radius = (reach / (1 << (turn / 2)) as f32).max(1.0) as u64;
@@ -169,7 +176,6 @@ struct Best<'a, 'b, const N: usize> {
     search: &'a Search<'b, N>,
     query: &'a Feature<N>,
     place: (i32, i32),
-    size: (usize, usize),
     barred: Option<Match>,
     found: Match,
     distance: i32,
@@ -178,12 +184,11 @@ struct Best<'a, 'b, const N: usize> {
 
 impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
     #[inline(always)]
-    fn new(search: &'a Search<'b, N>, pixel: usize, place: (i32, i32), size: (usize, usize)) -> Self {
+    fn new(search: &'a Search<'b, N>, pixel: usize, place: (i32, i32)) -> Self {
         Best {
             search,
             query: &search.query[pixel],
             place,
-            size,
             barred: search.costs.barred.get(pixel).copied().flatten(),
             found: Match { copy: 0, y: 0, x: 0 },
             distance: i32::MAX,
@@ -201,7 +206,8 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
 
     #[inline(always)]
     fn offer(&mut self, m: Match) {
-        let outside = m.y as u32 >= self.size.1 as u32 || m.x as u32 >= self.size.0 as u32;
+        let (width, height) = self.search.size;
+        let outside = m.y as u32 >= height as u32 || m.x as u32 >= width as u32;
         if outside || m == self.found {
             return;
         }
@@ -218,7 +224,8 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
 
     #[inline(always)]
     fn index(&self, m: Match) -> usize {
-        (m.copy as usize * self.size.1 + m.y as usize) * self.size.0 + m.x as usize
+        let (width, height) = self.search.size;
+        (m.copy as usize * height + m.y as usize) * width + m.x as usize
     }
 
     #[inline(always)]
@@ -260,8 +267,9 @@ mod tests {
         let bias = vec![0; sources.len()];
         let costs =
             Costs { bias: &bias, own_place: 0, own_radius: 0, barred: &[], barred_cost: 0, barred_radius: 0 };
-        let search = Search { query: &query, sources: &sources, copies: 2, costs, stream };
-        let mut field = Field::random(width, height, 2, stream.child(7));
+        let search =
+            Search { query: &query, sources: &sources, copies: 2, size: (width, height), costs, stream };
+        let mut field = Field::random((width, height), 2, (width, height), stream.child(7));
         search.run(&mut field, 30);
         let exact = field.distances.iter().filter(|d| **d == 0).count();
         assert!(exact * 10 > width * height * 9, "{exact} of {}", width * height);

@@ -23,6 +23,7 @@ pub fn vote(sources: &[Image], field: &Field, patch: usize, kernel: f64) -> Imag
 
 fn vote_channels<const C: usize>(sources: &[Image], field: &Field, patch: usize, kernel: f64) -> Image {
     let (width, height) = (field.width, field.height);
+    let (across, down) = (sources[0].width, sources[0].height);
     let weights = trust(field);
     let taps = taps(patch, kernel);
     let mut data = vec![0.0f32; width * height * C];
@@ -36,7 +37,7 @@ fn vote_channels<const C: usize>(sources: &[Image], field: &Field, patch: usize,
                 }
                 let q = qy as usize * width + qx as usize;
                 let m = field.matches[q];
-                let at = (inside(m.y - dy, height) * width + inside(m.x - dx, width)) * C;
+                let at = (inside(m.y - dy, down) * across + inside(m.x - dx, across)) * C;
                 let weight = g * weights[q];
                 let value = &sources[m.copy as usize].data[at..at + C];
                 for c in 0..C {

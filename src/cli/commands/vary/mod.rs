@@ -2,6 +2,7 @@ mod page;
 mod target;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -16,11 +17,11 @@ use crate::cli::host::System;
 use crate::cli::progress::Bar;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
-use crate::generate::Request;
+use crate::generate::{Canvas, Request};
 use crate::host::Host;
 use crate::policies;
 use crate::quantity::Seed;
-use crate::raster::Limits;
+use crate::raster::{self, Limits, Plane};
 use crate::release::{self, Desk, Order, Reference, ReleaseError};
 
 /// Drafts tried for a variation when the user leaves the seed to us.
@@ -30,6 +31,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let host = System::new()?;
     let engine = engine::open(&args.engine, args.model.as_deref())?;
     let target = Target::choose(args)?;
+    let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
     // Asked for before anything is made: a slip in a name leaves nothing behind.
@@ -53,7 +55,14 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 continue;
             }
         };
-        let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
+        let page = Page {
+            path,
+            reference: &reference,
+            mask: mask.as_ref(),
+            policy: &policy,
+            workspace: &workspace,
+            terminal,
+        };
         let mut seeds = Seeds::new(args, &host);
         for _ in 0..args.count {
             let mut desk = Desk {
@@ -121,7 +130,13 @@ fn one(
     loop {
         let seed = seeds.next();
         let order = Order {
-            request: Request { strength: args.strength, seed, prompt: prompt(args) },
+            request: Request {
+                strength: args.strength,
+                seed,
+                canvas: canvas(args, page.reference),
+                mask: page.mask.cloned(),
+                prompt: prompt(args),
+            },
             purpose: args.purpose.clone(),
             format: target.format,
             out: target.path(page.path, args.strength.value(), seed),
@@ -169,6 +184,21 @@ impl Seeds {
         self.0 = self.0.wrapping_add(1);
         seed
     }
+}
+
+/// The size that was asked for.
+fn canvas(args: &Vary, reference: &Reference) -> Option<Canvas> {
+    let (width, height) = (reference.canvas().width(), reference.canvas().height());
+    let scaled = args.scale.map(|scale| (scale * width, scale * height));
+    let (width, height) = args.size.or(scaled)?;
+    Some(Canvas { width, height, stretch: args.stretch })
+}
+
+/// Where to vary: a picture's brightness.
+fn mask(path: &Path) -> Result<Arc<Plane>, Failure> {
+    let decoded = raster::decode(&files::read(path)?, &Limits::default())
+        .map_err(|error| Failure::at(path.display(), error))?;
+    Ok(Arc::new(decoded.raster.flatten().luma()))
 }
 
 fn prompt(args: &Vary) -> Option<String> {

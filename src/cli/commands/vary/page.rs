@@ -1,6 +1,7 @@
 //! What is said about one variation, to people and to programs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use crate::generate::{Description, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
 use crate::quantity::{Deviation, Seed, Strength};
+use crate::raster::Plane;
 use crate::release::{Reference, Refused, Released, Timings, Trial};
 use crate::watermark::Level;
 use crate::workspace::Workspace;
@@ -36,6 +38,8 @@ impl<'a> Asked<'a> {
 pub struct Page<'a> {
     pub path: &'a Path,
     pub reference: &'a Reference,
+    /// Where to vary it, if not everywhere.
+    pub mask: Option<&'a Arc<Plane>>,
     pub policy: &'a Policy,
     pub workspace: &'a Workspace,
     pub terminal: &'a Terminal,
@@ -164,6 +168,9 @@ impl Page<'_> {
 
     fn recipe(&self, record: &Record) -> String {
         let mut text = format!("{}, strength {}, seed {}", record.engine.name, record.strength, record.seed);
+        if let Some(share) = record.varied_share {
+            text.push_str(&format!(", {:.1} % of the picture varied", 100.0 * share));
+        }
         if let Some(prompt) = record.prompt.as_ref().filter(|_| !record.prompt_used) {
             text.push_str(&paint(
                 DIM,
@@ -230,6 +237,7 @@ impl Page<'_> {
             "noise_level": record.map(|r| r.noise_level),
             "steps": record.map(|r| r.steps),
             "largest_copy": record.and_then(|r| r.largest_copy),
+            "varied_share": record.and_then(|r| r.varied_share),
             "deviation": deviation,
             "policy": {
                 "name": self.policy.name(),

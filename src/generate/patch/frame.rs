@@ -1,0 +1,98 @@
+//! How large the picture is drawn, and how large it is in the end.
+
+use super::super::{Canvas, GenerateError};
+use super::NAME;
+use super::image::Image;
+
+/// Shortest side that can be drawn, in pixels.
+pub const LEAST_SIDE: u32 = 32;
+/// Most that a picture is magnified: beyond, texture of the reference says nothing about the detail.
+const MOST_MAGNIFIED: f64 = 8.0;
+const MOST_PIXELS: f64 = 1e8;
+
+/// The picture is drawn at the reference's own magnification, where its patches fit, and then brought to
+/// the size that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frame {
+    /// Width and height of the drawing.
+    pub drawn: (usize, usize),
+    /// Width and height of the picture.
+    pub size: (usize, usize),
+    /// Whether the scene is stretched to the canvas; else another aspect shows more of it one way and
+    /// less the other, over the same area.
+    pub stretched: bool,
+}
+
+impl Frame {
+    /// For a reference of `width` × `height` pixels.
+    pub fn new(width: u32, height: u32, canvas: Option<Canvas>) -> Result<Self, GenerateError> {
+        let pair = |w: u32, h: u32| (w as usize, h as usize);
+        let (size, stretched) = match canvas {
+            Some(canvas) => (pair(canvas.width, canvas.height), canvas.stretch),
+            None => (pair(width, height), false),
+        };
+        let area = |(w, h): (usize, usize)| w as f64 * h as f64;
+        let magnified = (area(size) / area(pair(width, height))).sqrt();
+        let side = |n: usize| (n as f64 / magnified).round() as usize;
+        // The same aspect is the same scene, whatever the rounding.
+        let same = f64::from(width) * magnified - size.0 as f64;
+        let drawn = if same.abs() <= magnified { pair(width, height) } else { (side(size.0), side(size.1)) };
+        let least = (drawn.0.min(drawn.1)).min(size.0.min(size.1)) as u32;
+        if least < LEAST_SIDE {
+            let (width, height) = if size.0.min(size.1) < drawn.0.min(drawn.1) { size } else { drawn };
+            let (width, height) = (width as u32, height as u32);
+            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
+        }
+        if magnified > MOST_MAGNIFIED || area(size) > MOST_PIXELS {
+            let limit = "at most 8 times the reference's width and height, and 100 megapixels";
+            let (width, height) = (size.0 as u32, size.1 as u32);
+            return Err(GenerateError::TooLarge { engine: NAME, width, height, limit });
+        }
+        Ok(Frame { drawn, size, stretched })
+    }
+
+    /// The reference as the drawing sees it.
+    pub fn reference(&self, image: Image) -> Image {
+        if self.stretched && (image.width, image.height) != self.drawn {
+            image.resized(self.drawn.0, self.drawn.1)
+        } else {
+            image
+        }
+    }
+
+    /// Whether the picture is larger than the drawing, along either side.
+    pub fn magnifies(&self) -> bool {
+        self.size.0 > self.drawn.0 || self.size.1 > self.drawn.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(width: u32, height: u32, stretch: bool) -> Result<Frame, GenerateError> {
+        Frame::new(320, 200, Some(Canvas { width, height, stretch }))
+    }
+
+    #[test]
+    fn the_same_aspect_is_drawn_at_the_size_of_the_reference() {
+        for (width, height) in [(320, 200), (640, 400), (641, 400), (160, 100)] {
+            let frame = frame(width, height, false).expect("allowed");
+            assert_eq!((frame.drawn, frame.size), ((320, 200), (width as usize, height as usize)));
+        }
+        assert_eq!(Frame::new(320, 200, None).expect("allowed").size, (320, 200));
+    }
+
+    #[test]
+    fn another_aspect_shows_as_much_of_the_scene_in_another_shape() {
+        let frame = frame(600, 600, false).expect("allowed");
+        assert_eq!(frame.drawn, (253, 253));
+    }
+
+    #[test]
+    fn what_is_too_small_or_magnified_too_much_is_refused() {
+        assert!(matches!(frame(31, 50, false), Err(GenerateError::TooSmall { width: 31, .. })));
+        assert!(matches!(frame(40, 4000, false), Err(GenerateError::TooSmall { .. })));
+        assert!(matches!(frame(2600, 1620, false), Err(GenerateError::TooLarge { .. })));
+    }
+}
