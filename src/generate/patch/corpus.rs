@@ -46,15 +46,15 @@ pub fn copies(pixels: usize) -> usize {
 }
 
 /// Copy `index` of `reference` on a `canvas` (width, height) whose middle is that of the reference; what
-/// lies beyond the reference is mirrored and marked. Copy 0 is upright and in place, bent a little more as `clock`
-/// (0..=1) grows; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
+/// lies beyond the reference is mirrored and marked. Copy 0 is upright and in place, bent by the share `drift` (0..=1) of
+/// what the others are; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
 /// mirrored from the fifth on.
-pub fn copy(reference: &Image, canvas: (usize, usize), index: usize, clock: f64, seed: u64) -> Copy {
+pub fn copy(reference: &Image, canvas: (usize, usize), index: usize, drift: f64, seed: u64) -> Copy {
     let stream = Stream::new(seed, "patch corpus").child(index as u64);
     let (width, height) = canvas;
     let short = reference.width.min(reference.height) as f64;
     let in_place = index == 0;
-    let bend = WARP * short * if in_place { (0.25 + 0.9 * clock).min(1.0) } else { 1.0 };
+    let bend = WARP * short * if in_place { drift } else { 1.0 };
     let (angle, scale) = match in_place {
         true => (0.0, 1.0),
         false => {

@@ -2,6 +2,7 @@
 
 use crate::progress::Progress;
 use crate::random::Stream;
+use crate::raster::filter::gaussian;
 
 use super::super::GenerateError;
 use super::exact::{Bank, MOST_PIXELS, Posterior};
@@ -27,12 +28,21 @@ const GATE: usize = 8;
 /// Weight of the leave-one-out cost.
 const OWN_PLACE: f64 = 0.7;
 
+/// Noise among which the one that keeps a given share of the arrangement is sought, on the start level, and
+/// the halvings of that range.
+const NOISE: [f64; 2] = [0.5, 24.0];
+const HALVINGS: usize = 6;
+/// Blur under which two arrangements are compared, as a share of the short side.
+const BLUR: f32 = 0.03;
+
 /// A first picture, and how much noise the refinement may still add to it.
 pub struct Layout {
     pub image: Image,
     pub noise: f64,
     /// Sampling steps taken.
     pub steps: u32,
+    /// What the strength came to mean.
+    pub schedule: Schedule,
     /// Whether `image` is the noisy reference itself, yet to be denoised.
     pub noisy: bool,
 }
@@ -47,15 +57,21 @@ pub fn draw(
     progress: &mut dyn Progress,
 ) -> Result<Layout, GenerateError> {
     let noise = Stream::new(seed, "patch layout noise");
-    let first = |draft: u64| noised(&sources.images[0], schedule.start_noise, noise.child(draft));
     // Only on the coarsest level can the bank hold every patch of the in-place copy.
     if schedule.start < pyramid.coarsest() || sources.pixels() > MOST_PIXELS {
-        return Ok(Layout { image: first(0), noise: schedule.start_noise, steps: 0, noisy: true });
+        let image = noised(&sources.images[0], schedule.start_noise, noise.child(0));
+        let noise = schedule.start_noise;
+        return Ok(Layout { image, noise, steps: 0, schedule: *schedule, noisy: true });
     }
-    let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
-    progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
     let patch = patch_width(schedule.start);
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
+    let schedule = &match schedule.kept {
+        Some(kept) => schedule.starting_at(noise_that_keeps(kept, &bank, &sources.images[0], noise)),
+        None => *schedule,
+    };
+    let first = |draft: u64| noised(&sources.images[0], schedule.start_noise, noise.child(draft));
+    let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
+    progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
     let style = Style::new(sources, patch, seed);
     let mut best: Option<(f64, Sampler)> = None;
     for draft in 0..drafts as u64 {
@@ -69,7 +85,33 @@ pub fn draw(
     }
     let (_, mut sampler) = best.expect("there is at least one draft");
     sampler.advance(STEPS - GATE, progress)?;
-    Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, noisy: false })
+    Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, schedule: *schedule, noisy: false })
+}
+
+/// Noise under which the posterior's first look still shows `kept` of the arrangement of `reference`. The
+/// sampled layout keeps about as much.
+fn noise_that_keeps(kept: f64, bank: &Bank, reference: &Image, stream: Stream) -> f64 {
+    let shown = |sigma: f64| {
+        let noisy = noised(reference, sigma, stream.child(u64::MAX));
+        let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
+        likeness(&bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]), reference)
+    };
+    let [mut low, mut high] = NOISE.map(f64::ln);
+    for _ in 0..HALVINGS {
+        let middle = (low + high) / 2.0;
+        if shown(middle.exp()) > kept { low = middle } else { high = middle }
+    }
+    ((low + high) / 2.0).exp()
+}
+
+/// Correlation of the blurred first channels.
+fn likeness(a: &Image, b: &Image) -> f64 {
+    let blur = BLUR * a.width.min(a.height) as f32;
+    let [a, b] = [a, b].map(|image| gaussian(&image.plane(0), blur, 3.0));
+    let (mean_a, mean_b) = (a.mean(), b.mean());
+    let products = a.data().iter().zip(b.data());
+    let sum: f64 = products.map(|(x, y)| (f64::from(*x) - mean_a) * (f64::from(*y) - mean_b)).sum();
+    sum / a.data().len() as f64 / (a.std() * b.std()).max(1e-9)
 }
 
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.

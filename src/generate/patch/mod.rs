@@ -35,11 +35,11 @@ use crate::progress::Progress;
 use crate::random::Stream;
 use crate::raster::Raster;
 
+use self::image::Image;
 use super::{Description, Draft, Engine, GenerateError, Record, Request};
 use colour::Colour;
 use copies::Regions;
 use frame::Frame;
-use image::Image;
 use keep::Keep;
 use pyramid::Pyramid;
 use refine::{Context, Drawing};
@@ -53,7 +53,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "1", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "2", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -101,7 +101,7 @@ impl PatchEngine {
         progress.stage("gathering patches", copies as u64);
         let corpus: Vec<corpus::Copy> = (0..copies)
             .into_par_iter()
-            .map(|k| corpus::copy(&image, frame.drawn, k, schedule.clock, seed))
+            .map(|k| corpus::copy(&image, frame.drawn, k, schedule.drift, seed))
             .collect();
         step(progress, copies as u64)?;
 
@@ -115,7 +115,7 @@ impl PatchEngine {
             "refining the picture",
             levels.clone().map(|l| refine::work(&pyramid, l, l == schedule.start)).sum(),
         );
-        let mut steps = layout.steps;
+        let (mut steps, noise) = (layout.steps, layout.schedule.noise);
         let context = Context { pyramid: &pyramid, schedule: &schedule, keep: keep.as_ref(), seed };
         let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
         let mut layout = Some(layout);
@@ -146,7 +146,7 @@ impl PatchEngine {
                 Raster::new(width, height, drawn.channels(), drawn.samples().clone(), alpha)
             }
         };
-        Ok(Draft { raster, record: self.record(request, schedule.noise, steps, largest_copy) })
+        Ok(Draft { raster, record: self.record(request, noise, steps, largest_copy) })
     }
 
     fn record(&self, request: &Request, noise_level: f64, steps: u32, largest_copy: f64) -> Record {

@@ -14,8 +14,16 @@ use super::pyramid::{Pyramid, factor};
 const CLOCK: [(f64, f64); 7] =
     [(0.0, 0.30), (0.2, 0.48), (0.4, 0.57), (0.55, 0.63), (0.7, 0.70), (0.85, 0.82), (1.0, 1.0)];
 
+/// How much of the reference's arrangement the layout is to keep at a strength: the correlation of the
+/// blurred luminances. Noise means different things to different pictures: what leaves few large particles
+/// where they are rearranges many small ones.
+const KEPT: [(f64, f64); 7] =
+    [(0.2, 0.99), (0.3, 0.96), (0.45, 0.90), (0.6, 0.82), (0.75, 0.70), (0.9, 0.52), (1.0, 0.35)];
+
 /// Noise at full resolution at clock 0, and over the coarsest factor at clock 0.5 and 1.
 const SIGMA: [f64; 3] = [0.3, 1.2, 8.0];
+/// Bending of the reference itself at strength 0; it grows as the strength does.
+const DRIFT: f64 = 0.1;
 /// A level takes part when its noise is at least this.
 const LEAST_NOISE: f64 = 0.3;
 
@@ -32,8 +40,12 @@ pub struct Schedule {
     pub noise: f64,
     /// Level where drawing begins.
     pub start: usize,
+    /// How much the reference itself is bent, as a share of its copies' bending.
+    pub drift: f64,
     /// Noise on that level.
     pub start_noise: f64,
+    /// Share of the arrangement to keep; `None` where the noise is too weak to change it.
+    pub kept: Option<f64>,
 }
 
 impl Schedule {
@@ -43,7 +55,14 @@ impl Schedule {
         let points = [(0.0, SIGMA[0]), (0.5, SIGMA[1] * coarse), (1.0, SIGMA[2] * coarse)];
         let noise = interpolate(&points.map(|(x, s)| (x, s.ln())), clock).exp();
         let start = (0..=pyramid.coarsest()).rev().find(|l| noise / factor(*l) >= LEAST_NOISE).unwrap_or(0);
-        Schedule { clock, noise, start, start_noise: noise / factor(start) }
+        let kept = (strength.value() >= KEPT[0].0).then(|| interpolate(&KEPT, strength.value()));
+        let drift = (DRIFT + strength.value()).min(1.0);
+        Schedule { clock, noise, start, drift, start_noise: noise / factor(start), kept }
+    }
+
+    /// The same with another noise on the start level.
+    pub fn starting_at(self, start_noise: f64) -> Self {
+        Schedule { noise: start_noise * factor(self.start), start_noise, ..self }
     }
 
     /// Whether patches stay near their places, so that the search begins there.

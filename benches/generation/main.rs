@@ -1,0 +1,74 @@
+//! Time, memory and quality of the embedded engine, as Markdown tables:
+//!
+//!     cargo bench --bench generation -- [--speed | --quality] [--seeds N] [--sheets DIR] [PICTURE…]
+//!
+//! Pictures are our own specimens unless some are named. `--sheets` writes a contact sheet of each.
+
+mod copies;
+mod quality;
+mod sheet;
+mod speed;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use vidimus::quantity::Seed;
+use vidimus::raster::{self, Limits, Raster};
+use vidimus::specimen::{Colour, Kind, Specimen};
+
+/// Strengths that are looked at.
+const STRENGTHS: [f64; 6] = [0.3, 0.45, 0.6, 0.75, 0.9, 1.0];
+
+struct Options {
+    speed: bool,
+    quality: bool,
+    seeds: u64,
+    sheets: Option<PathBuf>,
+    pictures: Vec<PathBuf>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let mut options = Options { speed: true, quality: true, seeds: 3, sheets: None, pictures: Vec::new() };
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            // Cargo says so itself.
+            "--bench" => {}
+            "--speed" => options.quality = false,
+            "--quality" => options.speed = false,
+            "--seeds" => options.seeds = args.next().ok_or("--seeds needs a number")?.parse()?,
+            "--sheets" => options.sheets = Some(args.next().ok_or("--sheets needs a folder")?.into()),
+            // A process of its own for each size: only so is its peak memory its own.
+            speed::ONE => return speed::one(&args.next().ok_or("which size?")?),
+            name => options.pictures.push(name.into()),
+        }
+    }
+    if options.speed {
+        speed::table()?;
+    }
+    if options.quality {
+        for (name, picture) in pictures(&options.pictures)? {
+            quality::table(&name, &picture, options.seeds, options.sheets.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+fn pictures(named: &[PathBuf]) -> Result<Vec<(String, Raster)>, Box<dyn Error>> {
+    if named.is_empty() {
+        return Kind::ALL.into_iter().map(|kind| Ok((kind.to_string(), specimen(kind, 320, 208)?))).collect();
+    }
+    let open = |path: &PathBuf| {
+        let decoded = raster::decode(&std::fs::read(path)?, &Limits::default())?;
+        Ok((stem(path), decoded.raster.flatten()))
+    };
+    named.iter().map(open).collect()
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn specimen(kind: Kind, width: u32, height: u32) -> Result<Raster, Box<dyn Error>> {
+    Ok(Specimen { kind, width, height, seed: Seed(11), colour: Colour::False }.render()?)
+}
