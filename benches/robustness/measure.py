@@ -171,10 +171,11 @@ def _line(result):
     return f"{result['column']} {result['psnr_db']:.1f} dB {sum(exact)}/{len(exact)}"
 
 
-def count_false_positives(each, method_name, peers, count, say):
-    """Looks for our mark in `count` pictures that do not bear it, some of which `peers` mark."""
+def count_false_positives(each, method_name, peers, indices, say):
+    """Looks for our mark in the pictures of these indices, which do not bear it, some of which `peers` mark."""
     searches, start = [], time.monotonic()
-    batches = [range(first, min(first + BATCH, count)) for first in range(0, count, BATCH)]
+    count = len(indices)
+    batches = [indices[first : first + BATCH] for first in range(0, count, BATCH)]
     for found in each(_search, repeat(method_name), repeat(peers), batches):
         searches += found
         hits = [s for s in searches if s["found"]]

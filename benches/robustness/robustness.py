@@ -55,6 +55,9 @@ def arguments():
         "--sizes", type=numbers, default=[0], metavar="N,N", help="central squares of this side; 0: as is [0]"
     )
     run_parser.add_argument("--unmarked", type=int, default=200, metavar="N", help="unmarked pictures to search [200]")
+    run_parser.add_argument(
+        "--first-unmarked", type=int, default=0, metavar="N", help="go on after N unmarked pictures of a run before [0]"
+    )
     run_parser.set_defaults(command=run)
 
     curve_parser = commands.add_parser("curve", help="recovery against PSNR and against size")
@@ -115,7 +118,7 @@ def run(options):
             for size in options.sizes
         ]
 
-    measured(options, columns, options.unmarked)
+    measured(options, columns, options.unmarked, options.first_unmarked)
 
 
 def curve(options):
@@ -131,7 +134,7 @@ def curve(options):
     measured(options, columns, unmarked=0)
 
 
-def measured(options, columns, unmarked):
+def measured(options, columns, unmarked, first=0):
     """Measures every picture in the columns that `columns` makes of the installed methods, and reports."""
     names, left_out = installed(options.methods)
     ours = [methods.create(name, options.program) for name in names if name not in peers.CODECS]
@@ -142,7 +145,7 @@ def measured(options, columns, unmarked):
         tasks = plan(files, columns(names), options.slow)
         with measure.workers(options.jobs, files, options.attacks, options.program) as each:
             results = measure.measure_all(each, tasks, say)
-            found = search_unmarked(each, ours, names, unmarked) if unmarked else {}
+            found = search_unmarked(each, ours, names, first, unmarked) if unmarked else {}
     document = {
         **{"schema": report.SCHEMA, "machine": machine(), "versions": versions(options.program if ours else None)},
         **{"images": options.images or ["specimens"], "attacks": options.attacks, "left_out": left_out},
@@ -187,11 +190,11 @@ def installed(names):
     return remaining, left_out
 
 
-def search_unmarked(each, ours, names, count):
+def search_unmarked(each, ours, names, first, count):
     """False positives of each of our detectors; what the peers in this run mark is searched too."""
     marking = [name for name in names if name in peers.CODECS]
     one_of_each = {method.detector: method.name for method in reversed(ours)}
-    return {d: measure.count_false_positives(each, n, marking, count, say) for d, n in one_of_each.items()}
+    return {d: measure.count_false_positives(each, n, marking, range(first, first + count), say) for d, n in one_of_each.items()}
 
 
 def table(options):
