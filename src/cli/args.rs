@@ -146,12 +146,13 @@ pub struct Vary {
     #[arg(long, value_name = "WxH", value_parser = size, conflicts_with_all = ["scale", "enlarge"])]
     pub size: Option<(u32, u32)>,
     /// Size as a multiple of the reference's, with detail from the reference's own texture
-    #[arg(long, value_name = "2|3|4", value_parser = clap::value_parser!(u32).range(1..=4), conflicts_with = "enlarge")]
+    #[arg(long, value_name = "2|3|4", value_parser = clap::value_parser!(u32).range(2..=4), conflicts_with = "enlarge")]
     pub scale: Option<u32>,
     /// Stretch the scene to the aspect of --size
     #[arg(long, requires = "size")]
     pub stretch: bool,
-    /// Vary only where this picture, as large as the reference, is white; the rest stays as it is
+    /// Vary only where this picture, as large as the reference, is white; the rest stays as it is until the
+    /// picture is marked. A policy counts what stays as copied
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "scale", "enlarge"])]
     pub mask: Option<PathBuf>,
     /// Policy that judges

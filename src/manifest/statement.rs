@@ -42,7 +42,7 @@ pub struct Derivation {
     /// Digest of the reference's decoded pixels.
     pub source_pixels_sha256: Digest,
     pub denoise_strength: Strength,
-    /// What the strength meant for this engine: share of noise at the start, 0 to 1.
+    /// What the strength meant for this engine: noise at the start, in the engine's own units.
     pub noise_level: f64,
     pub steps: u32,
     /// Share of the picture that was varied; none for all of it.

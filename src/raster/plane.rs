@@ -84,6 +84,14 @@ impl Plane {
         (sum / self.data.len().max(1) as f64).sqrt()
     }
 
+    /// Correlation with a plane of the same size, −1..=1; 0 where one of them is flat.
+    pub fn correlation(&self, other: &Plane) -> f64 {
+        let (own, others) = (self.mean(), other.mean());
+        let pairs = self.data.iter().zip(&other.data);
+        let sum: f64 = pairs.map(|(a, b)| (f64::from(*a) - own) * (f64::from(*b) - others)).sum();
+        sum / self.data.len().max(1) as f64 / (self.std() * other.std()).max(1e-9)
+    }
+
     /// Bilinear value at (x, y) in pixel-centre coordinates, edge values repeated outside.
     #[inline]
     pub fn bilinear(&self, x: f32, y: f32) -> f32 {
@@ -95,5 +103,18 @@ impl Plane {
         let top = self.at(x0, y0) + (self.at(x1, y0) - self.at(x0, y0)) * fx;
         let bottom = self.at(x0, y1) + (self.at(x1, y1) - self.at(x0, y1)) * fx;
         top + (bottom - top) * fy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plane_correlates_with_itself_against_its_negative_and_not_with_a_flat_one() {
+        let plane = Plane::from_fn(9, 7, |x, y| (x * y % 5) as f32);
+        assert!((plane.correlation(&plane.map(|v| 3.0 * v + 1.0)) - 1.0).abs() < 1e-9);
+        assert!((plane.correlation(&plane.map(|v| -v)) + 1.0).abs() < 1e-9);
+        assert_eq!(plane.correlation(&Plane::filled(9, 7, 0.5)), 0.0);
     }
 }

@@ -66,7 +66,14 @@ pub fn copy(reference: &Image, canvas: (usize, usize), index: usize, drift: f64,
     let fine = SmoothField::new(width, height, short / 9.0, 0.22 * bend, stream.child(2));
     let middle = |n: usize| (n - 1) as f64 / 2.0;
     let (cy, cx) = (middle(height), middle(width));
-    let (from_y, from_x) = (middle(reference.height) as f32, middle(reference.width) as f32);
+    // A copy that shows less than the reference along one side shows a part of it that is drawn by lot, so that
+    // all copies together show all of it.
+    let (across, down) = if index % 2 == 1 { (height, width) } else { (width, height) };
+    let from = |n: usize, shown: usize, draw: u64| {
+        let spare = if in_place { 0.0 } else { n.saturating_sub(shown) as f64 / 2.0 };
+        (middle(n) + if spare > 0.0 { stream.range(draw, -spare, spare) } else { 0.0 }) as f32
+    };
+    let (from_y, from_x) = (from(reference.height, down, 2), from(reference.width, across, 3));
     let (cos, sin) = ((scale * angle.cos()) as f32, (scale * angle.sin()) as f32);
     let map = |x: usize, y: usize| {
         let (dy, dx) = ((y as f64 - cy) as f32, ((x as f64 - cx) * flip) as f32);

@@ -114,6 +114,36 @@ fn add_products<const N: usize>(sums: &mut [[f32; N]; 2], left: &[f32], right: &
     *sums = [a, b];
 }
 
+/// How the patches of one set of pictures are described: their axes, and the scale to integers.
+pub struct Dictionary<const N: usize> {
+    pub basis: Basis<N>,
+    pub quantiser: Quantiser,
+    /// Mean squared length of a patch's vector, in the units of distances.
+    pub energy: f32,
+}
+
+impl<const N: usize> Dictionary<N> {
+    /// Learnt from `samples` patches of `image`, and the vectors of all of them.
+    pub fn of(image: &Image, patch: usize, samples: usize, stream: Stream) -> (Self, Vec<[f32; N]>) {
+        let basis = Basis::<N>::of(image, patch, samples, stream);
+        let own = basis.project(image);
+        let quantiser = Quantiser::of(&own);
+        let squares: f64 = own.iter().map(|v| f64::from(squared_length(v))).sum();
+        let energy = quantiser.squared((squares / own.len() as f64) as f32);
+        (Dictionary { basis, quantiser, energy }, own)
+    }
+
+    /// Features of all patches of `images`, which have one size, one image after another.
+    pub fn describe(&self, images: &[Image]) -> Vec<Feature<N>> {
+        let pixels = images[0].pixels();
+        let mut all = vec![Feature([0; N]); images.len() * pixels];
+        for (image, out) in images.iter().zip(all.chunks_exact_mut(pixels)) {
+            self.basis.describe(image, self.quantiser, out);
+        }
+        all
+    }
+}
+
 /// A quantised patch vector, aligned so that it does not straddle more cache lines than it must.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(16))]

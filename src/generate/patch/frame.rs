@@ -9,6 +9,8 @@ pub const LEAST_SIDE: u32 = 32;
 /// Most that a picture is magnified: beyond, texture of the reference says nothing about the detail.
 const MOST_MAGNIFIED: f64 = 8.0;
 const MOST_PIXELS: f64 = 1e8;
+/// Magnification that counts as none.
+const ONE: f64 = 0.01;
 
 /// The picture is drawn at the reference's own magnification, where its patches fit, and then brought to
 /// the size that was asked for.
@@ -34,13 +36,18 @@ impl Frame {
         let area = |(w, h): (usize, usize)| w as f64 * h as f64;
         let magnified = (area(size) / area(pair(width, height))).sqrt();
         let side = |n: usize| (n as f64 / magnified).round() as usize;
-        // The same aspect is the same scene, whatever the rounding.
-        let same = f64::from(width) * magnified - size.0 as f64;
-        let drawn = if same.abs() <= magnified { pair(width, height) } else { (side(size.0), side(size.1)) };
-        let least = (drawn.0.min(drawn.1)).min(size.0.min(size.1)) as u32;
-        if least < LEAST_SIDE {
-            let (width, height) = if size.0.min(size.1) < drawn.0.min(drawn.1) { size } else { drawn };
-            let (width, height) = (width as u32, height as u32);
+        // The same aspect is the same scene, whatever the rounding; and a pixel's difference is no reason to
+        // draw at one size and magnify to another.
+        let (long, wanted) = if width >= height { (width, size.0) } else { (height, size.1) };
+        let drawn = if (f64::from(long) * magnified - wanted as f64).abs() <= magnified {
+            pair(width, height)
+        } else if (magnified - 1.0).abs() < ONE {
+            size
+        } else {
+            (side(size.0), side(size.1))
+        };
+        if drawn.0.min(drawn.1).min(size.0.min(size.1)) < LEAST_SIDE as usize {
+            let (width, height) = (size.0 as u32, size.1 as u32);
             return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
         }
         if magnified > MOST_MAGNIFIED || area(size) > MOST_PIXELS {
@@ -87,12 +94,14 @@ mod tests {
     fn another_aspect_shows_as_much_of_the_scene_in_another_shape() {
         let frame = frame(600, 600, false).expect("allowed");
         assert_eq!(frame.drawn, (253, 253));
+        let unmagnified = Frame::new(320, 200, Some(Canvas { width: 600, height: 107, stretch: false }));
+        assert_eq!(unmagnified.expect("allowed").drawn, (600, 107));
     }
 
     #[test]
     fn what_is_too_small_or_magnified_too_much_is_refused() {
         assert!(matches!(frame(31, 50, false), Err(GenerateError::TooSmall { width: 31, .. })));
-        assert!(matches!(frame(40, 4000, false), Err(GenerateError::TooSmall { .. })));
+        assert!(matches!(frame(40, 4000, false), Err(GenerateError::TooSmall { width: 40, .. })));
         assert!(matches!(frame(2600, 1620, false), Err(GenerateError::TooLarge { .. })));
     }
 }

@@ -65,6 +65,7 @@ impl Image {
 
 /// Area means when `plane` shrinks, cubic when it grows.
 pub fn resized(plane: &Plane, width: usize, height: usize) -> Plane {
-    let kernel = if height < plane.height() { Kernel::Area } else { Kernel::Cubic };
+    let grows = width > plane.width() || height > plane.height();
+    let kernel = if grows { Kernel::Cubic } else { Kernel::Area };
     resize(plane, width, height, kernel)
 }

@@ -13,22 +13,10 @@ const EDGE: f32 = 1.5;
 /// Where a mask counts as white.
 const WHITE: f32 = 0.5;
 
-/// Share of the picture that `mask` lets vary.
-pub fn varied_share(mask: &Plane) -> f64 {
-    let white = mask.data().iter().filter(|v| **v >= WHITE).count();
-    white as f64 / mask.data().len().max(1) as f64
-}
-
-/// What stays, at full size.
+/// The reference and where the picture is varied, at one size.
 pub struct Keep {
     reference: Image,
     /// 1 where the picture is varied, 0 where it stays.
-    varied: Plane,
-}
-
-/// The same on one level.
-pub struct Kept {
-    reference: Image,
     varied: Plane,
 }
 
@@ -37,16 +25,17 @@ impl Keep {
         Keep { reference, varied: mask.map(|v| f32::from(u8::from(v >= WHITE))) }
     }
 
-    pub fn at(&self, width: usize, height: usize) -> Kept {
-        Kept {
+    /// The same at another size.
+    pub fn at(&self, width: usize, height: usize) -> Keep {
+        Keep {
             reference: self.reference.resized(width, height),
             varied: resized(&self.varied, width, height).map(|v| v.clamp(0.0, 1.0)),
         }
     }
 
     /// `drawn` where the mask is white, `reference` sample by sample where it is black; just inside the
-    /// border one goes over into the other.
-    pub fn join(&self, drawn: &Raster, reference: &Raster) -> Raster {
+    /// border one goes over into the other. And the share of the picture that is not the reference alone.
+    pub fn join(&self, drawn: &Raster, reference: &Raster) -> (Raster, f64) {
         let soft = gaussian(&self.varied, EDGE, 3.0);
         let share = self.varied.zip(&soft, |v, s| v * (2.0 * s - 1.0).clamp(0.0, 1.0));
         let channels = reference.channels().count();
@@ -57,11 +46,11 @@ impl Keep {
         // A share of nothing gives back the very sample.
         let samples = Samples::from_unit((0..reference.samples().len()).map(mix), reference.depth());
         let (width, height) = (reference.width(), reference.height());
-        Raster::new(width, height, reference.channels(), samples, reference.alpha().cloned())
+        let joined = Raster::new(width, height, reference.channels(), samples, reference.alpha().cloned());
+        let varied = share.data().iter().filter(|a| **a > 0.0).count();
+        (joined, varied as f64 / share.data().len() as f64)
     }
-}
 
-impl Kept {
     /// Puts back what stays.
     pub fn restore(&self, image: &mut Image) {
         blend(image, &self.reference, &self.varied);

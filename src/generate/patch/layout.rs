@@ -9,7 +9,7 @@ use super::exact::{Bank, MOST_PIXELS, Posterior};
 use super::features::Basis;
 use super::gate::sliced_wasserstein;
 use super::image::Image;
-use super::keep::{Keep, Kept};
+use super::keep::Keep;
 use super::pyramid::{Pyramid, patch_width};
 use super::schedule::{Schedule, geometric, noised};
 use super::sources::Sources;
@@ -66,17 +66,21 @@ pub fn draw(
     let patch = patch_width(schedule.start);
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
     let schedule = &match schedule.kept {
-        Some(kept) => schedule.starting_at(noise_that_keeps(kept, &bank, &sources.images[0], noise)),
+        Some(kept) => {
+            let found = noise_that_keeps(kept, &bank, &sources.images[0], noise, progress)?;
+            schedule.starting_at(found)
+        }
         None => *schedule,
     };
     let first = |draft: u64| noised(&sources.images[0], schedule.start_noise, noise.child(draft));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
     progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
     let style = Style::new(sources, patch, seed);
+    let kept = keep.map(|keep| keep.at(sources.width, sources.height));
     let mut best: Option<(f64, Sampler)> = None;
     for draft in 0..drafts as u64 {
-        let kept = keep.map(|keep| keep.at(sources.width, sources.height));
-        let mut sampler = Sampler::new(&bank, first(draft), schedule, kept, noise.child(draft).child(1));
+        let mut sampler =
+            Sampler::new(&bank, first(draft), schedule, kept.as_ref(), noise.child(draft).child(1));
         sampler.advance(GATE, progress)?;
         let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
         if best.as_ref().is_none_or(|b| distance < b.0) {
@@ -88,9 +92,15 @@ pub fn draw(
     Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, schedule: *schedule, noisy: false })
 }
 
-/// Noise under which the posterior's first look still shows `kept` of the arrangement of `reference`. The
-/// sampled layout keeps about as much.
-fn noise_that_keeps(kept: f64, bank: &Bank, reference: &Image, stream: Stream) -> f64 {
+/// Noise under which the posterior's first look still shows `kept` of the arrangement of `reference`.
+fn noise_that_keeps(
+    kept: f64,
+    bank: &Bank,
+    reference: &Image,
+    stream: Stream,
+    progress: &mut dyn Progress,
+) -> Result<f64, GenerateError> {
+    progress.stage("finding the noise for the strength", HALVINGS as u64);
     let shown = |sigma: f64| {
         let noisy = noised(reference, sigma, stream.child(u64::MAX));
         let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
@@ -99,26 +109,28 @@ fn noise_that_keeps(kept: f64, bank: &Bank, reference: &Image, stream: Stream) -
     let [mut low, mut high] = NOISE.map(f64::ln);
     for _ in 0..HALVINGS {
         let middle = (low + high) / 2.0;
-        if shown(middle.exp()) > kept { low = middle } else { high = middle }
+        if shown(middle.exp()) > kept {
+            low = middle
+        } else {
+            high = middle
+        }
+        step(progress, 1)?;
     }
-    ((low + high) / 2.0).exp()
+    Ok(((low + high) / 2.0).exp())
 }
 
 /// Correlation of the blurred first channels.
 fn likeness(a: &Image, b: &Image) -> f64 {
     let blur = BLUR * a.width.min(a.height) as f32;
     let [a, b] = [a, b].map(|image| gaussian(&image.plane(0), blur, 3.0));
-    let (mean_a, mean_b) = (a.mean(), b.mean());
-    let products = a.data().iter().zip(b.data());
-    let sum: f64 = products.map(|(x, y)| (f64::from(*x) - mean_a) * (f64::from(*y) - mean_b)).sum();
-    sum / a.data().len() as f64 / (a.std() * b.std()).max(1e-9)
+    a.correlation(&b)
 }
 
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
 struct Sampler<'a> {
     bank: &'a Bank,
     schedule: &'a Schedule,
-    kept: Option<Kept>,
+    kept: Option<&'a Keep>,
     stream: Stream,
     sigmas: Vec<f64>,
     /// Steps done.
@@ -133,11 +145,11 @@ impl<'a> Sampler<'a> {
         bank: &'a Bank,
         mut noisy: Image,
         schedule: &'a Schedule,
-        kept: Option<Kept>,
+        kept: Option<&'a Keep>,
         stream: Stream,
     ) -> Self {
         let sigmas = geometric(schedule.start_noise.max(1.5 * LAST_NOISE), LAST_NOISE, STEPS + 1);
-        if let Some(kept) = &kept {
+        if let Some(kept) = kept {
             kept.restore_noisy(&mut noisy, schedule.start_noise, stream.child(u64::MAX));
         }
         Sampler {
@@ -163,7 +175,7 @@ impl<'a> Sampler<'a> {
                 balance: freedom,
             };
             self.clean = self.bank.denoise(&self.noisy, posterior, &mut self.duals);
-            if let Some(kept) = &self.kept {
+            if let Some(kept) = self.kept {
                 kept.restore(&mut self.clean);
             }
             let keep = ((1.0 - ETA * ETA).sqrt() * next / sigma) as f32;
@@ -195,5 +207,35 @@ impl Style {
 
     fn distance(&self, image: &Image) -> f64 {
         sliced_wasserstein(&self.basis.project(image), &self.reference, self.stream)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::corpus;
+    use super::*;
+    use crate::progress::Silent;
+    use crate::raster::Plane;
+
+    #[test]
+    fn the_less_is_to_be_kept_the_stronger_the_noise() {
+        let blobs =
+            Plane::from_fn(36, 30, |x, y| (x as f32 / 5.0).sin() + (y as f32 / 4.0 + x as f32 / 9.0).cos());
+        let reference = Image::from_planes(&[blobs]);
+        let copies: Vec<_> = (0..3).map(|k| corpus::copy(&reference, (36, 30), k, 0.3, 1)).collect();
+        let sources = Sources::new(&copies, 36, 30);
+        let bank = Bank::new(&sources, 11, Stream::new(1, "bank"));
+        let stream = Stream::new(2, "noise");
+        let found = |kept: f64| {
+            noise_that_keeps(kept, &bank, &sources.images[0], stream, &mut Silent).expect("not cancelled")
+        };
+        let shown = |sigma: f64| {
+            let noisy = noised(&sources.images[0], sigma, stream.child(u64::MAX));
+            let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
+            let clean = bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]);
+            likeness(&clean, &sources.images[0])
+        };
+        let (much, little) = (found(0.9), found(0.5));
+        assert!(much < little && (shown(much) - 0.9).abs() < 0.1, "{much} {little} {}", shown(much));
     }
 }

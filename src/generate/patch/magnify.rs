@@ -5,16 +5,14 @@
 
 use rayon::prelude::*;
 
-use crate::progress::Progress;
 use crate::random::Stream;
 use crate::raster::filter::gaussian;
 
-use super::super::GenerateError;
-use super::features::{Basis, Feature, Quantiser};
+use super::features::{Dictionary, Feature};
 use super::image::Image;
+use super::matcher::OUTSIDE;
 use super::search::{Costs, Field, Search};
 use super::sources::Sources;
-use super::step;
 use super::vote::vote;
 
 const PATCH: usize = 5;
@@ -24,80 +22,81 @@ const PASSES: usize = 6;
 const LOCAL: f32 = 3.0;
 /// Standard deviation in pixels of the voting kernel.
 const KERNEL: f64 = 0.8;
-/// Share of the band that is added.
-const GAIN: f32 = 1.0;
 /// Times that the picture is corrected to shrink to what it was.
 const CORRECTIONS: usize = 3;
 /// Most in one step.
 const STEP: f64 = 2.0;
-/// Cost of a patch outside the reference, in mean squared patch lengths.
-const OUTSIDE: f32 = 4.0;
 
 /// Steps in which a picture of `from` becomes one of `to`: the sizes after each.
 pub fn sizes(from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
     let ratio = |from: usize, to: usize| to as f64 / from as f64;
     let most = ratio(from.0, to.0).max(ratio(from.1, to.1)).max(1.0);
-    let steps = (most.ln() / STEP.ln() - 1e-9).ceil().max(1.0) as i32;
+    // A little over is no reason for another step.
+    let steps = (most.ln() / STEP.ln() - 0.05).ceil().max(1.0) as i32;
     let side = |from: usize, to: usize, i: i32| {
         (from as f64 * ratio(from, to).powf(f64::from(i) / f64::from(steps))).round() as usize
     };
     (1..=steps).map(|i| (side(from.0, to.0, i), side(from.1, to.1, i))).collect()
 }
 
-/// `image` at `size`, larger along one side at least, with detail from `sources`.
-pub fn magnify(
-    image: &Image,
+/// The reference's patches without their finest band, and that band.
+pub struct Magnifier {
+    dictionary: Dictionary<16>,
+    keys: Vec<Feature<16>>,
+    bands: Vec<Image>,
+    /// Cost of every patch.
+    bias: Vec<i32>,
+    /// Width and height of a copy.
     size: (usize, usize),
-    sources: &Sources,
-    stream: Stream,
-    progress: &mut dyn Progress,
-) -> Result<Image, GenerateError> {
-    let (width, height) = size;
-    let ratio = ((width * height) as f64 / image.pixels() as f64).sqrt().max(1.0);
-    let blurred: Vec<Image> = sources.images.par_iter().map(|image| without_band(image, ratio)).collect();
-    let bands: Vec<Image> = sources.images.par_iter().zip(&blurred).map(|(a, b)| difference(a, b)).collect();
-    let keys: Vec<Image> = blurred.par_iter().map(local).collect();
-    drop(blurred);
+}
 
-    let basis = Basis::<16>::of(&keys[0], PATCH, SAMPLES, stream.child(0));
-    let own = basis.project(&keys[0]);
-    let quantiser = Quantiser::of(&own);
-    let squares: f64 = own.iter().map(|v| f64::from(v.iter().map(|x| x * x).sum::<f32>())).sum();
-    let outside = OUTSIDE * quantiser.squared((squares / own.len() as f64) as f32);
-    drop(own);
-    let describe = |images: &[Image]| {
-        let mut all = vec![Feature([0; 16]); images.iter().map(Image::pixels).sum()];
-        let mut rest = all.as_mut_slice();
-        for image in images {
-            let (out, left) = rest.split_at_mut(image.pixels());
-            basis.describe(image, quantiser, out);
-            rest = left;
+impl Magnifier {
+    /// For steps that make a picture `ratio` times as large along either side.
+    pub fn new(sources: &Sources, ratio: f64, stream: Stream) -> Self {
+        let blurred: Vec<Image> = sources.images.par_iter().map(|image| without_band(image, ratio)).collect();
+        let bands = sources.images.par_iter().zip(&blurred).map(|(a, b)| difference(a, b)).collect();
+        let shown: Vec<Image> = blurred.par_iter().map(local).collect();
+        let (dictionary, _) = Dictionary::of(&shown[0], PATCH, SAMPLES, stream);
+        let outside = OUTSIDE * dictionary.energy;
+        Magnifier {
+            keys: dictionary.describe(&shown),
+            dictionary,
+            bands,
+            bias: sources.outside.iter().map(|o| (o * outside) as i32).collect(),
+            size: (sources.width, sources.height),
         }
-        all
-    };
-    let features = describe(&keys);
-    let copies = keys.len();
-    drop(keys);
-
-    let mut larger = image.resized(width, height);
-    let query = describe(&[local(&larger)]);
-    let bias: Vec<i32> = sources.outside.iter().map(|o| (o * outside) as i32).collect();
-    let costs =
-        Costs { bias: &bias, own_place: 0, own_radius: 0, barred: &[], barred_cost: 0, barred_radius: 0 };
-    let from = (sources.width, sources.height);
-    let mut field = Field::random(size, copies, from, stream.child(1));
-    Search { query: &query, sources: &features, copies, size: from, costs, stream: stream.child(2) }
-        .run(&mut field, PASSES);
-    drop((query, features));
-    let band = vote(&bands, &field, PATCH, KERNEL);
-    larger.data.iter_mut().zip(&band.data).for_each(|(v, b)| *v += GAIN * b);
-    drop(band);
-    for _ in 0..CORRECTIONS {
-        let missing = difference(image, &larger.resized(image.width, image.height)).resized(width, height);
-        larger.data.iter_mut().zip(&missing.data).for_each(|(v, m)| *v += m);
     }
-    step(progress, larger.pixels() as u64)?;
-    Ok(larger)
+
+    /// `image` at `size`, larger along one side at least.
+    pub fn magnify(&self, image: &Image, size: (usize, usize), stream: Stream) -> Image {
+        let (width, height) = size;
+        let mut larger = image.resized(width, height);
+        let query = self.dictionary.describe(&[local(&larger)]);
+        let copies = self.bands.len();
+        let mut field = Field::random(size, copies, self.size, stream.child(0));
+        let costs = Costs {
+            bias: &self.bias,
+            own_place: 0,
+            own_radius: 0,
+            barred: &[],
+            barred_cost: 0,
+            barred_radius: 0,
+        };
+        let (sources, stream) = (&self.keys, stream.child(1));
+        Search { query: &query, sources, copies, size: self.size, costs, stream }.run(&mut field, PASSES);
+        drop(query);
+        let band = vote(&self.bands, &field, PATCH, KERNEL);
+        add(&mut larger, &band);
+        for _ in 0..CORRECTIONS {
+            let missing = difference(image, &larger.resized(image.width, image.height));
+            add(&mut larger, &missing.resized(width, height));
+        }
+        larger
+    }
+}
+
+fn add(image: &mut Image, band: &Image) {
+    image.data.iter_mut().zip(&band.data).for_each(|(v, b)| *v += b);
 }
 
 /// `image` as it is after it was made smaller by `ratio` and larger again.
@@ -120,7 +119,6 @@ fn local(image: &Image) -> Image {
 mod tests {
     use super::super::corpus;
     use super::*;
-    use crate::progress::Silent;
     use crate::raster::Plane;
 
     #[test]
@@ -129,6 +127,7 @@ mod tests {
         assert_eq!(sizes((100, 80), (300, 240)).len(), 2);
         assert_eq!(sizes((100, 80), (400, 320)), [(200, 160), (400, 320)]);
         assert_eq!(sizes((100, 80), (100, 82)), [(100, 82)]);
+        assert_eq!(sizes((100, 80), (201, 160)), [(201, 160)]);
     }
 
     #[test]
@@ -140,8 +139,9 @@ mod tests {
         let reference = Image::from_planes(&[stripes]);
         let copies: Vec<_> = (0..4).map(|k| corpus::copy(&reference, (96, 96), k, 0.5, 1)).collect();
         let sources = Sources::new(&copies, 96, 96);
-        let magnified = magnify(&reference, (192, 192), &sources, Stream::new(1, "test"), &mut Silent);
-        let magnified = magnified.expect("not cancelled");
+        let stream = Stream::new(1, "test");
+        let magnified =
+            Magnifier::new(&sources, 2.0, stream.child(0)).magnify(&reference, (192, 192), stream.child(1));
         let plain = reference.resized(192, 192);
         let steepness = |image: &Image| {
             let plane = image.plane(0);

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::random::Stream;
 
 use super::copies::Regions;
-use super::features::{Basis, Feature, Quantiser, distance};
+use super::features::{Dictionary, Feature, distance};
 use super::image::Image;
 use super::schedule::Schedule;
 use super::search::{Costs, Field, Match, Search};
@@ -16,7 +16,7 @@ use super::usage::Usage;
 /// Patches that the features are learnt from.
 const SAMPLES: usize = 4000;
 /// Cost of a patch outside the reference, in mean squared patch lengths.
-const OUTSIDE: f32 = 4.0;
+pub const OUTSIDE: f32 = 4.0;
 /// Weight of the occurrence cost (Kaspar et al. 2015): overused places cost more.
 const OCCURRENCE: f64 = 0.6;
 /// Side of the smallest region that is broken, in patch widths.
@@ -28,34 +28,22 @@ const BARRED: f32 = 4.0;
 pub struct Matcher<'a, const N: usize> {
     sources: &'a Sources,
     schedule: &'a Schedule,
-    basis: Basis<N>,
-    quantiser: Quantiser,
-    /// Mean squared length of a patch's vector, in the units of distances.
-    energy: f32,
+    dictionary: Dictionary<N>,
     /// What a match at another place costs typically.
     elsewhere: f32,
 }
 
 impl<'a, const N: usize> Matcher<'a, N> {
     pub fn new(sources: &'a Sources, schedule: &'a Schedule, patch: usize, stream: Stream) -> Self {
-        let basis = Basis::<N>::of(&sources.images[0], patch, SAMPLES, stream);
-        let own = basis.project(&sources.images[0]);
-        let quantiser = Quantiser::of(&own);
-        let squares: f64 = own.iter().map(|v| f64::from(v.iter().map(|x| x * x).sum::<f32>())).sum();
-        let energy = quantiser.squared((squares / own.len() as f64) as f32);
-        let mut matcher = Matcher { sources, schedule, basis, quantiser, energy, elsewhere: 0.0 };
+        let (dictionary, own) = Dictionary::of(&sources.images[0], patch, SAMPLES, stream);
+        let mut matcher = Matcher { sources, schedule, dictionary, elsewhere: 0.0 };
         matcher.elsewhere = matcher.typical_distance(&own, stream);
         matcher
     }
 
     /// Features of all patches of `images`, one image after another.
     pub fn describe(&self, images: &[Image]) -> Vec<Feature<N>> {
-        let pixels = images[0].pixels();
-        let mut all = vec![Feature([0; N]); images.len() * pixels];
-        for (image, out) in images.iter().zip(all.chunks_exact_mut(pixels)) {
-            self.basis.describe(image, self.quantiser, out);
-        }
-        all
+        self.dictionary.describe(images)
     }
 
     /// Improves `field` by `passes` of PatchMatch for `query` among `keys`. Coherent regions over the
@@ -72,7 +60,8 @@ impl<'a, const N: usize> Matcher<'a, N> {
         if let Some(cap) = self.schedule.copy_cap() {
             let regions = Regions::of(&field.matches, field.width);
             // A region of little more than a patch cannot be broken: that would only blur it.
-            let cap = (cap * field.matches.len() as f64).max((PATCHES * self.basis.patch as f64).powi(2));
+            let cap = (cap * field.matches.len() as f64)
+                .max((PATCHES * self.dictionary.basis.patch as f64).powi(2));
             let excess = regions.excess(&field.matches, field.width, cap, stream.child(u64::MAX));
             // What was barred once stays so on this level: a pixel would otherwise go back and forth.
             barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
@@ -95,7 +84,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
 
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.
     fn bias(&self, field: &Field) -> Vec<i32> {
-        let outside = OUTSIDE * self.energy;
+        let outside = OUTSIDE * self.dictionary.energy;
         if field.distances.is_empty() {
             return self.sources.outside.par_iter().map(|o| (o * outside) as i32).collect();
         }
@@ -113,7 +102,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
         let mut nearest: Vec<i32> = (0..300)
             .into_par_iter()
             .map(|i| {
-                let query = self.quantiser.quantise(own[pick(stream.child(1), i)]);
+                let query = self.dictionary.quantiser.quantise(own[pick(stream.child(1), i)]);
                 let candidates = (0..4000).map(|j| &other[pick(stream.child(2), j)]);
                 candidates.fold(i32::MAX, |best, c| best.min(distance(&query, c, best)))
             })

@@ -41,6 +41,7 @@ use colour::Colour;
 use copies::Regions;
 use frame::Frame;
 use keep::Keep;
+use magnify::Magnifier;
 use pyramid::Pyramid;
 use refine::{Context, Drawing};
 use schedule::Schedule;
@@ -75,7 +76,8 @@ impl Engine for PatchEngine {
             }
         }
         if request.strength.value() == 0.0 && frame.size == (width as usize, height as usize) {
-            let record = self.record(request, 0.0, 0, 1.0);
+            let varied_share = request.mask.as_ref().map(|_| 0.0);
+            let record = Record { varied_share, ..self.record(request, 0.0, 0, 1.0) };
             return Ok(Draft { raster: reference.clone(), record });
         }
         self.draw(reference, frame, request, progress)
@@ -115,7 +117,7 @@ impl PatchEngine {
             "refining the picture",
             levels.clone().map(|l| refine::work(&pyramid, l, l == schedule.start)).sum(),
         );
-        let (mut steps, noise) = (layout.steps, layout.schedule.noise);
+        let (mut steps, schedule) = (layout.steps, layout.schedule);
         let context = Context { pyramid: &pyramid, schedule: &schedule, keep: keep.as_ref(), seed };
         let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
         let mut layout = Some(layout);
@@ -137,16 +139,21 @@ impl PatchEngine {
             picture = bring_to_size(picture, frame, &corpus, seed, progress)?;
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
-        let raster = match &keep {
-            Some(keep) => keep.join(&drawn, reference),
-            None => {
-                let (width, height) = (drawn.width(), drawn.height());
-                let same = (width, height) == (reference.width(), reference.height());
-                let alpha = reference.alpha().filter(|_| same).cloned();
-                Raster::new(width, height, drawn.channels(), drawn.samples().clone(), alpha)
-            }
-        };
-        Ok(Draft { raster, record: self.record(request, noise, steps, largest_copy) })
+        let record = self.record(request, schedule.noise, steps, largest_copy);
+        if let Some(keep) = &keep {
+            let (raster, varied) = keep.join(&drawn, reference);
+            // What was kept is a copy, too.
+            let largest_copy = Some(largest_copy.max(1.0 - varied));
+            return Ok(Draft {
+                raster,
+                record: Record { varied_share: Some(varied), largest_copy, ..record },
+            });
+        }
+        let (width, height) = (drawn.width(), drawn.height());
+        let same = (width, height) == (reference.width(), reference.height());
+        let alpha = reference.alpha().filter(|_| same).cloned();
+        let raster = Raster::new(width, height, drawn.channels(), drawn.samples().clone(), alpha);
+        Ok(Draft { raster, record })
     }
 
     fn record(&self, request: &Request, noise_level: f64, steps: u32, largest_copy: f64) -> Record {
@@ -159,7 +166,7 @@ impl PatchEngine {
             prompt: request.prompt.clone(),
             prompt_used: false,
             largest_copy: Some(largest_copy),
-            varied_share: request.mask.as_ref().map(|mask| keep::varied_share(mask)),
+            varied_share: None,
         }
     }
 }
@@ -180,8 +187,12 @@ fn bring_to_size(
     progress.stage("adding detail", sizes.iter().map(|(w, h)| (w * h) as u64).sum());
     let sources = Sources::new(corpus, frame.drawn.0, frame.drawn.1);
     let stream = Stream::new(seed, "patch magnification");
+    let pixels = |(w, h): (usize, usize)| (w * h) as f64;
+    let ratio = (pixels(frame.size) / pixels(frame.drawn)).powf(0.5 / sizes.len() as f64).max(1.0);
+    let magnifier = Magnifier::new(&sources, ratio, stream.child(u64::MAX));
     for (i, size) in sizes.into_iter().enumerate() {
-        picture = magnify::magnify(&picture, size, &sources, stream.child(i as u64), progress)?;
+        picture = magnifier.magnify(&picture, size, stream.child(i as u64));
+        step(progress, picture.pixels() as u64)?;
     }
     Ok(picture)
 }
@@ -245,10 +256,7 @@ mod tests {
     /// Correlation of the blurred lumas.
     fn likeness(a: &Raster, b: &Raster) -> f64 {
         let [a, b] = [a, b].map(|r| gaussian(&r.luma(), 2.4, 3.0));
-        let (ma, mb) = (a.mean(), b.mean());
-        let products =
-            a.data().iter().zip(b.data()).map(|(x, y)| (f64::from(*x) - ma) * (f64::from(*y) - mb));
-        products.sum::<f64>() / a.data().len() as f64 / (a.std() * b.std())
+        a.correlation(&b)
     }
 
     #[test]
@@ -347,6 +355,22 @@ mod tests {
     }
 
     #[test]
+    fn a_scene_is_stretched_on_request_only() {
+        let reference = discs();
+        let drawn = |stretch| {
+            let canvas = Some(Canvas { width: 100, height: 40, stretch });
+            let strength = Strength::new(0.1).expect("within 0..=1");
+            let request = Request { canvas, ..Request::new(strength, Seed(1)) };
+            PatchEngine.generate(&reference, &request, &mut Silent).expect("large enough").raster
+        };
+        let flat: Vec<Plane> =
+            reference.planes().iter().map(|p| resize(p, 100, 40, Kernel::Lanczos)).collect();
+        let wanted = Raster::from_planes(&flat, Depth::Eight);
+        let (stretched, not) = (likeness(&wanted, &drawn(true)), likeness(&wanted, &drawn(false)));
+        assert!(stretched > 0.7 && stretched > not + 0.2, "{stretched} {not}");
+    }
+
+    #[test]
     fn what_a_mask_keeps_is_kept_to_the_bit() {
         let planes = disc_planes([0.55, 0.35, 0.75], [0.85, 0.80, 0.60]);
         for depth in [Depth::Eight, Depth::Sixteen] {
@@ -354,7 +378,8 @@ mod tests {
             let mask = Plane::from_fn(WIDTH, HEIGHT, |x, _| if x < WIDTH / 2 { 1.0 } else { 0.0 });
             let request = Request { mask: Some(Arc::new(mask)), ..Request::new(Strength::ONE, Seed(1)) };
             let draft = PatchEngine.generate(&reference, &request, &mut Silent).expect("large enough");
-            assert_eq!(draft.record.varied_share, Some(0.5));
+            let share = draft.record.varied_share.expect("masked");
+            assert!((0.47..=0.5).contains(&share) && draft.record.largest_copy >= Some(0.5), "{share}");
             let (mut kept, mut varied) = (0, 0);
             for i in 0..reference.samples().len() {
                 let same = reference.samples().unit(i) == draft.raster.samples().unit(i);

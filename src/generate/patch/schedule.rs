@@ -8,14 +8,15 @@ use crate::random::Stream;
 use super::image::Image;
 use super::pyramid::{Pyramid, factor};
 
-/// The user's strength and the internal clock it stands for. Below 0.45 the clock only bends the
-/// reference; from 0.48 to 0.65 single particles change, above 0.7 the layout. The curve spreads
-/// that evenly over the user's scale.
+/// The user's strength and the internal clock, by which costs and caps go: how dear a patch's own place is, how
+/// evenly patches are used, how large a copy may be. The noise goes by it, too, below strength 0.2 and where the
+/// coarsest level is too large to be drawn exactly.
 const CLOCK: [(f64, f64); 7] =
     [(0.0, 0.30), (0.2, 0.48), (0.4, 0.57), (0.55, 0.63), (0.7, 0.70), (0.85, 0.82), (1.0, 1.0)];
 
-/// How much of the reference's arrangement the layout is to keep at a strength: the correlation of the
-/// blurred luminances. Noise means different things to different pictures: what leaves few large particles
+/// How much of the reference's arrangement the posterior's first look at the coarsest level is to show at a
+/// strength: the correlation of the blurred first channels. The finished picture keeps less, most of all where
+/// things are small. Noise means different things to different pictures: what leaves few large particles
 /// where they are rearranges many small ones.
 const KEPT: [(f64, f64); 7] =
     [(0.2, 0.99), (0.3, 0.96), (0.45, 0.90), (0.6, 0.82), (0.75, 0.70), (0.9, 0.52), (1.0, 0.35)];

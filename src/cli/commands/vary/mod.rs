@@ -55,14 +55,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 continue;
             }
         };
-        let page = Page {
-            path,
-            reference: &reference,
-            mask: mask.as_ref(),
-            policy: &policy,
-            workspace: &workspace,
-            terminal,
-        };
+        let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
         let mut seeds = Seeds::new(args, &host);
         for _ in 0..args.count {
             let mut desk = Desk {
@@ -74,7 +67,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 engine: engine.as_ref(),
                 witness: &|_| {},
             };
-            let ended = match one(args, &target, &mut desk, &page, &mut seeds) {
+            let ended = match one(args, &target, mask.as_ref(), &mut desk, &page, &mut seeds) {
                 Ok(ended) => ended,
                 // The others are answered all the same.
                 Err(failure) => {
@@ -122,6 +115,7 @@ fn failed(path: &Path, failure: &Failure, terminal: &Terminal) -> Value {
 fn one(
     args: &Vary,
     target: &Target,
+    mask: Option<&Arc<Plane>>,
     desk: &mut Desk<'_>,
     page: &Page<'_>,
     seeds: &mut Seeds,
@@ -134,7 +128,7 @@ fn one(
                 strength: args.strength,
                 seed,
                 canvas: canvas(args, page.reference),
-                mask: page.mask.cloned(),
+                mask: mask.cloned(),
                 prompt: prompt(args),
             },
             purpose: args.purpose.clone(),
@@ -151,11 +145,14 @@ fn one(
         let mut bar = Bar::new(page.terminal);
         let ended = release::release(desk, page.reference, &order, &mut bar);
         bar.clear();
-        let ended = ended.map_err(|error| explain(page.path, &error))?;
+        let ended = ended.map_err(|error| explain(args, page.path, &error))?;
         left -= 1;
         match &ended {
             // A request that is refused as such is refused with any seed.
-            release::Outcome::Refused(refused) if refused.record.is_some() && left > 0 => {
+            // So is a picture that is too close by what the mask keeps of it.
+            release::Outcome::Refused(refused)
+                if refused.record.is_some() && !page::kept_too_much(refused) && left > 0 =>
+            {
                 page.terminal
                     .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
             }
@@ -189,7 +186,7 @@ impl Seeds {
 /// The size that was asked for.
 fn canvas(args: &Vary, reference: &Reference) -> Option<Canvas> {
     let (width, height) = (reference.canvas().width(), reference.canvas().height());
-    let scaled = args.scale.map(|scale| (scale * width, scale * height));
+    let scaled = args.scale.map(|scale| (width.saturating_mul(scale), height.saturating_mul(scale)));
     let (width, height) = args.size.or(scaled)?;
     Some(Canvas { width, height, stretch: args.stretch })
 }
@@ -220,12 +217,16 @@ fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) 
     }
 }
 
-fn explain(path: &Path, error: &ReleaseError) -> Failure {
+fn explain(args: &Vary, path: &Path, error: &ReleaseError) -> Failure {
     let failure = Failure::at(path.display(), error);
     match error {
         ReleaseError::OutputExists { .. } => Failure::new(error).advise("use --force to overwrite it"),
         ReleaseError::Catalog(_) => {
             Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it")
+        }
+        ReleaseError::TooSmall { .. } if args.size.is_some() => failure.advise("ask for a larger --size"),
+        ReleaseError::TooSmall { .. } if args.mask.is_some() => {
+            failure.advise("enlarge reference and mask first")
         }
         ReleaseError::TooSmall { .. } => failure.advise("try --enlarge"),
         ReleaseError::Unmarkable { .. } => {

@@ -1,7 +1,6 @@
 //! What is said about one variation, to people and to programs.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -10,7 +9,6 @@ use crate::generate::{Description, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
 use crate::quantity::{Deviation, Seed, Strength};
-use crate::raster::Plane;
 use crate::release::{Reference, Refused, Released, Timings, Trial};
 use crate::watermark::Level;
 use crate::workspace::Workspace;
@@ -38,8 +36,6 @@ impl<'a> Asked<'a> {
 pub struct Page<'a> {
     pub path: &'a Path,
     pub reference: &'a Reference,
-    /// Where to vary it, if not everywhere.
-    pub mask: Option<&'a Arc<Plane>>,
     pub policy: &'a Policy,
     pub workspace: &'a Workspace,
     pub terminal: &'a Terminal,
@@ -126,7 +122,9 @@ impl Page<'_> {
         let logged =
             if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
-        if refused.refusal.to_string().contains("too close") {
+        if kept_too_much(refused) {
+            lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
+        } else if refused.refusal.to_string().contains("too close") {
             lines.push(self.line("Try", "a higher --strength, or another --seed"));
         }
         if self.terminal.verbose {
@@ -250,6 +248,12 @@ impl Page<'_> {
             "timings_ms": timings,
         })
     }
+}
+
+/// Whether the draft is too close because of what a mask kept.
+pub fn kept_too_much(refused: &Refused) -> bool {
+    let masked = refused.record.as_ref().is_some_and(|record| record.varied_share.is_some());
+    masked && refused.deviation.is_some_and(|deviation| deviation.copied >= deviation.detail)
 }
 
 fn watermark(done: &Released) -> String {
