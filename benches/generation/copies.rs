@@ -10,25 +10,30 @@ const COPY: f32 = 0.95;
 /// Least deviation of a window, as a share of the picture's: less is no texture.
 const TEXTURE: f64 = 0.25;
 
-/// Share of the picture that the largest connected area copied at one shift covers.
+/// Share of the picture that the largest connected area of copies covers; from one window to the next the
+/// shift may differ by a pixel.
 pub fn largest(output: &Plane, reference: &Plane) -> f64 {
     let (columns, rows) = (places(output.width()), places(output.height()));
     let finder = Finder::new(reference, output.std() * TEXTURE);
     let shifts: Vec<Option<(i32, i32)>> = (0..rows * columns)
         .map(|i| finder.shift(output, i % columns * STRIDE, i / columns * STRIDE))
         .collect();
+    let (width, height) = (output.width(), output.height());
     let mut seen = vec![false; shifts.len()];
     let mut most = 0;
     for start in 0..shifts.len() {
-        let (mut open, mut count) = (vec![start], 0);
+        let mut open = vec![start];
+        let mut covered = vec![false; width * height];
         while let Some(i) = open.pop() {
             let Some(shift) = shifts[i].filter(|_| !seen[i]) else { continue };
             seen[i] = true;
-            count += 1;
+            let (x, y) = (i % columns, i / columns);
+            for row in covered.chunks_exact_mut(width).skip(y * STRIDE).take(WINDOW) {
+                row[x * STRIDE..x * STRIDE + WINDOW].fill(true);
+            }
             let near = |j: usize| {
                 shifts[j].is_some_and(|s| (s.0 - shift.0).abs() <= 1 && (s.1 - shift.1).abs() <= 1)
             };
-            let (x, y) = (i % columns, i / columns);
             let around = [
                 (x > 0).then(|| i - 1),
                 (x + 1 < columns).then(|| i + 1),
@@ -37,10 +42,9 @@ pub fn largest(output: &Plane, reference: &Plane) -> f64 {
             ];
             open.extend(around.into_iter().flatten().filter(|j| near(*j)));
         }
-        most = most.max(count);
+        most = most.max(covered.iter().filter(|c| **c).count());
     }
-    // Windows overlap by half.
-    most as f64 / shifts.len().max(1) as f64
+    most as f64 / (width * height) as f64
 }
 
 fn places(side: usize) -> usize {
@@ -51,8 +55,8 @@ struct Finder {
     plan: RealFft2,
     side: (usize, usize),
     spectrum: vidimus::fourier::Spectrum,
-    /// Sum and norm of the reference under a window at every place.
-    sums: Vec<(f32, f32)>,
+    /// Norm of the reference under a window at every place.
+    norms: Vec<f32>,
     places: (usize, usize),
     texture: f64,
 }
@@ -87,14 +91,14 @@ impl Finder {
             at(x + WINDOW, y + WINDOW) - at(x, y + WINDOW) - at(x + WINDOW, y) + at(x, y)
         };
         let count = (WINDOW * WINDOW) as f64;
-        let sums = (0..places.0 * places.1)
+        let norms = (0..places.0 * places.1)
             .map(|i| {
                 let (x, y) = (i % places.0, i / places.0);
                 let (s, q) = (sum(x, y, 0), sum(x, y, 1));
-                (s as f32, (q - s * s / count).max(1e-9).sqrt() as f32)
+                (q - s * s / count).max(1e-9).sqrt() as f32
             })
             .collect();
-        Finder { plan, side, spectrum, sums, places, texture }
+        Finder { plan, side, spectrum, norms, places, texture }
     }
 
     /// How far from its own place the window at (x, y) is found; `None` if it is not, or has no texture.
@@ -120,9 +124,9 @@ impl Finder {
         let map = self.plan.inverse(product);
         let correlation = |i: usize| {
             let (x, y) = (i % self.places.0, i / self.places.0);
-            map[y * self.side.0 + x] / (norm * self.sums[i].1)
+            map[y * self.side.0 + x] / (norm * self.norms[i])
         };
-        let best = (0..self.sums.len()).max_by(|a, b| correlation(*a).total_cmp(&correlation(*b)))?;
+        let best = (0..self.norms.len()).max_by(|a, b| correlation(*a).total_cmp(&correlation(*b)))?;
         let (bx, by) = ((best % self.places.0) as i32, (best / self.places.0) as i32);
         (correlation(best) >= COPY).then_some((bx - x as i32, by - y as i32))
     }

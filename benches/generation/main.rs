@@ -36,7 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--bench" => {}
             "--speed" => options.quality = false,
             "--quality" => options.speed = false,
-            "--seeds" => options.seeds = args.next().ok_or("--seeds needs a number")?.parse()?,
+            "--seeds" => {
+                let seeds: std::num::NonZeroU32 = args.next().ok_or("--seeds needs a number")?.parse()?;
+                options.seeds = seeds.get().into();
+            }
             "--sheets" => options.sheets = Some(args.next().ok_or("--sheets needs a folder")?.into()),
             // A process of its own for each size: only so is its peak memory its own.
             speed::ONE => return speed::one(&args.next().ok_or("which size?")?),

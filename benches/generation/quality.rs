@@ -27,7 +27,7 @@ pub fn table(
     );
     println!("|---|---|---|---|---|---|---|---|");
     let luma = reference.luma();
-    let own = halves(&luma);
+    let own = halves(&luma).max(1e-9);
     let mut rows: Vec<Vec<Raster>> = vec![Vec::new(); seeds as usize];
     for strength in STRENGTHS {
         let start = Instant::now();

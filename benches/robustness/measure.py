@@ -61,30 +61,30 @@ class Bench:
         }
 
     def _attack(self, method, marked, path, column):
-        attacked = {n: attack(n, marked.picture, path.name) for n in self.attacks if n not in COLLUSIONS}
+        cases = {n: (marked, attack(n, marked.picture, path.name)) for n in self.attacks if n not in COLLUSIONS}
         for name in set(COLLUSIONS) & set(self.attacks):
-            if (victim := self._colluded(name, path, column)) is not None:
-                attacked[name] = victim
-        readings = method.detect(list(attacked.values()))
-        return {name: _outcome(marked, a, r) for (name, a), r in zip(attacked.items(), readings)}
+            if (colluded := self._colluded(name, path, column)) is not None:
+                cases[name] = colluded
+        readings = method.detect([picture for _, picture in cases.values()])
+        return {name: _outcome(m, a, r) for (name, (m, a)), r in zip(cases.items(), readings)}
 
     def _colluded(self, name, path, column):
-        """The marked picture less what eight others have in common, if there are eight others."""
+        """The picture marked at one size for all, and that less what eight others have in common, if there are
+        eight others."""
         others, side = [f for f in self.files if f != path][:COLLUDERS], column.size or COLLUSION_SIDE
         if len(others) < COLLUDERS:
             return None
         try:
             said = {f: path if name == COLLUDE_ALIKE else f for f in others}
-            return collude(
-                self._mark(column.method, path, side),
-                [self.colluder(column.method, f, side, named) for f, named in said.items()],
-            )
+            victim = self._mark(column.method, path, side)
+            colluders = [self.colluder(column.method, f, side, named).picture for f, named in said.items()]
+            return victim, collude(victim.picture, colluders)
         except methods.Refused:
             return None
 
     def _mark(self, method_name, path, side, named=None):
         """A picture with the message that belongs to the name of `named`, or to its own."""
-        return self.method(method_name).embed(load(path, side), (named or path).name).picture
+        return self.method(method_name).embed(load(path, side), (named or path).name)
 
     def search(self, method_name, peer_names, indices):
         """What a method finds in the unmarked pictures of these indices."""

@@ -27,6 +27,7 @@ SPELLINGS = {
     "vidimus-either": "long level, or the short one where the long one fails its self-check",
     "vidimus-auto": "long level, the program chooses the PSNR",
     "vidimus-fast": "long level, detection without the geometric search",
+    "vidimus-owned": "long level beside an owner's tag, which takes its share of the energy",
 }
 
 
@@ -65,11 +66,13 @@ class Program:
         if not self.path.is_file():
             raise Failure(f"{path} not found; build it: cargo build --release --example watermark")
 
-    def embed(self, picture, message, psnr):
+    def embed(self, picture, message, psnr, owned=False):
         with scratch_folder() as folder:
-            source, target = f"{folder}/in.png", f"{folder}/out.png"
+            source, target, owner = f"{folder}/in.png", f"{folder}/out.png", f"{folder}/owner.key"
             pil(picture).save(source, compress_level=1)
-            done = self._call("embed", source, target, message.hex(), "--psnr", psnr, "--json")
+            Path(owner).write_text("07" * 32)
+            tagged = ["--owner", owner] if owned else []
+            done = self._call("embed", source, target, message.hex(), "--psnr", psnr, "--json", *tagged)
             if done.returncode != 0:
                 raise Refused(_last_line(done.stderr))
             out = Image.open(target).convert("L" if picture.ndim == 2 else "RGB")
@@ -114,13 +117,14 @@ def _last_line(text):
 class Vidimus:
     """Our watermark at one level and one PSNR."""
 
-    def __init__(self, program, name, level="long", psnr=PSNR_DB, fast=False):
+    def __init__(self, program, name, level="long", psnr=PSNR_DB, fast=False, owned=False):
         self.program, self.name, self.level, self.psnr, self.fast = program, name, level, psnr, fast
+        self.owned = owned
         self.bits, self.detector = str(BITS[level]), "fast" if fast else "full"
 
     def embed(self, picture, file_name, level=None):
         level = level or self.level
-        return self.program.embed(picture, message_for(file_name, BITS[level]), self.psnr)
+        return self.program.embed(picture, message_for(file_name, BITS[level]), self.psnr, self.owned)
 
     def detect(self, pictures):
         return self.program.detect(pictures, self.fast)
@@ -195,4 +199,5 @@ def create(name, program_path):
     psnr = psnr or ("auto" if base == "vidimus-auto" else PSNR_DB)
     if base == "vidimus-either":
         return Either(program, name, psnr)
-    return Vidimus(program, name, "short" if base == "vidimus-short" else "long", psnr, base == "vidimus-fast")
+    level = "short" if base == "vidimus-short" else "long"
+    return Vidimus(program, name, level, psnr, fast=base == "vidimus-fast", owned=base == "vidimus-owned")

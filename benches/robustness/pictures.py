@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from attacks import ATTACKS, attack, rng_for, rounded
+from attacks import ATTACKS, attack, resize, rng_for, rounded
 from errors import Failure
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
@@ -69,7 +69,7 @@ class Unmarked:
     def __init__(self, files, marking_peers):
         self.files = files
         self.makers = {
-            "original": lambda i, rng: self._original(i),
+            "original": self._another,
             "attacked original": self._attacked,
             "crop": lambda i, rng: self._crop(i, rng),
             "noise": lambda i, rng: _noise(rng),
@@ -87,6 +87,15 @@ class Unmarked:
 
     def _original(self, i):
         return load(self.files[i % len(self.files)])
+
+    def _another(self, i, rng):
+        """Each original once as it is, then at other sizes and mirrored: no picture counts twice."""
+        a = self._original(i)
+        if i < len(self.files):
+            return a
+        h, w = a.shape[:2]
+        f = max(np.exp(rng.uniform(np.log(0.5), np.log(2))), 64 / min(h, w))
+        return resize(a[:, ::-1] if rng.random() < 0.5 else a, f)
 
     def _attacked(self, i, rng):
         name = list(ATTACKS)[1 + rng.integers(len(ATTACKS) - 1)]
