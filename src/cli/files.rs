@@ -36,14 +36,27 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Writes `bytes` to `path`, whole or not at all. An existing file stays unless `force`.
 pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
-    disk::write(path, bytes, force).map_err(|error| {
-        let failure = Failure::at(path.display(), explain(&error));
-        if error.kind() == io::ErrorKind::AlreadyExists {
-            failure.advise("use --force to overwrite it")
-        } else {
-            failure
-        }
-    })
+    disk::write(path, bytes, force).map_err(|error| unwritable(path, &error))
+}
+
+/// Whether [`write`] could do so, known before the work is done.
+pub fn writable(path: &Path, force: bool) -> Result<(), Failure> {
+    // A link counts as a file, wherever it leads.
+    let free = if !force && path.symlink_metadata().is_ok() {
+        Err(io::ErrorKind::AlreadyExists.into())
+    } else {
+        disk::probe(path)
+    };
+    free.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let failure = Failure::at(path.display(), explain(error));
+    if error.kind() == io::ErrorKind::AlreadyExists {
+        failure.advise("use --force to overwrite it")
+    } else {
+        failure
+    }
 }
 
 /// The system's reason without its number.

@@ -81,7 +81,7 @@ fn explainable(args: &Detect, out: &Path) -> Result<(), Failure> {
         return Err(Failure::at(out.display(), "the explanation would overwrite its own picture")
             .advise("choose another --explain"));
     }
-    Ok(())
+    files::writable(out, args.force)
 }
 
 fn explain(
