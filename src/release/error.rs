@@ -10,7 +10,7 @@ use crate::manifest::{ReadError, SignError};
 use crate::metadata::LabelError;
 use crate::objects::ObjectError;
 use crate::raster::{DecodeError, EncodeError};
-use crate::watermark::{EmbedError, PayloadError};
+use crate::watermark::{Copy, EmbedError, PayloadError};
 
 /// Nothing was released, but for [`ReleaseError::Publish`], which says where the release is.
 #[derive(Debug, thiserror::Error)]
@@ -30,7 +30,7 @@ pub enum ReleaseError {
     #[error(transparent)]
     Payload(#[from] PayloadError),
     #[error("cannot mark reliably: down to {psnr_db:.1} dB the watermark could not be read back from {copy}")]
-    Unmarkable { psnr_db: f64, copy: &'static str },
+    Unmarkable { psnr_db: f64, copy: Copy },
     #[error(transparent)]
     Encode(#[from] EncodeError),
     #[error("the encoded output does not decode: {0}")]

@@ -3,7 +3,7 @@
 use super::error::ReleaseError;
 use super::order::Desk;
 use crate::raster::{self, Format, Limits, Raster};
-use crate::watermark::{self, Copy, Key, Keyring, Level, Message, Payload, Quality, Search};
+use crate::watermark::{self, Copy, Key, Keyring, Level, Payload, Quality};
 
 /// PSNR of the watermark in dB, when the picture can carry it at that.
 pub const MARK_PSNR_DB: f64 = 42.0;
@@ -12,9 +12,8 @@ const PSNR_STEP_DB: f64 = 1.0;
 /// The strongest mark that can be made, in dB: a policy may allow more.
 const STRONGEST_DB: f64 = 34.0;
 
-/// Quality of JPEG output, and of the copy from which a mark has to be readable at the very least.
+/// Quality of JPEG output.
 const JPEG_QUALITY: u8 = 95;
-const LEAST_QUALITY: u8 = 80;
 
 /// A marked picture that was read back.
 pub(super) struct Proof {
@@ -38,8 +37,8 @@ pub(super) fn prove(
     let keys = Keyring { public: &Key::public(), owner: Some(&owner) };
     let least_db = desk.policy.limits().min_psnr_db.max(STRONGEST_DB);
     let mut last = (Level::Long, f64::NAN);
-    let mut best: Option<((bool, Copy), Proof)> = None;
-    let mut unread = "the output itself";
+    let mut unread = Copy::Itself;
+    let mut best: Option<(Rank, Proof)> = None;
     for (level, quality) in attempts(least_db) {
         let message = payload.message(level);
         let embedded = watermark::embed(draft, &message, keys, quality)?;
@@ -51,19 +50,22 @@ pub(super) fn prove(
         let raster = raster::decode(&file, &Limits::default())?.raster;
         let proof = Proof { level, psnr_db: embedded.psnr_db, file, raster };
         let Err(copy) = watermark::survives(&proof.raster, &message, keys) else { return Ok(proof) };
-        if copy == Copy::Itself {
-            unread = "the output itself";
-        } else if !survives_least(&proof.raster, &message, keys)? {
-            unread = "a JPEG copy of quality 80";
-        } else {
-            // Copies are tried in the order of their declaration: the later it failed, the better.
-            let rank = (level == Level::Short, copy);
-            if best.as_ref().is_none_or(|(other, _)| rank > *other) {
-                best = Some((rank, proof));
-            }
+        match rank(level, copy) {
+            None => unread = copy,
+            Some(rank) if best.as_ref().is_none_or(|(other, _)| rank > *other) => best = Some((rank, proof)),
+            Some(_) => {}
         }
     }
     best.map(|(_, proof)| proof).ok_or(ReleaseError::Unmarkable { psnr_db: last.1, copy: unread })
+}
+
+/// How good an attempt is that was not read from `copy`: copies are tried in the order of their declaration,
+/// so the later the better; of two that failed alike, the short level, which says less, is heard further.
+type Rank = (Copy, bool);
+
+/// `None` for a mark that cannot be used at all.
+fn rank(level: Level, copy: Copy) -> Option<Rank> {
+    (copy > Copy::FairJpeg).then_some((copy, level == Level::Short))
 }
 
 /// What is tried, in this order; never under `least_db`.
@@ -82,13 +84,6 @@ fn attempts(least_db: f64) -> Vec<(Level, Quality)> {
     }
     attempts.push((Level::Short, Quality::Fixed(least_db)));
     attempts
-}
-
-fn survives_least(marked: &Raster, message: &Message, keys: Keyring<'_>) -> Result<bool, ReleaseError> {
-    let copy = raster::encode(&marked.to_eight(), Format::Jpeg, LEAST_QUALITY)?;
-    let copy = raster::decode(&copy, &Limits::default())?.raster;
-    let found = watermark::detect(&copy, Keyring { owner: None, ..keys }, Search::Fast);
-    Ok(found.is_some_and(|found| found.message == *message))
 }
 
 #[cfg(test)]
@@ -115,5 +110,13 @@ mod tests {
     #[test]
     fn a_policy_stricter_than_usual_gets_no_stronger_mark() {
         assert_eq!(tried(44.5), [(Level::Long, Some(44.5)), (Level::Short, Some(44.5))]);
+    }
+
+    #[test]
+    fn the_attempt_that_fails_latest_is_the_best_and_one_that_fails_at_once_is_none() {
+        use Level::{Long, Short};
+        assert_eq!((rank(Short, Copy::Itself), rank(Long, Copy::FairJpeg)), (None, None));
+        assert!(rank(Long, Copy::Smaller) > rank(Short, Copy::Jpeg));
+        assert!(rank(Short, Copy::Cropped) > rank(Long, Copy::Cropped));
     }
 }

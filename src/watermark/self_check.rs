@@ -7,8 +7,9 @@ use super::key::Keyring;
 use super::message::Message;
 use crate::raster::{self, Format, Kernel, Limits, Raster, resize};
 
-/// Quality of the JPEG copy.
+/// Qualities of the JPEG copies.
 const JPEG_QUALITY: u8 = 50;
+const FAIR_QUALITY: u8 = 80;
 /// Part of each side that is left of the cropped copy, and size of the smaller copy.
 const LEFT: f64 = 0.6;
 
@@ -17,6 +18,8 @@ const LEFT: f64 = 0.6;
 pub enum Copy {
     /// The picture itself.
     Itself,
+    /// A JPEG of quality 80.
+    FairJpeg,
     /// A JPEG of quality 50.
     Jpeg,
     /// The middle, 60 % of each side.
@@ -28,7 +31,8 @@ pub enum Copy {
 impl fmt::Display for Copy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Copy::Itself => "the picture itself",
+            Copy::Itself => "the output itself",
+            Copy::FairJpeg => "a JPEG copy of quality 80",
             Copy::Jpeg => "a JPEG copy of quality 50",
             Copy::Cropped => "a copy cropped to 60 %",
             Copy::Smaller => "a copy made smaller, to 60 %",
@@ -44,17 +48,22 @@ pub fn survives(marked: &Raster, message: &Message, keys: Keyring<'_>) -> Result
     if !reads(marked, Search::Fast) {
         return Err(Copy::Itself);
     }
-    let jpeg = raster::encode(&marked.to_eight(), Format::Jpeg, JPEG_QUALITY).ok();
-    let jpeg = jpeg.and_then(|bytes| raster::decode(&bytes, &Limits::default()).ok());
-    if !jpeg.is_some_and(|copy| reads(&copy.raster, Search::Fast)) {
-        return Err(Copy::Jpeg);
+    let eight = marked.to_eight();
+    let reads_jpeg = |quality| {
+        let bytes = raster::encode(&eight, Format::Jpeg, quality).ok();
+        let copy = bytes.and_then(|bytes| raster::decode(&bytes, &Limits::default()).ok());
+        copy.is_some_and(|copy| reads(&copy.raster, Search::Fast))
+    };
+    if !reads_jpeg(JPEG_QUALITY) {
+        return Err(if reads_jpeg(FAIR_QUALITY) { Copy::Jpeg } else { Copy::FairJpeg });
     }
     let planes = marked.planes();
     let [width, height] = [marked.width(), marked.height()].map(|n| (f64::from(n) * LEFT).round() as usize);
     let [left, top] = [marked.width() as usize - width, marked.height() as usize - height].map(|n| n / 2);
     let cropped =
         planes.iter().map(|plane| raster::Plane::from_fn(width, height, |x, y| plane.at(left + x, top + y)));
-    if !reads(&Raster::from_planes(&cropped.collect::<Vec<_>>(), marked.depth()), Search::Fast) {
+    // The tiles of a large picture are larger than a crop of its size would have them.
+    if !reads(&Raster::from_planes(&cropped.collect::<Vec<_>>(), marked.depth()), Search::Full) {
         return Err(Copy::Cropped);
     }
     let smaller: Vec<_> = planes.iter().map(|plane| resize(plane, width, height, Kernel::Lanczos)).collect();
@@ -80,6 +89,15 @@ mod tests {
         let marked = embed(&original, &message, keys, Quality::Fixed(40.0)).expect("large enough").raster;
         assert_eq!(survives(&marked, &message, keys), Ok(()));
         assert_eq!(survives(&marked, &Message::Long([4; 10]), keys), Err(Copy::Itself));
+    }
+
+    #[test]
+    fn a_large_picture_is_read_from_its_crop_too() {
+        let (key, message) = (Key::new([7; 32]), Message::Long([3; 10]));
+        let keys = Keyring { public: &key, owner: None };
+        let original = picture(1200, 1100, 1, Depth::Eight);
+        let marked = embed(&original, &message, keys, Quality::Fixed(42.0)).expect("large enough").raster;
+        assert_eq!(survives(&marked, &message, keys), Ok(()));
     }
 
     #[test]
