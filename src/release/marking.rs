@@ -129,9 +129,10 @@ impl<'a> Marked<'a> {
 /// A payload whose id no other release has.
 fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, ReleaseError> {
     let source = approved.course.reference.sha256;
+    let kind = if approved.draft.record.varied_share.is_some() { Kind::Edited } else { Kind::Generated };
     for attempt in 0..watermark::NONCE_ATTEMPTS {
         let nonce = watermark::nonce(&desk.keys.watermark_key(), &approved.cleared.draft(), attempt);
-        let payload = Payload::new(Kind::Generated, approved.cleared.strength(), &source, nonce)?;
+        let payload = Payload::new(kind, approved.cleared.strength(), &source, nonce)?;
         if desk.catalog.payload_id_is_free(payload.source_prefix(), payload.nonce())? {
             return Ok(payload);
         }

@@ -68,6 +68,8 @@ fn a_mask_keeps_the_rest_and_the_policy_sees_that() {
     let reading = manifest::read(&bytes, "image/png", &[]).expect("it reads").expect("there is one");
     let varied = reading.facts().and_then(|facts| facts.varied_share).expect("stated");
     assert!((varied - (width - 10) as f64 / width as f64).abs() < 0.02, "{varied}");
+    let report = lab.run(["verify", "out.png"]).expect(0);
+    assert!(report.stdout.contains("AI-edited from source"), "{}", report.stdout);
     mask("other.png", width + 1, width);
     let failed = lab.run([&args[..], &["other.png"]].concat()).expect(2);
     assert!(failed.stderr.contains("the mask has"), "{}", failed.stderr);
