@@ -48,7 +48,8 @@ pub enum CatalogEvidence {
     Exact,
     /// The watermark was released here, and the picture is the one it was released with.
     Watermark,
-    /// The watermark was released here, but with another picture, source or strength: a copied mark.
+    /// The watermark was released here, but with another picture, strength, level or key; or the picture was, but
+    /// with another watermark.
     CopiedMark,
     /// No mark, but the picture looks like one released here, and the measure confirms it.
     Perceptual,

@@ -31,7 +31,9 @@ pub(super) fn weigh(findings: &Findings) -> Evidence {
             None | Some(Kinship::Reference | Kinship::Unconfirmed) => CatalogEvidence::Absent,
             Some(Kinship::Exact) => CatalogEvidence::Exact,
             Some(Kinship::Watermark) => CatalogEvidence::Watermark,
-            Some(Kinship::CopiedMark | Kinship::ForgedMark(_)) => CatalogEvidence::CopiedMark,
+            Some(Kinship::CopiedMark | Kinship::ForeignMark | Kinship::ForgedMark(_)) => {
+                CatalogEvidence::CopiedMark
+            }
             Some(Kinship::Perceptual) => CatalogEvidence::Perceptual,
         },
         claimed: findings.claims.iter().any(|claim| claim.ai),

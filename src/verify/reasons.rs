@@ -84,6 +84,9 @@ fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut V
 fn watermark_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<String>) {
     let (Some(said), Some(detection)) = (&findings.said, &findings.detection) else {
         out.push(match evidence.watermark {
+            _ if findings.detection.is_some() => {
+                "watermark: found, but of a kind that this program cannot read".into()
+            }
             WatermarkEvidence::AbsentThoughNamed => {
                 "watermark: none found, though the manifest names one".into()
             }
@@ -133,6 +136,9 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
         }
         Kinship::CopiedMark => {
             format!("catalog: the watermark is that of {id}, which is another picture: a copied mark")
+        }
+        Kinship::ForeignMark => {
+            format!("catalog: released here as {id}, but not with this watermark: it was marked again since")
         }
         Kinship::ForgedMark(forgery) => {
             let but = match forgery {

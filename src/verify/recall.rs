@@ -38,6 +38,8 @@ pub enum Kinship {
     Unconfirmed,
     /// The watermark of a released output, on another picture.
     CopiedMark,
+    /// A released output, with a watermark that is not its own: marked again since.
+    ForeignMark,
     /// The watermark's id is that of a released output, but the mark is not.
     ForgedMark(Forgery),
     /// The looks of a released output.
@@ -60,7 +62,7 @@ pub enum Forgery {
 impl Kinship {
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
-            Kinship::Exact => Some("exact"),
+            Kinship::Exact | Kinship::ForeignMark => Some("exact"),
             Kinship::Watermark | Kinship::Unconfirmed | Kinship::CopiedMark | Kinship::ForgedMark(_) => {
                 Some("watermark")
             }
@@ -123,7 +125,7 @@ impl Memory<'_> {
                 let own = self.catalog.facts(&asset.id)?;
                 let is_own = |mark: Mark<'_>| own.is_some_and(|own| mark_agrees(mark.said, &own));
                 let foreign = mark.is_some_and(|mark| !is_own(mark));
-                let kinship = if foreign { Kinship::CopiedMark } else { Kinship::Exact };
+                let kinship = if foreign { Kinship::ForeignMark } else { Kinship::Exact };
                 Some((kinship, asset, None))
             }
             other => match self.by_mark_or_looks(raster, mark)? {
@@ -137,7 +139,11 @@ impl Memory<'_> {
                 .catalog
                 .manifest_store(&asset.id)?
                 .and_then(|store| manifest::read_detached(&store, bytes, mime, anchors).ok()),
-            Kinship::Unconfirmed | Kinship::CopiedMark | Kinship::ForgedMark(_) | Kinship::Reference => None,
+            Kinship::Unconfirmed
+            | Kinship::CopiedMark
+            | Kinship::ForeignMark
+            | Kinship::ForgedMark(_)
+            | Kinship::Reference => None,
         };
         Ok(Some(Match {
             kinship,

@@ -55,7 +55,7 @@ pub struct WatermarkReport {
     /// long or short.
     pub level: Option<&'static str>,
     pub payload: Option<PayloadReport>,
-    /// The part of the search that found it: grid, turned, aspect or stretched.
+    /// The part of the search that found it: grid, turned, stretched or bent.
     pub stage: Option<&'static str>,
     /// What the picture went through since it was marked: mirrored left and right first, then turned clockwise.
     pub rotation_degrees: Option<f64>,

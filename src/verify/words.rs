@@ -27,13 +27,10 @@ pub fn geometry(detection: &Detection) -> String {
         let way = if pose.rotation_degrees < 0.0 { "anticlockwise" } else { "clockwise" };
         changes.push(format!("turned by {:.1}° {way}", pose.rotation_degrees.abs()));
     }
-    // On the pixel grid nothing was scaled: a tile over its usual size is that of a large picture.
-    if detection.stage != Stage::Grid {
-        if pose.scale < 0.995 {
-            changes.push(format!("scaled to {:.2}", pose.scale));
-        } else if pose.scale > 1.005 {
-            changes.push(format!("scaled to {:.2}, unless it was larger than 1024 pixels", pose.scale));
-        }
+    // Tiles grow with pictures over 1024 pixels, which the picture at hand does not tell. On the pixel grid they
+    // have the size that fits the picture as it is.
+    if detection.stage != Stage::Grid && !(0.995..=1.005).contains(&pose.scale) {
+        changes.push(format!("scaled to {:.2} (less, if it had over 1024 pixels)", pose.scale));
     }
     changes.join(", ")
 }
@@ -50,7 +47,6 @@ mod tests {
             stage,
             log10_false_positive: -9.0,
             pilot_score: 0.0,
-            mac_checks: 1,
             tag: None,
         })
     }
@@ -61,9 +57,12 @@ mod tests {
         assert_eq!(seen(still, Stage::Grid), "");
         assert_eq!(seen(Pose { scale: 1.5, ..still }, Stage::Grid), "", "a large picture");
         let turned = Pose { rotation_degrees: -7.02, scale: 0.749, ..still };
-        assert_eq!(seen(turned, Stage::Turned), "turned by 7.0° anticlockwise, scaled to 0.75");
+        assert_eq!(
+            seen(turned, Stage::Turned),
+            "turned by 7.0° anticlockwise, scaled to 0.75 (less, if it had over 1024 pixels)"
+        );
         let flipped = Pose { rotation_degrees: 180.0, mirrored: true, ..still };
         assert_eq!(seen(flipped, Stage::Grid), "mirrored, turned by 180.0° clockwise");
-        assert!(seen(Pose { scale: 1.5, ..still }, Stage::Turned).starts_with("scaled to 1.50, unless"));
+        assert!(seen(Pose { scale: 1.5, ..still }, Stage::Turned).starts_with("scaled to 1.50 (less"));
     }
 }
