@@ -93,7 +93,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         min_composition: within("deviation.composition", file.deviation.composition, 0.0, 1.0)?,
         require_manifest: file.marks.manifest,
         require_watermark: file.marks.watermark,
-        min_psnr_db: within("marks.min-psnr-db", file.marks.min_psnr_db, 30.0, 60.0)?,
+        min_psnr_db: within("marks.min-psnr-db", file.marks.min_psnr_db, 30.0, 50.0)?,
     };
     Ok(Policy {
         name: file.name,
@@ -137,7 +137,7 @@ mod tests {
             ("min         = 0.50", "min         = 0.29", "deviation.min is 0.29: expected 0.3 to 1"),
             ("composition = 0.00", "", "missing field `composition`"),
             ("composition = 0.00", "composition = 0.0\nspeed = 1", "unknown field `speed`"),
-            ("min-psnr-db = 38.0", "min-psnr-db = 5", "marks.min-psnr-db is 5: expected 30 to 60"),
+            ("min-psnr-db = 38.0", "min-psnr-db = 5", "marks.min-psnr-db is 5: expected 30 to 50"),
             ("action = \"refuse\"", "action = \"allow\"", "unknown variant `allow`"),
             ("manifest    = true", "manifest    = maybe", "line "),
         ];

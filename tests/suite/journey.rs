@@ -53,7 +53,8 @@ fn every_format_is_released_verified_and_read_by_an_independent_sdk() {
         assert_eq!(report["manifest"]["denoise_strength"], 0.9);
         assert_eq!(report["watermark"]["found"], true);
         // So small a picture may be too small for the tag to be told.
-        assert_ne!(report["watermark"]["authentic"], false, "{report:#}");
+        let authentic = report["watermark"].get("authentic").expect("told, or null");
+        assert!(*authentic == true || authentic.is_null(), "{report:#}");
         assert_eq!(report["watermark"]["level"], released["watermark"]["level"]);
         let id = released["watermark"]["payload_id"].as_str().expect("digits");
         let prefix = report["watermark"]["payload"]["source_sha256_prefix"].as_str().expect("digits");
