@@ -44,14 +44,10 @@ fn half_kernel(sigma: f32, radius: usize) -> Vec<f32> {
     weights.iter().map(|w| (w / total) as f32).collect()
 }
 
-/// Convolution with a symmetric kernel along rows, then along columns.
-pub fn separable(plane: &Plane, half: &[f32]) -> Plane {
-    convolve(plane, half, |v| v, |_, _| ())
-}
-
 /// Rows filtered together: few enough that what the rows' pass leaves is still in the cache for the columns'.
 const BAND: usize = 64;
 
+/// Convolution with a symmetric kernel along rows, then along columns.
 fn convolve(
     plane: &Plane,
     half: &[f32],

@@ -7,7 +7,7 @@ use std::f64::consts::TAU;
 
 use super::cells::{Cells, Field, Turns};
 use super::decode::{Decoder, Observation, Translation};
-use super::key::{PILOTS, REACH, VARIANTS};
+use super::key::{PILOTS, REACH, VARIANTS, phasor};
 use crate::fourier::Complex32;
 
 /// Cells across a window, and from one window to the next.
@@ -26,8 +26,8 @@ const STEPS: [f64; 10] = [2.5, 2.5, 2.0, 2.0, 1.6, 1.6, 1.3, 1.3, 1.3, 1.3];
 /// Largest change of a displacement in one step, in parts of a tile.
 const STEP: f64 = 0.02;
 
-/// The straightened lines and the translation under which they say most. The picture is taken to be whole.
-pub(super) fn straighten(cells: &Cells, decoder: &Decoder<'_>) -> Option<(Observation, Translation)> {
+/// The straightened lines, the translation under which they say most, and what straightens them. The picture is taken to be whole.
+pub(super) fn straighten(cells: &Cells, decoder: &Decoder<'_>) -> Option<(Observation, Translation, Field)> {
     let windows = windows(cells);
     let noise = window_noise(cells, decoder);
     let turns = steps();
@@ -47,7 +47,7 @@ pub(super) fn straighten(cells: &Cells, decoder: &Decoder<'_>) -> Option<(Observ
     }
     let seen = cells.observe(&field, decoder);
     let best = decoder.translations(&seen).into_iter().find(|t| t.variant == variant)?;
-    Some((seen, best))
+    Some((seen, best, field))
 }
 
 /// A window's likeliest displacement in parts of a tile, and its score.
@@ -104,9 +104,7 @@ type Steps = [[Complex32; SIDE]; 2 * REACH as usize + 1];
 
 fn steps() -> Steps {
     let turns = |k: usize, n: usize| {
-        let turns = (k as f64 - f64::from(REACH)) * (n as f64 - f64::from(FURTHEST)) / GRID;
-        let (s, c) = (TAU * turns).sin_cos();
-        Complex32::new(c as f32, -s as f32)
+        phasor(-TAU * (k as f64 - f64::from(REACH)) * (n as f64 - f64::from(FURTHEST)) / GRID)
     };
     std::array::from_fn(|k| std::array::from_fn(|n| turns(k, n)))
 }
@@ -270,7 +268,7 @@ mod tests {
         let upright = Geometry::on_the_grid([TILE, TILE])[0];
         let cells = Cells::new(view, &upright, &decoder).expect("of usual size");
         let still = cells.observe(&vec![[0.0; 2]; cells.count()], &decoder);
-        let (seen, _) = straighten(&cells, &decoder).expect("windows agree");
+        let (seen, ..) = straighten(&cells, &decoder).expect("windows agree");
         let (before, after) = (decoder.excess(&still), decoder.excess(&seen));
         assert!(after > 2.0 * before.max(5.0), "{before} {after}");
     }

@@ -3,17 +3,15 @@
 
 use std::f64::consts::TAU;
 
-use super::decode::{Decoder, Observation};
+use super::decode::{BLIND, Decoder, Observation};
 use super::geometry::Geometry;
-use super::key::{Line, REACH, TILE};
+use super::key::{Line, REACH, TILE, phasor};
 use super::scene::View;
 use crate::fourier::Complex32;
 use crate::raster::Plane;
 
 /// Cells across one tile.
 const PER_TILE: usize = 2;
-/// Lines beyond this frequency of the upright picture hold nothing.
-const BLIND: f64 = 0.485;
 
 pub(super) struct Cells {
     pub columns: usize,
@@ -194,7 +192,7 @@ impl Phases {
     fn new(count: usize, origin: f64, tile: f64) -> Self {
         Phases(
             (0..count)
-                .map(|x| std::array::from_fn(|k| phasor(-(k as f64) * (x as f64 - origin) / tile)))
+                .map(|x| std::array::from_fn(|k| phasor(TAU * (-(k as f64) * (x as f64 - origin) / tile))))
                 .collect(),
         )
     }
@@ -214,8 +212,8 @@ impl Turns {
     pub fn new(d: [f64; 2]) -> Self {
         let reach = f64::from(REACH);
         Turns {
-            x: std::array::from_fn(|k| phasor((k as f64 - reach) * d[0])),
-            y: std::array::from_fn(|k| phasor(k as f64 * d[1])),
+            x: std::array::from_fn(|k| phasor(TAU * ((k as f64 - reach) * d[0]))),
+            y: std::array::from_fn(|k| phasor(TAU * (k as f64 * d[1]))),
         }
     }
 
@@ -223,11 +221,6 @@ impl Turns {
     pub fn of(&self, line: Line) -> Complex32 {
         self.x[(line.x + REACH) as usize] * self.y[line.y as usize]
     }
-}
-
-fn phasor(turns: f64) -> Complex32 {
-    let (s, c) = (TAU * turns).sin_cos();
-    Complex32::new(c as f32, s as f32)
 }
 
 /// Catmull–Rom value at a place, zero outside.

@@ -12,7 +12,7 @@ use crate::fourier::{RealFft2, fast_size};
 use crate::raster::Plane;
 
 /// Furthest pilot, in lattice units, and the nearest.
-const FURTHEST: f64 = 15.0;
+pub(super) const FURTHEST: f64 = 15.0;
 const NEAREST: f64 = 6.5;
 /// Blocks along a side, at most.
 const BLOCKS: usize = 3;
@@ -312,8 +312,7 @@ struct LogPolar {
 impl LogPolar {
     fn new(coarse: &Coarse, octave: Octave, stretch: [f64; 2], spacing: f64) -> Self {
         let bins = FURTHEST * coarse.block as f64 / octave.low;
-        let angles = (PI * bins / spacing).ceil() as usize;
-        let directions = angles;
+        let directions = (PI * bins / spacing).ceil() as usize;
         let step = spacing / bins;
         let periods = ((octave.high / octave.low).ln() / step).ceil() as usize + 1;
         // From the nearest pilot at the longest period to the furthest at the shortest, with room for a stretch.
@@ -366,7 +365,7 @@ impl LogPolar {
             let (s, c) = angle.sin_cos();
             for (i, sum) in sums.iter().enumerate() {
                 let score = f64::from(sum * lines.norm);
-                // A third of all places would score as much by chance.
+                // A few of a hundred places score as much by chance.
                 if score < 2.2 {
                     continue;
                 }

@@ -3,7 +3,7 @@
 use std::f64::consts::TAU;
 
 use super::geometry::Geometry;
-use super::key::{Key, Line, Schedule, TILE, VARIANTS};
+use super::key::{Key, Line, Schedule, TILE, VARIANTS, phasor};
 use super::message::{Level, Message};
 use super::polar;
 use super::spectrum::HalfLattice;
@@ -24,7 +24,7 @@ const MIN_SCORE: f64 = 3.2;
 /// Lines nearest to a line over which its noise is averaged.
 const NEAREST: usize = 17;
 /// Lines beyond this frequency hold nothing.
-const BLIND: f64 = 0.485;
+pub(super) const BLIND: f64 = 0.485;
 /// Noise of a line that holds nothing.
 const DEAF: f32 = 1e9;
 /// Carriers over which the amplitude is averaged, in order of the radius.
@@ -51,7 +51,7 @@ pub(super) fn code(level: Level) -> polar::Code {
 pub(super) enum Effort {
     /// The two likeliest of a list of 16.
     Usual,
-    /// A whole list of 32: for the few likeliest places, as every code word costs a MAC check.
+    /// A list of 32, all of it at the long level and four at the short one: for the few likeliest places, as every code word costs a MAC check.
     Thorough,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Decoder<'a> {
     key: &'a Key,
     pub schedule: Schedule,
     codes: [polar::Code; 2],
-    /// For each line the indices of the nearest lines, itself first.
+    /// For each line the indices of the nearest lines, itself among them.
     nearest: Vec<Vec<usize>>,
     checks: [u32; 2],
 }
@@ -326,11 +326,6 @@ fn agreement(pilots: &[Arrow], shift: [f64; 2]) -> f64 {
 
 fn ramp(k: [i32; 2], shift: [f64; 2]) -> f64 {
     TAU * (f64::from(k[0]) * shift[0] + f64::from(k[1]) * shift[1]) / TILE
-}
-
-fn phasor(angle: f64) -> Complex32 {
-    let (s, c) = angle.sin_cos();
-    Complex32::new(c as f32, s as f32)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::geometry::Pose;
 use super::key::Keyring;
 use super::message::Message;
 use super::scene::Scene;
-use super::search::find;
+use super::search::{Lock, find};
 use super::spectrum::HalfLattice;
 use super::tag::{Tag, TagReading};
 use crate::raster::Raster;
@@ -51,14 +51,24 @@ pub struct Detection {
     pub log10_false_positive: f64,
     /// Agreement of the pilots, in standard deviations of pilots of random phase. For information only.
     pub pilot_score: f64,
-    /// MAC comparisons made.
-    pub mac_checks: u32,
     /// How the owner's tag fared, if an owner's key was at hand.
     pub tag: Option<TagReading>,
 }
 
+/// A mark and where it lies.
+pub struct Sighting {
+    pub detection: Detection,
+    pub(super) scene: Scene,
+    pub(super) lock: Lock,
+}
+
 /// The mark in `raster`, or `None`. Pictures under 64 pixels are not looked at.
 pub fn detect(raster: &Raster, keys: Keyring<'_>, search: Search) -> Option<Detection> {
+    locate(raster, keys, search).map(|sighting| sighting.detection)
+}
+
+/// The same with all that [`Sighting::explain`] needs.
+pub fn locate(raster: &Raster, keys: Keyring<'_>, search: Search) -> Option<Sighting> {
     let scene = Scene::new(raster);
     let mut decoder = Decoder::new(keys.public);
     let lock = find(&scene, &mut decoder, search)?;
@@ -69,13 +79,12 @@ pub fn detect(raster: &Raster, keys: Keyring<'_>, search: Search) -> Option<Dete
     pose.scale /= (view.factor[0] * view.factor[1]).sqrt();
     pose.shift = [0, 1].map(|i| pose.shift[i] / view.factor[i] + view.origin[i]);
     let chance = f64::from(checks[0]) * 2f64.powi(-40) + f64::from(checks[1]) * 2f64.powi(-32);
-    Some(Detection {
+    let detection = Detection {
         message: lock.message,
         pose,
         stage: lock.stage,
         log10_false_positive: chance.log10(),
         pilot_score: lock.translation.score,
-        mac_checks: checks[0] + checks[1],
         tag: keys.owner.map(|owner| {
             let lattice = HalfLattice::read(view.reader(), &lock.geometry);
             let seen = decoder.observe(&lattice, &lock.geometry);
@@ -85,7 +94,8 @@ pub fn detect(raster: &Raster, keys: Keyring<'_>, search: Search) -> Option<Dete
                 decoder.carrier_energy(&seen),
             )
         }),
-    })
+    };
+    Some(Sighting { detection, scene, lock })
 }
 
 #[cfg(test)]

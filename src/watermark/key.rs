@@ -60,7 +60,7 @@ impl Key {
     pub(super) fn tag(&self, message: &Message, count: usize) -> Vec<Complex32> {
         let secret = Key(self.hmac(&[b"tag", message.level().name().as_bytes(), message.bytes()]));
         let mut stream = Stream::new(&secret, "tag".into());
-        (0..count).map(|_| unit_phasor(TAU * stream.unit())).collect()
+        (0..count).map(|_| phasor(TAU * stream.unit())).collect()
     }
 }
 
@@ -138,9 +138,9 @@ impl Schedule {
 impl Variant {
     fn new(key: &Key, number: usize, carriers: usize) -> Self {
         let mut stream = Stream::new(key, format!("pilot phases {number}"));
-        let pilot_phases = (0..PILOTS).map(|_| unit_phasor(TAU * stream.unit())).collect();
+        let pilot_phases = (0..PILOTS).map(|_| phasor(TAU * stream.unit())).collect();
         let mut stream = Stream::new(key, format!("data {number}"));
-        let phases = (0..carriers).map(|_| unit_phasor(TAU * stream.unit())).collect();
+        let phases = (0..carriers).map(|_| phasor(TAU * stream.unit())).collect();
         let mut bits: Vec<usize> = Vec::new();
         while bits.len() < 2 * carriers {
             bits.extend(stream.permutation(polar::LENGTH));
@@ -150,7 +150,8 @@ impl Variant {
     }
 }
 
-fn unit_phasor(angle: f64) -> Complex32 {
+/// exp(i · angle).
+pub(super) fn phasor(angle: f64) -> Complex32 {
     let (s, c) = angle.sin_cos();
     Complex32::new(c as f32, s as f32)
 }

@@ -1,8 +1,9 @@
-//! The invisible watermark: a keyed lattice of sub-carriers ("lattice OFDM") that carries 80 bits and a 40-bit MAC.
+//! The invisible watermark: a keyed lattice of sub-carriers ("lattice OFDM") that carries 80 bits and a 40-bit MAC,
+//! or 32 bits and a MAC of 32.
 //!
-//! The mark is a tile of 61 × 61 pixels, repeated over the picture: a sum of about 600 waves at the
-//! integer frequencies of a lattice. 32 of them are pilots of known phase; the others carry the symbols
-//! of a polar code word. A crop is a phase ramp over the lattice, a flip or a turn is a linear map of it.
+//! The mark is a tile of 61 × 61 pixels (larger on pictures over 1024 pixels), repeated over the picture: a sum of
+//! about 600 waves at the integer frequencies of a lattice. 32 of them are pilots of known phase; the others carry
+//! the symbols of a polar code word. The owner's tag stands at half-integer frequencies between them. A crop is a phase ramp over the lattice, a flip or a turn is a linear map of it.
 //! The embedder runs the detector's front end on the picture and spends energy where a soft bit is wrong
 //! (informed embedding; Moulin and Koetter, "Data-hiding codes", Proc. IEEE 93, 2005).
 
@@ -34,9 +35,8 @@ mod strength;
 mod tag;
 mod tile;
 
-pub use detect::{Detection, Search, Stage, detect};
+pub use detect::{Detection, Search, Sighting, Stage, detect, locate};
 pub use embed::{EmbedError, Embedded, MIN_SIDE, Quality, embed};
-pub use explain::explain;
 pub use geometry::Pose;
 pub use key::{Key, Keyring};
 pub use message::{Level, Message};

@@ -126,14 +126,6 @@ impl Said {
             Said::Brief(_) => None,
         }
     }
-
-    /// Whether a picture of this payload says so.
-    pub fn agrees(&self, payload: &Payload) -> bool {
-        match self {
-            Said::Whole(own) => own == payload,
-            Said::Brief(own) => *own == payload.brief(),
-        }
-    }
 }
 
 fn brief_steps(strength: f64) -> u8 {
@@ -177,11 +169,6 @@ impl Payload {
 
     pub fn kind(&self) -> Kind {
         self.kind
-    }
-
-    /// The denoise strength in steps of 1/127, 0..=127.
-    pub fn denoise(&self) -> u8 {
-        self.denoise
     }
 
     /// The denoise strength, 0..=1.
@@ -308,7 +295,7 @@ mod tests {
                 let said = Said::read(&payload.message(level)).expect("ours");
                 prop_assert_eq!(said.level(), level);
                 prop_assert_eq!(said.kind(), kind);
-                prop_assert!(said.agrees(&payload) && said.is_source(&source));
+                prop_assert!(said.is_source(&source));
                 prop_assert!(said.is_strength(strength.value()));
                 prop_assert!(!said.is_strength((strength.value() + 0.1) % 1.0));
                 prop_assert_eq!(said.id().is_some(), level == Level::Long);

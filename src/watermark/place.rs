@@ -1,6 +1,6 @@
 //! Looks for turned, scaled and stretched lattices: one octave of periods at one size of the picture.
 
-use super::coarse::{Candidate, Coarse, Octave, Stretch, Weighted, distinct};
+use super::coarse::{Candidate, Coarse, FURTHEST, Octave, Stretch, Weighted, distinct};
 use super::decode::Decoder;
 use super::detect::Stage;
 
@@ -17,8 +17,9 @@ const SHORT: Octave = Octave { low: 19.0, high: 41.0, block: 256 };
 const TURNED: usize = 90;
 const UPRIGHT: usize = 30;
 const STRETCHED: usize = 90;
-/// Of these, after a closer look.
+/// What a pilot counts beside a carrier, which is weaker.
 const PILOT_WEIGHT: f32 = 2.0;
+/// Of these candidates, after a closer look.
 const CLOSER: usize = 16;
 const CLOSEST: usize = 4;
 const DECODED: usize = 3;
@@ -29,8 +30,7 @@ const ROUGH: usize = 224;
 pub(super) fn turned(scene: &Scene, lines: &SearchLines, decoder: &mut Decoder<'_>) -> Option<Lock> {
     scene.levels().find_map(|(level, view)| {
         let octaves: &[Octave] = if level == 0 { &[LONG, SHORT] } else { &[LONG] };
-        let fitting = octaves.iter().filter(|octave| octave.low * 1.3 < view.short_side() as f64);
-        fitting.into_iter().find_map(|octave| {
+        octaves.iter().find_map(|octave| {
             let place =
                 Place { level, view, octave: *octave, coarse: Coarse::new(&view.values, octave.block) };
             let mut found = place.coarse.turned(*octave, lines.of(&place), &[Stretch::None], TURNED);
@@ -77,7 +77,7 @@ impl Place<'_> {
             let seen = decoder.observe(&lattice, &geometry);
             let places = orientations(decoder, &geometry, &seen, 2);
             let (message, geometry, translation) = first(decoder, places, 4)?;
-            Some(Lock { message, level: self.level, geometry, translation, stage })
+            Some(Lock { message, level: self.level, geometry, translation, stage, field: None })
         })
     }
 
@@ -86,7 +86,7 @@ impl Place<'_> {
         let ranked = |found: Vec<Candidate>, most: usize| {
             let mut found = found;
             found.sort_by(|a, b| b.score.total_cmp(&a.score));
-            distinct(found, 0.4 / (self.coarse.block as f64 * 14.0), most)
+            distinct(found, 0.4 / (self.coarse.block as f64 * FURTHEST), most)
         };
         let found = found.into_iter().map(|c| {
             let climbed = self.coarse.climb(c, &lines.pilots, 0.3, 2);

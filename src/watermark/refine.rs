@@ -1,18 +1,16 @@
 //! From a place where the lattice may lie to where it does, on the full spectrum.
 
-use super::coarse::{Candidate, Weighted, distinct};
+use super::coarse::{Candidate, FURTHEST, Weighted, distinct};
 use super::geometry::Geometry;
 use super::nufft::Reader;
 
-/// Radius of the furthest pilot: a change of the matrix by 1 / (side · 14) moves it by one resolution cell.
-const FURTHEST: f64 = 15.0;
 /// Power of one line that counts half: a strong line of the picture is no proof.
 const CAP: f32 = 60.0;
 
 pub(super) struct Refiner<'a> {
     reader: &'a Reader,
     lines: &'a Weighted,
-    /// One resolution cell at the furthest pilot, as a change of the matrix.
+    /// The change of the matrix that moves the furthest pilot by one resolution cell.
     cell: f64,
 }
 

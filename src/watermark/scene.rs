@@ -85,8 +85,4 @@ impl View {
     pub fn long_side(&self) -> usize {
         self.values.width().max(self.values.height())
     }
-
-    pub fn short_side(&self) -> usize {
-        self.values.width().min(self.values.height())
-    }
 }

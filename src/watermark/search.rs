@@ -1,8 +1,8 @@
 //! The search for a mark, from what costs least to what costs most.
 
 use super::bent::straighten;
-use super::cells::Cells;
-use super::coarse::{Coarse, distinct};
+use super::cells::{Cells, Field};
+use super::coarse::{Coarse, FURTHEST, distinct};
 use super::decode::{Decoder, Effort, Observation, Translation};
 use super::detect::{Search, Stage};
 use super::geometry::{Geometry, QUARTERS};
@@ -19,6 +19,8 @@ pub(super) struct Lock {
     pub geometry: Geometry,
     pub translation: Translation,
     pub stage: Stage,
+    /// What straightens a bent lattice.
+    pub field: Option<Field>,
 }
 
 /// Least excess of the carriers' power, in standard deviations, that is worth a look.
@@ -57,8 +59,14 @@ fn on_the_grid(scene: &Scene, scale: f64, decoder: &mut Decoder<'_>) -> Option<L
         [1.0, 1.0] => HalfLattice::of_picture(view.windowed(), 1.0),
         _ => HalfLattice::of_periods(view.windowed(), period.map(|p| TILE * p)),
     };
-    let lock =
-        |(message, geometry, translation)| Lock { message, level, geometry, translation, stage: Stage::Grid };
+    let lock = |(message, geometry, translation)| Lock {
+        message,
+        level,
+        geometry,
+        translation,
+        stage: Stage::Grid,
+        field: None,
+    };
     let mut hypotheses = Vec::new();
     for (i, geometry) in Geometry::on_the_grid(period.map(|p| TILE * p)).into_iter().enumerate() {
         let seen = if i == 0 {
@@ -106,12 +114,13 @@ fn bent(scene: &Scene, natural: f64, lines: &SearchLines, decoder: &mut Decoder<
         *candidate = coarse.climb(*candidate, &lines.all, 0.3, 2);
     }
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let found = distinct(found, 0.5 / (coarse.block as f64 * 14.0), BENT_PLACES);
+    let found = distinct(found, 0.5 / (coarse.block as f64 * FURTHEST), BENT_PLACES);
     for geometry in std::iter::once(upright).chain(found.into_iter().map(|candidate| candidate.geometry)) {
         let Some(cells) = Cells::new(view, &geometry, decoder) else { continue };
-        let Some((seen, translation)) = straighten(&cells, decoder) else { continue };
+        let Some((seen, translation, field)) = straighten(&cells, decoder) else { continue };
         if let Some(message) = decoder.attempt(&seen, &translation, Effort::Thorough) {
-            return Some(Lock { message, level, geometry, translation, stage: Stage::Bent });
+            let stage = Stage::Bent;
+            return Some(Lock { message, level, geometry, translation, stage, field: Some(field) });
         }
     }
     None

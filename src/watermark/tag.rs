@@ -7,7 +7,7 @@
 use std::f64::consts::TAU;
 
 use super::informed::{PILOT_SHARE, TAG_SHARE};
-use super::key::{Key, Line, REACH, TILE};
+use super::key::{Key, Line, REACH, TILE, phasor};
 use super::message::Message;
 use super::spectrum::HalfLattice;
 use crate::fourier::Complex32;
@@ -62,9 +62,8 @@ impl Tag {
         for (point, phase) in self.points.iter().zip(&self.phases) {
             let (x, noise) = lattice.tag(*point);
             let turns = (f64::from(point.x) * shift[0] + f64::from(point.y) * shift[1]) / (2.0 * TILE);
-            let (s, c) = (-TAU * turns).sin_cos();
             let heard = x / noise.max(1e-12);
-            sum += f64::from((heard * phase.conj() * Complex32::new(c as f32, s as f32)).re);
+            sum += f64::from((heard * phase.conj() * phasor(-TAU * turns)).re);
             squares += f64::from(heard.norm_sqr());
         }
         sum.abs() / (squares / 2.0).max(f64::MIN_POSITIVE).sqrt()

@@ -11,13 +11,19 @@ use crate::cli::{files, place};
 use crate::keys::Keys;
 use crate::raster::{self, Format, Limits, Raster};
 use crate::verify::{WatermarkReport, words};
-use crate::watermark::{self, Detection, Key, Keyring, Said, Search};
+use crate::watermark::{self, Detection, Key, Keyring, Said, Search, Sighting};
 
 /// One picture and what was found in it.
 struct Looked {
     raster: Raster,
-    found: Option<Detection>,
+    sighting: Option<Sighting>,
     ms: f64,
+}
+
+impl Looked {
+    fn found(&self) -> Option<&Detection> {
+        self.sighting.as_ref().map(|sighting| &sighting.detection)
+    }
 }
 
 pub fn run(args: &Detect, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
@@ -42,7 +48,7 @@ pub fn run(args: &Detect, place: Option<&Path>, terminal: &Terminal) -> Result<O
                 continue;
             }
         };
-        outcome = outcome.max(if looked.found.is_some() { Outcome::Yes } else { Outcome::No });
+        outcome = outcome.max(if looked.sighting.is_some() { Outcome::Yes } else { Outcome::No });
         if let Some(out) = &args.explain {
             explain(&looked, keys, out, args.force, terminal)?;
         }
@@ -64,8 +70,8 @@ fn look(path: &Path, keys: Keyring<'_>, search: Search) -> Result<Looked, Failur
     let decoded = raster::decode(&bytes, &Limits::default());
     let raster = decoded.map_err(|error| Failure::at(path.display(), error))?.raster.flatten();
     let start = Instant::now();
-    let found = watermark::detect(&raster, keys, search);
-    Ok(Looked { raster, found, ms: start.elapsed().as_secs_f64() * 1000.0 })
+    let sighting = watermark::locate(&raster, keys, search);
+    Ok(Looked { raster, sighting, ms: start.elapsed().as_secs_f64() * 1000.0 })
 }
 
 /// Whether the explanation can go where it is wanted, before any work is done.
@@ -91,11 +97,11 @@ fn explain(
     force: bool,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let Some(found) = &looked.found else {
+    let Some(sighting) = &looked.sighting else {
         terminal.talk(&format!("{}: not written: there is nothing to explain", shown(out)));
         return Ok(());
     };
-    let picture = watermark::explain(&looked.raster, keys, found);
+    let picture = sighting.explain(&looked.raster, keys.public);
     let bytes = raster::encode(&picture, Format::Png, 100).map_err(Failure::new)?;
     files::write(out, &bytes, force)
 }
@@ -105,10 +111,10 @@ fn document(path: &Path, looked: &Looked, args: &Detect) -> Value {
         "schema": 1,
         "file": path.to_string_lossy(),
         "search": if args.fast { "fast" } else { "full" },
-        "message": looked.found.map(|found| hex::encode(found.message.bytes())),
+        "message": looked.found().map(|found| hex::encode(found.message.bytes())),
         "ms": looked.ms,
     });
-    let report = WatermarkReport::of(looked.found.as_ref());
+    let report = WatermarkReport::of(looked.found());
     let fields = serde_json::to_value(report).unwrap_or_default();
     if let (Value::Object(document), Value::Object(fields)) = (&mut document, fields) {
         document.extend(fields);
@@ -117,7 +123,7 @@ fn document(path: &Path, looked: &Looked, args: &Detect) -> Value {
 }
 
 fn page(path: &Path, looked: &Looked, args: &Detect) -> String {
-    let Some(found) = &looked.found else {
+    let Some(found) = looked.found() else {
         let rest = if args.fast { "; the geometric search was left out" } else { "" };
         return format!("{}: {}{rest}", shown(path), paint(BOLD, "no watermark found"));
     };
@@ -139,7 +145,7 @@ fn page(path: &Path, looked: &Looked, args: &Detect) -> String {
         Err(error) => line("Says", format!("{}: {error}", hex::encode(found.message.bytes()))),
     }
     let geometry = words::geometry(found);
-    let geometry = if geometry.is_empty() { "as it was marked".to_owned() } else { geometry };
+    let geometry = if geometry.is_empty() { "no turn, mirroring or odd scale".to_owned() } else { geometry };
     line("Geometry", format!("{geometry} (search: {})", found.stage.name()));
     line("Chance", format!("10^{:.1} that a picture without a mark gets as far", found.log10_false_positive));
     if let Some(tag) = &found.tag {
