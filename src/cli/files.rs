@@ -39,7 +39,7 @@ pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<(), Failure> {
     disk::write(path, bytes, force).map_err(|error| unwritable(path, &error))
 }
 
-/// Whether [`write`] could do so, known before the work is done.
+/// Whether [`write()`] could do so, known before the work is done.
 pub fn writable(path: &Path, force: bool) -> Result<(), Failure> {
     // A link counts as a file, wherever it leads.
     let free = if !force && path.symlink_metadata().is_ok() {
