@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules from the ground up. Modules on floor 2 are strangers to one another, and so are those on floor 0.
 const FLOORS: [&[&str]; 7] = [
-    &["digest", "host", "progress", "random"],
+    &["digest", "host", "iptc", "progress", "random"],
     &["fourier", "quantity", "raster"],
     &["deviation", "generate", "manifest", "metadata", "policy", "specimen", "watermark"],
     &["catalog", "disk", "keys", "objects", "policies", "workspace"],

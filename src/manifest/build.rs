@@ -10,6 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::sign::{ReferenceAsset, SignError};
 use super::statement::{Derivation, Software, Statement};
 use super::{SPEC_VERSION, sign};
+use crate::iptc;
 
 pub(super) const DERIVATION: &str = "org.vidimus.derivation";
 pub(super) const WATERMARK: &str = "org.vidimus.watermark";
@@ -19,7 +20,6 @@ pub(super) const PREFIX: &str = "org.vidimus.";
 /// Assertions attributed to the signer.
 pub(super) const CREATED: [&str; 5] = ["c2pa.actions", "c2pa.ingredient", DISCLOSURE, DERIVATION, WATERMARK];
 
-pub(super) const TRAINED: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 const REFERENCE: &str = "reference";
 
 /// The manifest of `statement`, ready to be signed.
@@ -59,12 +59,16 @@ pub(super) fn build(
         )
         .map_err(sign::sdk("add the reference as an ingredient"))?;
 
-    builder.set_intent(BuilderIntent::Create(DigitalSourceType::TrainedAlgorithmicMedia));
+    let source_type = iptc::of_output(derivation.varied_share.is_some());
+    builder.set_intent(BuilderIntent::Create(match source_type {
+        iptc::COMPOSITE => DigitalSourceType::CompositeWithTrainedAlgorithmicMedia,
+        _ => DigitalSourceType::TrainedAlgorithmicMedia,
+    }));
     builder
         .add_action(json!({
             "action": "c2pa.created",
             "when": created,
-            "digitalSourceType": TRAINED,
+            "digitalSourceType": source_type,
             "softwareAgent": agent(&derivation.engine),
             "description": "image-to-image variation of a reference",
             "parameters": parameters(&facts),

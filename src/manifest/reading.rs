@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::statement::Derivation;
 use super::{build, read};
 use crate::digest::Digest;
+use crate::iptc;
 
 /// Ingredients of ingredients are followed this far; a hostile store can nest deeper.
 const DEPTH: usize = 8;
@@ -226,12 +227,7 @@ fn actions(manifest: &Manifest) -> Vec<&Value> {
 fn digital_source_type(actions: &[&Value]) -> Option<String> {
     let mut types = actions.iter().filter_map(|action| action.get("digitalSourceType")?.as_str());
     let first = types.clone().next();
-    types.find(|uri| is_generative(uri)).or(first).map(str::to_owned)
-}
-
-/// The IPTC terms for what a trained model made, wholly or in part.
-fn is_generative(uri: &str) -> bool {
-    uri.ends_with("/trainedAlgorithmicMedia") || uri.ends_with("/compositeWithTrainedAlgorithmicMedia")
+    types.find(|uri| iptc::is_generated(uri)).or(first).map(str::to_owned)
 }
 
 /// Our facts in the parameters of the created action.

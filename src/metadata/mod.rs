@@ -22,6 +22,8 @@ pub struct Label {
     pub engine: String,
     /// Digest of the reference file, for `dcterms:source`.
     pub source: Digest,
+    /// Whether only part of the picture was generated, for `Iptc4xmpExt:DigitalSourceType`.
+    pub in_part: bool,
 }
 
 /// One unsigned statement found in a file.

@@ -3,14 +3,15 @@
 //! IPTC Photo Metadata Standard 2025.1 (DigitalSourceType, AISystemUsed), XMP part 1 (ISO 16684-1).
 
 use super::{Claim, Label, shorten};
+use crate::iptc;
 
-const TRAINED: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 /// Property values longer than this are not looked at.
 const VALUE: usize = 1024;
 
 /// Our packet. It is closed to change (`end="r"`), for a change would break the signature.
 pub(super) fn packet(label: &Label) -> String {
     let (tool, engine, source) = (escape(&label.tool), escape(&label.engine), label.source);
+    let source_type = iptc::of_output(label.in_part);
     format!(
         r#"<?xpacket begin="{bom}" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -21,7 +22,7 @@ pub(super) fn packet(label: &Label) -> String {
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
     xmp:CreatorTool="{tool}"
     dcterms:source="nih:sha-256;{source}"
-    Iptc4xmpExt:DigitalSourceType="{TRAINED}"
+    Iptc4xmpExt:DigitalSourceType="{source_type}"
     Iptc4xmpExt:AISystemUsed="{engine}"/>
  </rdf:RDF>
 </x:xmpmeta>
@@ -35,20 +36,13 @@ pub(super) fn claims(packet: &str) -> Vec<Claim> {
     let tool = property(packet, "AISystemUsed").or_else(|| property(packet, "CreatorTool"));
     let claim = |statement: String, ai| Claim { source: "xmp".into(), tool: tool.clone(), statement, ai };
     if let Some(kind) = property(packet, "DigitalSourceType") {
-        let ai = is_generative(&kind);
+        let ai = iptc::is_generated(&kind);
         return vec![claim(format!("DigitalSourceType {kind}"), ai)];
     }
     match property(packet, "AISystemUsed") {
         Some(system) => vec![claim(format!("AISystemUsed {system}"), true)],
         None => Vec::new(),
     }
-}
-
-/// The IPTC terms for what a trained model made, wholly or in part.
-fn is_generative(uri: &str) -> bool {
-    let term = uri.rsplit('/').next().unwrap_or_default();
-    term.eq_ignore_ascii_case("trainedAlgorithmicMedia")
-        || term.eq_ignore_ascii_case("compositeWithTrainedAlgorithmicMedia")
 }
 
 /// The value of the property `name`, under any prefix: as an attribute, an element or an rdf:resource.
@@ -109,12 +103,17 @@ fn unescape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::digest::Digest;
+    use crate::iptc::TRAINED;
     use proptest::prelude::*;
 
     #[test]
     fn our_packet_claims_what_the_label_says() {
-        let label =
-            Label { tool: "a <b> & \"c\"".into(), engine: "flux \u{1}1".into(), source: Digest::of("s") };
+        let label = Label {
+            tool: "a <b> & \"c\"".into(),
+            engine: "flux \u{1}1".into(),
+            source: Digest::of("s"),
+            in_part: false,
+        };
         let packet = packet(&label);
         assert_eq!(property(&packet, "CreatorTool").as_deref(), Some("a <b> & \"c\""));
         assert_eq!(property(&packet, "source"), Some(format!("nih:sha-256;{}", Digest::of("s"))));

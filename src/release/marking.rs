@@ -145,6 +145,7 @@ fn label(record: &Record, source: &Digest) -> metadata::Label {
         tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
         engine: format!("{} {}", record.engine.name, record.engine.version),
         source: *source,
+        in_part: record.varied_share.is_some(),
     }
 }
 

@@ -4,18 +4,11 @@ use super::Findings;
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
 use super::recall::Kinship;
 use crate::catalog::Facts;
+use crate::iptc;
 use crate::manifest::{
     Agreement, Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference,
 };
 use crate::watermark::Said;
-
-/// Digital source types (IPTC) by which a signer says that a picture was taken from life.
-const CAPTURE: [&str; 5] =
-    ["digitalCapture", "computationalCapture", "negativeFilm", "positiveFilm", "print"];
-
-/// Digital source types by which a signer says that a model made it, or made part of it.
-const GENERATED: [&str; 3] =
-    ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"];
 
 pub(super) fn weigh(findings: &Findings) -> Evidence {
     let manifest = manifest(&findings.manifest);
@@ -55,13 +48,13 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
         return ManifestEvidence::Broken;
     }
     let source = reading.digital_source_type.as_deref();
-    if is_one_of(source, &GENERATED) || reading.ingredients.iter().any(is_generated) {
+    if source.is_some_and(iptc::is_generated) || reading.ingredients.iter().any(is_generated) {
         if reading.state == State::Trusted {
             ManifestEvidence::AiTrusted
         } else {
             ManifestEvidence::AiUntrusted
         }
-    } else if is_one_of(source, &CAPTURE) {
+    } else if source.is_some_and(iptc::is_capture) {
         ManifestEvidence::Capture
     } else {
         ManifestEvidence::Silent
@@ -72,13 +65,8 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
 /// Another program may have edited an output of ours and said nothing about AI itself.
 fn is_generated(ingredient: &IngredientReading) -> bool {
     (ingredient.state.is_some_and(|state| state != State::Invalid)
-        && is_one_of(ingredient.digital_source_type.as_deref(), &GENERATED))
+        && ingredient.digital_source_type.as_deref().is_some_and(iptc::is_generated))
         || ingredient.ingredients.iter().any(is_generated)
-}
-
-fn is_one_of(source: Option<&str>, names: &[&str]) -> bool {
-    let name = source.and_then(|uri| uri.rsplit('/').next());
-    name.is_some_and(|name| names.contains(&name))
 }
 
 /// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;

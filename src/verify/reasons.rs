@@ -4,6 +4,7 @@ use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEviden
 use super::evidence::{holds, is_named};
 use super::recall::{Forgery, Kinship};
 use super::{Findings, is_ours, words};
+use crate::iptc;
 use crate::manifest::Reading;
 
 /// What speaks, layer by layer, in the order of its weight.
@@ -29,7 +30,7 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
     let who = who.map_or_else(|| "an unnamed certificate".to_owned(), quoted);
     match evidence.manifest {
         ManifestEvidence::AiTrusted => {
-            out.push(format!("manifest: signed by {who}, trusted here, says AI-generated"))
+            out.push(format!("manifest: signed by {who}, trusted here, says {}", made(reading)))
         }
         ManifestEvidence::AiUntrusted => {
             let ended = reading
@@ -37,7 +38,7 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
                 .iter()
                 .any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
             let why = if ended { "whose certificate has ended" } else { "whom nobody here vouches for" };
-            out.push(format!("manifest: intact, signed by {who}, {why}, says AI-generated"));
+            out.push(format!("manifest: intact, signed by {who}, {why}, says {}", made(reading)));
         }
         ManifestEvidence::Silent => {
             out.push(format!("manifest: intact, signed by {who}, says nothing about AI"))
@@ -55,6 +56,11 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
             ));
         }
     }
+}
+
+fn made(reading: &Reading) -> &'static str {
+    let in_part = reading.digital_source_type.as_deref().is_some_and(iptc::is_in_part);
+    if in_part { "AI-edited" } else { "AI-generated" }
 }
 
 fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut Vec<String>) {

@@ -69,8 +69,13 @@ fn a_mask_keeps_the_rest_and_the_policy_sees_that() {
     let varied = reading.facts().and_then(|facts| facts.varied_share).expect("stated");
     assert!((varied - (width - 10) as f64 / width as f64).abs() < 0.02, "{varied}");
     let report = lab.run(["verify", "out.png"]).expect(0);
-    assert!(report.stdout.contains("AI-edited from source"), "{}", report.stdout);
+    for says in
+        ["AI-edited from source", "trusted here, says AI-edited", "/compositeWithTrainedAlgorithmicMedia"]
+    {
+        assert!(report.stdout.contains(says), "{}", report.stdout);
+    }
     mask("other.png", width + 1, width);
-    let failed = lab.run([&args[..], &["other.png"]].concat()).expect(2);
+    let args = ["vary", "ref.png", "--strength", "0.9", "--out", "none.png", "--mask", "other.png"];
+    let failed = lab.run(args).expect(2);
     assert!(failed.stderr.contains("the mask has"), "{}", failed.stderr);
 }
