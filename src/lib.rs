@@ -7,6 +7,7 @@ pub mod host;
 pub mod iptc;
 pub mod progress;
 pub mod random;
+pub mod simd;
 
 // Floor 1: pixels and measured values.
 pub mod fourier;

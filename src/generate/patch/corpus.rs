@@ -15,28 +15,59 @@ use super::image::{Image, resized};
 /// Standard deviation of the bending, as a share of the short side.
 const WARP: f64 = 0.018;
 /// Pixels above which fewer copies do: a large picture has patches enough, and memory counts.
-const LARGE: usize = 900_000;
+const LARGE: usize = 200_000;
+
+/// Steps from 0 to 1 in which places are kept.
+const FINE: f32 = 65_536.0;
 
 /// One copy of the reference and where its pixels come from.
 #[derive(Clone)]
 pub struct Copy {
     pub image: Image,
-    /// Place in the reference, as shares of its height and width, 0..1.
-    pub origin_y: Plane,
-    pub origin_x: Plane,
-    /// 1 where the copy shows what lies outside the reference (mirrored), 0 elsewhere.
-    pub outside: Plane,
+    /// Place of every pixel in the reference: its y and x as shares of height and width, in 65536ths.
+    origins: Vec<[u16; 2]>,
+    /// How much of every pixel lies outside the reference and is mirrored, in 255ths.
+    outside: Vec<u8>,
 }
 
 impl Copy {
+    /// Of an image and, for every pixel of it, its place (y and x, 0..1) and how much of it lies outside, 0..=1.
+    pub fn new(image: Image, y: &Plane, x: &Plane, outside: &Plane) -> Self {
+        let fine = |share: &f32| (share * FINE) as u16;
+        Copy {
+            image,
+            origins: y.data().iter().zip(x.data()).map(|(y, x)| [fine(y), fine(x)]).collect(),
+            outside: outside.data().iter().map(|o| (o * 255.0).round() as u8).collect(),
+        }
+    }
+
     /// The copy at another size.
     pub fn resized(&self, width: usize, height: usize) -> Copy {
-        Copy {
-            image: self.image.resized(width, height),
-            origin_y: resized(&self.origin_y, width, height),
-            origin_x: resized(&self.origin_x, width, height),
-            outside: resized(&self.outside, width, height),
-        }
+        let plane = |value: &dyn Fn(usize) -> f32| {
+            let across = self.image.width;
+            let plane = Plane::from_fn(across, self.image.height, |x, y| value(y * across + x));
+            resized(&plane, width, height)
+        };
+        Copy::new(
+            self.image.resized(width, height),
+            &plane(&|at| self.origin(at).0),
+            &plane(&|at| self.origin(at).1),
+            &plane(&|at| self.outside(at)),
+        )
+    }
+
+    /// Place of pixel `at` in the reference: shares of its height and width.
+    #[inline]
+    pub fn origin(&self, at: usize) -> (f32, f32) {
+        let share = |v: u16| (f32::from(v) + 0.5) / FINE;
+        let [y, x] = self.origins[at];
+        (share(y), share(x))
+    }
+
+    /// How much of pixel `at` lies outside the reference, 0..=1.
+    #[inline]
+    pub fn outside(&self, at: usize) -> f32 {
+        f32::from(self.outside[at]) / 255.0
     }
 }
 
@@ -97,15 +128,13 @@ pub fn copy(reference: &Image, canvas: (usize, usize), index: usize, drift: f64,
     };
     let (rows, columns) = (reference.height, reference.width);
     let beyond = |v: f32, n: usize| (-v).max(v - (n - 1) as f32);
-    Copy {
-        image,
-        origin_y: Plane::from_fn(width, height, |x, y| fold(map(x, y).0, rows)),
-        origin_x: Plane::from_fn(width, height, |x, y| fold(map(x, y).1, columns)),
-        outside: Plane::from_fn(width, height, |x, y| {
-            let (sy, sx) = map(x, y);
-            if beyond(sy, rows).max(beyond(sx, columns)) > 2.0 { 1.0 } else { 0.0 }
-        }),
-    }
+    let origin_y = Plane::from_fn(width, height, |x, y| fold(map(x, y).0, rows));
+    let origin_x = Plane::from_fn(width, height, |x, y| fold(map(x, y).1, columns));
+    let outside = Plane::from_fn(width, height, |x, y| {
+        let (sy, sx) = map(x, y);
+        if beyond(sy, rows).max(beyond(sx, columns)) > 2.0 { 1.0 } else { 0.0 }
+    });
+    Copy::new(image, &origin_y, &origin_x, &outside)
 }
 
 /// Two smooth random components with a joint standard deviation.
@@ -177,9 +206,8 @@ mod tests {
         for index in 0..6 {
             let copy = copy(&reference, (60, 50), index, 0.7, 5);
             for i in 0..60 * 50 {
-                let (y, x) = (copy.origin_y.data()[i] * 50.0, copy.origin_x.data()[i] * 60.0);
-                let inside =
-                    copy.outside.data()[i] == 0.0 && (3.0..46.0).contains(&y) && (3.0..56.0).contains(&x);
+                let (y, x) = (copy.origin(i).0 * 50.0, copy.origin(i).1 * 60.0);
+                let inside = copy.outside(i) == 0.0 && (3.0..46.0).contains(&y) && (3.0..56.0).contains(&x);
                 if inside {
                     assert!((copy.image.data[i] - (x + 0.1 * y)).abs() < 0.05, "copy {index}");
                 }

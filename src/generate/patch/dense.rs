@@ -2,12 +2,12 @@
 //!
 //! Only additions and multiplications in a fixed order: the same bits on every machine.
 
-/// Columns of a panel.
-const WIDE: usize = 8;
+/// Columns of a panel: two of the wider vectors.
+const WIDE: usize = 16;
 /// Rows that share a panel's loads.
 const TALL: usize = 4;
 
-/// A `depth × columns` matrix, packed in panels of eight columns (zeros fill the last).
+/// A `depth × columns` matrix, packed in panels of sixteen columns (zeros fill the last).
 pub struct Panels {
     depth: usize,
     panels: usize,
@@ -33,6 +33,7 @@ impl Panels {
     }
 
     /// `rows` (each of `depth` values, a multiple of four of them) times this matrix, into `out`.
+    #[inline(always)]
     pub fn multiply(&self, rows: &[f32], out: &mut [f32]) {
         let stride = self.stride();
         for (p, panel) in self.data.chunks_exact(self.depth * WIDE).enumerate() {

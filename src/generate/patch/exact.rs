@@ -5,6 +5,7 @@
 use rayon::prelude::*;
 
 use crate::random::Stream;
+use crate::simd::{self, Kernel};
 
 use super::dense::{Panels, exp};
 use super::features::Basis;
@@ -68,16 +69,27 @@ impl Bank {
     pub fn new(sources: &Sources, patch: usize, stream: Stream) -> Self {
         let (width, height) = (sources.width, sources.height);
         let chosen = choose(sources, stream);
-        let rows = patches(sources, patch, &chosen);
-        let dim = patch * patch * sources.channels();
-        let sample: Vec<f32> = match chosen.len() > SAMPLES {
-            true => {
-                rows.chunks_exact(dim).step_by(chosen.len().div_ceil(SAMPLES)).flatten().copied().collect()
+        let padded: Vec<Image> =
+            sources.copies.iter().map(|copy| copy.image.padded(patch / 2, patch / 2)).collect();
+        let patch_at = |i: usize, out: &mut Vec<f32>| {
+            let (image, at) = (&padded[i / sources.pixels()], i % sources.pixels());
+            let (y, x) = (at / sources.width, at % sources.width);
+            for j in 0..patch {
+                let start = ((y + j) * image.width + x) * image.channels;
+                out.extend_from_slice(&image.data[start..start + patch * image.channels]);
             }
-            false => rows.clone(),
         };
+        let mut sample = Vec::new();
+        chosen.iter().step_by(chosen.len().div_ceil(SAMPLES)).for_each(|i| patch_at(*i, &mut sample));
+        let dim = patch * patch * sources.channels();
         let basis = Basis::<DEPTH>::of_rows(&sample, patch, dim);
-        let values: Vec<[f32; DEPTH]> = rows.par_chunks_exact(dim).map(|row| basis.components(row)).collect();
+        drop(sample);
+        let components = |i: &usize| {
+            let mut patch = Vec::with_capacity(dim);
+            patch_at(*i, &mut patch);
+            basis.components(&patch)
+        };
+        let values: Vec<[f32; DEPTH]> = chosen.par_iter().map(components).collect();
         let fine = Keys::new(&values, DEPTH);
         let mean_norm = 2.0 * fine.half_norms.iter().sum::<f32>() / values.len().max(1) as f32;
         let reach = OWN_REACH * width.min(height) as f64;
@@ -91,8 +103,8 @@ impl Bank {
             }
             table
         };
-        let near_y = near(height, &|i| sources.origins[i].0);
-        let near_x = near(width, &|i| sources.origins[i].1);
+        let near_y = near(height, &|i| sources.origin(i).0);
+        let near_x = near(width, &|i| sources.origin(i).1);
         let coarse = Keys::new(&values, COARSE_DEPTH);
         Bank { basis, values, fine, coarse, mean_norm, near_y, near_x }
     }
@@ -137,41 +149,66 @@ impl Bank {
 
     /// The picture that overlapping patches agree on, each weighing by a Gaussian of a third of its width.
     fn overlap(&self, means: &[[f32; DEPTH]], like: &Image) -> Image {
-        let (width, height, channels) = (like.width, like.height, like.channels);
         let patch = self.basis.patch;
         let reach = (patch / 2) as i32;
         let deviation = patch as f64 / 3.0;
-        let line = |d: i32| (-f64::from(d * d) / (2.0 * deviation * deviation)).exp();
+        let line = (-reach..=reach).map(|d| (-f64::from(d * d) / (2.0 * deviation * deviation)).exp() as f32);
+        let line: Vec<f32> = line.collect();
         let mut data = vec![0.0f32; like.data.len()];
-        data.par_chunks_mut(width * channels).enumerate().for_each(|(y, row)| {
-            for (x, out) in row.chunks_exact_mut(channels).enumerate() {
-                let mut total = 0.0f32;
-                for (dy, dx) in (-reach..=reach).flat_map(|dy| (-reach..=reach).map(move |dx| (dy, dx))) {
-                    let (qy, qx) = (y as i32 - dy, x as i32 - dx);
+        data.par_chunks_mut(like.width * like.channels).enumerate().for_each(|(y, row)| {
+            simd::run(Overlap { basis: &self.basis, means, like, line: &line, y: y as i32, row });
+        });
+        Image { data, ..*like }
+    }
+}
+
+/// One row of a picture from the patches that cover it.
+struct Overlap<'a> {
+    basis: &'a Basis<DEPTH>,
+    means: &'a [[f32; DEPTH]],
+    like: &'a Image,
+    /// Weights along one side of a patch.
+    line: &'a [f32],
+    y: i32,
+    row: &'a mut [f32],
+}
+
+impl Kernel for Overlap<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Overlap { basis, means, like, line, y, row } = self;
+        let (width, height, channels) = (like.width, like.height, like.channels);
+        let reach = (line.len() / 2) as i32;
+        for (x, out) in row.chunks_exact_mut(channels).enumerate() {
+            let mut total = 0.0f32;
+            for (j, down) in line.iter().enumerate() {
+                for (i, across) in line.iter().enumerate() {
+                    let (qy, qx) = (y + reach - j as i32, x as i32 + reach - i as i32);
                     if qy as u32 >= height as u32 || qx as u32 >= width as u32 {
                         continue;
                     }
-                    let weight = (line(dy) * line(dx)) as f32;
+                    let weight = down * across;
                     let mean = &means[qy as usize * width + qx as usize];
-                    let tap = ((dy + reach) as usize * patch + (dx + reach) as usize) * channels;
+                    let tap = (j * line.len() + i) * channels;
                     for (c, o) in out.iter_mut().enumerate() {
-                        *o += weight * (self.basis.mean[tap + c] + dot(mean, &self.basis.axes[tap + c]));
+                        *o += weight * (basis.mean[tap + c] + dot(mean, &basis.axes[tap + c]));
                     }
                     total += weight;
                 }
-                out.iter_mut().for_each(|o| *o /= total);
             }
-        });
-        Image { data, ..*like }
+            out.iter_mut().for_each(|o| *o /= total);
+        }
     }
 }
 
 /// Indices (copy by copy) of the patches in the bank: the whole in-place copy, then others at random.
 fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
     let pixels = sources.pixels();
-    let usable = |i: &usize| sources.outside[*i] < 0.02;
+    let usable = |i: &usize| sources.outside(*i) < 0.02;
     let mut chosen: Vec<usize> = (0..pixels).filter(usable).collect();
-    let others: Vec<usize> = (pixels..sources.outside.len()).filter(usable).collect();
+    let others: Vec<usize> = (pixels..sources.all()).filter(usable).collect();
     let room = BANK.saturating_sub(chosen.len());
     chosen.extend(stream.permutation(others.len()).into_iter().take(room).map(|i| others[i]));
     if chosen.is_empty() {
@@ -180,22 +217,7 @@ fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
     chosen
 }
 
-/// The patches around the chosen pixels, whole, one after another.
-fn patches(sources: &Sources, patch: usize, chosen: &[usize]) -> Vec<f32> {
-    let padded: Vec<Image> = sources.images.iter().map(|image| image.padded(patch / 2, patch / 2)).collect();
-    let span = patch * sources.channels();
-    let mut rows = Vec::with_capacity(chosen.len() * patch * span);
-    for i in chosen {
-        let (image, at) = (&padded[i / sources.pixels()], i % sources.pixels());
-        let (y, x) = (at / sources.width, at % sources.width);
-        for j in 0..patch {
-            let start = ((y + j) * image.width + x) * image.channels;
-            rows.extend_from_slice(&image.data[start..start + span]);
-        }
-    }
-    rows
-}
-
+#[inline(always)]
 fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
     let mut lanes = [0.0f32; 8];
     for (x, y) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
@@ -208,6 +230,7 @@ fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::corpus::Copy;
     use super::super::schedule::noised;
     use super::*;
     use crate::raster::Plane;
@@ -219,15 +242,11 @@ mod tests {
             let (x, y) = (x as f32, y as f32);
             (x * 0.7).sin() + (y * 0.9 + x * 0.1).cos()
         });
-        let origins = (0..width * height)
-            .map(|i| ((i / width) as f32 / height as f32, (i % width) as f32 / width as f32));
-        Sources {
-            width,
-            height,
-            images: vec![Image::from_planes(&[dots])],
-            origins: origins.collect(),
-            outside: vec![0.0; width * height],
-        }
+        let origin = |n: usize, of: usize| n as f32 / of as f32;
+        let y = Plane::from_fn(width, height, |_, y| origin(y, height));
+        let x = Plane::from_fn(width, height, |x, _| origin(x, width));
+        let copy = Copy::new(Image::from_planes(&[dots]), &y, &x, &Plane::filled(width, height, 0.0));
+        Sources::own(vec![copy])
     }
 
     fn error(a: &Image, b: &Image) -> f64 {
@@ -241,8 +260,8 @@ mod tests {
     fn the_posterior_takes_away_noise() {
         let sources = sources();
         let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
-        let clean = &sources.images[0];
-        let noisy = noised(clean, 0.3, Stream::new(2, "noise"));
+        let clean = &sources.copies[0].image;
+        let noisy = noised(clean.clone(), 0.3, Stream::new(2, "noise"));
         let denoised = bank.denoise(&noisy, FREE, &mut vec![0.0; bank.len()]);
         assert!(error(&denoised, clean) < 0.25 * error(&noisy, clean));
     }
@@ -251,7 +270,7 @@ mod tests {
     fn leaving_a_place_out_sends_patches_elsewhere() {
         let sources = sources();
         let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
-        let clean = &sources.images[0];
+        let clean = &sources.copies[0].image;
         let distance = |own_place: f64| {
             let posterior = Posterior { own_place, ..FREE };
             error(&bank.denoise(clean, posterior, &mut vec![0.0; bank.len()]), clean)

@@ -3,12 +3,16 @@
 use rayon::prelude::*;
 
 use crate::random::Stream;
+use crate::simd::{self, Kernel};
 
 use super::image::Image;
 use super::pca::principal_axes;
 
 /// Largest length of a quantised vector: differences then fit 16 bits, and their squares' sum 32.
 const LONGEST: f32 = 8191.0;
+
+/// Pixels that share every load of an axis.
+const TOGETHER: usize = 4;
 
 /// Principal axes of the patches of one level, `N` of them (zero where a patch has fewer dimensions).
 pub struct Basis<const N: usize> {
@@ -69,49 +73,76 @@ impl<const N: usize> Basis<N> {
 
     /// Components of one whole patch.
     pub fn components(&self, patch: &[f32]) -> [f32; N] {
-        let mut sums = [self.offset.map(|o| -o); 2];
-        add_products(&mut sums, patch, patch, &self.axes);
-        sums[0]
-    }
-
-    /// The same, quantised, into `out`.
-    pub fn describe(&self, image: &Image, quantiser: Quantiser, out: &mut [Feature<N>]) {
-        self.project_into(image, out, |v| quantiser.quantise(v));
+        let mut sums = self.offset.map(|o| -o);
+        for (value, axis) in patch.iter().zip(&self.axes) {
+            sums.iter_mut().zip(axis).for_each(|(sum, a)| *sum += value * a);
+        }
+        sums
     }
 
     fn project_into<T: Send>(&self, image: &Image, out: &mut [T], f: impl Fn([f32; N]) -> T + Sync) {
-        let (width, channels) = (image.width, image.channels);
-        // Two pixels at a time share every load of an axis; a spare column serves odd widths.
-        let padded = image.padded(self.patch / 2, self.patch / 2 + 1);
-        let span = self.patch * channels;
+        let width = image.width;
+        // Spare columns: the last pixels of a row may be fewer than are worked on together.
+        let padded = image.padded(self.patch / 2, self.patch / 2 + TOGETHER - 1);
         out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
-            for (i, pair) in row.chunks_mut(2).enumerate() {
-                let mut sums = [self.offset.map(|o| -o); 2];
-                for j in 0..self.patch {
-                    let at = ((y + j) * padded.width + 2 * i) * channels;
-                    let left = &padded.data[at..at + span];
-                    let right = &padded.data[at + channels..at + channels + span];
-                    add_products(&mut sums, left, right, &self.axes[j * span..(j + 1) * span]);
-                }
-                for (out, sums) in pair.iter_mut().zip(sums) {
-                    *out = f(sums);
-                }
-            }
+            simd::run(Row { basis: self, padded: &padded, y, row, f: &f });
         });
     }
 }
 
-/// Adds to both sums the products of a stretch of two patches with the axes.
-#[inline(always)]
-fn add_products<const N: usize>(sums: &mut [[f32; N]; 2], left: &[f32], right: &[f32], axes: &[[f32; N]]) {
-    let [mut a, mut b] = *sums;
-    for ((u, v), axis) in left.iter().zip(right).zip(axes) {
-        for k in 0..N {
-            a[k] += u * axis[k];
-            b[k] += v * axis[k];
+/// The patches around one row of pixels.
+struct Row<'a, const N: usize, T, F> {
+    basis: &'a Basis<N>,
+    padded: &'a Image,
+    y: usize,
+    row: &'a mut [T],
+    f: &'a F,
+}
+
+impl<const N: usize, T, F: Fn([f32; N]) -> T> Kernel for Row<'_, N, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Row { basis, padded, y, row, f } = self;
+        let channels = padded.channels;
+        let span = basis.patch * channels;
+        for (i, together) in row.chunks_mut(TOGETHER).enumerate() {
+            let mut sums = [basis.offset.map(|o| -o); TOGETHER];
+            for j in 0..basis.patch {
+                let at = ((y + j) * padded.width + TOGETHER * i) * channels;
+                let patches = std::array::from_fn(|p| {
+                    let at = at + p * channels;
+                    &padded.data[at..at + span]
+                });
+                add_products(&mut sums, patches, &basis.axes[j * span..(j + 1) * span]);
+            }
+            for (out, sums) in together.iter_mut().zip(sums) {
+                *out = f(sums);
+            }
         }
     }
-    *sums = [a, b];
+}
+
+/// Adds to the sums of four patches the products of a stretch of each with the axes.
+#[inline(always)]
+fn add_products<const N: usize>(
+    sums: &mut [[f32; N]; TOGETHER],
+    patches: [&[f32]; TOGETHER],
+    axes: &[[f32; N]],
+) {
+    // Each sum by its name: as an array of arrays they would not stay in registers.
+    let [mut a, mut b, mut c, mut d] = *sums;
+    let [s, t, u, v] = patches;
+    for ((((s, t), u), v), axis) in s.iter().zip(t).zip(u).zip(v).zip(axes) {
+        for k in 0..N {
+            a[k] += s * axis[k];
+            b[k] += t * axis[k];
+            c[k] += u * axis[k];
+            d[k] += v * axis[k];
+        }
+    }
+    *sums = [a, b, c, d];
 }
 
 /// How the patches of one set of pictures are described: their axes, and the scale to integers.
@@ -133,14 +164,16 @@ impl<const N: usize> Dictionary<N> {
         (Dictionary { basis, quantiser, energy }, own)
     }
 
-    /// Features of all patches of `images`, which have one size, one image after another.
-    pub fn describe(&self, images: &[Image]) -> Vec<Feature<N>> {
-        let pixels = images[0].pixels();
-        let mut all = vec![Feature([0; N]); images.len() * pixels];
-        for (image, out) in images.iter().zip(all.chunks_exact_mut(pixels)) {
-            self.basis.describe(image, self.quantiser, out);
-        }
-        all
+    /// Features of all patches of `image`, into `out`.
+    pub fn describe(&self, image: &Image, out: &mut [Feature<N>]) {
+        self.basis.project_into(image, out, |v| self.quantiser.quantise(v));
+    }
+
+    /// The same of an image that is then of no more use.
+    pub fn described(&self, image: Image) -> Vec<Feature<N>> {
+        let mut out = vec![Feature([0; N]); image.pixels()];
+        self.describe(&image, &mut out);
+        out
     }
 }
 
@@ -167,7 +200,8 @@ impl Quantiser {
     pub fn quantise<const N: usize>(self, vector: [f32; N]) -> Feature<N> {
         let length = squared_length(&vector).sqrt() * self.scale;
         let scale = if length > LONGEST { self.scale * LONGEST / length } else { self.scale };
-        Feature(vector.map(|x| (x * scale).round() as i16))
+        // Adding 1.5·2²³ and taking it away rounds to a whole number, several at once on any machine.
+        Feature(vector.map(|x| ((x * scale + 12_582_912.0) - 12_582_912.0) as i16))
     }
 
     /// A squared length of floats in the integers' units.
@@ -183,17 +217,17 @@ fn squared_length<const N: usize>(vector: &[f32; N]) -> f32 {
 /// Squared distance; once it is at least `limit` the rest may be left out.
 #[inline(always)]
 pub fn distance<const N: usize>(a: &Feature<N>, b: &Feature<N>, limit: i32) -> i32 {
-    let mut sum = 0;
-    for (x, y) in a.0.chunks_exact(8).zip(b.0.chunks_exact(8)) {
-        for i in 0..8 {
-            let d = i32::from(x[i].wrapping_sub(y[i]));
+    let squares = |x: &[i16], y: &[i16]| {
+        let mut sum = 0;
+        for (x, y) in x.iter().zip(y) {
+            let d = i32::from(x.wrapping_sub(*y));
             sum += d * d;
         }
-        if sum >= limit {
-            break;
-        }
-    }
-    sum
+        sum
+    };
+    // One wide vector first: most candidates need no more.
+    let first = squares(&a.0[..16], &b.0[..16]);
+    if N == 16 || first >= limit { first } else { first + squares(&a.0[16..], &b.0[16..]) }
 }
 
 #[cfg(test)]

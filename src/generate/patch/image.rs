@@ -4,7 +4,7 @@ use crate::raster::filter::mirror;
 use crate::raster::{Kernel, Plane, resize};
 
 /// `height × width × channels` values, row by row from the top, channels interleaved.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Image {
     pub width: usize,
     pub height: usize,

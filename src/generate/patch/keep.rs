@@ -58,7 +58,7 @@ impl Keep {
 
     /// The same under noise of standard deviation `sigma`.
     pub fn restore_noisy(&self, image: &mut Image, sigma: f64, stream: Stream) {
-        blend(image, &noised(&self.reference, sigma, stream), &self.varied);
+        blend(image, &noised(self.reference.clone(), sigma, stream), &self.varied);
     }
 }
 

@@ -59,7 +59,7 @@ pub fn draw(
     let noise = Stream::new(seed, "patch layout noise");
     // Only on the coarsest level can the bank hold every patch of the in-place copy.
     if schedule.start < pyramid.coarsest() || sources.pixels() > MOST_PIXELS {
-        let image = noised(&sources.images[0], schedule.start_noise, noise.child(0));
+        let image = noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(0));
         let noise = schedule.start_noise;
         return Ok(Layout { image, noise, steps: 0, schedule: *schedule, noisy: true });
     }
@@ -67,12 +67,13 @@ pub fn draw(
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
     let schedule = &match schedule.kept {
         Some(kept) => {
-            let found = noise_that_keeps(kept, &bank, &sources.images[0], noise, progress)?;
+            let found = noise_that_keeps(kept, &bank, &sources.copies[0].image, noise, progress)?;
             schedule.starting_at(found)
         }
         None => *schedule,
     };
-    let first = |draft: u64| noised(&sources.images[0], schedule.start_noise, noise.child(draft));
+    let first =
+        |draft: u64| noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(draft));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
     progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
     let style = Style::new(sources, patch, seed);
@@ -102,7 +103,7 @@ fn noise_that_keeps(
 ) -> Result<f64, GenerateError> {
     progress.stage("finding the noise for the strength", HALVINGS as u64);
     let shown = |sigma: f64| {
-        let noisy = noised(reference, sigma, stream.child(u64::MAX));
+        let noisy = noised(reference.clone(), sigma, stream.child(u64::MAX));
         let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
         likeness(&bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]), reference)
     };
@@ -181,7 +182,7 @@ impl<'a> Sampler<'a> {
             let keep = ((1.0 - ETA * ETA).sqrt() * next / sigma) as f32;
             let mut x = self.clean.clone();
             x.data.iter_mut().zip(&self.noisy.data).for_each(|(n, x)| *n += keep * (x - *n));
-            self.noisy = noised(&x, ETA * next, self.stream.child(i as u64));
+            self.noisy = noised(x, ETA * next, self.stream.child(i as u64));
             step(progress, 1)?;
         }
         self.done += steps;
@@ -199,9 +200,10 @@ struct Style {
 impl Style {
     fn new(sources: &Sources, patch: usize, seed: u64) -> Self {
         let stream = Stream::new(seed, "patch style");
-        let basis = Basis::<24>::of(&sources.images[0], patch, 4000, stream.child(0));
-        let all = sources.images.iter().flat_map(|image| basis.project(image));
-        let reference = all.zip(&sources.outside).filter(|(_, o)| **o < 0.02).map(|(v, _)| v).collect();
+        let basis = Basis::<24>::of(&sources.copies[0].image, patch, 4000, stream.child(0));
+        let all = sources.copies.iter().flat_map(|copy| basis.project(&copy.image));
+        let reference = all.zip(0..).filter(|(_, at)| sources.outside(*at) < 0.02);
+        let reference = reference.map(|(v, _)| v).collect();
         Style { basis, reference, stream: stream.child(1) }
     }
 
@@ -227,13 +229,14 @@ mod tests {
         let bank = Bank::new(&sources, 11, Stream::new(1, "bank"));
         let stream = Stream::new(2, "noise");
         let found = |kept: f64| {
-            noise_that_keeps(kept, &bank, &sources.images[0], stream, &mut Silent).expect("not cancelled")
+            noise_that_keeps(kept, &bank, &sources.copies[0].image, stream, &mut Silent)
+                .expect("not cancelled")
         };
         let shown = |sigma: f64| {
-            let noisy = noised(&sources.images[0], sigma, stream.child(u64::MAX));
+            let noisy = noised(sources.copies[0].image.clone(), sigma, stream.child(u64::MAX));
             let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
             let clean = bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]);
-            likeness(&clean, &sources.images[0])
+            likeness(&clean, &sources.copies[0].image)
         };
         let (much, little) = (found(0.9), found(0.5));
         assert!(much < little && (shown(much) - 0.9).abs() < 0.1, "{much} {little} {}", shown(much));

@@ -53,16 +53,21 @@ pub struct Magnifier {
 impl Magnifier {
     /// For steps that make a picture `ratio` times as large along either side.
     pub fn new(sources: &Sources, ratio: f64, stream: Stream) -> Self {
-        let blurred: Vec<Image> = sources.images.par_iter().map(|image| without_band(image, ratio)).collect();
-        let bands = sources.images.par_iter().zip(&blurred).map(|(a, b)| difference(a, b)).collect();
+        let images = sources.images();
+        let blurred: Vec<Image> = images.par_iter().map(|image| without_band(image, ratio)).collect();
+        let bands = images.par_iter().zip(&blurred).map(|(a, b)| difference(a, b)).collect();
         let shown: Vec<Image> = blurred.par_iter().map(local).collect();
         let (dictionary, _) = Dictionary::of(&shown[0], PATCH, SAMPLES, stream);
         let outside = OUTSIDE * dictionary.energy;
+        let mut keys = vec![Feature([0; 16]); sources.all()];
+        for (image, keys) in shown.iter().zip(keys.chunks_exact_mut(sources.pixels())) {
+            dictionary.describe(image, keys);
+        }
         Magnifier {
-            keys: dictionary.describe(&shown),
+            keys,
             dictionary,
             bands,
-            bias: sources.outside.iter().map(|o| (o * outside) as i32).collect(),
+            bias: (0..sources.all()).map(|at| (sources.outside(at) * outside) as i32).collect(),
             size: (sources.width, sources.height),
         }
     }
@@ -71,7 +76,7 @@ impl Magnifier {
     pub fn magnify(&self, image: &Image, size: (usize, usize), stream: Stream) -> Image {
         let (width, height) = size;
         let mut larger = image.resized(width, height);
-        let query = self.dictionary.describe(&[local(&larger)]);
+        let query = self.dictionary.described(local(&larger));
         let copies = self.bands.len();
         let mut field = Field::random(size, copies, self.size, stream.child(0));
         let costs = Costs {
@@ -85,7 +90,7 @@ impl Magnifier {
         let (sources, stream) = (&self.keys, stream.child(1));
         Search { query: &query, sources, copies, size: self.size, costs, stream }.run(&mut field, PASSES);
         drop(query);
-        let band = vote(&self.bands, &field, PATCH, KERNEL);
+        let band = vote(&self.bands.iter().collect::<Vec<_>>(), &field, PATCH, KERNEL);
         add(&mut larger, &band);
         for _ in 0..CORRECTIONS {
             let missing = difference(image, &larger.resized(image.width, image.height));

@@ -35,15 +35,19 @@ pub struct Matcher<'a, const N: usize> {
 
 impl<'a, const N: usize> Matcher<'a, N> {
     pub fn new(sources: &'a Sources, schedule: &'a Schedule, patch: usize, stream: Stream) -> Self {
-        let (dictionary, own) = Dictionary::of(&sources.images[0], patch, SAMPLES, stream);
+        let (dictionary, own) = Dictionary::of(&sources.copies[0].image, patch, SAMPLES, stream);
         let mut matcher = Matcher { sources, schedule, dictionary, elsewhere: 0.0 };
         matcher.elsewhere = matcher.typical_distance(&own, stream);
         matcher
     }
 
-    /// Features of all patches of `images`, one image after another.
-    pub fn describe(&self, images: &[Image]) -> Vec<Feature<N>> {
-        self.dictionary.describe(images)
+    /// Features of all patches of all copies, one copy after another, of each as `show` shows it.
+    pub fn describe(&self, mut show: impl FnMut(&Image) -> Image) -> Vec<Feature<N>> {
+        let mut keys = vec![Feature([0; N]); self.sources.all()];
+        for (copy, keys) in self.sources.copies.iter().zip(keys.chunks_exact_mut(self.sources.pixels())) {
+            self.dictionary.describe(&show(&copy.image), keys);
+        }
+        keys
     }
 
     /// Improves `field` by `passes` of PatchMatch for `query` among `keys`. Coherent regions over the
@@ -51,7 +55,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
     pub fn search(
         &self,
         keys: &[Feature<N>],
-        query: &Image,
+        query: Image,
         field: &mut Field,
         barred: &mut [Option<Match>],
         passes: usize,
@@ -66,7 +70,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
             // What was barred once stays so on this level: a pixel would otherwise go back and forth.
             barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
         }
-        let query = self.describe(std::slice::from_ref(query));
+        let query = self.dictionary.described(query);
         let bias = self.bias(field);
         let radius = (0.03 * field.width.min(field.height) as f64 + 2.0) as i32;
         let costs = Costs {
@@ -77,7 +81,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
             barred_cost: (BARRED * self.elsewhere) as i32,
             barred_radius: radius,
         };
-        let copies = self.sources.images.len();
+        let copies = self.sources.copies.len();
         let size = (self.sources.width, self.sources.height);
         Search { query: &query, sources: keys, copies, size, costs, stream }.run(field, passes);
     }
@@ -85,26 +89,29 @@ impl<'a, const N: usize> Matcher<'a, N> {
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.
     fn bias(&self, field: &Field) -> Vec<i32> {
         let outside = OUTSIDE * self.dictionary.energy;
+        let every = (0..self.sources.all()).into_par_iter();
         if field.distances.is_empty() {
-            return self.sources.outside.par_iter().map(|o| (o * outside) as i32).collect();
+            return every.map(|at| (self.sources.outside(at) * outside) as i32).collect();
         }
         let usage = Usage::of(self.sources, field);
         let weight = OCCURRENCE * (self.schedule.clock / 0.6).min(1.0);
         let unit = weight as f32 * field.median_distance();
-        let patches = self.sources.outside.par_iter().zip(&self.sources.origins);
-        patches.map(|(o, origin)| (o * outside + unit * usage.at(*origin)) as i32).collect()
+        let cost = |at| self.sources.outside(at) * outside + unit * usage.at(self.sources.origin(at));
+        every.map(|at| cost(at) as i32).collect()
     }
 
     /// Median distance of a patch of copy 0 to its nearest among patches of a turned copy.
     fn typical_distance(&self, own: &[[f32; N]], stream: Stream) -> f32 {
-        let other = self.describe(&self.sources.images[1..2]);
+        let other = self.dictionary.basis.project(&self.sources.copies[1].image);
         let pick = |stream: Stream, i: u64| stream.below(i, own.len() as u64) as usize;
+        let quantiser = self.dictionary.quantiser;
+        let candidates: Vec<Feature<N>> =
+            (0..4000).map(|j| quantiser.quantise(other[pick(stream.child(2), j)])).collect();
         let mut nearest: Vec<i32> = (0..300)
             .into_par_iter()
             .map(|i| {
-                let query = self.dictionary.quantiser.quantise(own[pick(stream.child(1), i)]);
-                let candidates = (0..4000).map(|j| &other[pick(stream.child(2), j)]);
-                candidates.fold(i32::MAX, |best, c| best.min(distance(&query, c, best)))
+                let query = quantiser.quantise(own[pick(stream.child(1), i)]);
+                candidates.iter().fold(i32::MAX, |best, c| best.min(distance(&query, c, best)))
             })
             .collect();
         *nearest.select_nth_unstable(150).1 as f32

@@ -107,11 +107,14 @@ impl PatchEngine {
             .collect();
         step(progress, copies as u64)?;
 
-        let at = |level: usize| {
-            let (width, height) = pyramid.size(level);
-            Sources::new(&corpus, width, height)
+        let mut corpus = corpus;
+        // The finest level comes last, and takes the copies over.
+        let mut at = |level: usize| match pyramid.size(level) {
+            _ if level == 0 => Sources::own(std::mem::take(&mut corpus)),
+            (width, height) => Sources::new(&corpus, width, height),
         };
-        let layout = layout::draw(&at(schedule.start), &pyramid, &schedule, keep.as_ref(), seed, progress)?;
+        let mut sources = at(schedule.start);
+        let layout = layout::draw(&sources, &pyramid, &schedule, keep.as_ref(), seed, progress)?;
         let levels = (0..=schedule.start).rev();
         progress.stage(
             "refining the picture",
@@ -122,10 +125,13 @@ impl PatchEngine {
         let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
         let mut layout = Some(layout);
         for level in levels {
-            let (sources, layout) = (at(level), layout.take());
+            if level < schedule.start {
+                sources = at(level);
+            }
+            let layout = layout.take();
             steps += refine::steps(level) as u32;
             match level {
-                0 => refine::refine::<16>(&context, &sources, level, layout, &mut drawing, progress)?,
+                0 | 1 => refine::refine::<16>(&context, &sources, level, layout, &mut drawing, progress)?,
                 _ => refine::refine::<24>(&context, &sources, level, layout, &mut drawing, progress)?,
             }
         }
@@ -136,7 +142,7 @@ impl PatchEngine {
             finish::finish(&mut picture, &image);
         }
         if frame.size != frame.drawn {
-            picture = bring_to_size(picture, frame, &corpus, seed, progress)?;
+            picture = bring_to_size(picture, frame, &sources, seed, progress)?;
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
         let record = self.record(request, schedule.noise, steps, largest_copy);
@@ -175,7 +181,7 @@ impl PatchEngine {
 fn bring_to_size(
     mut picture: Image,
     frame: Frame,
-    corpus: &[corpus::Copy],
+    sources: &Sources,
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Image, GenerateError> {
@@ -185,11 +191,10 @@ fn bring_to_size(
     }
     let sizes = magnify::sizes(frame.drawn, frame.size);
     progress.stage("adding detail", sizes.iter().map(|(w, h)| (w * h) as u64).sum());
-    let sources = Sources::new(corpus, frame.drawn.0, frame.drawn.1);
     let stream = Stream::new(seed, "patch magnification");
     let pixels = |(w, h): (usize, usize)| (w * h) as f64;
     let ratio = (pixels(frame.size) / pixels(frame.drawn)).powf(0.5 / sizes.len() as f64).max(1.0);
-    let magnifier = Magnifier::new(&sources, ratio, stream.child(u64::MAX));
+    let magnifier = Magnifier::new(sources, ratio, stream.child(u64::MAX));
     for (i, size) in sizes.into_iter().enumerate() {
         picture = magnifier.magnify(&picture, size, stream.child(i as u64));
         step(progress, picture.pixels() as u64)?;

@@ -82,21 +82,23 @@ pub fn refine<const N: usize>(
     let mut field = match drawing.field.take() {
         Some(field) => field.resized(width, height),
         None if schedule.keeps_places() => Field::in_place(width, height),
-        None => Field::random((width, height), sources.images.len(), (width, height), stream.child(1)),
+        None => Field::random((width, height), sources.copies.len(), (width, height), stream.child(1)),
     };
     let noise = match &layout {
         Some(layout) => layout.noise,
         None => {
             drawing.image = drawing.image.resized(width, height);
-            let blurred: Vec<Image> =
-                sources.images.par_iter().map(|image| pyramid.blurred(image, level)).collect();
-            let detail = difference(&sources.images, &blurred);
-            let keys = matcher.describe(&blurred);
-            drop(blurred);
-            let query = noised(&drawing.image, SUPER_NOISE * detail, stream.child(2));
+            let mut squares = 0.0;
+            let keys = matcher.describe(|image| {
+                let blurred = pyramid.blurred(image, level);
+                squares += squared_difference(image, &blurred);
+                blurred
+            });
+            let detail = (squares / (sources.all() * sources.channels()) as f64).sqrt();
+            let query = noised(std::mem::take(&mut drawing.image), SUPER_NOISE * detail, stream.child(2));
             let passes = if level == 0 { 3 } else { 4 };
-            matcher.search(&keys, &query, &mut field, &mut barred, passes, stream.child(3));
-            drawing.image = vote(&sources.images, &field, patch, KERNEL[0]);
+            matcher.search(&keys, query, &mut field, &mut barred, passes, stream.child(3));
+            drawing.image = vote(&sources.images(), &field, patch, KERNEL[0]);
             restore(&mut drawing.image);
             // Distances between blurred patches say nothing about the sharp ones.
             field.distances.clear();
@@ -105,17 +107,17 @@ pub fn refine<const N: usize>(
         }
     };
 
-    let keys = matcher.describe(&sources.images);
+    let keys = matcher.describe(Image::clone);
     let sigmas = geometric(noise.max(0.02), (LAST_NOISE * noise).max(0.01), steps(level));
     let narrowest = if level == 0 { KERNEL[3] } else { KERNEL[2] };
     for (i, sigma) in sigmas.iter().enumerate() {
         let noisy_already = i == 0 && layout.as_ref().is_some_and(|l| l.noisy);
         let sigma = if noisy_already { 0.0 } else { *sigma };
-        let query = noised(&drawing.image, sigma, stream.child(4).child(i as u64));
+        let query = noised(std::mem::take(&mut drawing.image), sigma, stream.child(4).child(i as u64));
         let passes = if fresh && i == 0 { 5 } else { 3 };
-        matcher.search(&keys, &query, &mut field, &mut barred, passes, stream.child(5).child(i as u64));
+        matcher.search(&keys, query, &mut field, &mut barred, passes, stream.child(5).child(i as u64));
         let kernel = KERNEL[1] + (narrowest - KERNEL[1]) * i as f64 / (sigmas.len() - 1) as f64;
-        drawing.image = vote(&sources.images, &field, patch, kernel);
+        drawing.image = vote(&sources.images(), &field, patch, kernel);
         if let Some(wanted) = &drawing.tone {
             tone::restore(&mut drawing.image, wanted);
         }
@@ -130,11 +132,11 @@ pub fn refine<const N: usize>(
     Ok(())
 }
 
-/// Root mean squared difference of two sets of pictures.
-fn difference(a: &[Image], b: &[Image]) -> f64 {
-    let squares = |(a, b): (&Image, &Image)| {
-        a.data.iter().zip(&b.data).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>()
-    };
-    let sums: Vec<f64> = a.par_iter().zip(b).map(squares).collect();
-    (sums.iter().sum::<f64>() / (a.len() * a[0].data.len()) as f64).sqrt()
+/// Sum of the squared differences of two pictures of one size.
+fn squared_difference(a: &Image, b: &Image) -> f64 {
+    let row = a.width * a.channels;
+    let rows = a.data.par_chunks(row).zip(b.data.par_chunks(row));
+    let squares = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum();
+    let sums: Vec<f64> = rows.map(squares).collect();
+    sums.iter().sum()
 }

@@ -90,15 +90,14 @@ pub fn geometric(from: f64, to: f64, steps: usize) -> Vec<f64> {
 }
 
 /// `image` plus white noise of standard deviation `sigma`; every value has its own index in `stream`.
-pub fn noised(image: &Image, sigma: f64, stream: Stream) -> Image {
-    let mut out = image.clone();
-    let row = out.width * out.channels;
-    out.data.par_chunks_mut(row).enumerate().for_each(|(y, values)| {
+pub fn noised(mut image: Image, sigma: f64, stream: Stream) -> Image {
+    let row = image.width * image.channels;
+    image.data.par_chunks_mut(row).enumerate().for_each(|(y, values)| {
         for (x, v) in values.iter_mut().enumerate() {
             *v += sigma as f32 * nearly_normal(stream, (y * row + x) as u64);
         }
     });
-    out
+    image
 }
 
 /// A sum of eight 16-bit uniform numbers, of unit variance: as good as normal here, a quarter of the
@@ -146,7 +145,7 @@ mod tests {
     #[test]
     fn noise_has_the_asked_deviation() {
         let flat = Image { width: 100, height: 100, channels: 1, data: vec![0.0; 10_000] };
-        let plane = noised(&flat, 2.0, Stream::new(1, "noise")).plane(0);
+        let plane = noised(flat, 2.0, Stream::new(1, "noise")).plane(0);
         assert!(plane.mean().abs() < 0.06 && (plane.std() - 2.0).abs() < 0.05);
     }
 

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::random::Stream;
+use crate::simd::{self, Kernel};
 
 use super::features::{Feature, distance};
 
@@ -112,8 +113,11 @@ pub struct Search<'a, const N: usize> {
 const AROUND: [(i32, i32); 8] = [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (-1, 1), (1, -1), (1, 1)];
 /// Distances of propagation, iteration by iteration.
 const STRIDES: [i32; 6] = [1, 4, 1, 2, 1, 8];
-/// Random candidates of a pixel: by turns anywhere, and around the best so far.
-const RANDOM: u64 = 4;
+/// Random candidates of a pixel: by turns anywhere, and around the match so far.
+const RANDOM: usize = 4;
+/// Pixels by which random candidates are drawn ahead: they lie far apart in memory, and take long to come.
+const AHEAD: usize = 8;
+const NOWHERE: Match = Match { copy: 0, y: -1, x: -1 };
 
 impl<const N: usize> Search<'_, N> {
     /// Improves `field` in `iterations` passes.
@@ -134,29 +138,25 @@ impl<const N: usize> Search<'_, N> {
         let reach = width.max(height) as f32 / 3.0;
         let rows = new.matches.par_chunks_mut(width).zip(new.distances.par_chunks_mut(width));
         rows.enumerate().for_each(|(y, (matches, distances))| {
-            for x in 0..width {
-                let mut best = Best::new(self, y * width + x, (y as i32, x as i32));
-                best.start(old.matches[y * width + x]);
-                for (dy, dx) in AROUND {
-                    let (ny, nx) = (y as i32 + dy * stride, x as i32 + dx * stride);
-                    if (ny as u32) < height as u32 && (nx as u32) < width as u32 {
-                        let m = old.matches[ny as usize * width + nx as usize];
-                        best.offer(Match { copy: m.copy, y: m.y - dy * stride, x: m.x - dx * stride });
-                    }
-                }
-                for r in 0..RANDOM {
-                    let bits = stream.bits((y * width + x) as u64 * RANDOM + r);
-                    best.offer(self.random(bits, r, best.found, reach));
-                }
-                matches[x] = best.found;
-                distances[x] = best.distance;
-            }
+            simd::run(Row { search: self, old, y, stride, stream, reach, matches, distances });
         });
     }
 
-    /// A candidate anywhere (even `turn`) or near `best`, the nearer the later the turn.
+    /// Whether `m` lies in the corpus.
     #[inline(always)]
-    fn random(&self, bits: u64, turn: u64, best: Match, reach: f32) -> Match {
+    fn has(&self, m: Match) -> bool {
+        (m.x as u32) < self.size.0 as u32 && (m.y as u32) < self.size.1 as u32
+    }
+
+    #[inline(always)]
+    fn index(&self, m: Match) -> usize {
+        let (width, height) = self.size;
+        (m.copy as usize * height + m.y as usize) * width + m.x as usize
+    }
+
+    /// A candidate anywhere (even `turn`) or near `found`, the nearer the later the turn.
+    #[inline(always)]
+    fn random(&self, bits: u64, turn: usize, found: Match, reach: f32) -> Match {
         let part = |shift: u32, n: u64| ((((bits >> shift) & 0xFFFF) * n) >> 16) as i32;
         if turn.is_multiple_of(2) {
             return Match {
@@ -167,7 +167,69 @@ impl<const N: usize> Search<'_, N> {
         }
         let radius = (reach / (1 << (turn / 2)) as f32).max(1.0) as u64;
         let step = |shift| part(shift, 2 * radius + 1) - radius as i32;
-        Match { copy: best.copy, y: best.y + step(0), x: best.x + step(16) }
+        Match { copy: found.copy, y: found.y + step(0), x: found.x + step(16) }
+    }
+}
+
+/// One row of a pass.
+struct Row<'a, 'b, const N: usize> {
+    search: &'a Search<'b, N>,
+    old: &'a Field,
+    y: usize,
+    stride: i32,
+    stream: Stream,
+    reach: f32,
+    matches: &'a mut [Match],
+    distances: &'a mut [i32],
+}
+
+impl<const N: usize> Kernel for Row<'_, '_, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (width, height, stride) = (self.old.width, self.old.height, self.stride);
+        let mut drawn = [[NOWHERE; RANDOM]; AHEAD];
+        for x in 0..AHEAD.min(width) {
+            drawn[x] = self.draw(x);
+        }
+        for x in 0..width {
+            let pixel = self.y * width + x;
+            let mut best = Best::new(self.search, pixel, (self.y as i32, x as i32));
+            best.start(self.old.matches[pixel]);
+            for (dy, dx) in AROUND {
+                let (ny, nx) = (self.y as i32 + dy * stride, x as i32 + dx * stride);
+                if (ny as u32) < height as u32 && (nx as u32) < width as u32 {
+                    let m = self.old.matches[ny as usize * width + nx as usize];
+                    best.offer(Match { copy: m.copy, y: m.y - dy * stride, x: m.x - dx * stride });
+                }
+            }
+            for m in drawn[x % AHEAD] {
+                best.offer(m);
+            }
+            if x + AHEAD < width {
+                drawn[x % AHEAD] = self.draw(x + AHEAD);
+            }
+            self.matches[x] = best.found;
+            self.distances[x] = best.distance;
+        }
+    }
+}
+
+impl<const N: usize> Row<'_, '_, N> {
+    /// The random candidates of the pixel at `x`, on their way into the cache.
+    #[inline(always)]
+    fn draw(&self, x: usize) -> [Match; RANDOM] {
+        let pixel = self.y * self.old.width + x;
+        let found = self.old.matches[pixel];
+        std::array::from_fn(|r| {
+            let bits = self.stream.bits((pixel * RANDOM + r) as u64);
+            let m = self.search.random(bits, r, found, self.reach);
+            if self.search.has(m) {
+                simd::prefetch(&self.search.sources[self.search.index(m)]);
+            }
+            m
+        })
     }
 }
 
@@ -198,7 +260,7 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
 
     #[inline(always)]
     fn start(&mut self, m: Match) {
-        let at = self.index(m);
+        let at = self.search.index(m);
         self.found = m;
         self.distance = distance(self.query, &self.search.sources[at], i32::MAX);
         self.total = self.distance.saturating_add(self.extra(m, at));
@@ -206,12 +268,10 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
 
     #[inline(always)]
     fn offer(&mut self, m: Match) {
-        let (width, height) = self.search.size;
-        let outside = m.y as u32 >= height as u32 || m.x as u32 >= width as u32;
-        if outside || m == self.found {
+        if !self.search.has(m) || m == self.found {
             return;
         }
-        let at = self.index(m);
+        let at = self.search.index(m);
         let d = distance(self.query, &self.search.sources[at], self.total);
         if d >= self.total {
             return;
@@ -220,12 +280,6 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
         if total < self.total {
             (self.found, self.distance, self.total) = (m, d, total);
         }
-    }
-
-    #[inline(always)]
-    fn index(&self, m: Match) -> usize {
-        let (width, height) = self.search.size;
-        (m.copy as usize * height + m.y as usize) * width + m.x as usize
     }
 
     #[inline(always)]

@@ -7,31 +7,18 @@ use super::image::Image;
 pub struct Sources {
     pub width: usize,
     pub height: usize,
-    pub images: Vec<Image>,
-    /// Place of every pixel in the reference: shares of its height and width.
-    pub origins: Vec<(f32, f32)>,
-    /// How much of every pixel lies outside the reference, 0..=1.
-    pub outside: Vec<f32>,
+    pub copies: Vec<Copy>,
 }
 
 impl Sources {
+    /// Of all of `corpus` at `width` × `height`.
     pub fn new(corpus: &[Copy], width: usize, height: usize) -> Self {
-        let mut sources = Sources {
-            width,
-            height,
-            images: Vec::with_capacity(corpus.len()),
-            origins: Vec::with_capacity(corpus.len() * width * height),
-            outside: Vec::with_capacity(corpus.len() * width * height),
-        };
-        for copy in corpus {
-            let copy = copy.resized(width, height);
-            sources
-                .origins
-                .extend(copy.origin_y.data().iter().copied().zip(copy.origin_x.data().iter().copied()));
-            sources.outside.extend_from_slice(copy.outside.data());
-            sources.images.push(copy.image);
-        }
-        sources
+        Sources { width, height, copies: corpus.iter().map(|copy| copy.resized(width, height)).collect() }
+    }
+
+    /// Of a corpus as it is.
+    pub fn own(copies: Vec<Copy>) -> Self {
+        Sources { width: copies[0].image.width, height: copies[0].image.height, copies }
     }
 
     /// Pixels of one copy.
@@ -39,7 +26,26 @@ impl Sources {
         self.width * self.height
     }
 
+    /// Pixels of all copies.
+    pub fn all(&self) -> usize {
+        self.copies.len() * self.pixels()
+    }
+
     pub fn channels(&self) -> usize {
-        self.images[0].channels
+        self.copies[0].image.channels
+    }
+
+    pub fn images(&self) -> Vec<&Image> {
+        self.copies.iter().map(|copy| &copy.image).collect()
+    }
+
+    /// Place of pixel `at` in the reference: shares of its height and width.
+    pub fn origin(&self, at: usize) -> (f32, f32) {
+        self.copies[at / self.pixels()].origin(at % self.pixels())
+    }
+
+    /// How much of pixel `at` lies outside the reference, 0..=1.
+    pub fn outside(&self, at: usize) -> f32 {
+        self.copies[at / self.pixels()].outside(at % self.pixels())
     }
 }

@@ -24,7 +24,7 @@ impl Usage {
         let mut counts = Plane::filled(across, down, 0.0);
         for m in &field.matches {
             let at = (m.copy as usize * field.height + m.y as usize) * field.width + m.x as usize;
-            counts.data_mut()[cell(sources.origins[at], across, down)] += 1.0;
+            counts.data_mut()[cell(sources.origin(at), across, down)] += 1.0;
         }
         let mean = field.matches.len() as f32 / (across * down) as f32;
         Usage { counts: gaussian(&counts, SPREAD, 3.0).map(|c| c / mean) }

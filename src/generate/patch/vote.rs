@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use crate::raster::filter::mirror;
+use crate::simd::{self, Kernel};
 
 use super::dense::exp;
 use super::image::Image;
@@ -14,32 +15,55 @@ const NEGLIGIBLE: f32 = 0.004;
 /// Every pixel as the mean of what the patches around it propose; a proposal weighs by its distance
 /// (relative to the median, so that dense textures stay sharp) and by a Gaussian of standard
 /// deviation `kernel` pixels within the patch.
-pub fn vote(sources: &[Image], field: &Field, patch: usize, kernel: f64) -> Image {
+pub fn vote(sources: &[&Image], field: &Field, patch: usize, kernel: f64) -> Image {
     match sources[0].channels {
         1 => vote_channels::<1>(sources, field, patch, kernel),
         _ => vote_channels::<3>(sources, field, patch, kernel),
     }
 }
 
-fn vote_channels<const C: usize>(sources: &[Image], field: &Field, patch: usize, kernel: f64) -> Image {
+fn vote_channels<const C: usize>(sources: &[&Image], field: &Field, patch: usize, kernel: f64) -> Image {
     let (width, height) = (field.width, field.height);
     let (across, down) = (sources[0].width, sources[0].height);
     let weights = trust(field);
     let taps = taps(patch, kernel);
     let mut data = vec![0.0f32; width * height * C];
     data.par_chunks_mut(width * C).enumerate().for_each(|(y, row)| {
-        for (x, out) in row.chunks_exact_mut(C).enumerate() {
+        simd::run(Row::<C> { sources, field, weights: &weights, taps: &taps, size: (across, down), y, row });
+    });
+    Image { width, height, channels: C, data }
+}
+
+/// One row of the picture.
+struct Row<'a, const C: usize> {
+    sources: &'a [&'a Image],
+    field: &'a Field,
+    weights: &'a [f32],
+    taps: &'a [(i32, i32, f32)],
+    /// Width and height of a source.
+    size: (usize, usize),
+    y: usize,
+    row: &'a mut [f32],
+}
+
+impl<const C: usize> Kernel for Row<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (width, height, (across, down)) = (self.field.width, self.field.height, self.size);
+        for (x, out) in self.row.chunks_exact_mut(C).enumerate() {
             let (mut sum, mut total) = ([0.0f32; C], 1e-20f32);
-            for (dy, dx, g) in &taps {
-                let (qy, qx) = (y as i32 + dy, x as i32 + dx);
+            for (dy, dx, g) in self.taps {
+                let (qy, qx) = (self.y as i32 + dy, x as i32 + dx);
                 if qy as u32 >= height as u32 || qx as u32 >= width as u32 {
                     continue;
                 }
                 let q = qy as usize * width + qx as usize;
-                let m = field.matches[q];
+                let m = self.field.matches[q];
                 let at = (inside(m.y - dy, down) * across + inside(m.x - dx, across)) * C;
-                let weight = g * weights[q];
-                let value = &sources[m.copy as usize].data[at..at + C];
+                let weight = g * self.weights[q];
+                let value = &self.sources[m.copy as usize].data[at..at + C];
                 for c in 0..C {
                     sum[c] += weight * value[c];
                 }
@@ -50,8 +74,7 @@ fn vote_channels<const C: usize>(sources: &[Image], field: &Field, patch: usize,
                 out[c] = sum[c] * scale;
             }
         }
-    });
-    Image { width, height, channels: C, data }
+    }
 }
 
 /// `i`, mirrored where it leaves `0..n`.
@@ -87,7 +110,7 @@ mod tests {
         let source = Image { width: 30, height: 20, channels: 3, data };
         let mut field = Field::in_place(30, 20);
         field.distances = vec![5; 600];
-        let voted = vote(std::slice::from_ref(&source), &field, 7, 1.5);
+        let voted = vote(&[&source], &field, 7, 1.5);
         assert!(voted.data.iter().zip(&source.data).all(|(a, b)| (a - b).abs() < 1e-5));
     }
 }
