@@ -24,7 +24,7 @@ const ETA: f64 = 0.5;
 const DRAFTS: usize = 3;
 const STRONG_NOISE: f64 = 1.0;
 /// Steps after which the best draft is chosen: its arrangement is settled then.
-const GATE: usize = 8;
+const GATE: usize = 6;
 /// Weight of the leave-one-out cost.
 const OWN_PLACE: f64 = 0.7;
 

@@ -1,6 +1,8 @@
 //! The search of one level with its features and its costs: what is far, outside, overused, in place
 //! or barred is not taken.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::random::Stream;
@@ -42,7 +44,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
     }
 
     /// Features of all patches of all copies, one copy after another, of each as `show` shows it.
-    pub fn describe(&self, mut show: impl FnMut(&Image) -> Image) -> Vec<Feature<N>> {
+    pub fn describe<'b>(&'b self, show: impl Fn(&'b Image) -> Cow<'b, Image>) -> Vec<Feature<N>> {
         let mut keys = vec![Feature([0; N]); self.sources.all()];
         for (copy, keys) in self.sources.copies.iter().zip(keys.chunks_exact_mut(self.sources.pixels())) {
             self.dictionary.describe(&show(&copy.image), keys);
