@@ -13,10 +13,20 @@ const TEXTURE: f64 = 0.25;
 /// Share of the picture that the largest connected area of copies covers; from one window to the next the
 /// shift may differ by a pixel.
 pub fn largest(output: &Plane, reference: &Plane) -> f64 {
+    beyond(output, reference, 0)
+}
+
+/// The same of a picture in itself, a window's own place left out: what is there without copying.
+pub fn own(reference: &Plane) -> f64 {
+    beyond(reference, reference, WINDOW as i32)
+}
+
+/// The same where shifts of less than `least` pixels do not count.
+fn beyond(output: &Plane, reference: &Plane, least: i32) -> f64 {
     let (columns, rows) = (places(output.width()), places(output.height()));
     let finder = Finder::new(reference, output.std() * TEXTURE);
     let shifts: Vec<Option<(i32, i32)>> = (0..rows * columns)
-        .map(|i| finder.shift(output, i % columns * STRIDE, i / columns * STRIDE))
+        .map(|i| finder.shift(output, i % columns * STRIDE, i / columns * STRIDE, least))
         .collect();
     let (width, height) = (output.width(), output.height());
     let mut seen = vec![false; shifts.len()];
@@ -101,8 +111,9 @@ impl Finder {
         Finder { plan, side, spectrum, norms, places, texture }
     }
 
-    /// How far from its own place the window at (x, y) is found; `None` if it is not, or has no texture.
-    fn shift(&self, output: &Plane, x: usize, y: usize) -> Option<(i32, i32)> {
+    /// How far from its own place, `least` or more, the window at (x, y) is found; `None` if it is not, or has no
+    /// texture.
+    fn shift(&self, output: &Plane, x: usize, y: usize, least: i32) -> Option<(i32, i32)> {
         let values: Vec<f32> =
             (0..WINDOW).flat_map(|j| output.row(y + j)[x..x + WINDOW].iter().copied()).collect();
         let count = (WINDOW * WINDOW) as f32;
@@ -126,8 +137,15 @@ impl Finder {
             let (x, y) = (i % self.places.0, i / self.places.0);
             map[y * self.side.0 + x] / (norm * self.norms[i])
         };
-        let best = (0..self.norms.len()).max_by(|a, b| correlation(*a).total_cmp(&correlation(*b)))?;
-        let (bx, by) = ((best % self.places.0) as i32, (best / self.places.0) as i32);
-        (correlation(best) >= COPY).then_some((bx - x as i32, by - y as i32))
+        let shift = |i: usize| {
+            ((i % self.places.0) as i32 - x as i32, (i / self.places.0) as i32 - y as i32)
+        };
+        let far = |i: &usize| {
+            let (dx, dy) = shift(*i);
+            dx.abs().max(dy.abs()) >= least
+        };
+        let all = (0..self.norms.len()).filter(far);
+        let best = all.max_by(|a, b| correlation(*a).total_cmp(&correlation(*b)))?;
+        (correlation(best) >= COPY).then(|| shift(best))
     }
 }

@@ -21,12 +21,17 @@ pub fn table(
     seeds: u64,
     sheets: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
-    println!("{name}, {}×{}, {seeds} seeds\n", reference.width(), reference.height());
+    let luma = reference.luma();
+    println!(
+        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %\n",
+        reference.width(),
+        reference.height(),
+        100.0 * copies::own(&luma)
+    );
     println!(
         "| strength | composition kept | between seeds | style | spectrum, dB | verbatim, % | engine's copy, % | seconds |"
     );
     println!("|---|---|---|---|---|---|---|---|");
-    let luma = reference.luma();
     let own = halves(&luma).max(1e-9);
     let mut rows: Vec<Vec<Raster>> = vec![Vec::new(); seeds as usize];
     for strength in STRENGTHS {

@@ -48,15 +48,22 @@ impl Regions {
         Regions { labels, sizes }
     }
 
-    /// Breaks regions of more than `cap` pixels: for each a round core of `cap` pixels about a random
-    /// one of its own is left alone, and the matches of all other pixels are returned as barred.
-    pub fn excess(&self, matches: &[Match], width: usize, cap: f64, stream: Stream) -> Vec<Option<Match>> {
+    /// Breaks regions of more pixels than `cap` allows a copy: for each a round core of so many pixels about a
+    /// random one of its own is left alone, and the matches of all other pixels are returned as barred.
+    pub fn excess(
+        &self,
+        matches: &[Match],
+        width: usize,
+        cap: impl Fn(i32) -> f64,
+        stream: Stream,
+    ) -> Vec<Option<Match>> {
         let mut barred = vec![None; matches.len()];
-        let radius = (cap / std::f64::consts::PI).sqrt();
         let mut cores: Vec<Option<(f64, f64)>> = vec![None; self.sizes.len()];
         let mut seen = vec![0u64; self.sizes.len()];
-        let oversized = |label: usize| f64::from(self.sizes[label]) > cap;
-        for (i, label) in self.labels.iter().map(|l| *l as usize).enumerate().filter(|(_, l)| oversized(*l)) {
+        for (i, label) in self.labels.iter().map(|l| *l as usize).enumerate() {
+            if f64::from(self.sizes[label]) <= cap(matches[i].copy) {
+                continue;
+            }
             if seen[label] == stream.below(label as u64, u64::from(self.sizes[label])) {
                 cores[label] = Some(((i / width) as f64, (i % width) as f64));
             }
@@ -64,7 +71,8 @@ impl Regions {
         }
         for (i, label) in self.labels.iter().map(|l| *l as usize).enumerate() {
             if let Some((y, x)) = cores[label]
-                && ((i / width) as f64 - y).hypot((i % width) as f64 - x) > radius
+                && ((i / width) as f64 - y).powi(2) + ((i % width) as f64 - x).powi(2)
+                    > cap(matches[i].copy) / std::f64::consts::PI
             {
                 barred[i] = Some(matches[i]);
             }
@@ -136,9 +144,9 @@ mod tests {
     fn what_exceeds_the_cap_is_barred_and_the_core_is_not() {
         let matches = Field::in_place(40, 30).matches;
         let regions = Regions::of(&matches, 40);
-        let barred = regions.excess(&matches, 40, 100.0, Stream::new(1, "cap"));
+        let barred = regions.excess(&matches, 40, |_| 100.0, Stream::new(1, "cap"));
         let left = barred.iter().filter(|b| b.is_none()).count();
         assert!((20..=120).contains(&left), "{left}");
-        assert!(regions.excess(&matches, 40, 1300.0, Stream::new(1, "cap")).iter().all(Option::is_none));
+        assert!(regions.excess(&matches, 40, |_| 1300.0, Stream::new(1, "cap")).iter().all(Option::is_none));
     }
 }

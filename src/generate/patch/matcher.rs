@@ -21,6 +21,9 @@ const SAMPLES: usize = 4000;
 pub const OUTSIDE: f32 = 4.0;
 /// Weight of the occurrence cost (Kaspar et al. 2015): overused places cost more.
 const OCCURRENCE: f64 = 0.6;
+/// Largest coherent copy of the upright reference, as a share of the picture: what is not turned either is a copy
+/// that any comparison by shifts sees.
+const UPRIGHT: f64 = 0.01;
 /// Side of the smallest region that is broken, in patch widths.
 const PATCHES: f64 = 1.5;
 /// Cost of a barred match, in typical distances of a match at another place.
@@ -66,8 +69,11 @@ impl<'a, const N: usize> Matcher<'a, N> {
         if let Some(cap) = self.schedule.copy_cap() {
             let regions = Regions::of(&field.matches, field.width);
             // A region of little more than a patch cannot be broken: that would only blur it.
-            let cap = (cap * field.matches.len() as f64)
-                .max((PATCHES * self.dictionary.basis.patch as f64).powi(2));
+            let least = (PATCHES * self.dictionary.basis.patch as f64).powi(2);
+            let cap = |copy: i32| {
+                let share = if copy == 0 { cap.min(UPRIGHT) } else { cap };
+                (share * field.matches.len() as f64).max(least)
+            };
             let excess = regions.excess(&field.matches, field.width, cap, stream.child(u64::MAX));
             // What was barred once stays so on this level: a pixel would otherwise go back and forth.
             barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
