@@ -5,12 +5,12 @@
 pub mod digest;
 pub mod host;
 pub mod iptc;
-pub mod progress;
 pub mod random;
 pub mod simd;
 
 // Floor 1: pixels and measured values.
 pub mod fourier;
+pub mod progress;
 pub mod quantity;
 pub mod raster;
 

@@ -1,9 +1,17 @@
 //! What a long job tells whoever waits for it.
 
+use crate::raster::Raster;
+
 /// Receiver of progress reports. The library never prints: the terminal and the page implement this.
 pub trait Progress: Send {
     /// A stage of `total` steps begins; it replaces the one before.
     fn stage(&mut self, name: &str, total: u64);
+
+    /// Names what is being done now within the stage.
+    fn phase(&mut self, _name: &str) {}
+
+    /// What the picture looks like so far, coarser than it will be: `picture` draws it if anyone wants to see it.
+    fn glimpse(&mut self, _picture: &dyn Fn() -> Raster) {}
 
     /// `steps` more of the current stage are done.
     fn advance(&mut self, steps: u64);

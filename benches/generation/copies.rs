@@ -137,9 +137,7 @@ impl Finder {
             let (x, y) = (i % self.places.0, i / self.places.0);
             map[y * self.side.0 + x] / (norm * self.norms[i])
         };
-        let shift = |i: usize| {
-            ((i % self.places.0) as i32 - x as i32, (i / self.places.0) as i32 - y as i32)
-        };
+        let shift = |i: usize| ((i % self.places.0) as i32 - x as i32, (i / self.places.0) as i32 - y as i32);
         let far = |i: &usize| {
             let (dx, dy) = shift(*i);
             dx.abs().max(dy.abs()) >= least

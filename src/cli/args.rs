@@ -173,6 +173,10 @@ pub struct Vary {
     /// Generate, measure and judge, but mark, record and write nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Write to this directory what the picture looks like level by level: small and labelled pictures, which are
+    /// taken away again if the policy refuses the draft
+    #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
+    pub preview: Option<PathBuf>,
     /// Overwrite existing output files
     #[arg(long)]
     pub force: bool,

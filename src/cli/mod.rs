@@ -7,6 +7,7 @@ mod error;
 mod files;
 mod host;
 mod place;
+mod preview;
 mod progress;
 mod term;
 

@@ -2,24 +2,28 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::preview::Preview;
 use super::term::Terminal;
 use crate::progress::Progress;
+use crate::raster::Raster;
 
 /// A bar on stderr that leaves nothing behind when it ends.
-pub struct Bar {
+pub struct Bar<'a> {
     bar: ProgressBar,
+    /// Who wants to see the picture on its way.
+    pub preview: Option<Preview<'a>>,
 }
 
-impl Bar {
+impl Bar<'_> {
     pub fn new(terminal: &Terminal) -> Self {
         let target =
             if terminal.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
-        let style = ProgressStyle::with_template("{msg:28} [{bar:32}] {percent:>3} %  {elapsed}")
+        let style = ProgressStyle::with_template("{msg:34} [{bar:32}] {percent:>3} %  {elapsed}, {eta} left")
             .expect("the template is well formed")
             .progress_chars("=> ");
         bar.set_style(style);
-        Bar { bar }
+        Bar { bar, preview: None }
     }
 
     pub fn clear(&self) {
@@ -27,11 +31,21 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
+impl Progress for Bar<'_> {
     fn stage(&mut self, name: &str, total: u64) {
         self.bar.set_message(name.to_owned());
         self.bar.set_length(total.max(1));
-        self.bar.set_position(0);
+        self.bar.reset();
+    }
+
+    fn phase(&mut self, name: &str) {
+        self.bar.set_message(name.to_owned());
+    }
+
+    fn glimpse(&mut self, picture: &dyn Fn() -> Raster) {
+        if let Some(preview) = &mut self.preview {
+            preview.show(&picture());
+        }
     }
 
     fn advance(&mut self, steps: u64) {

@@ -2,16 +2,17 @@
 
 use super::error::ReleaseError;
 use super::order::{Desk, Step};
+use super::prepare::Reference;
 use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::generate::Record;
+use crate::generate::{Description, Record};
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
 use crate::policy::{Case, Cleared};
 use crate::quantity::{Deviation, Psnr};
-use crate::raster::{self, Format, Limits, Raster};
+use crate::raster::{self, Format, Kernel, Limits, Plane, Raster};
 use crate::watermark::{self, Kind, Level, Payload};
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
@@ -87,7 +88,10 @@ impl<'a> Marked<'a> {
         let file = match order.format {
             // No well-kept library writes XMP into TIFF; the manifest says the same.
             Format::Tiff => self.file,
-            format => metadata::write(&self.file, format, &label(&self.record, &reference.sha256))?,
+            format => {
+                let in_part = self.record.varied_share.is_some();
+                metadata::write(&self.file, format, &label(&self.record.engine, &reference.sha256, in_part))?
+            }
         };
         let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
             manifest::WatermarkReference {
@@ -140,12 +144,36 @@ fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, Rel
     Err(ReleaseError::NoFreeId)
 }
 
-fn label(record: &Record, source: &Digest) -> metadata::Label {
+/// Short side in pixels of a glimpse of a picture that could bear a watermark.
+const GLIMPSE: u32 = 160;
+
+/// `picture`, on its way to a variation of `reference`, as a PNG that says what it is. It is nobody's draft yet
+/// and bears no watermark: so it is kept smaller than the smallest picture that can.
+pub fn glimpse(
+    picture: &Raster,
+    engine: &Description,
+    reference: &Reference,
+    in_part: bool,
+) -> Result<Vec<u8>, ReleaseError> {
+    let (width, height) = (picture.width(), picture.height());
+    let short = width.min(height);
+    let small = if short < watermark::MIN_SIDE {
+        picture.clone()
+    } else {
+        let side = |n: u32| (u64::from(n) * u64::from(GLIMPSE) / u64::from(short)) as usize;
+        let resized = |plane: &Plane| raster::resize(plane, side(width), side(height), Kernel::Area);
+        Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
+    };
+    let file = raster::encode(&small, Format::Png, 100)?;
+    Ok(metadata::write(&file, Format::Png, &label(engine, &reference.sha256, in_part))?)
+}
+
+fn label(engine: &Description, source: &Digest, in_part: bool) -> metadata::Label {
     metadata::Label {
         tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
-        engine: format!("{} {}", record.engine.name, record.engine.version),
+        engine: format!("{} {}", engine.name, engine.version),
         source: *source,
-        in_part: record.varied_share.is_some(),
+        in_part,
     }
 }
 

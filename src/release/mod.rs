@@ -18,6 +18,7 @@ mod report;
 mod states;
 
 pub use error::ReleaseError;
+pub use marking::glimpse;
 pub use order::{Desk, Order, Step};
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;

@@ -11,4 +11,5 @@ mod invariants;
 mod journey;
 mod marks;
 mod nowhere;
+mod preview;
 mod tampered;

@@ -190,6 +190,7 @@ fn unsigned_claim_alone_is_ai_derived_with_low_confidence_and_no_yes() {
         tool: "someone, trusted here".into(),
         engine: "an engine".into(),
         source: vidimus::digest::Digest::of("x"),
+        in_part: false,
     };
     let plain = fs::read(lab.path("plain.png")).expect("there");
     let claimed =

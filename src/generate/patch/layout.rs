@@ -5,7 +5,8 @@ use crate::random::Stream;
 use crate::raster::filter::gaussian;
 
 use super::super::GenerateError;
-use super::exact::{Bank, MOST_PIXELS, Posterior};
+use super::effort;
+use super::exact::{Bank, Posterior};
 use super::features::Basis;
 use super::gate::sliced_wasserstein;
 use super::image::Image;
@@ -16,22 +17,22 @@ use super::sources::Sources;
 use super::step;
 
 /// Steps of the sampler, and the noise where it ends.
-const STEPS: usize = 12;
+pub const STEPS: usize = 12;
 const LAST_NOISE: f64 = 0.2;
 /// Share of fresh noise in a step (DDIM's η; 0 is deterministic, 1 ancestral).
 const ETA: f64 = 0.5;
 /// Drafts from which the best is kept, where the noise is strong enough to lose rare structures.
-const DRAFTS: usize = 3;
+pub const DRAFTS: usize = 3;
 const STRONG_NOISE: f64 = 1.0;
 /// Steps after which the best draft is chosen: its arrangement is settled then.
-const GATE: usize = 6;
+pub const GATE: usize = 6;
 /// Weight of the leave-one-out cost.
 const OWN_PLACE: f64 = 0.7;
 
 /// Noise among which the one that keeps a given share of the arrangement is sought, on the start level, and
 /// the halvings of that range.
 const NOISE: [f64; 2] = [0.5, 24.0];
-const HALVINGS: usize = 6;
+pub const HALVINGS: usize = 6;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 
@@ -57,8 +58,7 @@ pub fn draw(
     progress: &mut dyn Progress,
 ) -> Result<Layout, GenerateError> {
     let noise = Stream::new(seed, "patch layout noise");
-    // Only on the coarsest level can the bank hold every patch of the in-place copy.
-    if schedule.start < pyramid.coarsest() || sources.pixels() > MOST_PIXELS {
+    if !effort::is_exact(schedule, pyramid) {
         let image = noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(0));
         let noise = schedule.start_noise;
         return Ok(Layout { image, noise, steps: 0, schedule: *schedule, noisy: true });
@@ -75,11 +75,11 @@ pub fn draw(
     let first =
         |draft: u64| noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(draft));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
-    progress.stage("drawing the layout", (drafts * GATE + STEPS - GATE) as u64);
     let style = Style::new(sources, patch, seed);
     let kept = keep.map(|keep| keep.at(sources.width, sources.height));
     let mut best: Option<(f64, Sampler)> = None;
     for draft in 0..drafts as u64 {
+        progress.phase(&format!("drawing layout {} of {drafts}", draft + 1));
         let mut sampler =
             Sampler::new(&bank, first(draft), schedule, kept.as_ref(), noise.child(draft).child(1));
         sampler.advance(GATE, progress)?;
@@ -89,6 +89,9 @@ pub fn draw(
         }
     }
     let (_, mut sampler) = best.expect("there is at least one draft");
+    progress.phase("drawing the layout");
+    // What was planned for drafts that were not needed.
+    step(progress, ((DRAFTS - drafts) * GATE) as u64 * effort::denoising(sources.pixels()))?;
     sampler.advance(STEPS - GATE, progress)?;
     Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, schedule: *schedule, noisy: false })
 }
@@ -101,7 +104,7 @@ fn noise_that_keeps(
     stream: Stream,
     progress: &mut dyn Progress,
 ) -> Result<f64, GenerateError> {
-    progress.stage("finding the noise for the strength", HALVINGS as u64);
+    progress.phase("finding the noise for the strength");
     let shown = |sigma: f64| {
         let noisy = noised(reference.clone(), sigma, stream.child(u64::MAX));
         let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
@@ -115,7 +118,7 @@ fn noise_that_keeps(
         } else {
             high = middle
         }
-        step(progress, 1)?;
+        step(progress, effort::denoising(reference.pixels()))?;
     }
     Ok(((low + high) / 2.0).exp())
 }
@@ -183,7 +186,7 @@ impl<'a> Sampler<'a> {
             let mut x = self.clean.clone();
             x.data.iter_mut().zip(&self.noisy.data).for_each(|(n, x)| *n += keep * (x - *n));
             self.noisy = noised(x, ETA * next, self.stream.child(i as u64));
-            step(progress, 1)?;
+            step(progress, effort::denoising(self.noisy.pixels()))?;
         }
         self.done += steps;
         Ok(())

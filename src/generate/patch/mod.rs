@@ -8,6 +8,7 @@ mod colour;
 mod copies;
 mod corpus;
 mod dense;
+mod effort;
 mod exact;
 mod features;
 mod finish;
@@ -100,12 +101,14 @@ impl PatchEngine {
         let schedule = Schedule::new(request.strength, &pyramid);
 
         let copies = corpus::copies(frame.drawn.0 * frame.drawn.1);
-        progress.stage("gathering patches", copies as u64);
+        let sizes = if frame.magnifies() { magnify::sizes(frame.drawn, frame.size) } else { Vec::new() };
+        progress.stage("drawing", effort::total(&pyramid, &schedule, copies, &sizes));
+        progress.phase("gathering patches");
         let corpus: Vec<corpus::Copy> = (0..copies)
             .into_par_iter()
             .map(|k| corpus::copy(&image, frame.drawn, k, schedule.drift, seed))
             .collect();
-        step(progress, copies as u64)?;
+        step(progress, effort::copying(pyramid.pixels(0), copies))?;
 
         let mut corpus = corpus;
         // The finest level comes last, and takes the copies over.
@@ -116,10 +119,6 @@ impl PatchEngine {
         let mut sources = at(schedule.start);
         let layout = layout::draw(&sources, &pyramid, &schedule, keep.as_ref(), seed, progress)?;
         let levels = (0..=schedule.start).rev();
-        progress.stage(
-            "refining the picture",
-            levels.clone().map(|l| refine::work(&pyramid, l, l == schedule.start)).sum(),
-        );
         let (mut steps, schedule) = (layout.steps, layout.schedule);
         let context = Context { pyramid: &pyramid, schedule: &schedule, keep: keep.as_ref(), seed };
         let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
@@ -133,6 +132,10 @@ impl PatchEngine {
             match level {
                 0 | 1 => refine::refine::<16>(&context, &sources, level, layout, &mut drawing, progress)?,
                 _ => refine::refine::<24>(&context, &sources, level, layout, &mut drawing, progress)?,
+            }
+            if level > 0 {
+                let drawn = &drawing.image;
+                progress.glimpse(&|| Raster::from_planes(&colour.inverse(drawn), reference.depth()));
             }
         }
         let largest_copy =
@@ -190,14 +193,14 @@ fn bring_to_size(
         return Ok(picture.resized(width, height));
     }
     let sizes = magnify::sizes(frame.drawn, frame.size);
-    progress.stage("adding detail", sizes.iter().map(|(w, h)| (w * h) as u64).sum());
+    progress.phase("magnifying");
     let stream = Stream::new(seed, "patch magnification");
     let pixels = |(w, h): (usize, usize)| (w * h) as f64;
     let ratio = (pixels(frame.size) / pixels(frame.drawn)).powf(0.5 / sizes.len() as f64).max(1.0);
     let magnifier = Magnifier::new(sources, ratio, stream.child(u64::MAX));
     for (i, size) in sizes.into_iter().enumerate() {
         picture = magnifier.magnify(&picture, size, stream.child(i as u64));
-        step(progress, picture.pixels() as u64)?;
+        step(progress, effort::magnifying(picture.pixels()))?;
     }
     Ok(picture)
 }

@@ -89,6 +89,7 @@ pub fn refine<const N: usize>(
         None if schedule.keeps_places() => Field::in_place(width, height),
         None => Field::random((width, height), sources.copies.len(), (width, height), stream.child(1)),
     };
+    let place = format!("level {} of {}", schedule.start - level + 1, schedule.start + 1);
     let noise = match &layout {
         Some(layout) => layout.noise,
         None => {
@@ -98,6 +99,7 @@ pub fn refine<const N: usize>(
                 // Nothing is known of the distances here: all patches count alike.
                 field.distances = vec![1; sources.pixels()];
             } else {
+                progress.phase(&format!("{place}, adding detail"));
                 let keys = matcher.describe(|image| Cow::Owned(pyramid.blurred(image, level)));
                 let magnified = std::mem::take(&mut drawing.image).resized(width, height);
                 let query = noised(magnified, SUPER_NOISE * detail, stream.child(2));
@@ -116,6 +118,7 @@ pub fn refine<const N: usize>(
     let sigmas = geometric(noise.max(0.02), (LAST_NOISE * noise).max(0.01), steps(level));
     let narrowest = if level == 0 { KERNEL[3] } else { KERNEL[2] };
     for (i, sigma) in sigmas.iter().enumerate() {
+        progress.phase(&format!("{place}, step {} of {}", i + 1, sigmas.len()));
         let noisy_already = i == 0 && layout.as_ref().is_some_and(|l| l.noisy);
         let sigma = if noisy_already { 0.0 } else { *sigma };
         let query = noised(std::mem::take(&mut drawing.image), sigma, stream.child(4).child(i as u64));

@@ -14,6 +14,7 @@ use crate::cli::args::Vary;
 use crate::cli::commands::{keys, same_file};
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
+use crate::cli::preview::Preview;
 use crate::cli::progress::Bar;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
@@ -143,8 +144,21 @@ fn one(
                 .advise("choose another --out"));
         }
         let mut bar = Bar::new(page.terminal);
+        bar.preview = args.preview.as_deref().map(|folder| {
+            let name = title(&order.out.with_extension(""));
+            let (engine, in_part) = (desk.engine.describe(), order.request.mask.is_some());
+            Preview::new(folder, name, engine, page.reference, in_part, order.overwrite)
+        });
         let ended = release::release(desk, page.reference, &order, &mut bar);
         bar.clear();
+        if let Some(mut preview) = bar.preview.take() {
+            if !matches!(ended, Ok(release::Outcome::Released(_))) {
+                preview.take_back();
+            }
+            if let Some(failure) = preview.failure() {
+                page.terminal.talk(&format!("no more previews: {failure}"));
+            }
+        }
         let ended = ended.map_err(|error| explain(args, page.path, &error))?;
         left -= 1;
         match &ended {
