@@ -66,7 +66,7 @@ pub fn table(
     println!();
     if let Some(folder) = sheets {
         std::fs::create_dir_all(folder)?;
-        sheet::write(&folder.join(format!("{name}.png")), reference, &rows)?;
+        sheet::write(&folder.join(format!("{name}.jpg")), reference, &rows)?;
     }
     Ok(())
 }

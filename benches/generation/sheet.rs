@@ -3,6 +3,10 @@
 use std::error::Error;
 use std::path::Path;
 
+use vidimus::digest::Digest;
+use vidimus::generate::Engine;
+use vidimus::generate::patch::PatchEngine;
+use vidimus::metadata::{self, Label};
 use vidimus::raster::{self, Depth, Format, Plane, Raster};
 
 const GAP: usize = 4;
@@ -22,7 +26,16 @@ pub fn write(path: &Path, reference: &Raster, rows: &[Vec<Raster>]) -> Result<()
             })
         })
         .collect();
-    std::fs::write(path, raster::encode(&Raster::from_planes(&sheet, Depth::Eight), Format::Png, 90)?)?;
+    let sheet = raster::encode(&Raster::from_planes(&sheet, Depth::Eight), Format::Jpeg, 85)?;
+    // It says of itself that it is generated, in part: the first column is the reference.
+    let engine = PatchEngine.describe();
+    let label = Label {
+        tool: "vidimus, benches/generation".to_owned(),
+        engine: format!("{} {}", engine.name, engine.version),
+        source: Digest::of(&raster::encode(reference, Format::Png, 100)?),
+        in_part: true,
+    };
+    std::fs::write(path, metadata::write(&sheet, Format::Jpeg, &label)?)?;
     Ok(())
 }
 
