@@ -24,6 +24,10 @@ const SAMPLES: usize = 2500;
 pub const BANK: usize = 5000;
 /// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
 pub const MOST_PIXELS: usize = 6000;
+/// Least use of a patch, in fair shares, that one update of the duals answers to, and the largest dual. Smaller
+/// answers lose rare large things to the plain ground, of which there are more patches.
+const LEAST_USE: f32 = 0.001;
+const MOST_DUAL: f32 = 15.0;
 /// Reach of the leave-one-out cost, as a share of the short side.
 const OWN_REACH: f64 = 0.06;
 
@@ -115,7 +119,7 @@ impl Bank {
     }
 
     /// Posterior mean of the clean picture given the noisy one. `duals`, the log costs of
-    /// every patch for its use so far, are updated once (damped Sinkhorn); they begin at 0.
+    /// every patch for its use so far, are updated once (Sinkhorn); they begin at 0.
     pub fn denoise(&self, noisy: &Image, posterior: Posterior, duals: &mut [f32]) -> Image {
         let queries = self.basis.project(noisy);
         let keys = if posterior.sigma > COARSE_NOISE { &self.coarse } else { &self.fine };
@@ -140,7 +144,7 @@ impl Bank {
             }
             let fair = queries.len() as f32 / self.len() as f32;
             for (dual, used) in duals.iter_mut().zip(&used) {
-                *dual = (*dual + 0.5 * (used / fair).max(0.01).ln()).clamp(-6.0, 6.0);
+                *dual = (*dual + (used / fair).max(LEAST_USE).ln()).clamp(-MOST_DUAL, MOST_DUAL);
             }
         }
         let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.means).collect();
