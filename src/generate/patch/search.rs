@@ -190,9 +190,7 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
     fn run(self) {
         let (width, height, stride) = (self.old.width, self.old.height, self.stride);
         let mut drawn = [[NOWHERE; RANDOM]; AHEAD];
-        for x in 0..AHEAD.min(width) {
-            drawn[x] = self.draw(x);
-        }
+        drawn.iter_mut().take(width).enumerate().for_each(|(x, drawn)| *drawn = self.draw(x));
         for x in 0..width {
             let pixel = self.y * width + x;
             let mut best = Best::new(self.search, pixel, (self.y as i32, x as i32));
