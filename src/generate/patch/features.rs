@@ -1,5 +1,7 @@
 //! Patches as short vectors: principal components, as floats or as 16-bit integers for the search.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::random::Stream;
@@ -7,6 +9,7 @@ use crate::simd::{self, Kernel};
 
 use super::image::Image;
 use super::pca::principal_axes;
+use super::sources::Sources;
 
 /// Largest length of a quantised vector: differences then fit 16 bits, and their squares' sum 32.
 const LONGEST: f32 = 8191.0;
@@ -169,7 +172,20 @@ impl<const N: usize> Dictionary<N> {
         self.basis.project_into(image, out, |v| self.quantiser.quantise(v));
     }
 
-    /// The same of an image that is then of no more use.
+    /// Features of all patches of `images`, one for each of the copies of `sources`, copy by copy.
+    pub fn describe_all<'b>(
+        &self,
+        sources: &Sources,
+        images: impl Iterator<Item = Cow<'b, Image>>,
+    ) -> Vec<Feature<N>> {
+        let mut all = vec![Feature([0; N]); sources.all()];
+        all.chunks_exact_mut(sources.pixels())
+            .zip(images)
+            .for_each(|(out, image)| self.describe(&image, out));
+        all
+    }
+
+    /// Features of all patches of an image that is then of no more use.
     pub fn described(&self, image: Image) -> Vec<Feature<N>> {
         let mut out = vec![Feature([0; N]); image.pixels()];
         self.describe(&image, &mut out);

@@ -3,6 +3,8 @@
 //! Patches of a magnified picture look like patches of the reference that lost its finest band (Glasner et
 //! al. 2009): the band that those lost is added, and what the smaller picture said stays true.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
 use crate::random::Stream;
@@ -59,12 +61,8 @@ impl Magnifier {
         let shown: Vec<Image> = blurred.par_iter().map(local).collect();
         let (dictionary, _) = Dictionary::of(&shown[0], PATCH, SAMPLES, stream);
         let outside = OUTSIDE * dictionary.energy;
-        let mut keys = vec![Feature([0; 16]); sources.all()];
-        for (image, keys) in shown.iter().zip(keys.chunks_exact_mut(sources.pixels())) {
-            dictionary.describe(image, keys);
-        }
         Magnifier {
-            keys,
+            keys: dictionary.describe_all(sources, shown.iter().map(Cow::Borrowed)),
             dictionary,
             bands,
             bias: (0..sources.all()).map(|at| (sources.outside(at) * outside) as i32).collect(),

@@ -48,11 +48,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
 
     /// Features of all patches of all copies, one copy after another, of each as `show` shows it.
     pub fn describe<'b>(&'b self, show: impl Fn(&'b Image) -> Cow<'b, Image>) -> Vec<Feature<N>> {
-        let mut keys = vec![Feature([0; N]); self.sources.all()];
-        for (copy, keys) in self.sources.copies.iter().zip(keys.chunks_exact_mut(self.sources.pixels())) {
-            self.dictionary.describe(&show(&copy.image), keys);
-        }
-        keys
+        self.dictionary.describe_all(self.sources, self.sources.copies.iter().map(|copy| show(&copy.image)))
     }
 
     /// Improves `field` by `passes` of PatchMatch for `query` among `keys`. Coherent regions over the
