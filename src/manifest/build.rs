@@ -59,16 +59,16 @@ pub(super) fn build(
         )
         .map_err(sign::sdk("add the reference as an ingredient"))?;
 
-    let source_type = iptc::of_output(derivation.varied_share.is_some());
-    builder.set_intent(BuilderIntent::Create(match source_type {
-        iptc::COMPOSITE => DigitalSourceType::CompositeWithTrainedAlgorithmicMedia,
-        _ => DigitalSourceType::TrainedAlgorithmicMedia,
+    let in_part = derivation.varied_share.is_some();
+    builder.set_intent(BuilderIntent::Create(match in_part {
+        true => DigitalSourceType::CompositeWithTrainedAlgorithmicMedia,
+        false => DigitalSourceType::TrainedAlgorithmicMedia,
     }));
     builder
         .add_action(json!({
             "action": "c2pa.created",
             "when": created,
-            "digitalSourceType": source_type,
+            "digitalSourceType": iptc::of_output(in_part),
             "softwareAgent": agent(&derivation.engine),
             "description": "image-to-image variation of a reference",
             "parameters": parameters(&facts),

@@ -2,7 +2,6 @@
 
 use super::error::ReleaseError;
 use super::order::{Desk, Step};
-use super::prepare::Reference;
 use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
@@ -12,7 +11,7 @@ use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, So
 use crate::metadata;
 use crate::policy::{Case, Cleared};
 use crate::quantity::{Deviation, Psnr};
-use crate::raster::{self, Format, Kernel, Limits, Plane, Raster};
+use crate::raster::{self, Format, Limits, Raster};
 use crate::watermark::{self, Kind, Level, Payload};
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
@@ -144,31 +143,7 @@ fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, Rel
     Err(ReleaseError::NoFreeId)
 }
 
-/// Short side in pixels of a glimpse of a picture that could bear a watermark.
-const GLIMPSE: u32 = 160;
-
-/// `picture`, on its way to a variation of `reference`, as a PNG that says what it is. It is nobody's draft yet
-/// and bears no watermark: so it is kept smaller than the smallest picture that can.
-pub fn glimpse(
-    picture: &Raster,
-    engine: &Description,
-    reference: &Reference,
-    in_part: bool,
-) -> Result<Vec<u8>, ReleaseError> {
-    let (width, height) = (picture.width(), picture.height());
-    let short = width.min(height);
-    let small = if short < watermark::MIN_SIDE {
-        picture.clone()
-    } else {
-        let side = |n: u32| (u64::from(n) * u64::from(GLIMPSE) / u64::from(short)) as usize;
-        let resized = |plane: &Plane| raster::resize(plane, side(width), side(height), Kernel::Area);
-        Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
-    };
-    let file = raster::encode(&small, Format::Png, 100)?;
-    Ok(metadata::write(&file, Format::Png, &label(engine, &reference.sha256, in_part))?)
-}
-
-fn label(engine: &Description, source: &Digest, in_part: bool) -> metadata::Label {
+pub(super) fn label(engine: &Description, source: &Digest, in_part: bool) -> metadata::Label {
     metadata::Label {
         tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
         engine: format!("{} {}", engine.name, engine.version),

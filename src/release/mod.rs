@@ -9,6 +9,7 @@
 //! and what was not marked cannot be signed, since it does not compile.
 
 mod error;
+mod glimpse;
 mod marking;
 mod order;
 mod prepare;
@@ -18,7 +19,7 @@ mod report;
 mod states;
 
 pub use error::ReleaseError;
-pub use marking::glimpse;
+pub use glimpse::glimpse;
 pub use order::{Desk, Order, Step};
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
