@@ -2,36 +2,35 @@
 
 use std::path::{Path, PathBuf};
 
+use super::commands::same_file;
 use super::error::Failure;
 use super::files;
 use crate::generate::Description;
 use crate::raster::Raster;
-use crate::release::{self, Reference};
+use crate::release::{self, Order, Reference};
 
-/// Writes the glimpses of one variation as `NAME-preview-1.png` and so on.
+/// Writes the glimpses of one variation beside each other, as `NAME-preview-1.png` and so on.
 pub struct Preview<'a> {
     folder: &'a Path,
-    /// What the files' names begin with.
-    name: String,
+    order: &'a Order,
     engine: Description,
     reference: &'a Reference,
-    in_part: bool,
-    overwrite: bool,
+    /// The reference's own file.
+    source: &'a Path,
     written: Vec<PathBuf>,
     failure: Option<Failure>,
 }
 
 impl<'a> Preview<'a> {
-    /// Of a variation of `reference` by `engine`, the whole of it or a part.
+    /// Of what `engine` makes of `reference`, the file `source`, by `order`.
     pub fn new(
         folder: &'a Path,
-        name: String,
+        order: &'a Order,
         engine: Description,
         reference: &'a Reference,
-        in_part: bool,
-        overwrite: bool,
+        source: &'a Path,
     ) -> Self {
-        Preview { folder, name, engine, reference, in_part, overwrite, written: Vec::new(), failure: None }
+        Preview { folder, order, engine, reference, source, written: Vec::new(), failure: None }
     }
 
     /// Writes one more, unless one could not be written before.
@@ -44,25 +43,35 @@ impl<'a> Preview<'a> {
     }
 
     fn write(&mut self, picture: &Raster) -> Result<(), Failure> {
-        let file =
-            release::glimpse(picture, &self.engine, self.reference, self.in_part).map_err(Failure::new)?;
-        let path = self.folder.join(format!("{}-preview-{}.png", self.name, self.written.len() + 1));
-        files::write(&path, &file, self.overwrite)?;
+        let in_part = self.order.request.mask.is_some();
+        let file = release::glimpse(picture, &self.engine, self.reference, in_part).map_err(Failure::new)?;
+        let name = self.order.out.file_stem().unwrap_or_default().to_string_lossy();
+        let path = self.folder.join(format!("{name}-preview-{}.png", self.written.len() + 1));
+        if same_file(&path, self.source) {
+            return Err(Failure::at(path.display(), "is the reference, which stays as it is"));
+        }
+        files::write(&path, &file, self.order.overwrite)?;
         self.written.push(path);
         Ok(())
     }
 
-    /// Takes away what was written: nothing is left of a draft that was refused.
-    pub fn take_back(&mut self) {
-        for path in self.written.drain(..) {
-            if let Err(error) = std::fs::remove_file(&path) {
-                self.failure = Some(Failure::at(path.display(), files::explain(&error)));
-            }
+    /// Ends it, and gives what there is to say. What was written stays if the picture was `released`: nothing is
+    /// left of a draft that was refused.
+    pub fn end(self, released: bool) -> Option<String> {
+        if !released {
+            let remove = |path: &PathBuf| {
+                let error = std::fs::remove_file(path).err()?;
+                Some(format!("{}: cannot be taken back: {}", path.display(), files::explain(&error)))
+            };
+            let stuck: Vec<String> = self.written.iter().filter_map(remove).collect();
+            return (!stuck.is_empty()).then(|| stuck.join("; "));
         }
-    }
-
-    /// What could not be written, if anything.
-    pub fn failure(self) -> Option<Failure> {
-        self.failure
+        match self.failure {
+            Some(failure) => Some(format!("no more previews: {failure}")),
+            None if self.written.is_empty() => {
+                Some(format!("no previews: engine {} showed nothing on the way", self.engine.name))
+            }
+            None => None,
+        }
     }
 }

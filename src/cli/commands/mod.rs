@@ -34,7 +34,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
 }
 
 /// Whether two names are those of one file.
-fn same_file(one: &Path, two: &Path) -> bool {
+pub(super) fn same_file(one: &Path, two: &Path) -> bool {
     match (one.canonicalize(), two.canonicalize()) {
         (Ok(one), Ok(two)) => one == two,
         _ => one == two,

@@ -144,21 +144,15 @@ fn one(
                 .advise("choose another --out"));
         }
         let mut bar = Bar::new(page.terminal);
-        bar.preview = args.preview.as_deref().map(|folder| {
-            let name = title(&order.out.with_extension(""));
-            let (engine, in_part) = (desk.engine.describe(), order.request.mask.is_some());
-            Preview::new(folder, name, engine, page.reference, in_part, order.overwrite)
-        });
+        bar.preview = args
+            .preview
+            .as_deref()
+            .map(|folder| Preview::new(folder, &order, desk.engine.describe(), page.reference, page.path));
         let ended = release::release(desk, page.reference, &order, &mut bar);
         bar.clear();
-        if let Some(mut preview) = bar.preview.take() {
-            if !matches!(ended, Ok(release::Outcome::Released(_))) {
-                preview.take_back();
-            }
-            if let Some(failure) = preview.failure() {
-                page.terminal.talk(&format!("no more previews: {failure}"));
-            }
-        }
+        let released = matches!(ended, Ok(release::Outcome::Released(_)));
+        let remark = bar.preview.take().and_then(|preview| preview.end(released));
+        remark.into_iter().for_each(|remark| page.terminal.talk(&remark));
         let ended = ended.map_err(|error| explain(args, page.path, &error))?;
         left -= 1;
         match &ended {
