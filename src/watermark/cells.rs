@@ -3,12 +3,15 @@
 
 use std::f64::consts::TAU;
 
+use rayon::prelude::*;
+
 use super::decode::{BLIND, Decoder, Observation};
 use super::geometry::Geometry;
 use super::key::{Line, REACH, TILE, phasor};
 use super::scene::View;
 use crate::fourier::Complex32;
 use crate::raster::Plane;
+use crate::simd::{self, Kernel};
 
 /// Cells across one tile.
 const PER_TILE: usize = 2;
@@ -69,6 +72,7 @@ impl Cells {
     }
 
     /// From a pixel of the upright picture to the view's.
+    #[inline(always)]
     fn place(&self, u: f64, v: f64, view: &Plane) -> [f64; 2] {
         let (u, v) = (u - self.origin[0], v - self.origin[1]);
         [
@@ -98,30 +102,12 @@ impl Cells {
     fn fill(&mut self, picture: &Plane) {
         let across = Phases::new(self.columns * self.side, self.origin[0], self.tile);
         let down = Phases::new(self.rows * self.side, self.origin[1], self.tile);
-        let count = self.lines.len();
-        self.values = vec![Complex32::default(); self.count() * count];
-        let width = self.columns * self.side;
-        let mut band = vec![0.0f32; width * self.side];
-        for row in 0..self.rows {
-            for (y, line) in band.chunks_exact_mut(width).enumerate() {
-                let v = (row * self.side + y) as f64;
-                for (u, value) in line.iter_mut().enumerate() {
-                    *value = cubic(picture, self.place(u as f64, v, picture));
-                }
-            }
-            for column in 0..self.columns {
-                let x0 = column * self.side;
-                let mut sums = Sums::new();
-                for (y, line) in band.chunks_exact(width).enumerate() {
-                    let piece = &line[x0..x0 + self.side];
-                    sums.add(piece, &across.0[x0..], down.at(row * self.side + y));
-                }
-                let out = &mut self.values[(row * self.columns + column) * count..][..count];
-                for (o, line) in out.iter_mut().zip(&self.lines) {
-                    *o = sums.of(*line);
-                }
-            }
-        }
+        let row_length = self.columns * self.lines.len();
+        let mut values = vec![Complex32::default(); self.rows * row_length];
+        values.par_chunks_mut(row_length).enumerate().for_each(|(row, out)| {
+            simd::run(RowOfCells { cells: self, picture, row, across: &across, down: &down, out });
+        });
+        self.values = values;
     }
 
     /// The lines of the whole picture once every cell is moved back by its displacement.
@@ -143,62 +129,134 @@ impl Cells {
     }
 }
 
+/// One row of cells: resampled, then summed cell by cell.
+struct RowOfCells<'a> {
+    cells: &'a Cells,
+    picture: &'a Plane,
+    row: usize,
+    across: &'a Phases,
+    down: &'a Phases,
+    /// Coefficients of the row's cells.
+    out: &'a mut [Complex32],
+}
+
+impl Kernel for RowOfCells<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let (cells, side, count) = (self.cells, self.cells.side, self.cells.lines.len());
+        let width = cells.columns * side;
+        let top = self.row * side;
+        let mut band = vec![0.0f32; width * side];
+        for (y, line) in band.chunks_exact_mut(width).enumerate() {
+            for (u, value) in line.iter_mut().enumerate() {
+                *value = cubic(self.picture, cells.place(u as f64, (top + y) as f64, self.picture));
+            }
+        }
+        let down = &self.down.0[top..top + side];
+        let mut sums = vec![Row::default(); side];
+        for (column, out) in self.out.chunks_exact_mut(count).enumerate() {
+            let x0 = column * side;
+            for (sum, line) in sums.iter_mut().zip(band.chunks_exact(width)) {
+                *sum = Row::of(&line[x0..x0 + side], &self.across.0[x0..x0 + side]);
+            }
+            let coefficients: [Coefficients; HALF] = std::array::from_fn(|k| Coefficients::of(&sums, down, k));
+            for (o, line) in out.iter_mut().zip(&cells.lines) {
+                *o = coefficients[line.y as usize].at(line.x);
+            }
+        }
+    }
+}
+
+/// Frequencies 0..=20 along one side, and as many rounded up to whole vectors.
 const HALF: usize = REACH as usize + 1;
-const WHOLE: usize = 2 * REACH as usize + 1;
+const LANES: usize = HALF.next_multiple_of(8);
 
-/// Coefficients of one cell: real and imaginary parts apart, so that the sums are plain vector sums.
-struct Sums([[[f32; WHOLE]; 2]; HALF]);
+/// Real and imaginary parts apart, so that sums are plain sums of vectors.
+#[derive(Clone, Copy)]
+struct Row {
+    re: [f32; LANES],
+    im: [f32; LANES],
+}
 
-impl Sums {
-    fn new() -> Self {
-        Sums([[[0.0; WHOLE]; 2]; HALF])
+impl Default for Row {
+    fn default() -> Self {
+        Row { re: [0.0; LANES], im: [0.0; LANES] }
     }
+}
 
-    /// Adds a row of pixels; `across` are the phases of its pixels, `down` those of the row.
-    fn add(&mut self, piece: &[f32], across: &[[Complex32; HALF]], down: &[Complex32; HALF]) {
-        let mut sums = [Complex32::default(); HALF];
-        for (value, turns) in piece.iter().zip(across) {
-            for (s, turn) in sums.iter_mut().zip(turns) {
-                *s += turn * value;
+impl Row {
+    /// The frequencies of a row of pixels whose phases are `turns`.
+    #[inline(always)]
+    fn of(pixels: &[f32], turns: &[Row]) -> Self {
+        let mut sum = Row::default();
+        for (value, turn) in pixels.iter().zip(turns) {
+            for i in 0..LANES {
+                sum.re[i] += value * turn.re[i];
+            }
+            for i in 0..LANES {
+                sum.im[i] += value * turn.im[i];
             }
         }
-        // A row is real: the coefficient at −k is the conjugate of that at k.
-        let at = |i: usize| {
-            let k = i as i32 - REACH;
-            let s = sums[k.unsigned_abs() as usize];
-            if k < 0 { s.conj() } else { s }
-        };
-        let re: [f32; WHOLE] = std::array::from_fn(|i| at(i).re);
-        let im: [f32; WHOLE] = std::array::from_fn(|i| at(i).im);
-        for ([out_re, out_im], turn) in self.0.iter_mut().zip(down) {
-            for i in 0..WHOLE {
-                out_re[i] += re[i] * turn.re - im[i] * turn.im;
-                out_im[i] += re[i] * turn.im + im[i] * turn.re;
+        sum
+    }
+}
+
+/// A cell's coefficients at one frequency down and all across, as sums of products with the cosine and the
+/// sine: those at −k across come from the same, for a row of pixels is real.
+struct Coefficients {
+    re_cos: [f32; LANES],
+    im_sin: [f32; LANES],
+    re_sin: [f32; LANES],
+    im_cos: [f32; LANES],
+}
+
+impl Coefficients {
+    #[inline(always)]
+    fn of(rows: &[Row], down: &[Row], k: usize) -> Self {
+        let zero = [0.0f32; LANES];
+        let mut sum = Coefficients { re_cos: zero, im_sin: zero, re_sin: zero, im_cos: zero };
+        for (row, turn) in rows.iter().zip(down) {
+            let (cos, sin) = (turn.re[k], turn.im[k]);
+            for i in 0..LANES {
+                sum.re_cos[i] += row.re[i] * cos;
+                sum.im_sin[i] += row.im[i] * sin;
+                sum.re_sin[i] += row.re[i] * sin;
+                sum.im_cos[i] += row.im[i] * cos;
             }
         }
+        sum
     }
 
-    fn of(&self, line: Line) -> Complex32 {
-        let [re, im] = &self.0[line.y as usize];
-        let x = (line.x + REACH) as usize;
-        Complex32::new(re[x], im[x])
+    #[inline(always)]
+    fn at(&self, x: i32) -> Complex32 {
+        let i = x.unsigned_abs() as usize;
+        if x < 0 {
+            Complex32::new(self.re_cos[i] + self.im_sin[i], self.re_sin[i] - self.im_cos[i])
+        } else {
+            Complex32::new(self.re_cos[i] - self.im_sin[i], self.re_sin[i] + self.im_cos[i])
+        }
     }
 }
 
 /// exp(−2πi k (x − origin) / tile) for k = 0..=20 at every pixel.
-struct Phases(Vec<[Complex32; REACH as usize + 1]>);
+struct Phases(Vec<Row>);
 
 impl Phases {
     fn new(count: usize, origin: f64, tile: f64) -> Self {
-        Phases(
-            (0..count)
-                .map(|x| std::array::from_fn(|k| phasor(TAU * (-(k as f64) * (x as f64 - origin) / tile))))
-                .collect(),
-        )
-    }
-
-    fn at(&self, x: usize) -> &[Complex32; REACH as usize + 1] {
-        &self.0[x]
+        let row = |x: usize| {
+            let mut row = Row::default();
+            let (s1, c1) = (-TAU * (x as f64 - origin) / tile).sin_cos();
+            // By turning further each time.
+            let (mut c, mut s) = (1.0, 0.0);
+            for k in 0..HALF {
+                (row.re[k], row.im[k]) = (c as f32, s as f32);
+                (c, s) = (c * c1 - s * s1, c * s1 + s * c1);
+            }
+            row
+        };
+        Phases((0..count).map(row).collect())
     }
 }
 
@@ -224,6 +282,7 @@ impl Turns {
 }
 
 /// Catmull–Rom value at a place, zero outside.
+#[inline(always)]
 fn cubic(plane: &Plane, [x, y]: [f64; 2]) -> f32 {
     let (w, h) = (plane.width() as f64, plane.height() as f64);
     if !(x > -1.0 && y > -1.0 && x < w && y < h) {
@@ -254,6 +313,7 @@ fn cubic(plane: &Plane, [x, y]: [f64; 2]) -> f32 {
         .sum()
 }
 
+#[inline(always)]
 fn weights(t: f32) -> [f32; 4] {
     [
         ((-0.5 * t + 1.0) * t - 0.5) * t,

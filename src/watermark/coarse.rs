@@ -6,10 +6,11 @@
 use std::f64::consts::PI;
 
 use super::frontend::tukey;
-use super::geometry::Geometry;
+use super::geometry::{Geometry, QUARTERS};
 use super::key::Line;
 use crate::fourier::{RealFft2, fast_size};
 use crate::raster::Plane;
+use crate::simd::{self, Kernel};
 
 /// Furthest pilot, in lattice units, and the nearest.
 pub(super) const FURTHEST: f64 = 15.0;
@@ -23,6 +24,8 @@ const ROUGH_SPACING: f64 = 0.7;
 const ASPECT: f64 = 0.27;
 /// Power over the local mean, at most: one strong line of the picture is no pilot.
 const CAP: f32 = 12.0;
+/// Least score that is noted: a few of a hundred places score as much by chance.
+const LEAST: f64 = 2.2;
 /// Part of a block over which its window falls off, at each end.
 const TAPER: f64 = 0.12;
 /// Half width of the box of the local mean.
@@ -114,6 +117,27 @@ impl Coarse {
         a + v * (b - a)
     }
 
+    /// The column of a frequency across, not below zero and in cycles per pixel, and the fraction to the next.
+    fn column(&self, fx: f64) -> (usize, f32) {
+        let x = (fx * self.size as f64) as f32 + MARGIN as f32;
+        (x as usize, x.fract())
+    }
+
+    /// Adds `weight` times the power at one frequency down and many across, in cycles per pixel.
+    fn add_row(&self, fy: f64, columns: &[(usize, f32)], weight: f32, sums: &mut [f32]) {
+        let y = (fy * self.size as f64) as f32 + (self.size / 2) as f32;
+        if y < 0.0 || y >= (self.power.height() - 1) as f32 {
+            return;
+        }
+        let (above, below) = (self.power.row(y as usize), self.power.row(y as usize + 1));
+        let v = y.fract();
+        for (sum, (x, u)) in sums.iter_mut().zip(columns) {
+            let (Some(a), Some(b)) = (above.get(*x..x + 2), below.get(*x..x + 2)) else { continue };
+            let (a, b) = (a[0] + u * (a[1] - a[0]), b[0] + u * (b[1] - b[0]));
+            *sum += weight * (a + v * (b - a));
+        }
+    }
+
     /// How well the lines fit.
     pub fn score(&self, geometry: &Geometry, lines: &Weighted) -> f64 {
         f64::from(self.sum(geometry, &lines.lines) * lines.norm)
@@ -155,20 +179,31 @@ impl Coarse {
         let step = ROUGH_SPACING / (FURTHEST * self.block as f64 / octave.low);
         let count = ((octave.high / octave.low).ln() / step).ceil() as i32;
         let reach = (ASPECT / step).ceil() as i32;
-        let (half, rest) = pilots.lines.split_at(pilots.lines.len() / 2);
+        let period = |n: i32| octave.low * (f64::from(n) * step).exp();
+        // Where each line's frequency across falls: column and fraction, for every period.
+        let across: Vec<Vec<(usize, f32)>> = (0..=FURTHEST as i32)
+            .map(|k| (0..=count).map(|n| self.column(f64::from(k) / period(n))).collect())
+            .collect();
         let mut found = Vec::new();
-        for i in 0..=count {
-            let across = octave.low * (f64::from(i) * step).exp();
-            for j in -reach..=reach {
-                if j.abs() <= 2 {
-                    continue;
+        let mut sums = vec![0.0f32; count as usize + 1];
+        for below in -reach..=count + reach {
+            let down = period(below);
+            let from = (below - reach).max(0) as usize;
+            let to = (below + reach).min(count) as usize;
+            for quarter in QUARTERS {
+                let sums = &mut sums[from..=to];
+                sums.fill(0.0);
+                for (k, weight) in &pilots.lines {
+                    let [x, y] = quarter.map(|row| row[0] as f32 * k[0] + row[1] as f32 * k[1]);
+                    // The spectrum of a real picture is even.
+                    let y = if x < 0.0 { -y } else { y };
+                    let columns = &across[x.abs() as usize][from..=to];
+                    self.add_row(f64::from(y) / down, columns, *weight, sums);
                 }
-                let down = across * (f64::from(j) * step).exp();
-                for geometry in Geometry::on_the_grid([across, down]) {
-                    // Where half of the pilots are no stronger than chance, the rest is not looked at.
-                    let sum = self.sum(&geometry, half);
-                    if sum > 0.0 {
-                        let score = f64::from((sum + self.sum(&geometry, rest)) * pilots.norm);
+                for (n, sum) in (from as i32..).zip(sums) {
+                    let score = f64::from(*sum * pilots.norm);
+                    if score > LEAST && (n - below).abs() > 2 {
+                        let geometry = Geometry::turned(quarter, [period(n), down]);
                         found.push(Candidate { geometry, score });
                     }
                 }
@@ -351,32 +386,55 @@ impl LogPolar {
                 (direction.round() as usize, radius.round().max(0.0) as usize, *weight)
             })
             .collect();
-        let mut sums = vec![0.0f32; self.periods];
-        for turn in 0..self.directions {
+        simd::run(Scan {
+            table: self,
+            places: &places,
+            see: |turn, sums: &[f32]| {
+                let angle = PI * turn as f64 / self.directions as f64;
+                let (s, c) = angle.sin_cos();
+                for (i, sum) in sums.iter().enumerate() {
+                    let score = f64::from(sum * lines.norm);
+                    if score < LEAST {
+                        continue;
+                    }
+                    let period = last * (-self.step * i as f64).exp();
+                    let [tx, ty] = self.stretch;
+                    let m = [
+                        [tx * c * flip * sx / period, -tx * s * sy / period],
+                        [ty * s * flip * sx / period, ty * c * sy / period],
+                    ];
+                    found.push(Candidate { geometry: Geometry(m), score });
+                }
+            },
+        });
+    }
+}
+
+/// Sums over the lines, for each rotation those of all periods.
+struct Scan<'a, F> {
+    table: &'a LogPolar,
+    /// Row, half-step of the column and weight of each line.
+    places: &'a [(usize, usize, f32)],
+    see: F,
+}
+
+impl<F: FnMut(usize, &[f32])> Kernel for Scan<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let table = self.table;
+        let mut sums = vec![0.0f32; table.periods];
+        for turn in 0..table.directions {
             sums.fill(0.0);
-            for (direction, radius, weight) in &places {
-                let row = (turn + direction) % self.directions * self.columns;
-                let start = row + radius / 2;
-                for (s, v) in sums.iter_mut().zip(&self.halves[radius % 2][start..start + self.periods]) {
+            for (direction, radius, weight) in self.places {
+                let row = (turn + direction) % table.directions * table.columns;
+                let powers = &table.halves[radius % 2][row + radius / 2..][..table.periods];
+                for (s, v) in sums.iter_mut().zip(powers) {
                     *s += weight * v;
                 }
             }
-            let angle = PI * turn as f64 / self.directions as f64;
-            let (s, c) = angle.sin_cos();
-            for (i, sum) in sums.iter().enumerate() {
-                let score = f64::from(sum * lines.norm);
-                // A few of a hundred places score as much by chance.
-                if score < 2.2 {
-                    continue;
-                }
-                let period = last * (-self.step * i as f64).exp();
-                let [tx, ty] = self.stretch;
-                let m = [
-                    [tx * c * flip * sx / period, -tx * s * sy / period],
-                    [ty * s * flip * sx / period, ty * c * sy / period],
-                ];
-                found.push(Candidate { geometry: Geometry(m), score });
-            }
+            (self.see)(turn, &sums);
         }
     }
 }

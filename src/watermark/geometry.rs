@@ -14,7 +14,12 @@ impl Geometry {
     /// The lattice as embedded, with tiles of `period` = (x, y) pixels, flipped and turned in the four
     /// ways that keep the pixel grid and are not half turns of one another; the first is unturned.
     pub fn on_the_grid(period: [f64; 2]) -> [Geometry; 4] {
-        QUARTERS.map(|m| Geometry([0, 1].map(|i| [0, 1].map(|j| f64::from(m[i][j]) / period[i]))))
+        QUARTERS.map(|quarter| Geometry::turned(quarter, period))
+    }
+
+    /// The lattice as embedded, turned by `quarter`, with tiles of `period` = (x, y) pixels.
+    pub fn turned(quarter: [[i32; 2]; 2], period: [f64; 2]) -> Geometry {
+        Geometry([0, 1].map(|i| quarter[i].map(|v| f64::from(v) / period[i])))
     }
 
     /// The largest difference of an entry, also to the other turned by half a turn, which is the same lattice.

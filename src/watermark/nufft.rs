@@ -62,10 +62,17 @@ impl Reader {
         let (columns, data) = (self.spectrum.columns(), self.spectrum.data());
         let mut sum = Complex32::default();
         if x >= 0 && x as usize + TAPS <= columns {
+            // Down first, all columns side by side.
+            let (mut re, mut im) = ([0.0f32; TAPS], [0.0f32; TAPS]);
             for (row, d) in rows.zip(down) {
                 let line = &data[row * columns + x as usize..][..TAPS];
-                let inner: Complex32 = line.iter().zip(across).map(|(v, a)| v * a).sum();
-                sum += inner * d;
+                for i in 0..TAPS {
+                    re[i] += d * line[i].re;
+                    im[i] += d * line[i].im;
+                }
+            }
+            for i in 0..TAPS {
+                sum += Complex32::new(re[i], im[i]) * across[i];
             }
         } else {
             for (row, d) in rows.zip(down) {
