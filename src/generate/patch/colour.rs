@@ -54,15 +54,15 @@ impl Colour {
         Image::from_planes(&turned)
     }
 
-    /// Back to planes of coded values (one for grey, three for RGB), nominally in 0..=1.
+    /// Back to planes of coded values (one for grey, three for RGB), nominally in 0..=1. Further channels are left out.
     pub fn inverse(&self, image: &Image) -> Vec<Plane> {
-        let n = image.channels;
+        let n = self.mean.len();
         let planes: Vec<Plane> = (0..n)
             .map(|i| {
                 let weights: Vec<f32> = (0..n).map(|c| (self.axes[c][i] / self.scale[c]) as f32).collect();
                 let data = image
                     .data
-                    .chunks_exact(n)
+                    .chunks_exact(image.channels)
                     .map(|z| z.iter().zip(&weights).map(|(v, w)| v * w).sum::<f32>() + self.mean[i] as f32)
                     .collect();
                 Plane::new(image.width, image.height, data)

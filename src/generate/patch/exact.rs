@@ -21,7 +21,7 @@ const COARSE_NOISE: f64 = 1.0;
 /// Patches that the components are learnt from.
 const SAMPLES: usize = 2500;
 /// Patches in the bank, at most, unless the in-place copy alone has more.
-pub const BANK: usize = 5000;
+pub const BANK: usize = 3500;
 /// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
 pub const MOST_PIXELS: usize = 6000;
 /// Least use of a patch, in fair shares, that one update of the duals answers to, and the largest dual. Smaller

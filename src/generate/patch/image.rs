@@ -1,4 +1,4 @@
-//! Interleaved pictures of one or three channels: what every part of the engine works on.
+//! Interleaved pictures of one or three channels, and one more on coarse levels: what every part of the engine works on.
 
 use crate::raster::filter::mirror;
 use crate::raster::{Kernel, Plane, resize};
@@ -31,6 +31,20 @@ impl Image {
 
     pub fn planes(&self) -> Vec<Plane> {
         (0..self.channels).map(|c| self.plane(c)).collect()
+    }
+
+    /// Adds a channel, the last.
+    pub fn push(&mut self, plane: &Plane) {
+        let mut planes = self.planes();
+        planes.push(plane.clone());
+        *self = Image::from_planes(&planes);
+    }
+
+    /// Leaves the leading `channels` alone.
+    pub fn truncate(&mut self, channels: usize) {
+        if channels < self.channels {
+            *self = Image::from_planes(&self.planes()[..channels]);
+        }
     }
 
     pub fn pixels(&self) -> usize {

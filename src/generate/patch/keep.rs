@@ -63,8 +63,9 @@ impl Keep {
 }
 
 fn blend(image: &mut Image, reference: &Image, varied: &Plane) {
-    let channels = image.channels;
-    let pixels = image.data.chunks_exact_mut(channels).zip(reference.data.chunks_exact(channels));
+    // A channel that the reference lacks stays as it was drawn.
+    let own = reference.data.chunks_exact(reference.channels);
+    let pixels = image.data.chunks_exact_mut(image.channels).zip(own);
     for ((pixel, own), share) in pixels.zip(varied.data()) {
         for (v, r) in pixel.iter_mut().zip(own) {
             *v = r + share * (*v - r);

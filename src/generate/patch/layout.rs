@@ -6,6 +6,7 @@ use crate::raster::filter::gaussian;
 
 use super::super::GenerateError;
 use super::effort;
+use super::energy::Energy;
 use super::exact::{Bank, Posterior};
 use super::features::Basis;
 use super::gate::sliced_wasserstein;
@@ -67,7 +68,10 @@ pub fn draw(
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
     let schedule = &match schedule.kept {
         Some(kept) => {
-            let found = noise_that_keeps(kept, &bank, &sources.copies[0].image, noise, progress)?;
+            // Luminance and, where there is one, the channel of energy, which is the last.
+            let compared = if Energy::is_on(schedule.start, pyramid) { sources.channels() - 1 } else { 0 };
+            let reference = &sources.copies[0].image;
+            let found = noise_that_keeps(kept, &bank, reference, &[0, compared], noise, progress)?;
             schedule.starting_at(found)
         }
         None => *schedule,
@@ -101,6 +105,7 @@ fn noise_that_keeps(
     kept: f64,
     bank: &Bank,
     reference: &Image,
+    channels: &[usize],
     stream: Stream,
     progress: &mut dyn Progress,
 ) -> Result<f64, GenerateError> {
@@ -108,7 +113,7 @@ fn noise_that_keeps(
     let shown = |sigma: f64| {
         let noisy = noised(reference.clone(), sigma, stream.child(u64::MAX));
         let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
-        likeness(&bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]), reference)
+        likeness(&bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]), reference, channels)
     };
     let [mut low, mut high] = NOISE.map(f64::ln);
     for _ in 0..HALVINGS {
@@ -123,11 +128,14 @@ fn noise_that_keeps(
     Ok(((low + high) / 2.0).exp())
 }
 
-/// Correlation of the blurred first channels.
-fn likeness(a: &Image, b: &Image) -> f64 {
+/// Correlation of the blurred pictures: that of the channel among `channels` that is least alike.
+fn likeness(a: &Image, b: &Image, channels: &[usize]) -> f64 {
     let blur = BLUR * a.width.min(a.height) as f32;
-    let [a, b] = [a, b].map(|image| gaussian(&image.plane(0), blur, 3.0));
-    a.correlation(&b)
+    let likeness = |channel: &usize| {
+        let [a, b] = [a, b].map(|image| gaussian(&image.plane(*channel), blur, 3.0));
+        a.correlation(&b)
+    };
+    channels.iter().map(likeness).fold(1.0, f64::min)
 }
 
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
@@ -232,14 +240,14 @@ mod tests {
         let bank = Bank::new(&sources, 11, Stream::new(1, "bank"));
         let stream = Stream::new(2, "noise");
         let found = |kept: f64| {
-            noise_that_keeps(kept, &bank, &sources.copies[0].image, stream, &mut Silent)
+            noise_that_keeps(kept, &bank, &sources.copies[0].image, &[0], stream, &mut Silent)
                 .expect("not cancelled")
         };
         let shown = |sigma: f64| {
             let noisy = noised(sources.copies[0].image.clone(), sigma, stream.child(u64::MAX));
             let posterior = Posterior { sigma, own_place: 0.0, balance: 0.0 };
             let clean = bank.denoise(&noisy, posterior, &mut vec![0.0; bank.len()]);
-            likeness(&clean, &sources.copies[0].image)
+            likeness(&clean, &sources.copies[0].image, &[0])
         };
         let (much, little) = (found(0.9), found(0.5));
         assert!(much < little && (shown(much) - 0.9).abs() < 0.1, "{much} {little} {}", shown(much));

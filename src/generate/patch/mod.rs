@@ -9,6 +9,7 @@ mod copies;
 mod corpus;
 mod dense;
 mod effort;
+mod energy;
 mod exact;
 mod features;
 mod finish;
@@ -42,6 +43,7 @@ use self::image::Image;
 use super::{Description, Draft, Engine, GenerateError, Record, Request};
 use colour::Colour;
 use copies::Regions;
+use energy::Energy;
 use frame::Frame;
 use keep::Keep;
 use magnify::Magnifier;
@@ -57,7 +59,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "2", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "3", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -113,10 +115,18 @@ impl PatchEngine {
         step(progress, effort::copying(pyramid.pixels(0), copies))?;
 
         let mut corpus = corpus;
+        let energy = Energy::is_on(schedule.start, &pyramid).then(|| Energy::new(&corpus, &pyramid));
         // The finest level comes last, and takes the copies over.
-        let mut at = |level: usize| match pyramid.size(level) {
-            _ if level == 0 => Sources::own(std::mem::take(&mut corpus)),
-            (width, height) => Sources::new(&corpus, width, height),
+        let mut at = |level: usize| {
+            if level == 0 {
+                return Sources::own(std::mem::take(&mut corpus));
+            }
+            let (width, height) = pyramid.size(level);
+            let mut sources = Sources::new(&corpus, width, height);
+            if let Some(energy) = energy.as_ref().filter(|_| Energy::is_on(level, &pyramid)) {
+                energy.add_to(&mut sources);
+            }
+            sources
         };
         let mut sources = at(schedule.start);
         let layout = layout::draw(&sources, &pyramid, &schedule, keep.as_ref(), seed, progress)?;

@@ -82,6 +82,12 @@ pub fn refine<const N: usize>(
     let matcher = Matcher::<N>::new(sources, schedule, patch, stream.child(0));
     let pixels = sources.pixels() as u64;
 
+    // What only coarser levels have.
+    drawing.image.truncate(sources.channels());
+    if let Some(tone) = &mut drawing.tone {
+        tone.truncate(sources.channels());
+    }
+
     let fresh = drawing.field.is_none();
     let mut barred = vec![None; sources.pixels()];
     let mut field = match drawing.field.take() {

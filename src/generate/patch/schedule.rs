@@ -15,7 +15,7 @@ const CLOCK: [(f64, f64); 7] =
     [(0.0, 0.30), (0.2, 0.48), (0.4, 0.57), (0.55, 0.63), (0.7, 0.70), (0.85, 0.82), (1.0, 1.0)];
 
 /// How much of the reference's arrangement the posterior's first look at the coarsest level is to show at a
-/// strength: the correlation of the blurred first channels. The finished picture keeps less, most of all where
+/// strength: the correlation of the blurred pictures, luminance or energy, whichever is less. The finished picture keeps less, most of all where
 /// things are small. Noise means different things to different pictures: what leaves few large particles
 /// where they are rearranges many small ones.
 const KEPT: [(f64, f64); 7] =

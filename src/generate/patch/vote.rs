@@ -18,6 +18,8 @@ const NEGLIGIBLE: f32 = 0.004;
 pub fn vote(sources: &[&Image], field: &Field, patch: usize, kernel: f64) -> Image {
     match sources[0].channels {
         1 => vote_channels::<1>(sources, field, patch, kernel),
+        2 => vote_channels::<2>(sources, field, patch, kernel),
+        4 => vote_channels::<4>(sources, field, patch, kernel),
         _ => vote_channels::<3>(sources, field, patch, kernel),
     }
 }
