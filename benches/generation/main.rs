@@ -2,9 +2,10 @@
 //!
 //!     cargo bench --bench generation -- [--speed | --quality] [--seeds N] [--sheets DIR] [PICTURE…]
 //!
-//! Pictures are our own specimens unless some are named. `--sheets` writes a contact sheet of each.
+//! The last row of a quality table is plain GPNN, the baseline. Pictures are our own specimens unless some are named. `--sheets` writes a contact sheet of each.
 
 mod copies;
+mod gpnn;
 mod quality;
 mod sheet;
 mod speed;

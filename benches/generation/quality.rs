@@ -13,7 +13,7 @@ use vidimus::random::Stream;
 use vidimus::raster::filter::gaussian;
 use vidimus::raster::{Kernel, Plane, Raster, resize};
 
-use crate::{STRENGTHS, copies, sheet};
+use crate::{STRENGTHS, copies, gpnn, sheet};
 
 pub fn table(
     name: &str,
@@ -42,33 +42,43 @@ pub fn table(
             drafts.push(PatchEngine.generate(reference, &request, &mut Silent)?);
         }
         let seconds = start.elapsed().as_secs_f64() / seeds as f64;
-        let lumas: Vec<Plane> = drafts.iter().map(|draft| draft.raster.luma()).collect();
-        let mean = |f: &dyn Fn(&Plane) -> f64| lumas.iter().map(f).sum::<f64>() / lumas.len() as f64;
-        let pairs: Vec<f64> = (0..lumas.len())
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| 1.0 - likeness(&drafts[i].raster, &drafts[j].raster))
-            .collect();
-        let most = |f: &dyn Fn(&Plane) -> f64| lumas.iter().map(f).fold(0.0, f64::max);
         let copy = drafts.iter().filter_map(|d| d.record.largest_copy).fold(0.0, f64::max);
-        println!(
-            "| {strength} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.1} | {seconds:.2} |",
-            drafts.iter().map(|d| likeness(&d.raster, reference)).sum::<f64>() / seeds as f64,
-            pairs.iter().sum::<f64>() / pairs.len().max(1) as f64,
-            mean(&|l| style(l, &luma)) / own,
-            mean(&|l| spectrum(l, &luma)),
-            100.0 * most(&|l| copies::largest(l, &luma)),
-            100.0 * copy,
-        );
-        for (row, draft) in rows.iter_mut().zip(drafts) {
-            row.push(draft.raster);
+        let pictures: Vec<Raster> = drafts.into_iter().map(|draft| draft.raster).collect();
+        let copy = format!("{:.1}", 100.0 * copy);
+        println!("| {strength} {}| {copy} | {seconds:.2} |", measures(&pictures, reference, &luma, own));
+        for (row, picture) in rows.iter_mut().zip(pictures) {
+            row.push(picture);
         }
     }
+    let start = Instant::now();
+    let pictures: Vec<Raster> = (1..=seeds).map(|seed| gpnn::draw(reference, seed)).collect();
+    let seconds = start.elapsed().as_secs_f64() / seeds as f64;
+    println!("| plain GPNN {}| | {seconds:.2} |", measures(&pictures, reference, &luma, own));
     println!();
     if let Some(folder) = sheets {
         std::fs::create_dir_all(folder)?;
         sheet::write(&folder.join(format!("{name}.jpg")), reference, &rows)?;
     }
     Ok(())
+}
+
+/// The columns that any drawing program can be asked for.
+fn measures(pictures: &[Raster], reference: &Raster, luma: &Plane, own: f64) -> String {
+    let lumas: Vec<Plane> = pictures.iter().map(Raster::luma).collect();
+    let mean = |f: &dyn Fn(&Plane) -> f64| lumas.iter().map(f).sum::<f64>() / lumas.len() as f64;
+    let most = |f: &dyn Fn(&Plane) -> f64| lumas.iter().map(f).fold(0.0, f64::max);
+    let pairs: Vec<f64> = (0..pictures.len())
+        .flat_map(|i| (0..i).map(move |j| (i, j)))
+        .map(|(i, j)| 1.0 - likeness(&pictures[i], &pictures[j]))
+        .collect();
+    format!(
+        "| {:.2} | {:.2} | {:.2} | {:.1} | {:.1} ",
+        pictures.iter().map(|p| likeness(p, reference)).sum::<f64>() / pictures.len() as f64,
+        pairs.iter().sum::<f64>() / pairs.len().max(1) as f64,
+        mean(&|l| style(l, luma)) / own,
+        mean(&|l| spectrum(l, luma)),
+        100.0 * most(&|l| copies::largest(l, luma)),
+    )
 }
 
 /// Correlation of the arrangements: of both pictures blurred by 3 % of the short side, over all channels.

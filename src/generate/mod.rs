@@ -1,5 +1,6 @@
 //! Engines: reference and request in, draft out.
 
+mod finding;
 #[cfg(feature = "diffusion")]
 pub mod flux;
 pub mod patch;
@@ -7,6 +8,8 @@ pub mod patch;
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub use finding::{Area, Finding};
 
 use crate::digest::Digest;
 use crate::progress::Progress;
@@ -72,6 +75,8 @@ pub struct Record {
     pub largest_copy: Option<f64>,
     /// Share of the picture that was varied, where a mask kept the rest as it was; 0..=1.
     pub varied_share: Option<f64>,
+    /// What of the reference was not drawn, or drawn with care.
+    pub findings: Vec<Finding>,
 }
 
 /// A generated picture that nobody has judged yet.

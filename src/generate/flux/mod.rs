@@ -155,6 +155,7 @@ impl FluxEngine {
             prompt_used: request.prompt.is_some() && steps > 0,
             largest_copy: None,
             varied_share: None,
+            findings: Vec::new(),
         }
     }
 }

@@ -79,27 +79,32 @@ pub fn copies(pixels: usize) -> usize {
 /// Copy `index` of `reference` on a `canvas` (width, height) whose middle is that of the reference; what
 /// lies beyond the reference is mirrored and marked. Copy 0 is upright and in place, bent by the share `drift` (0..=1) of
 /// what the others are; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
-/// mirrored from the fifth on.
-pub fn copy(reference: &Image, canvas: (usize, usize), index: usize, drift: f64, seed: u64) -> Copy {
+/// mirrored from the fifth on. Those of a `directed` picture are not turned, and every second one is mirrored.
+pub fn copy(
+    reference: &Image,
+    canvas: (usize, usize),
+    index: usize,
+    drift: f64,
+    directed: bool,
+    seed: u64,
+) -> Copy {
     let stream = Stream::new(seed, "patch corpus").child(index as u64);
     let (width, height) = canvas;
     let short = reference.width.min(reference.height) as f64;
     let in_place = index == 0;
     let bend = WARP * short * if in_place { drift } else { 1.0 };
-    let (angle, scale) = match in_place {
-        true => (0.0, 1.0),
-        false => {
-            (FRAC_PI_2 * (index % 4) as f64 + stream.range(0, -0.5, 0.5), stream.range(1, -0.1, 0.1).exp())
-        }
-    };
-    let flip = if (index / 4) % 2 == 1 { -1.0 } else { 1.0 };
+    let turned = !in_place && !directed;
+    let angle = if turned { FRAC_PI_2 * (index % 4) as f64 + stream.range(0, -0.5, 0.5) } else { 0.0 };
+    let scale = if in_place { 1.0 } else { stream.range(1, -0.1, 0.1).exp() };
+    let mirrored = if directed { index % 2 == 1 } else { (index / 4) % 2 == 1 };
+    let flip = if mirrored { -1.0 } else { 1.0 };
     let wide = SmoothField::new(width, height, short / 3.0, bend, stream.child(1));
     let fine = SmoothField::new(width, height, short / 9.0, 0.22 * bend, stream.child(2));
     let middle = |n: usize| (n - 1) as f64 / 2.0;
     let (cy, cx) = (middle(height), middle(width));
     // A copy that shows less than the reference along one side shows a part of it that is drawn by lot, so that
     // all copies together show all of it.
-    let (across, down) = if index % 2 == 1 { (height, width) } else { (width, height) };
+    let (across, down) = if turned && index % 2 == 1 { (height, width) } else { (width, height) };
     let from = |n: usize, shown: usize, draw: u64| {
         let spare = if in_place { 0.0 } else { n.saturating_sub(shown) as f64 / 2.0 };
         (middle(n) + if spare > 0.0 { stream.range(draw, -spare, spare) } else { 0.0 }) as f32
@@ -204,7 +209,7 @@ mod tests {
     fn a_copy_knows_where_its_pixels_come_from() {
         let reference = ramp();
         for index in 0..6 {
-            let copy = copy(&reference, (60, 50), index, 0.7, 5);
+            let copy = copy(&reference, (60, 50), index, 0.7, false, 5);
             for i in 0..60 * 50 {
                 let (y, x) = (copy.origin(i).0 * 50.0, copy.origin(i).1 * 60.0);
                 let inside = copy.outside(i) == 0.0 && (3.0..46.0).contains(&y) && (3.0..56.0).contains(&x);
@@ -216,9 +221,21 @@ mod tests {
     }
 
     #[test]
+    fn copies_of_a_directed_picture_keep_their_up_and_down() {
+        let reference = ramp();
+        for index in 0..6 {
+            let copy = copy(&reference, (60, 50), index, 0.7, true, 5);
+            let down = copy.origin(40 * 60 + 30).0 - copy.origin(10 * 60 + 30).0;
+            let right = copy.origin(25 * 60 + 40).1 - copy.origin(25 * 60 + 20).1;
+            assert!(down > 0.4, "copy {index}: {down}");
+            assert_eq!(right < 0.0, index % 2 == 1, "copy {index}: {right}");
+        }
+    }
+
+    #[test]
     fn the_first_copy_stays_in_place_and_no_copy_is_the_reference() {
         let reference = ramp();
-        let first = copy(&reference, (60, 50), 0, 0.5, 5);
+        let first = copy(&reference, (60, 50), 0, 0.5, false, 5);
         let shift: f32 =
             first.image.data.iter().zip(&reference.data).map(|(a, b)| (a - b).abs()).sum::<f32>() / 3000.0;
         assert!((0.05..3.0).contains(&shift), "{shift}");

@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn dots_too_small_to_see_are_energy_on_the_coarsest_level() {
         let pyramid = Pyramid::new(200, 160);
-        let corpus = vec![corpus::copy(&dotted(), (200, 160), 0, 0.0, 1)];
+        let corpus = vec![corpus::copy(&dotted(), (200, 160), 0, 0.0, false, 1)];
         let (width, height) = pyramid.size(pyramid.coarsest());
         let mut sources = Sources::new(&corpus, width, height);
         Energy::new(&corpus, &pyramid).add_to(&mut sources);

@@ -235,7 +235,7 @@ mod tests {
         let blobs =
             Plane::from_fn(36, 30, |x, y| (x as f32 / 5.0).sin() + (y as f32 / 4.0 + x as f32 / 9.0).cos());
         let reference = Image::from_planes(&[blobs]);
-        let copies: Vec<_> = (0..3).map(|k| corpus::copy(&reference, (36, 30), k, 0.3, 1)).collect();
+        let copies: Vec<_> = (0..3).map(|k| corpus::copy(&reference, (36, 30), k, 0.3, false, 1)).collect();
         let sources = Sources::new(&copies, 36, 30);
         let bank = Bank::new(&sources, 11, Stream::new(1, "bank"));
         let stream = Stream::new(2, "noise");

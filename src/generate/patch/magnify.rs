@@ -140,7 +140,7 @@ mod tests {
             if (x.hypot(y) / 5.0).sin() > 0.0 { 1.0 } else { -1.0 }
         });
         let reference = Image::from_planes(&[stripes]);
-        let copies: Vec<_> = (0..4).map(|k| corpus::copy(&reference, (96, 96), k, 0.5, 1)).collect();
+        let copies: Vec<_> = (0..4).map(|k| corpus::copy(&reference, (96, 96), k, 0.5, false, 1)).collect();
         let sources = Sources::new(&copies, 96, 96);
         let stream = Stream::new(1, "test");
         let magnified =

@@ -4,10 +4,12 @@
 //! itself, each patch's own place left out (Kamb & Ganguli 2024), coarse to fine. At small noise the
 //! posterior is the nearest patch, found by PatchMatch (Barnes et al. 2009; Granot et al. 2022).
 
+mod annotation;
 mod colour;
 mod copies;
 mod corpus;
 mod dense;
+mod direction;
 mod effort;
 mod energy;
 mod exact;
@@ -40,7 +42,7 @@ use crate::random::Stream;
 use crate::raster::Raster;
 
 use self::image::Image;
-use super::{Description, Draft, Engine, GenerateError, Record, Request};
+use super::{Description, Draft, Engine, Finding, GenerateError, Record, Request};
 use colour::Colour;
 use copies::Regions;
 use energy::Energy;
@@ -98,7 +100,10 @@ impl PatchEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let seed = request.seed.0;
-        let (colour, image) = Colour::of(reference);
+        let areas = annotation::find(reference);
+        let clear = (!areas.is_empty()).then(|| annotation::filled(reference, &areas));
+        let (colour, image) = Colour::of(clear.as_ref().unwrap_or(reference));
+        let directed = direction::is_directed(clear.as_ref().unwrap_or(reference));
         let image = frame.reference(image);
         let keep = request.mask.as_ref().map(|mask| Keep::new(image.clone(), mask));
         let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
@@ -110,7 +115,7 @@ impl PatchEngine {
         progress.phase("gathering patches");
         let corpus: Vec<corpus::Copy> = (0..copies)
             .into_par_iter()
-            .map(|k| corpus::copy(&image, frame.drawn, k, schedule.drift, seed))
+            .map(|k| corpus::copy(&image, frame.drawn, k, schedule.drift, directed, seed))
             .collect();
         step(progress, effort::copying(pyramid.pixels(0), copies))?;
 
@@ -160,7 +165,9 @@ impl PatchEngine {
             picture = bring_to_size(picture, frame, &sizes, &sources, seed, progress)?;
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
-        let record = self.record(request, schedule.noise, steps, largest_copy);
+        let annotated = (!areas.is_empty()).then_some(Finding::Annotation { areas });
+        let findings = annotated.into_iter().chain(directed.then_some(Finding::Directed)).collect();
+        let record = Record { findings, ..self.record(request, schedule.noise, steps, largest_copy) };
         if let Some(keep) = &keep {
             let (raster, varied) = keep.join(&drawn, reference);
             // What was kept is a copy, too.
@@ -188,6 +195,7 @@ impl PatchEngine {
             prompt_used: false,
             largest_copy: Some(largest_copy),
             varied_share: None,
+            findings: Vec::new(),
         }
     }
 }

@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn a_field_in_place_uses_everything_alike_and_a_stuck_one_does_not() {
         let reference = Image::from_planes(&[Plane::filled(60, 48, 0.0)]);
-        let sources = Sources::new(&[corpus::copy(&reference, (60, 48), 0, 0.3, 1)], 60, 48);
+        let sources = Sources::new(&[corpus::copy(&reference, (60, 48), 0, 0.3, false, 1)], 60, 48);
         let mut field = Field::in_place(60, 48);
         assert!((Usage::of(&sources, &field).at((0.5, 0.5)) - 1.0).abs() < 0.5);
         field.matches.iter_mut().for_each(|m| (m.y, m.x) = (24, 30));

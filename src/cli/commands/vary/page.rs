@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, paint, quoted, shown};
+use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
 use crate::generate::{Description, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
@@ -169,6 +169,9 @@ impl Page<'_> {
         if let Some(share) = record.varied_share {
             text.push_str(&format!(", {:.1} % of the picture varied", 100.0 * share));
         }
+        for finding in &record.findings {
+            text.push_str(&format!("\n          {} {finding}", paint(WARN, "note:")));
+        }
         if let Some(prompt) = record.prompt.as_ref().filter(|_| !record.prompt_used) {
             text.push_str(&paint(
                 DIM,
@@ -236,6 +239,7 @@ impl Page<'_> {
             "steps": record.map(|r| r.steps),
             "largest_copy": record.and_then(|r| r.largest_copy),
             "varied_share": record.and_then(|r| r.varied_share),
+            "findings": record.map(|r| &r.findings),
             "deviation": deviation,
             "policy": {
                 "name": self.policy.name(),

@@ -1,0 +1,64 @@
+//! What an engine found in a reference that limits what it draws.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A rectangle of a picture, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Area {
+    pub left: usize,
+    pub top: usize,
+    pub width: usize,
+    pub height: usize,
+}
+
+impl Area {
+    pub fn holds(&self, x: usize, y: usize) -> bool {
+        (self.left..self.left + self.width).contains(&x) && (self.top..self.top + self.height).contains(&y)
+    }
+
+    pub fn overlaps(&self, other: &Area) -> bool {
+        self.left < other.left + other.width
+            && other.left < self.left + self.width
+            && self.top < other.top + other.height
+            && other.top < self.top + self.height
+    }
+
+    /// The smallest rectangle around both.
+    pub fn around(&self, other: &Area) -> Area {
+        let (left, top) = (self.left.min(other.left), self.top.min(other.top));
+        let right = (self.left + self.width).max(other.left + other.width);
+        let bottom = (self.top + self.height).max(other.top + other.height);
+        Area { left, top, width: right - left, height: bottom - top }
+    }
+}
+
+/// Something about a reference that people should know before they use what was drawn from it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "finding")]
+pub enum Finding {
+    /// A scale bar, lettering or a data strip: left out, for a drawn picture has no scale.
+    Annotation { areas: Vec<Area> },
+    /// The picture is laid one way, as photographs are and parallel filaments: its patches are mirrored, not turned.
+    Directed,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Finding::Annotation { areas } => {
+                f.write_str("scale bar or lettering in the reference left out: a drawn picture has no scale (")?;
+                for (i, a) in areas.iter().enumerate() {
+                    let separator = if i > 0 { ", " } else { "" };
+                    write!(f, "{separator}{}×{} pixels at {}, {}", a.width, a.height, a.left, a.top)?;
+                }
+                f.write_str(")")
+            }
+            Finding::Directed => f.write_str(
+                "the reference is laid one way, as photographs are: its patches were mirrored, not turned (over \
+                 strength 0.6 a scene falls apart)",
+            ),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Burned-in annotation of a reference: scale bars, lettering, data strips (DICOM's term, PS3.3 C.7.6.1).
+//!
+//! Drawn anew it would be debris that looks like a scale, on a picture that has none: what is found is filled from the
+//! picture's own ground before anything is drawn, so that neither layout nor patches know of it.
+
+mod fill;
+mod ink;
+mod strip;
+
+use crate::raster::{Plane, Raster};
+
+use super::super::Area;
+
+/// Pixels around what was found that are filled, too: soft edges and compression noise.
+const MARGIN: usize = 4;
+
+/// Where `reference` is annotated, margins included.
+pub fn find(reference: &Raster) -> Vec<Area> {
+    let luma = reference.luma();
+    let mut areas = strip::find(&luma);
+    let strips = areas.clone();
+    let apart = |area: &Area| strips.iter().all(|strip| !strip.overlaps(area));
+    areas.extend(ink::find(&luma).into_iter().filter(apart).map(|area| widened(area, &luma)));
+    joined(areas)
+}
+
+/// `reference` with the `areas` filled from elsewhere in it. Transparency stays.
+pub fn filled(reference: &Raster, areas: &[Area]) -> Raster {
+    let planes = fill::fill(&reference.planes(), areas);
+    let opaque = Raster::from_planes(&planes, reference.depth());
+    let (width, height) = (opaque.width(), opaque.height());
+    Raster::new(width, height, opaque.channels(), opaque.samples().clone(), reference.alpha().cloned())
+}
+
+fn widened(area: Area, luma: &Plane) -> Area {
+    let (left, top) = (area.left.saturating_sub(MARGIN), area.top.saturating_sub(MARGIN));
+    let right = (area.left + area.width + MARGIN).min(luma.width());
+    let bottom = (area.top + area.height + MARGIN).min(luma.height());
+    Area { left, top, width: right - left, height: bottom - top }
+}
+
+/// Areas that overlap become one.
+fn joined(mut areas: Vec<Area>) -> Vec<Area> {
+    let mut whole: Vec<Area> = Vec::new();
+    while let Some(mut area) = areas.pop() {
+        while let Some(i) = whole.iter().position(|other| other.overlaps(&area)) {
+            area = area.around(&whole.swap_remove(i));
+        }
+        whole.push(area);
+    }
+    whole.sort_unstable_by_key(|area| (area.top, area.left));
+    whole
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::Seed;
+    use crate::raster::{Channels, Depth, Samples};
+    use crate::specimen::{Colour, Kind, Specimen};
+
+    /// A specimen, grey, with 0..=1 values painted over it.
+    fn painted(paint: impl Fn(usize, usize) -> Option<f32>) -> Raster {
+        let specimen =
+            Specimen { kind: Kind::Adenovirus, width: 320, height: 240, seed: Seed(3), colour: Colour::Grey };
+        let plane = specimen.render().expect("a specimen").luma();
+        let plane = Plane::from_fn(320, 240, |x, y| paint(x, y).unwrap_or(plane.at(x, y)));
+        Raster::from_planes(&[plane], Depth::Eight)
+    }
+
+    fn bar(x: usize, y: usize) -> Option<f32> {
+        ((20..80).contains(&x) && (215..220).contains(&y)).then_some(1.0)
+    }
+
+    /// "HIT" in strokes of two pixels above the bar.
+    fn letters(x: usize, y: usize) -> Option<f32> {
+        if !(198..210).contains(&y) || x < 30 {
+            return None;
+        }
+        let (letter, u, v) = ((x - 30) / 11, (x - 30) % 11, y - 198);
+        let ink = match letter {
+            0 => u < 2 || (6..8).contains(&u) || (u < 8 && (5..7).contains(&v)),
+            1 => u < 2,
+            2 => u < 8 && (v < 2 || (3..5).contains(&u)),
+            _ => false,
+        };
+        ink.then_some(1.0)
+    }
+
+    #[test]
+    fn a_scale_bar_and_its_lettering_are_found_and_a_bare_specimen_has_none() {
+        assert!(find(&painted(|_, _| None)).is_empty());
+        let areas = find(&painted(|x, y| bar(x, y).or(letters(x, y))));
+        for (x, y) in [(21, 217), (79, 217), (31, 204), (58, 199)] {
+            assert!(areas.iter().any(|area| area.holds(x, y)), "{x}, {y}: {areas:?}");
+        }
+        let found: usize = areas.iter().map(|area| area.width * area.height).sum();
+        assert!(found < 4000, "{areas:?}");
+    }
+
+    #[test]
+    fn a_data_strip_is_found_whole() {
+        let strip = |x: usize, y: usize| {
+            let letters = (y >= 204).then(|| letters(x, y - 8).or(Some(0.0))).flatten();
+            letters.or((y >= 200).then_some(0.0))
+        };
+        let areas = find(&painted(strip));
+        assert_eq!(areas, [Area { left: 0, top: 200 - MARGIN, width: 320, height: 40 + MARGIN }]);
+    }
+
+    #[test]
+    fn what_is_filled_is_no_annotation_and_the_rest_stays() {
+        let reference = painted(|x, y| bar(x, y).or(letters(x, y)));
+        let areas = find(&reference);
+        let filled = filled(&reference, &areas);
+        assert!(find(&filled).is_empty());
+        let (before, after) = (reference.luma(), filled.luma());
+        for y in 0..240 {
+            for x in 0..320 {
+                let same = (before.at(x, y) - after.at(x, y)).abs() < 1e-6;
+                assert!(same || areas.iter().any(|area| area.holds(x, y)), "{x}, {y}");
+            }
+        }
+        assert!(after.at(50, 217) < 0.95);
+    }
+
+    #[test]
+    fn transparency_stays() {
+        let samples = Samples::Eight(vec![90; 64 * 64]);
+        let alpha = Samples::Eight((0..64 * 64).map(|i| (i % 251) as u8).collect());
+        let picture = Raster::new(64, 64, Channels::Grey, samples, Some(alpha.clone()));
+        let area = Area { left: 10, top: 10, width: 20, height: 8 };
+        assert_eq!(filled(&picture, &[area]).alpha(), Some(&alpha));
+    }
+}
