@@ -161,7 +161,8 @@ impl Kernel for RowOfCells<'_> {
             for (sum, line) in sums.iter_mut().zip(band.chunks_exact(width)) {
                 *sum = Row::of(&line[x0..x0 + side], &self.across.0[x0..x0 + side]);
             }
-            let coefficients: [Coefficients; HALF] = std::array::from_fn(|k| Coefficients::of(&sums, down, k));
+            let coefficients: [Coefficients; HALF] =
+                std::array::from_fn(|k| Coefficients::of(&sums, down, k));
             for (o, line) in out.iter_mut().zip(&cells.lines) {
                 *o = coefficients[line.y as usize].at(line.x);
             }

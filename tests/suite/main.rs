@@ -6,6 +6,7 @@ mod crash;
 mod desk;
 mod detect;
 mod engines;
+mod findings;
 mod hostile;
 mod invariants;
 mod journey;

@@ -34,6 +34,8 @@ const OWN_REACH: f64 = 0.06;
 /// All patches of the coarsest level.
 pub struct Bank {
     basis: Basis<DEPTH>,
+    /// From components to the values of a patch.
+    values_of: Panels,
     pub values: Vec<[f32; DEPTH]>,
     fine: Keys,
     coarse: Keys,
@@ -110,7 +112,8 @@ impl Bank {
         let near_y = near(height, &|i| sources.origin(i).0);
         let near_x = near(width, &|i| sources.origin(i).1);
         let coarse = Keys::new(&values, COARSE_DEPTH);
-        Bank { basis, values, fine, coarse, mean_norm, near_y, near_x }
+        let values_of = Panels::new(DEPTH, dim, |k, j| basis.axes[j][k]);
+        Bank { basis, values_of, values, fine, coarse, mean_norm, near_y, near_x }
     }
 
     /// Number of patches.
@@ -158,18 +161,54 @@ impl Bank {
         let deviation = patch as f64 / 3.0;
         let line = (-reach..=reach).map(|d| (-f64::from(d * d) / (2.0 * deviation * deviation)).exp() as f32);
         let line: Vec<f32> = line.collect();
+        let stride = self.values_of.stride();
+        let mut patches = vec![0.0f32; means.len().next_multiple_of(BLOCK) * stride];
+        let blocks = patches.par_chunks_mut(BLOCK * stride).zip(means.par_chunks(BLOCK));
+        blocks.for_each(|(out, means)| simd::run(Unfold { values_of: &self.values_of, means, out }));
         let mut data = vec![0.0f32; like.data.len()];
         data.par_chunks_mut(like.width * like.channels).enumerate().for_each(|(y, row)| {
-            simd::run(Overlap { basis: &self.basis, means, like, line: &line, y: y as i32, row });
+            let overlap = Overlap {
+                mean: &self.basis.mean,
+                patches: &patches,
+                stride,
+                like,
+                line: &line,
+                y: y as i32,
+                row,
+            };
+            simd::run(overlap);
         });
         Image { data, ..*like }
     }
 }
 
+/// From components to the values of a block of patches, less those of the mean patch.
+struct Unfold<'a> {
+    values_of: &'a Panels,
+    means: &'a [[f32; DEPTH]],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Unfold<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let mut rows = [0.0f32; BLOCK * DEPTH];
+        for (row, mean) in rows.chunks_exact_mut(DEPTH).zip(self.means) {
+            row.copy_from_slice(mean);
+        }
+        self.values_of.multiply(&rows, self.out);
+    }
+}
+
 /// One row of a picture from the patches that cover it.
 struct Overlap<'a> {
-    basis: &'a Basis<DEPTH>,
-    means: &'a [[f32; DEPTH]],
+    /// The mean patch.
+    mean: &'a [f32],
+    /// Every pixel's patch, `stride` values from one to the next.
+    patches: &'a [f32],
+    stride: usize,
     like: &'a Image,
     /// Weights along one side of a patch.
     line: &'a [f32],
@@ -182,7 +221,7 @@ impl Kernel for Overlap<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let Overlap { basis, means, like, line, y, row } = self;
+        let Overlap { mean, patches, stride, like, line, y, row } = self;
         let (width, height, channels) = (like.width, like.height, like.channels);
         let reach = (line.len() / 2) as i32;
         for (x, out) in row.chunks_exact_mut(channels).enumerate() {
@@ -194,10 +233,10 @@ impl Kernel for Overlap<'_> {
                         continue;
                     }
                     let weight = down * across;
-                    let mean = &means[qy as usize * width + qx as usize];
                     let tap = (j * line.len() + i) * channels;
-                    for (c, o) in out.iter_mut().enumerate() {
-                        *o += weight * (basis.mean[tap + c] + dot(mean, &basis.axes[tap + c]));
+                    let patch = &patches[(qy as usize * width + qx as usize) * stride + tap..];
+                    for ((o, v), m) in out.iter_mut().zip(patch).zip(&mean[tap..]) {
+                        *o += weight * (v + m);
                     }
                     total += weight;
                 }
@@ -219,17 +258,6 @@ fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
         chosen.extend(0..pixels);
     }
     chosen
-}
-
-#[inline(always)]
-fn dot(a: &[f32; DEPTH], b: &[f32; DEPTH]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    for (x, y) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
-        for i in 0..8 {
-            lanes[i] += x[i] * y[i];
-        }
-    }
-    lanes.iter().sum()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ const OWN_PLACE: f64 = 0.7;
 /// Noise among which the one that keeps a given share of the arrangement is sought, on the start level, and
 /// the halvings of that range.
 const NOISE: [f64; 2] = [0.5, 24.0];
-pub const HALVINGS: usize = 6;
+pub const HALVINGS: usize = 5;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use crate::random::Stream;
+use crate::simd::{self, Kernel};
 
 /// Eigenvalues of a symmetric `n × n` matrix, largest first, and their unit eigenvectors.
 ///
@@ -72,15 +73,46 @@ pub fn principal_axes(samples: &[f32], dim: usize, count: usize) -> (Vec<f32>, V
     (mean, leading(&covariance, dim, count.min(dim)))
 }
 
+/// Rows whose products are summed in single precision, and apart from others.
+const TOGETHER: usize = 640;
+
 /// Scatter of the rows around `mean`, divided by their number.
 fn covariance(samples: &[f32], mean: &[f32], dim: usize) -> Vec<f64> {
-    let partial = |block: &[f32]| {
+    let partials: Vec<Vec<f32>> =
+        samples.par_chunks(TOGETHER * dim).map(|rows| simd::run(Scatter { rows, mean })).collect();
+    let rows = (samples.len() / dim).max(1) as f64;
+    let mut total = vec![0.0f64; dim * dim];
+    for part in &partials {
+        total.iter_mut().zip(part).for_each(|(t, p)| *t += f64::from(*p) / rows);
+    }
+    for i in 0..dim {
+        for j in 0..i {
+            total[i * dim + j] = total[j * dim + i];
+        }
+    }
+    total
+}
+
+/// Sum of the outer products of some rows around their mean; its upper triangle.
+struct Scatter<'a> {
+    rows: &'a [f32],
+    mean: &'a [f32],
+}
+
+impl Kernel for Scatter<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f32> {
+        let dim = self.mean.len();
         let mut sum = vec![0.0f32; dim * dim];
         let mut centred = vec![0.0f32; 4 * dim];
-        for rows in block.chunks(4 * dim) {
+        for rows in self.rows.chunks(4 * dim) {
             centred.fill(0.0);
-            for (i, v) in rows.iter().enumerate() {
-                centred[i] = v - mean[i % dim];
+            for (out, row) in centred.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
+                for ((o, v), m) in out.iter_mut().zip(row).zip(self.mean) {
+                    *o = v - m;
+                }
             }
             let (a, rest) = centred.split_at(dim);
             let (b, rest) = rest.split_at(dim);
@@ -96,20 +128,11 @@ fn covariance(samples: &[f32], mean: &[f32], dim: usize) -> Vec<f64> {
             }
         }
         sum
-    };
-    let partials: Vec<Vec<f32>> = samples.par_chunks(256 * dim).map(partial).collect();
-    let rows = (samples.len() / dim).max(1) as f64;
-    let mut total = vec![0.0f64; dim * dim];
-    for part in &partials {
-        total.iter_mut().zip(part).for_each(|(t, p)| *t += f64::from(*p) / rows);
     }
-    for i in 0..dim {
-        for j in 0..i {
-            total[i * dim + j] = total[j * dim + i];
-        }
-    }
-    total
 }
+
+/// Rounds of the subspace iteration: the leading axes are exact after them, the last ones good enough to compare by.
+const ROUNDS: usize = 5;
 
 /// Leading eigenvectors by subspace iteration with a Rayleigh–Ritz step at the end.
 fn leading(matrix: &[f64], dim: usize, count: usize) -> Vec<Vec<f32>> {
@@ -118,7 +141,7 @@ fn leading(matrix: &[f64], dim: usize, count: usize) -> Vec<Vec<f32>> {
     let mut basis: Vec<Vec<f64>> =
         (0..width).map(|i| (0..dim).map(|j| start.uniform((i * dim + j) as u64) - 0.5).collect()).collect();
     orthonormalise(&mut basis);
-    for _ in 0..8 {
+    for _ in 0..ROUNDS {
         basis = multiply(matrix, dim, &basis);
         orthonormalise(&mut basis);
     }
@@ -143,7 +166,27 @@ fn leading(matrix: &[f64], dim: usize, count: usize) -> Vec<Vec<f32>> {
 }
 
 fn multiply(matrix: &[f64], dim: usize, vectors: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    vectors.par_iter().map(|v| matrix.chunks_exact(dim).map(|row| dot(row, v)).collect()).collect()
+    vectors.par_iter().map(|vector| simd::run(Product { matrix, dim, vector })).collect()
+}
+
+/// A matrix of rows of `dim` times a vector.
+struct Product<'a> {
+    matrix: &'a [f64],
+    dim: usize,
+    vector: &'a [f64],
+}
+
+impl Kernel for Product<'_> {
+    type Output = Vec<f64>;
+
+    #[inline(always)]
+    fn run(self) -> Vec<f64> {
+        let mut product = Vec::with_capacity(self.matrix.len() / self.dim.max(1));
+        for row in self.matrix.chunks_exact(self.dim) {
+            product.push(dot(row, self.vector));
+        }
+        product
+    }
 }
 
 /// Modified Gram–Schmidt; a vector that vanishes stays zero.
@@ -162,6 +205,7 @@ fn orthonormalise(vectors: &mut [Vec<f64>]) {
 }
 
 /// Dot product in eight running sums.
+#[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut sums = [0.0f64; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
