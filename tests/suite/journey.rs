@@ -89,7 +89,9 @@ fn a_copy_stripped_and_recompressed_by_another_program_is_recognised_by_its_wate
     let report = elsewhere.run(["verify", "copy.jpg", "--json"]).expect(0).json();
     assert_eq!(report["verdict"], "ai-derived");
     assert_eq!(report["confidence"], "medium");
-    assert_eq!(report["watermark"]["payload"]["denoise_strength"], 0.898);
+    // 0.9 in 255ths, or in 31sts where the picture bears the short level only.
+    let stated = if released["watermark"]["level"] == "long" { 0.898 } else { 0.903 };
+    assert_eq!(report["watermark"]["payload"]["denoise_strength"], stated);
     assert_eq!(report["manifest"]["state"], "absent");
 }
 

@@ -28,6 +28,9 @@ const DRIFT: f64 = 0.1;
 /// A level takes part when its noise is at least this.
 const LEAST_NOISE: f64 = 0.3;
 
+/// Clock (strength 0.7) up to which the search begins in place.
+const IN_PLACE: f64 = 0.7;
+
 /// Clock (strength 0.6) from which coherent copies are capped, and the caps from there to clock 1.
 const BREAK_FROM: f64 = 0.65;
 const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.025)];
@@ -66,9 +69,10 @@ impl Schedule {
         Schedule { noise: start_noise * factor(self.start), start_noise, ..self }
     }
 
-    /// Whether patches stay near their places, so that the search begins there.
+    /// Whether many patches stay near their places, so that the search begins there: it leaves a place where the
+    /// layout has changed, and finds none again by chance where it has not.
     pub fn keeps_places(&self) -> bool {
-        self.clock < 0.45
+        self.clock < IN_PLACE
     }
 
     /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the
