@@ -7,7 +7,8 @@ use super::super::super::Area;
 
 /// Width of the frame around an area by which the fit is judged, in pixels.
 const FRAME: usize = 5;
-/// Pixels of the frame that the difference is taken from, at most.
+/// Pixels of the frame that are compared, and that the difference is taken from, at most.
+const COMPARED: usize = 1000;
 const KNOWN: usize = 300;
 /// Places that are tried along each side of the picture, at most.
 const PLACES: usize = 120;
@@ -29,7 +30,10 @@ pub fn fill(planes: &[Plane], areas: &[Area]) -> Vec<Plane> {
 /// Left and top of the place whose frame is most alike, clear of all areas.
 fn best(planes: &[Plane], area: &Area, areas: &[Area]) -> Option<(usize, usize)> {
     let (width, height) = (planes[0].width(), planes[0].height());
-    let framed = frame(area, width, height);
+    let all = frame(area, width, height);
+    let clear = |at: &&(usize, usize)| areas.iter().all(|other| !other.holds(at.0, at.1));
+    let framed: Vec<(usize, usize)> =
+        all.iter().step_by(all.len().div_ceil(COMPARED).max(1)).filter(clear).copied().collect();
     let (across, down) = (width - area.width, height - area.height);
     let stride = |room: usize| room.div_ceil(PLACES).max(1);
     let mut found: Option<(f64, (usize, usize))> = None;
@@ -46,7 +50,7 @@ fn best(planes: &[Plane], area: &Area, areas: &[Area]) -> Option<(usize, usize)>
             let (mut sum, mut count) = (0.0f64, 0u32);
             for (x, y) in &framed {
                 let Some((i, j)) = at(*x, *y) else { continue };
-                if areas.iter().any(|other| other.holds(i, j) || other.holds(*x, *y)) {
+                if areas.iter().any(|other| other.holds(i, j)) {
                     continue;
                 }
                 sum += planes.iter().map(|p| f64::from(p.at(*x, *y) - p.at(i, j)).powi(2)).sum::<f64>();

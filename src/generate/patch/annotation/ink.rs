@@ -25,6 +25,10 @@ const LEAST_FAINT: usize = 4;
 const MOST_LETTER: f32 = 0.12;
 /// Letters of a word that stands alone.
 const WORD: usize = 3;
+/// More patches that could be letters, more bars or more lines are a texture and no annotation.
+const MOST_LETTERS: usize = 3000;
+const MOST_BARS: usize = 20;
+const MOST_LINES: usize = 100;
 
 /// A connected patch of ink.
 #[derive(Clone, Debug)]
@@ -45,7 +49,11 @@ pub fn find(luma: &Plane) -> Vec<Area> {
         let sharp: Vec<&Patch> = all.iter().filter(|patch| patch.contrast >= CONTRAST).collect();
         let bars: Vec<Area> = sharp.iter().filter(|p| is_bar(p, &tone)).map(|p| p.area).collect();
         let letters = sharp.iter().filter(|p| is_letter(p, &tone, LEAST_LETTER)).map(|p| p.area);
-        let mut lines = words(letters.collect(), &all);
+        let letters: Vec<Area> = letters.collect();
+        if bars.len() > MOST_BARS || letters.len() > MOST_LETTERS {
+            continue;
+        }
+        let mut lines = words(letters, &all);
         if bars.is_empty() && lines.is_empty() {
             continue;
         }
@@ -54,9 +62,12 @@ pub fn find(luma: &Plane) -> Vec<Area> {
         let small = faint.iter().filter(|p| p.contrast >= CONTRAST && is_letter(p, &tone, LEAST_FAINT));
         let small = small.filter(|p| bars.iter().any(|bar| beside(bar, &p.area, &tone)));
         lines.extend(small.map(|p| p.area));
+        if lines.len() > MOST_LINES {
+            continue;
+        }
         let most = (MOST_LETTER * tone.height() as f32) as usize;
         let any = faint.iter().filter(|p| p.contrast >= CONTRAST / 2.0 && p.area.width <= 2 * most);
-        let any: Vec<Area> = any.map(|p| p.area).collect();
+        let any: Vec<Area> = any.map(|p| p.area).take(MOST_LETTERS).collect();
         found.extend(lines.into_iter().map(|line| whole_line(line, &any)));
         found.extend(bars);
     }

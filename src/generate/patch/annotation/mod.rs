@@ -14,6 +14,10 @@ use super::super::Area;
 /// Pixels around what was found that are filled, too: soft edges and compression noise.
 const MARGIN: usize = 4;
 
+/// More areas than these, or a larger share of the picture, are a texture and no annotation.
+const MOST: usize = 40;
+const MOST_SHARE: f64 = 0.4;
+
 /// Where `reference` is annotated, margins included.
 pub fn find(reference: &Raster) -> Vec<Area> {
     let luma = reference.luma();
@@ -21,7 +25,13 @@ pub fn find(reference: &Raster) -> Vec<Area> {
     let strips = areas.clone();
     let apart = |area: &Area| strips.iter().all(|strip| !strip.overlaps(area));
     areas.extend(ink::find(&luma).into_iter().filter(apart).map(|area| widened(area, &luma)));
-    joined(areas)
+    if areas.len() > 10 * MOST {
+        return strips;
+    }
+    let areas = joined(areas);
+    let covered: usize = areas.iter().map(|area| area.width * area.height).sum();
+    let share = covered as f64 / luma.data().len() as f64;
+    if areas.len() > MOST || share > MOST_SHARE { strips } else { areas }
 }
 
 /// `reference` with the `areas` filled from elsewhere in it. Transparency stays.
@@ -122,6 +132,13 @@ mod tests {
             }
         }
         assert!(after.at(50, 217) < 0.95);
+    }
+
+    #[test]
+    fn a_texture_of_bars_or_letters_is_no_annotation() {
+        let bars = painted(|x, y| Some(if x % 30 < 24 && y % 12 < 4 { 1.0 } else { 0.2 }));
+        let letters = painted(|x, y| Some(if x % 10 < 5 && y % 14 < 8 { 1.0 } else { 0.2 }));
+        assert!(find(&bars).is_empty() && find(&letters).is_empty());
     }
 
     #[test]
