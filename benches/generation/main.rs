@@ -1,9 +1,11 @@
 //! Time, memory and quality of the embedded engine, as Markdown tables:
 //!
-//!     cargo bench --bench generation -- [--speed | --quality] [--seeds N] [--sheets DIR] [PICTURE…]
+//!     cargo bench --bench generation -- [--speed | --quality | --annotations] [--seeds N] [--sheets DIR] [PICTURE…]
 //!
-//! The last row of a quality table is plain GPNN, the baseline. Pictures are our own specimens unless some are named. `--sheets` writes a contact sheet of each.
+//! The last row of a quality table is plain GPNN, the baseline. Pictures are our own specimens unless some are named.
+//! `--sheets` writes a contact sheet of each.
 
+mod annotations;
 mod copies;
 mod gpnn;
 mod quality;
@@ -23,6 +25,7 @@ const STRENGTHS: [f64; 6] = [0.3, 0.45, 0.6, 0.75, 0.9, 1.0];
 struct Options {
     speed: bool,
     quality: bool,
+    annotations: bool,
     seeds: u64,
     sheets: Option<PathBuf>,
     pictures: Vec<PathBuf>,
@@ -30,13 +33,23 @@ struct Options {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let mut options = Options { speed: true, quality: true, seeds: 3, sheets: None, pictures: Vec::new() };
+    let mut options = Options {
+        speed: true,
+        quality: true,
+        annotations: false,
+        seeds: 3,
+        sheets: None,
+        pictures: Vec::new(),
+    };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             // Cargo says so itself.
             "--bench" => {}
             "--speed" => options.quality = false,
             "--quality" => options.speed = false,
+            "--annotations" => {
+                options = Options { speed: false, quality: false, annotations: true, ..options }
+            }
             "--seeds" => {
                 let seeds: std::num::NonZeroU32 = args.next().ok_or("--seeds needs a number")?.parse()?;
                 options.seeds = seeds.get().into();
@@ -49,6 +62,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if options.speed {
         speed::table()?;
+    }
+    if options.annotations {
+        annotations::table(&pictures(&options.pictures)?)?;
     }
     if options.quality {
         for (name, picture) in pictures(&options.pictures)? {

@@ -4,6 +4,8 @@ mod finding;
 #[cfg(feature = "diffusion")]
 pub mod flux;
 pub mod patch;
+#[cfg(test)]
+mod watch;
 
 use std::sync::Arc;
 

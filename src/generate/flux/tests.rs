@@ -3,6 +3,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::super::watch::Watch;
 use super::*;
 use crate::progress::Silent;
 use crate::quantity::{Seed, Strength};
@@ -260,33 +261,11 @@ fn weights_of_half_precision_are_read() {
     assert_eq!(draft(&opened(&dir), 0.5, 1).raster.width(), 40);
 }
 
-/// Counts what it is told, and cancels after `patience` reports.
-struct Watch {
-    stages: Vec<(String, u64, u64)>,
-    reports: u32,
-    patience: u32,
-}
-
-impl Progress for Watch {
-    fn stage(&mut self, name: &str, total: u64) {
-        self.stages.push((name.to_owned(), total, 0));
-    }
-
-    fn advance(&mut self, steps: u64) {
-        self.reports += 1;
-        self.stages.last_mut().expect("a stage began").2 += steps;
-    }
-
-    fn cancelled(&self) -> bool {
-        self.reports >= self.patience
-    }
-}
-
 #[test]
 fn every_stage_does_what_it_announced_and_can_be_stopped_between_steps() {
     let dir = tiny::folder(false);
     let run = |patience| {
-        let mut watch = Watch { stages: Vec::new(), reports: 0, patience };
+        let mut watch = Watch::new(patience);
         let done = opened(&dir).generate(&disc(), &request(1.0, 1), &mut watch);
         (done, watch)
     };

@@ -24,25 +24,13 @@ pub fn is_directed(reference: &Raster) -> bool {
 
 /// How unevenly gradients point over the directions, and how much more colourful the picture is than a micrograph.
 fn score(reference: &Raster) -> f64 {
-    let planes = small(reference);
-    let luma = match &planes[..] {
-        [r, g, b] => Plane::from_fn(r.width(), r.height(), |x, y| {
-            0.2126 * r.at(x, y) + 0.7152 * g.at(x, y) + 0.0722 * b.at(x, y)
-        }),
-        _ => planes[0].clone(),
-    };
-    unevenness(&luma) + PER_HUE * hues(&planes).map_or(0.0, |hues| hues - USUAL_HUES)
-}
-
-fn small(reference: &Raster) -> Vec<Plane> {
-    let planes = reference.planes();
-    let (width, height) = (planes[0].width(), planes[0].height());
+    let (width, height) = (reference.width() as usize, reference.height() as usize);
     let short = width.min(height);
-    if short <= SIDE {
-        return planes;
-    }
-    let side = |n: usize| (n * SIDE).div_ceil(short);
-    planes.iter().map(|plane| resize(plane, side(width), side(height), Kernel::Area)).collect()
+    let [width, height] = [width, height].map(|n| (n * SIDE.min(short)).div_ceil(short));
+    let small = |plane: &Plane| resize(plane, width, height, Kernel::Area);
+    let planes: Vec<Plane> = reference.planes().iter().map(small).collect();
+    unevenness(&reference.luma_reduced(width, height))
+        + PER_HUE * hues(&planes).map_or(0.0, |hues| hues - USUAL_HUES)
 }
 
 /// Length of the mean of the gradients' doubled directions, and the size of the mean cosine of the fourfold ones, by

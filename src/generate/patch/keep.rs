@@ -4,6 +4,7 @@ use crate::random::Stream;
 use crate::raster::filter::gaussian;
 use crate::raster::{Plane, Raster, Samples};
 
+use super::super::Area;
 use super::image::{Image, resized};
 use super::schedule::noised;
 
@@ -49,6 +50,13 @@ impl Keep {
         let joined = Raster::new(width, height, reference.channels(), samples, reference.alpha().cloned());
         let varied = share.data().iter().filter(|a| **a > 0.0).count();
         (joined, varied as f64 / share.data().len() as f64)
+    }
+
+    /// Whether any of `area`, in pixels of this size, is varied.
+    pub fn varies(&self, area: &Area) -> bool {
+        let rows = area.top..area.top + area.height;
+        rows.into_iter()
+            .any(|y| self.varied.row(y)[area.left..area.left + area.width].iter().any(|v| *v > 0.0))
     }
 
     /// Puts back what stays.

@@ -42,7 +42,7 @@ use crate::random::Stream;
 use crate::raster::Raster;
 
 use self::image::Image;
-use super::{Description, Draft, Engine, Finding, GenerateError, Record, Request};
+use super::{Area, Description, Draft, Engine, Finding, GenerateError, Record, Request};
 use colour::Colour;
 use copies::Regions;
 use energy::Energy;
@@ -101,9 +101,9 @@ impl PatchEngine {
     ) -> Result<Draft, GenerateError> {
         let seed = request.seed.0;
         let areas = annotation::find(reference);
-        let clear = (!areas.is_empty()).then(|| annotation::filled(reference, &areas));
-        let (colour, image) = Colour::of(clear.as_ref().unwrap_or(reference));
-        let directed = direction::is_directed(clear.as_ref().unwrap_or(reference));
+        let clear = annotation::filled(reference, &areas);
+        let (colour, image) = Colour::of(&clear);
+        let directed = direction::is_directed(&clear);
         let image = frame.reference(image);
         let keep = request.mask.as_ref().map(|mask| Keep::new(image.clone(), mask));
         let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
@@ -165,6 +165,8 @@ impl PatchEngine {
             picture = bring_to_size(picture, frame, &sizes, &sources, seed, progress)?;
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
+        let varied = |area: &Area| keep.as_ref().is_none_or(|keep| keep.varies(area));
+        let areas: Vec<Area> = areas.into_iter().filter(varied).collect();
         let annotated = (!areas.is_empty()).then_some(Finding::Annotation { areas });
         let findings = annotated.into_iter().chain(directed.then_some(Finding::Directed)).collect();
         let record = Record { findings, ..self.record(request, schedule.noise, steps, largest_copy) };

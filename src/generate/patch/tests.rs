@@ -4,6 +4,7 @@ use super::*;
 use std::sync::Arc;
 
 use super::super::Canvas;
+use super::super::watch::Watch;
 use crate::progress::Silent;
 use crate::quantity::{Seed, Strength};
 use crate::random::Stream;
@@ -183,6 +184,31 @@ fn what_a_mask_keeps_is_kept_to_the_bit() {
 }
 
 #[test]
+fn a_bar_is_left_out_where_the_picture_is_varied_and_stays_where_it_is_kept() {
+    let bar = |x: usize, y: usize| (8..24).contains(&x) && (50..53).contains(&y);
+    let [plane] = &disc_planes([0.35], [0.7])[..] else { panic!("one plane") };
+    let plane = Plane::from_fn(WIDTH, HEIGHT, |x, y| if bar(x, y) { 0.0 } else { plane.at(x, y) });
+    let reference = Raster::from_planes(&[plane], Depth::Eight);
+    for bar_is_varied in [true, false] {
+        let mask = Plane::from_fn(WIDTH, HEIGHT, |x, _| f32::from(u8::from((x < 30) == bar_is_varied)));
+        let request = Request { mask: Some(Arc::new(mask)), ..Request::new(Strength::ONE, Seed(1)) };
+        let draft = PatchEngine.generate(&reference, &request, &mut Silent).expect("large enough");
+        let luma = draft.raster.luma();
+        let black =
+            (0..WIDTH * HEIGHT).filter(|i| bar(i % WIDTH, i / WIDTH) && luma.data()[*i] < 0.02).count();
+        if bar_is_varied {
+            assert!(
+                matches!(&draft.record.findings[..], [Finding::Annotation { areas }] if areas.len() == 1)
+            );
+            assert!(black < 10, "{black}");
+        } else {
+            assert!(draft.record.findings.is_empty());
+            assert_eq!(black, 48);
+        }
+    }
+}
+
+#[test]
 fn a_mask_of_another_size_is_refused() {
     let request =
         Request { mask: Some(Arc::new(Plane::filled(61, 60, 1.0))), ..Request::new(Strength::ONE, Seed(1)) };
@@ -214,28 +240,6 @@ fn a_tiny_picture_is_refused() {
     assert!(matches!(refused, Err(GenerateError::TooSmall { width: 100, height: 31, limit: 32, .. })));
 }
 
-/// Counts what it is told, and cancels after `patience` reports.
-struct Watch {
-    stages: Vec<(String, u64, u64)>,
-    reports: u32,
-    patience: u32,
-}
-
-impl Progress for Watch {
-    fn stage(&mut self, name: &str, total: u64) {
-        self.stages.push((name.to_owned(), total, 0));
-    }
-
-    fn advance(&mut self, steps: u64) {
-        self.reports += 1;
-        self.stages.last_mut().expect("a stage began").2 += steps;
-    }
-
-    fn cancelled(&self) -> bool {
-        self.reports >= self.patience
-    }
-}
-
 #[test]
 fn what_was_planned_is_done_whatever_is_drawn() {
     let square = discs();
@@ -247,7 +251,7 @@ fn what_was_planned_is_done_whatever_is_drawn() {
     for (reference, strength, canvas) in cases {
         let strength = Strength::new(strength).expect("within 0..=1");
         let request = Request { canvas, ..Request::new(strength, Seed(1)) };
-        let mut watch = Watch { stages: Vec::new(), reports: 0, patience: u32::MAX };
+        let mut watch = Watch::new(u32::MAX);
         PatchEngine.generate(reference, &request, &mut watch).expect("large enough, not cancelled");
         let [(_, total, done)] = &watch.stages[..] else { panic!("one stage") };
         assert_eq!(total, done, "{canvas:?} at {strength:?}");
@@ -259,7 +263,7 @@ fn every_stage_does_what_it_announced_and_can_be_stopped() {
     let reference = discs();
     let request = Request::new(Strength::ONE, Seed(1));
     let run = |patience| {
-        let mut watch = Watch { stages: Vec::new(), reports: 0, patience };
+        let mut watch = Watch::new(patience);
         let done = PatchEngine.generate(&reference, &request, &mut watch);
         (done, watch)
     };

@@ -7,6 +7,8 @@ mod fill;
 mod ink;
 mod strip;
 
+use std::borrow::Cow;
+
 use crate::raster::{Plane, Raster};
 
 use super::super::Area;
@@ -35,11 +37,15 @@ pub fn find(reference: &Raster) -> Vec<Area> {
 }
 
 /// `reference` with the `areas` filled from elsewhere in it. Transparency stays.
-pub fn filled(reference: &Raster, areas: &[Area]) -> Raster {
+pub fn filled<'a>(reference: &'a Raster, areas: &[Area]) -> Cow<'a, Raster> {
+    if areas.is_empty() {
+        return Cow::Borrowed(reference);
+    }
     let planes = fill::fill(&reference.planes(), areas);
     let opaque = Raster::from_planes(&planes, reference.depth());
     let (width, height) = (opaque.width(), opaque.height());
-    Raster::new(width, height, opaque.channels(), opaque.samples().clone(), reference.alpha().cloned())
+    let alpha = reference.alpha().cloned();
+    Cow::Owned(Raster::new(width, height, opaque.channels(), opaque.samples().clone(), alpha))
 }
 
 fn widened(area: Area, luma: &Plane) -> Area {
