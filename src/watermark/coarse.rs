@@ -1,20 +1,15 @@
 //! Where the lattice may lie: the pilots' constellation is sought in a blockwise power spectrum.
-//!
-//! In logarithmic polar coordinates of frequency a rotation and a change of scale of the picture are a shift
-//! (Casasent and Psaltis 1976), so that all of them are tried by adding 32 rows.
-
-use std::f64::consts::PI;
 
 use super::frontend::tukey;
 use super::geometry::{Geometry, QUARTERS};
 use super::key::Line;
+use super::log_polar::{LogPolar, Stretch};
 use crate::fourier::{RealFft2, fast_size};
 use crate::raster::Plane;
-use crate::simd::{self, Kernel};
 
 /// Furthest pilot, in lattice units, and the nearest.
 pub(super) const FURTHEST: f64 = 15.0;
-const NEAREST: f64 = 6.5;
+pub(super) const NEAREST: f64 = 6.5;
 /// Blocks along a side, at most.
 const BLOCKS: usize = 3;
 /// Distance of neighbouring hypotheses at the furthest pilot, in units of the spectrum's resolution.
@@ -25,7 +20,7 @@ const ASPECT: f64 = 0.27;
 /// Power over the local mean, at most: one strong line of the picture is no pilot.
 const CAP: f32 = 12.0;
 /// Least score that is noted: a few of a hundred places score as much by chance.
-const LEAST: f64 = 2.2;
+pub(super) const LEAST: f64 = 2.2;
 /// Part of a block over which its window falls off, at each end.
 const TAPER: f64 = 0.12;
 /// Half width of the box of the local mean.
@@ -54,7 +49,7 @@ pub(super) struct Octave {
 pub(super) struct Coarse {
     /// Rows from −size / 2, columns from −MARGIN to size / 2.
     power: Plane,
-    size: usize,
+    pub size: usize,
     /// Side of a block in pixels.
     pub block: usize,
 }
@@ -97,7 +92,7 @@ impl Coarse {
 
     /// Normalised power at a frequency in units of the spectrum's resolution; zero beyond its ends.
     #[inline]
-    fn at(&self, fx: f32, fy: f32) -> f32 {
+    pub fn at(&self, fx: f32, fy: f32) -> f32 {
         let sign = 1f32.copysign(fx);
         let (x, y) = (sign * fx + MARGIN as f32, sign * fy + (self.size / 2) as f32);
         let (w, h) = (self.power.width(), self.power.height());
@@ -278,7 +273,8 @@ impl Candidate {
 /// Lines and what each counts.
 pub(super) struct Weighted {
     pub lines: Vec<([f32; 2], f32)>,
-    norm: f32,
+    /// Brings a weighted sum of powers to standard deviations.
+    pub norm: f32,
 }
 
 impl Weighted {
@@ -301,142 +297,6 @@ pub(super) fn distinct(sorted: Vec<Candidate>, apart: f64, most: usize) -> Vec<C
         }
     }
     kept
-}
-
-/// A change of aspect by e^±(2 · `log`), before or after the rotation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Stretch {
-    None,
-    /// Of the marked picture, which was turned then.
-    Before(f64),
-    /// Of the turned picture.
-    After(f64),
-}
-
-impl Stretch {
-    /// Factors along x and y on frequencies of the lattice.
-    fn of_lattice(self) -> [f64; 2] {
-        match self {
-            Stretch::Before(log) => [log.exp(), (-log).exp()],
-            _ => [1.0, 1.0],
-        }
-    }
-
-    fn of_picture(self) -> [f64; 2] {
-        match self {
-            Stretch::After(log) => [log.exp(), (-log).exp()],
-            _ => [1.0, 1.0],
-        }
-    }
-}
-
-/// The power by direction and logarithm of frequency.
-struct LogPolar {
-    octave: Octave,
-    stretch: [f64; 2],
-    /// Rows, one for each hypothesis, over half a turn.
-    directions: usize,
-    /// Step between hypotheses of period, natural logarithm.
-    step: f64,
-    periods: usize,
-    /// Even and odd half-steps of frequency apart, so that one row of hypotheses is contiguous.
-    columns: usize,
-    halves: [Vec<f32>; 2],
-}
-
-impl LogPolar {
-    fn new(coarse: &Coarse, octave: Octave, stretch: [f64; 2], spacing: f64) -> Self {
-        let bins = FURTHEST * coarse.block as f64 / octave.low;
-        let directions = (PI * bins / spacing).ceil() as usize;
-        let step = spacing / bins;
-        let periods = ((octave.high / octave.low).ln() / step).ceil() as usize + 1;
-        // From the nearest pilot at the longest period to the furthest at the shortest, with room for a stretch.
-        let low = (0.85 * NEAREST / (octave.low * (step * (periods - 1) as f64).exp())).ln();
-        let high = (1.18 * FURTHEST / octave.low).ln();
-        let columns = ((high - low) / step).ceil() as usize + 2;
-        let radius = |half: usize| ((low + 0.5 * step * half as f64).exp() * coarse.size as f64) as f32;
-        let radii: Vec<[f32; 2]> = (0..columns).map(|i| [radius(2 * i), radius(2 * i + 1)]).collect();
-        let mut halves = [vec![0.0f32; directions * columns], vec![0.0f32; directions * columns]];
-        let [even, odd] = &mut halves;
-        let rows = even.chunks_exact_mut(columns).zip(odd.chunks_exact_mut(columns));
-        for (direction, (even, odd)) in rows.enumerate() {
-            let (s, c) = (PI * direction as f64 / directions as f64).sin_cos();
-            let (x, y) = ((stretch[0] * c) as f32, (stretch[1] * s) as f32);
-            for ((even, odd), [a, b]) in even.iter_mut().zip(odd).zip(&radii) {
-                *even = coarse.at(x * a, y * a);
-                *odd = coarse.at(x * b, y * b);
-            }
-        }
-        LogPolar { octave, stretch, directions, step, periods, columns, halves }
-    }
-
-    /// Scores of all rotations and periods; for each rotation the better ones are pushed.
-    fn scan(&self, lines: &Weighted, flip: f64, stretch: Stretch, found: &mut Vec<Candidate>) {
-        let [sx, sy] = stretch.of_lattice();
-        let last = self.octave.low * (self.step * (self.periods - 1) as f64).exp();
-        let low = (0.85 * NEAREST / last).ln();
-        // Columns fall with the period: the last period is the first column.
-        let places: Vec<(usize, usize, f32)> = lines
-            .lines
-            .iter()
-            .map(|(k, weight)| {
-                let (x, y) = (flip * sx * f64::from(k[0]), sy * f64::from(k[1]));
-                let direction = y.atan2(x).rem_euclid(PI) / PI * self.directions as f64;
-                let radius = ((x.hypot(y) / last).ln() - low) / (0.5 * self.step);
-                (direction.round() as usize, radius.round().max(0.0) as usize, *weight)
-            })
-            .collect();
-        simd::run(Scan {
-            table: self,
-            places: &places,
-            see: |turn, sums: &[f32]| {
-                let angle = PI * turn as f64 / self.directions as f64;
-                let (s, c) = angle.sin_cos();
-                for (i, sum) in sums.iter().enumerate() {
-                    let score = f64::from(sum * lines.norm);
-                    if score < LEAST {
-                        continue;
-                    }
-                    let period = last * (-self.step * i as f64).exp();
-                    let [tx, ty] = self.stretch;
-                    let m = [
-                        [tx * c * flip * sx / period, -tx * s * sy / period],
-                        [ty * s * flip * sx / period, ty * c * sy / period],
-                    ];
-                    found.push(Candidate { geometry: Geometry(m), score });
-                }
-            },
-        });
-    }
-}
-
-/// Sums over the lines, for each rotation those of all periods.
-struct Scan<'a, F> {
-    table: &'a LogPolar,
-    /// Row, half-step of the column and weight of each line.
-    places: &'a [(usize, usize, f32)],
-    see: F,
-}
-
-impl<F: FnMut(usize, &[f32])> Kernel for Scan<'_, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(mut self) {
-        let table = self.table;
-        let mut sums = vec![0.0f32; table.periods];
-        for turn in 0..table.directions {
-            sums.fill(0.0);
-            for (direction, radius, weight) in self.places {
-                let row = (turn + direction) % table.directions * table.columns;
-                let powers = &table.halves[radius % 2][row + radius / 2..][..table.periods];
-                for (s, v) in sums.iter_mut().zip(powers) {
-                    *s += weight * v;
-                }
-            }
-            (self.see)(turn, &sums);
-        }
-    }
 }
 
 /// Power over its local mean, capped and standardised; the zero frequency in the middle row.

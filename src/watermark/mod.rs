@@ -18,6 +18,7 @@ mod frontend;
 mod geometry;
 mod informed;
 mod key;
+mod log_polar;
 mod mask;
 mod message;
 mod nonce;

@@ -1,9 +1,9 @@
 //! Looks for turned, scaled and stretched lattices: one octave of periods at one size of the picture.
 
-use super::coarse::{Candidate, Coarse, FURTHEST, Octave, Stretch, Weighted, distinct};
+use super::coarse::{Candidate, Coarse, FURTHEST, Octave, Weighted, distinct};
 use super::decode::Decoder;
 use super::detect::Stage;
-
+use super::log_polar::Stretch;
 use super::refine::Refiner;
 use super::scene::{Scene, View};
 use super::search::{Lock, first, orientations};
