@@ -8,7 +8,7 @@ use super::search::Match;
 
 /// Neighbouring pixels belong together when they show the same copy at the same offset, give or take
 /// this many pixels.
-const TOLERANCE: i32 = 1;
+const TOLERANCE: u16 = 1;
 
 /// The connected coherent regions of a field.
 pub struct Regions {
@@ -54,7 +54,7 @@ impl Regions {
         &self,
         matches: &[Match],
         width: usize,
-        cap: impl Fn(i32) -> f64,
+        cap: impl Fn(u16) -> f64,
         stream: Stream,
     ) -> Vec<Option<Match>> {
         let mut barred = vec![None; matches.len()];
@@ -87,8 +87,9 @@ impl Regions {
 }
 
 /// Whether `b`, the match of a pixel (dy, dx) further on, continues `a`.
-fn coherent(a: Match, b: Match, dy: i32, dx: i32) -> bool {
-    a.copy == b.copy && (b.y - a.y - dy).abs() <= TOLERANCE && (b.x - a.x - dx).abs() <= TOLERANCE
+fn coherent(a: Match, b: Match, dy: u16, dx: u16) -> bool {
+    let along = |a: u16, b: u16, d: u16| b.abs_diff(a + d) <= TOLERANCE;
+    a.copy == b.copy && along(a.y, b.y, dy) && along(a.x, b.x, dx)
 }
 
 /// Root of `i`, shortening the way for the next time.
@@ -135,7 +136,7 @@ mod tests {
     fn an_offset_that_drifts_by_single_pixels_is_still_a_copy() {
         let mut field = Field::in_place(40, 30);
         for (i, m) in field.matches.iter_mut().enumerate() {
-            m.x += (i % 40) as i32 / 8;
+            m.x += (i % 40) as u16 / 8;
         }
         assert_eq!(Regions::of(&field.matches, 40).sizes.len(), 1);
     }

@@ -7,8 +7,8 @@ use std::f64::consts::FRAC_PI_2;
 use rayon::prelude::*;
 
 use crate::random::Stream;
+use crate::raster::Plane;
 use crate::raster::filter::mirror;
-use crate::raster::{Kernel, Plane, resize};
 
 use super::image::{Image, resized};
 
@@ -30,13 +30,17 @@ pub struct Copy {
     outside: Vec<u8>,
 }
 
+/// A place as it is kept.
+fn fine(share: f32) -> u16 {
+    (share * FINE) as u16
+}
+
 impl Copy {
     /// Of an image and, for every pixel of it, its place (y and x, 0..1) and how much of it lies outside, 0..=1.
     pub fn new(image: Image, y: &Plane, x: &Plane, outside: &Plane) -> Self {
-        let fine = |share: &f32| (share * FINE) as u16;
         Copy {
             image,
-            origins: y.data().iter().zip(x.data()).map(|(y, x)| [fine(y), fine(x)]).collect(),
+            origins: y.data().iter().zip(x.data()).map(|(y, x)| [fine(*y), fine(*x)]).collect(),
             outside: outside.data().iter().map(|o| (o * 255.0).round() as u8).collect(),
         }
     }
@@ -98,8 +102,6 @@ pub fn copy(
     let scale = if in_place { 1.0 } else { stream.range(1, -0.1, 0.1).exp() };
     let mirrored = if directed { index % 2 == 1 } else { (index / 4) % 2 == 1 };
     let flip = if mirrored { -1.0 } else { 1.0 };
-    let wide = SmoothField::new(width, height, short / 3.0, bend, stream.child(1));
-    let fine = SmoothField::new(width, height, short / 9.0, 0.22 * bend, stream.child(2));
     let middle = |n: usize| (n - 1) as f64 / 2.0;
     let (cy, cx) = (middle(height), middle(width));
     // A copy that shows less than the reference along one side shows a part of it that is drawn by lot, so that
@@ -111,21 +113,18 @@ pub fn copy(
     };
     let (from_y, from_x) = (from(reference.height, down, 2), from(reference.width, across, 3));
     let (cos, sin) = ((scale * angle.cos()) as f32, (scale * angle.sin()) as f32);
+    let channels = reference.channels;
+    // What stays is taken from memory before what does not, so that no holes are left between.
+    let mut image = Image { width, height, channels, data: vec![0.0; width * height * channels] };
+    let mut origins = vec![[0u16; 2]; width * height];
+    let mut outside = vec![0u8; width * height];
+    let wide = SmoothField::new(width, height, short / 3.0, bend, stream.child(1));
+    let small = SmoothField::new(width, height, short / 9.0, 0.22 * bend, stream.child(2));
     let map = |x: usize, y: usize| {
         let (dy, dx) = ((y as f64 - cy) as f32, ((x as f64 - cx) * flip) as f32);
-        let bend_y = wide.dy.at(x, y) + fine.dy.at(x, y);
-        let bend_x = wide.dx.at(x, y) + fine.dx.at(x, y);
-        (cos * dy - sin * dx + from_y + bend_y, sin * dy + cos * dx + from_x + bend_x)
+        let (wide, small) = (wide.at(x as f32, y as f32), small.at(x as f32, y as f32));
+        (cos * dy - sin * dx + from_y + wide[0] + small[0], sin * dy + cos * dx + from_x + wide[1] + small[1])
     };
-
-    let channels = reference.channels;
-    let mut image = Image { width, height, channels, data: vec![0.0; width * height * channels] };
-    image.data.par_chunks_mut(width * channels).enumerate().for_each(|(y, row)| {
-        for (x, pixel) in row.chunks_exact_mut(channels).enumerate() {
-            let (sy, sx) = map(x, y);
-            cubic(reference, sy, sx, pixel);
-        }
-    });
     let fold = |v: f32, n: usize| {
         let last = (n - 1) as f32;
         let v = v.rem_euclid(2.0 * last);
@@ -133,55 +132,91 @@ pub fn copy(
     };
     let (rows, columns) = (reference.height, reference.width);
     let beyond = |v: f32, n: usize| (-v).max(v - (n - 1) as f32);
-    let origin_y = Plane::from_fn(width, height, |x, y| fold(map(x, y).0, rows));
-    let origin_x = Plane::from_fn(width, height, |x, y| fold(map(x, y).1, columns));
-    let outside = Plane::from_fn(width, height, |x, y| {
-        let (sy, sx) = map(x, y);
-        if beyond(sy, rows).max(beyond(sx, columns)) > 2.0 { 1.0 } else { 0.0 }
+    let lines = image.data.par_chunks_mut(width * channels);
+    let lines = lines.zip(origins.par_chunks_mut(width)).zip(outside.par_chunks_mut(width));
+    lines.enumerate().for_each(|(y, ((pixels, origins), outside))| {
+        let pixels = pixels.chunks_exact_mut(channels).zip(origins).zip(outside);
+        for (x, ((pixel, origin), outside)) in pixels.enumerate() {
+            let (sy, sx) = map(x, y);
+            cubic(reference, sy, sx, pixel);
+            *origin = [fine(fold(sy, rows)), fine(fold(sx, columns))];
+            *outside = if beyond(sy, rows).max(beyond(sx, columns)) > 2.0 { 255 } else { 0 };
+        }
     });
-    Copy::new(image, &origin_y, &origin_x, &outside)
+    Copy { image, origins, outside }
 }
 
-/// Two smooth random components with a joint standard deviation.
+/// Two smooth random components, y and x, with a joint standard deviation: normal numbers on a lattice, cubic
+/// between.
 struct SmoothField {
-    dy: Plane,
-    dx: Plane,
+    nodes: Vec<[f32; 2]>,
+    /// Nodes to a row.
+    across: usize,
+    /// Nodes to a pixel.
+    scale: f32,
+    /// Where pixel 0 lies on the lattice, y and x.
+    from: [f32; 2],
 }
+
+/// Points to a side at which the deviation of a field is measured.
+const MEASURED: usize = 64;
 
 impl SmoothField {
-    /// Normal numbers on a lattice of `cell` pixels, cubic between, scaled to deviation `std`.
+    /// Over `width` × `height` pixels, with a node every `cell` of them, of deviation `std`.
     fn new(width: usize, height: usize, cell: f64, std: f64, stream: Stream) -> Self {
-        let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 3;
+        // Two more than cover the picture, for the cubic's taps, and one for the place of pixel 0.
+        let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 4;
         let (across, down) = (nodes(width), nodes(height));
-        let margin = |n: usize, nodes: usize, stream: Stream| {
-            let spare = (nodes as f64 * cell) as usize - n;
-            stream.below(0, spare.max(1) as u64) as usize
-        };
-        let (x0, y0) = (margin(width, across, stream.child(3)), margin(height, down, stream.child(4)));
-        let component = |stream: Stream| {
-            let lattice = Plane::from_fn(across, down, |x, y| stream.normal((y * across + x) as u64) as f32);
-            let (w, h) = ((across as f64 * cell) as usize, (down as f64 * cell) as usize);
-            let full = resize(&lattice, w, h, Kernel::Cubic);
-            Plane::from_fn(width, height, |x, y| full.at(x + x0, y + y0))
-        };
-        let (dy, dx) = (component(stream.child(1)), component(stream.child(2)));
-        let spread = ((dy.std().powi(2) + dx.std().powi(2)) / 2.0).sqrt();
+        let normal = |i: u64, component: u64| stream.child(component).normal(i) as f32;
+        let nodes = (0..(across * down) as u64).map(|i| [normal(i, 1), normal(i, 2)]).collect();
+        let from = [3, 4].map(|draw| stream.child(draw).uniform(0) as f32);
+        let mut field = SmoothField { nodes, across, scale: (1.0 / cell) as f32, from };
+        let spread = field.spread(width, height);
         let gain = (std / (spread + 1e-6)) as f32;
-        SmoothField { dy: dy.map(|v| v * gain), dx: dx.map(|v| v * gain) }
+        field.nodes.iter_mut().flatten().for_each(|v| *v *= gain);
+        field
     }
+
+    /// Joint standard deviation of both components.
+    fn spread(&self, width: usize, height: usize) -> f64 {
+        let along = |i: usize, n: usize| (i * (n - 1)) as f32 / (MEASURED - 1) as f32;
+        let points: Vec<[f32; 2]> = (0..MEASURED * MEASURED)
+            .map(|i| self.at(along(i % MEASURED, width), along(i / MEASURED, height)))
+            .collect();
+        let variance = |component: usize| {
+            let values = points.iter().map(|point| f64::from(point[component]));
+            let mean = values.clone().sum::<f64>() / points.len() as f64;
+            values.map(|v| (v - mean).powi(2)).sum::<f64>() / points.len() as f64
+        };
+        ((variance(0) + variance(1)) / 2.0).sqrt()
+    }
+
+    #[inline]
+    fn at(&self, x: f32, y: f32) -> [f32; 2] {
+        let (y, x) = (y * self.scale + self.from[0], x * self.scale + self.from[1]);
+        let (wy, wx) = (weights(y.fract()), weights(x.fract()));
+        let first = y as usize * self.across + x as usize;
+        let mut sum = [0.0; 2];
+        for (j, wy) in wy.iter().enumerate() {
+            let row = &self.nodes[first + j * self.across..][..4];
+            for (node, wx) in row.iter().zip(wx) {
+                sum[0] += wy * wx * node[0];
+                sum[1] += wy * wx * node[1];
+            }
+        }
+        sum
+    }
+}
+
+/// Catmull–Rom weights of the four points about a place that lies the share `t` between the middle two.
+#[inline]
+fn weights(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
 }
 
 /// Catmull–Rom value of `image` at (y, x), mirrored outside.
 fn cubic(image: &Image, y: f32, x: f32, out: &mut [f32]) {
-    let weights = |t: f32| {
-        let (t2, t3) = (t * t, t * t * t);
-        [
-            -0.5 * t3 + t2 - 0.5 * t,
-            1.5 * t3 - 2.5 * t2 + 1.0,
-            -1.5 * t3 + 2.0 * t2 + 0.5 * t,
-            0.5 * t3 - 0.5 * t2,
-        ]
-    };
     let (y0, x0) = (y.floor(), x.floor());
     let (wy, wx) = (weights(y - y0), weights(x - x0));
     let columns = [-1, 0, 1, 2].map(|i| mirror(x0 as isize + i, image.width));

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rayon::prelude::*;
 
 use crate::random::Stream;
+use crate::raster::filter::mirror;
 use crate::simd::{self, Kernel};
 
 use super::image::Image;
@@ -30,23 +31,7 @@ pub struct Basis<const N: usize> {
 impl<const N: usize> Basis<N> {
     /// Axes of `samples` patches of `image` at random places.
     pub fn of(image: &Image, patch: usize, samples: usize, stream: Stream) -> Self {
-        let dim = patch * patch * image.channels;
-        let padded = image.padded(patch / 2, patch / 2);
-        let mut rows = Vec::with_capacity(samples.min(image.pixels()) * dim);
-        let mut push = |i: usize| {
-            let (y, x) = (i / image.width, i % image.width);
-            for j in 0..patch {
-                let at = ((y + j) * padded.width + x) * padded.channels;
-                rows.extend_from_slice(&padded.data[at..at + patch * padded.channels]);
-            }
-        };
-        if samples >= image.pixels() {
-            (0..image.pixels()).for_each(&mut push);
-        } else {
-            let n = image.pixels() as u64;
-            (0..samples).for_each(|i| push(stream.below(i as u64, n) as usize));
-        }
-        Basis::of_rows(&rows, patch, dim)
+        Basis::of_rows(&patches(image, patch, samples, stream), patch, patch * patch * image.channels)
     }
 
     /// Axes of whole patches of `dim` values, one after another.
@@ -83,6 +68,16 @@ impl<const N: usize> Basis<N> {
         sums
     }
 
+    /// Components of `samples` patches of `image` at random places.
+    pub fn sample(&self, image: &Image, samples: usize, stream: Stream) -> Vec<[f32; N]> {
+        self.components_of(&patches(image, self.patch, samples, stream))
+    }
+
+    /// Components of whole patches, one after another.
+    fn components_of(&self, rows: &[f32]) -> Vec<[f32; N]> {
+        rows.par_chunks_exact(self.axes.len()).map(|patch| self.components(patch)).collect()
+    }
+
     fn project_into<T: Send>(&self, image: &Image, out: &mut [T], f: impl Fn([f32; N]) -> T + Sync) {
         let width = image.width;
         // Spare columns: the last pixels of a row may be fewer than are worked on together.
@@ -91,6 +86,29 @@ impl<const N: usize> Basis<N> {
             simd::run(Row { basis: self, padded: &padded, y, row, f: &f });
         });
     }
+}
+
+/// `samples` patches of `image` at random places, or all of them if there are no more, one after another in
+/// random order.
+fn patches(image: &Image, patch: usize, samples: usize, stream: Stream) -> Vec<f32> {
+    let reach = (patch / 2) as isize;
+    let mut rows = Vec::with_capacity(samples.min(image.pixels()) * patch * patch * image.channels);
+    let mut push = |i: usize| {
+        let (y, x) = ((i / image.width) as isize, (i % image.width) as isize);
+        for sy in (y - reach..=y + reach).map(|y| mirror(y, image.height)) {
+            for sx in (x - reach..=x + reach).map(|x| mirror(x, image.width)) {
+                let at = (sy * image.width + sx) * image.channels;
+                rows.extend_from_slice(&image.data[at..at + image.channels]);
+            }
+        }
+    };
+    if samples >= image.pixels() {
+        stream.permutation(image.pixels()).into_iter().for_each(&mut push);
+    } else {
+        let n = image.pixels() as u64;
+        (0..samples).for_each(|i| push(stream.below(i as u64, n) as usize));
+    }
+    rows
 }
 
 /// The patches around one row of pixels.
@@ -157,10 +175,11 @@ pub struct Dictionary<const N: usize> {
 }
 
 impl<const N: usize> Dictionary<N> {
-    /// Learnt from `samples` patches of `image`, and the vectors of all of them.
+    /// Learnt from `samples` patches of `image`, and the vectors of these.
     pub fn of(image: &Image, patch: usize, samples: usize, stream: Stream) -> (Self, Vec<[f32; N]>) {
-        let basis = Basis::<N>::of(image, patch, samples, stream);
-        let own = basis.project(image);
+        let rows = patches(image, patch, samples, stream);
+        let basis = Basis::<N>::of_rows(&rows, patch, patch * patch * image.channels);
+        let own = basis.components_of(&rows);
         let quantiser = Quantiser::of(&own);
         let squares: f64 = own.iter().map(|v| f64::from(squared_length(v))).sum();
         let energy = quantiser.squared((squares / own.len() as f64) as f32);

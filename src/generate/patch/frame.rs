@@ -3,6 +3,7 @@
 use super::super::{Canvas, GenerateError};
 use super::NAME;
 use super::image::Image;
+use super::search::LONGEST_SIDE;
 
 /// Shortest side that can be drawn, in pixels.
 pub const LEAST_SIDE: u32 = 32;
@@ -50,8 +51,10 @@ impl Frame {
             let (width, height) = (size.0 as u32, size.1 as u32);
             return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
         }
-        if magnified > MOST_MAGNIFIED || area(size) > MOST_PIXELS {
-            let limit = "at most 8 times the reference's width and height, and 100 megapixels";
+        let long = [size.0, size.1, drawn.0, drawn.1].iter().any(|side| *side > LONGEST_SIDE);
+        if magnified > MOST_MAGNIFIED || area(size) > MOST_PIXELS || long {
+            let limit =
+                "at most 8 times the reference's width and height, 65535 pixels a side, and 100 megapixels";
             let (width, height) = (size.0 as u32, size.1 as u32);
             return Err(GenerateError::TooLarge { engine: NAME, width, height, limit });
         }
@@ -103,5 +106,6 @@ mod tests {
         assert!(matches!(frame(31, 50, false), Err(GenerateError::TooSmall { width: 31, .. })));
         assert!(matches!(frame(40, 4000, false), Err(GenerateError::TooSmall { width: 40, .. })));
         assert!(matches!(frame(2600, 1620, false), Err(GenerateError::TooLarge { .. })));
+        assert!(matches!(Frame::new(70_000, 64, None), Err(GenerateError::TooLarge { .. })));
     }
 }

@@ -17,6 +17,8 @@ use super::usage::Usage;
 
 /// Patches that the features are learnt from.
 const SAMPLES: usize = 4000;
+/// Of these, patches whose nearest is looked for to learn what a match costs.
+const ASKING: usize = 300;
 /// Cost of a patch outside the reference, in mean squared patch lengths.
 pub const OUTSIDE: f32 = 4.0;
 /// Weight of the occurrence cost (Kaspar et al. 2015): overused places cost more.
@@ -66,7 +68,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
             let regions = Regions::of(&field.matches, field.width);
             // A region of little more than a patch cannot be broken: that would only blur it.
             let least = (PATCHES * self.dictionary.basis.patch as f64).powi(2);
-            let cap = |copy: i32| {
+            let cap = |copy: u16| {
                 let share = if copy == 0 { cap.min(UPRIGHT) } else { cap };
                 (share * field.matches.len() as f64).max(least)
             };
@@ -104,20 +106,15 @@ impl<'a, const N: usize> Matcher<'a, N> {
         every.map(|at| cost(at) as i32).collect()
     }
 
-    /// Median distance of a patch of copy 0 to its nearest among patches of a turned copy.
+    /// Median distance of a patch of copy 0, of which `own` is a sample, to its nearest in a sample of a turned copy.
     fn typical_distance(&self, own: &[[f32; N]], stream: Stream) -> f32 {
-        let other = self.dictionary.basis.project(&self.sources.copies[1].image);
-        let pick = |stream: Stream, i: u64| stream.below(i, own.len() as u64) as usize;
-        let quantiser = self.dictionary.quantiser;
-        let candidates: Vec<Feature<N>> =
-            (0..4000).map(|j| quantiser.quantise(other[pick(stream.child(2), j)])).collect();
-        let mut nearest: Vec<i32> = (0..300)
-            .into_par_iter()
-            .map(|i| {
-                let query = quantiser.quantise(own[pick(stream.child(1), i)]);
-                candidates.iter().fold(i32::MAX, |best, c| best.min(distance(&query, c, best)))
-            })
-            .collect();
-        *nearest.select_nth_unstable(150).1 as f32
+        let Dictionary { basis, quantiser, .. } = &self.dictionary;
+        let other = basis.sample(&self.sources.copies[1].image, SAMPLES, stream.child(2));
+        let quantise = |all: &[[f32; N]]| all.iter().map(|v| quantiser.quantise(*v)).collect::<Vec<_>>();
+        let (queries, candidates) = (quantise(&own[..ASKING.min(own.len())]), quantise(&other));
+        let nearest = |query| candidates.iter().fold(i32::MAX, |best, c| best.min(distance(query, c, best)));
+        let mut all: Vec<i32> = queries.par_iter().map(nearest).collect();
+        let middle = all.len() / 2;
+        *all.select_nth_unstable(middle).1 as f32
     }
 }

@@ -73,18 +73,23 @@ pub fn principal_axes(samples: &[f32], dim: usize, count: usize) -> (Vec<f32>, V
     (mean, leading(&covariance, dim, count.min(dim)))
 }
 
-/// Rows whose products are summed in single precision, and apart from others.
+/// Samples whose products are summed in single precision, and apart from others.
 const TOGETHER: usize = 640;
+/// Lines of the covariance that one thread works on: few enough to stay in the near cache.
+const LINES: usize = 16;
 
-/// Scatter of the rows around `mean`, divided by their number.
+/// Scatter of the samples around `mean`, divided by their number.
 fn covariance(samples: &[f32], mean: &[f32], dim: usize) -> Vec<f64> {
-    let partials: Vec<Vec<f32>> =
-        samples.par_chunks(TOGETHER * dim).map(|rows| simd::run(Scatter { rows, mean })).collect();
-    let rows = (samples.len() / dim).max(1) as f64;
+    let count = (samples.len() / dim).max(1) as f64;
     let mut total = vec![0.0f64; dim * dim];
-    for part in &partials {
-        total.iter_mut().zip(part).for_each(|(t, p)| *t += f64::from(*p) / rows);
-    }
+    total.par_chunks_mut(LINES * dim).enumerate().for_each(|(i, total)| {
+        let mut sum = vec![0.0f32; total.len()];
+        for rows in samples.chunks(TOGETHER * dim) {
+            sum.fill(0.0);
+            simd::run(Scatter { rows, mean, first: i * LINES, sum: &mut sum });
+            total.iter_mut().zip(&sum).for_each(|(t, s)| *t += f64::from(*s) / count);
+        }
+    });
     for i in 0..dim {
         for j in 0..i {
             total[i * dim + j] = total[j * dim + i];
@@ -93,33 +98,38 @@ fn covariance(samples: &[f32], mean: &[f32], dim: usize) -> Vec<f64> {
     total
 }
 
-/// Sum of the outer products of some rows around their mean; its upper triangle.
+/// Adds to some lines of a matrix, from line `first` on, the outer products of some rows around their mean; to the
+/// upper triangle alone.
 struct Scatter<'a> {
     rows: &'a [f32],
     mean: &'a [f32],
+    first: usize,
+    sum: &'a mut [f32],
 }
 
 impl Kernel for Scatter<'_> {
-    type Output = Vec<f32>;
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> Vec<f32> {
-        let dim = self.mean.len();
-        let mut sum = vec![0.0f32; dim * dim];
-        let mut centred = vec![0.0f32; 4 * dim];
-        for rows in self.rows.chunks(4 * dim) {
+    fn run(self) {
+        let Scatter { rows, mean, first, sum } = self;
+        let dim = mean.len();
+        let mean = &mean[first..];
+        let width = mean.len();
+        let mut centred = vec![0.0f32; 4 * width];
+        for rows in rows.chunks(4 * dim) {
             centred.fill(0.0);
-            for (out, row) in centred.chunks_exact_mut(dim).zip(rows.chunks_exact(dim)) {
-                for ((o, v), m) in out.iter_mut().zip(row).zip(self.mean) {
+            for (out, row) in centred.chunks_exact_mut(width).zip(rows.chunks_exact(dim)) {
+                for ((o, v), m) in out.iter_mut().zip(&row[first..]).zip(mean) {
                     *o = v - m;
                 }
             }
-            let (a, rest) = centred.split_at(dim);
-            let (b, rest) = rest.split_at(dim);
-            let (c, d) = rest.split_at(dim);
-            for i in 0..dim {
-                let out = &mut sum[i * dim + i..(i + 1) * dim];
+            let (a, rest) = centred.split_at(width);
+            let (b, rest) = rest.split_at(width);
+            let (c, d) = rest.split_at(width);
+            for (i, line) in sum.chunks_exact_mut(dim).enumerate() {
                 let (ai, bi, ci, di) = (a[i], b[i], c[i], d[i]);
+                let out = &mut line[first + i..];
                 for ((((o, a), b), c), d) in
                     out.iter_mut().zip(&a[i..]).zip(&b[i..]).zip(&c[i..]).zip(&d[i..])
                 {
@@ -127,7 +137,6 @@ impl Kernel for Scatter<'_> {
                 }
             }
         }
-        sum
     }
 }
 

@@ -8,12 +8,38 @@ use crate::simd::{self, Kernel};
 
 use super::features::{Feature, distance};
 
-/// A patch of the corpus: copy, row and column of its centre.
+/// Longest side of a picture whose places a [`Match`] can hold, in pixels.
+pub const LONGEST_SIDE: usize = 65_535;
+
+/// A patch of the corpus: copy, row and column of its centre. There is one for every pixel, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {
-    pub copy: i32,
-    pub y: i32,
-    pub x: i32,
+    pub copy: u16,
+    pub y: u16,
+    pub x: u16,
+}
+
+/// What may become a match, and may lie outside the corpus.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    copy: i32,
+    y: i32,
+    x: i32,
+}
+
+impl From<Match> for Candidate {
+    #[inline(always)]
+    fn from(m: Match) -> Self {
+        Candidate { copy: m.copy.into(), y: m.y.into(), x: m.x.into() }
+    }
+}
+
+impl Candidate {
+    /// Of one inside the corpus.
+    #[inline(always)]
+    fn matched(self) -> Match {
+        Match { copy: self.copy as u16, y: self.y as u16, x: self.x as u16 }
+    }
 }
 
 /// The nearest patch found so far for every pixel.
@@ -34,7 +60,7 @@ impl Field {
         size: (usize, usize),
         stream: Stream,
     ) -> Self {
-        let draw = |i: u64, n: usize| stream.below(i, n as u64) as i32;
+        let draw = |i: u64, n: usize| stream.below(i, n as u64) as u16;
         let matches = (0..(width * height) as u64)
             .map(|i| Match {
                 copy: draw(3 * i, copies),
@@ -48,17 +74,17 @@ impl Field {
     /// Every pixel matched with its own place in copy 0.
     pub fn in_place(width: usize, height: usize) -> Self {
         let matches = (0..width * height)
-            .map(|i| Match { copy: 0, y: (i / width) as i32, x: (i % width) as i32 })
+            .map(|i| Match { copy: 0, y: (i / width) as u16, x: (i % width) as u16 })
             .collect();
         Field { width, height, matches, distances: Vec::new() }
     }
 
     /// The field on a level of another size: offsets grow with the level.
     pub fn resized(&self, width: usize, height: usize) -> Self {
-        let scaled = |centre: i32, from: usize, to: usize, at: usize, parent: usize| {
+        let scaled = |centre: u16, from: usize, to: usize, at: usize, parent: usize| {
             let ratio = to as f64 / from as f64;
             let place = f64::from(centre) * ratio + (at as f64 - parent as f64 * ratio);
-            (place.round() as i32).clamp(0, to as i32 - 1)
+            place.round().clamp(0.0, to as f64 - 1.0) as u16
         };
         let mut matches = Vec::with_capacity(width * height);
         for y in 0..height {
@@ -117,7 +143,7 @@ const STRIDES: [i32; 6] = [1, 4, 1, 2, 1, 8];
 const RANDOM: usize = 4;
 /// Pixels by which random candidates are drawn ahead: they lie far apart in memory, and take long to come.
 const AHEAD: usize = 8;
-const NOWHERE: Match = Match { copy: 0, y: -1, x: -1 };
+const NOWHERE: Candidate = Candidate { copy: 0, y: -1, x: -1 };
 
 impl<const N: usize> Search<'_, N> {
     /// Improves `field` in `iterations` passes.
@@ -144,22 +170,22 @@ impl<const N: usize> Search<'_, N> {
 
     /// Whether `m` lies in the corpus.
     #[inline(always)]
-    fn has(&self, m: Match) -> bool {
+    fn has(&self, m: Candidate) -> bool {
         (m.x as u32) < self.size.0 as u32 && (m.y as u32) < self.size.1 as u32
     }
 
     #[inline(always)]
-    fn index(&self, m: Match) -> usize {
+    fn index(&self, m: Candidate) -> usize {
         let (width, height) = self.size;
         (m.copy as usize * height + m.y as usize) * width + m.x as usize
     }
 
     /// A candidate anywhere (even `turn`) or near `found`, the nearer the later the turn.
     #[inline(always)]
-    fn random(&self, bits: u64, turn: usize, found: Match, reach: f32) -> Match {
+    fn random(&self, bits: u64, turn: usize, found: Match, reach: f32) -> Candidate {
         let part = |shift: u32, n: u64| ((((bits >> shift) & 0xFFFF) * n) >> 16) as i32;
         if turn.is_multiple_of(2) {
-            return Match {
+            return Candidate {
                 copy: part(32, self.copies as u64),
                 y: part(0, self.size.1 as u64),
                 x: part(16, self.size.0 as u64),
@@ -167,7 +193,8 @@ impl<const N: usize> Search<'_, N> {
         }
         let radius = (reach / (1 << (turn / 2)) as f32).max(1.0) as u64;
         let step = |shift| part(shift, 2 * radius + 1) - radius as i32;
-        Match { copy: found.copy, y: found.y + step(0), x: found.x + step(16) }
+        let found = Candidate::from(found);
+        Candidate { copy: found.copy, y: found.y + step(0), x: found.x + step(16) }
     }
 }
 
@@ -194,12 +221,12 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
         for x in 0..width {
             let pixel = self.y * width + x;
             let mut best = Best::new(self.search, pixel, (self.y as i32, x as i32));
-            best.start(self.old.matches[pixel]);
+            best.start(self.old.matches[pixel].into());
             for (dy, dx) in AROUND {
                 let (ny, nx) = (self.y as i32 + dy * stride, x as i32 + dx * stride);
                 if (ny as u32) < height as u32 && (nx as u32) < width as u32 {
-                    let m = self.old.matches[ny as usize * width + nx as usize];
-                    best.offer(Match { copy: m.copy, y: m.y - dy * stride, x: m.x - dx * stride });
+                    let m = Candidate::from(self.old.matches[ny as usize * width + nx as usize]);
+                    best.offer(Candidate { copy: m.copy, y: m.y - dy * stride, x: m.x - dx * stride });
                 }
             }
             for m in drawn[x % AHEAD] {
@@ -208,7 +235,7 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
             if x + AHEAD < width {
                 drawn[x % AHEAD] = self.draw(x + AHEAD);
             }
-            self.matches[x] = best.found;
+            self.matches[x] = best.found.matched();
             self.distances[x] = best.distance;
         }
     }
@@ -217,7 +244,7 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
 impl<const N: usize> Row<'_, '_, N> {
     /// The random candidates of the pixel at `x`, on their way into the cache.
     #[inline(always)]
-    fn draw(&self, x: usize) -> [Match; RANDOM] {
+    fn draw(&self, x: usize) -> [Candidate; RANDOM] {
         let pixel = self.y * self.old.width + x;
         let found = self.old.matches[pixel];
         std::array::from_fn(|r| {
@@ -236,8 +263,8 @@ struct Best<'a, 'b, const N: usize> {
     search: &'a Search<'b, N>,
     query: &'a Feature<N>,
     place: (i32, i32),
-    barred: Option<Match>,
-    found: Match,
+    barred: Option<Candidate>,
+    found: Candidate,
     distance: i32,
     total: i32,
 }
@@ -249,15 +276,15 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
             search,
             query: &search.query[pixel],
             place,
-            barred: search.costs.barred.get(pixel).copied().flatten(),
-            found: Match { copy: 0, y: 0, x: 0 },
+            barred: search.costs.barred.get(pixel).copied().flatten().map(Candidate::from),
+            found: Candidate { copy: 0, y: 0, x: 0 },
             distance: i32::MAX,
             total: i32::MAX,
         }
     }
 
     #[inline(always)]
-    fn start(&mut self, m: Match) {
+    fn start(&mut self, m: Candidate) {
         let at = self.search.index(m);
         self.found = m;
         self.distance = distance(self.query, &self.search.sources[at], i32::MAX);
@@ -265,7 +292,7 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
     }
 
     #[inline(always)]
-    fn offer(&mut self, m: Match) {
+    fn offer(&mut self, m: Candidate) {
         if !self.search.has(m) || m == self.found {
             return;
         }
@@ -281,7 +308,7 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
     }
 
     #[inline(always)]
-    fn extra(&self, m: Match, at: usize) -> i32 {
+    fn extra(&self, m: Candidate, at: usize) -> i32 {
         let costs = &self.search.costs;
         let near = |y: i32, x: i32, radius: i32| (m.y - y).pow(2) + (m.x - x).pow(2) < radius * radius;
         let mut cost = costs.bias[at];
@@ -332,7 +359,8 @@ mod tests {
     fn a_field_on_a_finer_level_keeps_its_offsets() {
         let fine = Field::in_place(20, 10).resized(30, 15);
         for (i, m) in fine.matches.iter().enumerate() {
-            assert!((m.y - (i / 30) as i32).abs() <= 1 && (m.x - (i % 30) as i32).abs() <= 1);
+            let (y, x) = ((i / 30) as u16, (i % 30) as u16);
+            assert!(m.y.abs_diff(y) <= 1 && m.x.abs_diff(x) <= 1);
         }
     }
 }

@@ -63,7 +63,8 @@ impl<const C: usize> Kernel for Row<'_, C> {
                 }
                 let q = qy as usize * width + qx as usize;
                 let m = self.field.matches[q];
-                let at = (inside(m.y - dy, down) * across + inside(m.x - dx, across)) * C;
+                let (my, mx) = (i32::from(m.y) - dy, i32::from(m.x) - dx);
+                let at = (inside(my, down) * across + inside(mx, across)) * C;
                 let weight = g * self.weights[q];
                 let value = &self.sources[m.copy as usize].data[at..at + C];
                 for c in 0..C {
