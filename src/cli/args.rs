@@ -69,6 +69,13 @@ pub enum Color {
     Never,
 }
 
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    Auto,
+    Upright,
+    Any,
+}
+
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Make a workspace: policies, keys and certificate, catalog
@@ -155,6 +162,10 @@ pub struct Vary {
     /// picture is marked. A policy counts what stays as copied
     #[arg(long, value_name = "FILE", conflicts_with_all = ["size", "scale", "enlarge"])]
     pub mask: Option<PathBuf>,
+    /// Whether the reference has an up and a down, and nothing of it may be turned (upright), or lies any way, as
+    /// what is on a grid does (any)
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub orientation: Orientation,
     /// Policy that judges
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub policy: String,

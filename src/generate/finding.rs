@@ -56,8 +56,8 @@ impl fmt::Display for Finding {
                 f.write_str(")")
             }
             Finding::Directed => f.write_str(
-                "the reference is laid one way, as photographs are: its patches were mirrored, not turned (over \
-                 strength 0.6 a scene falls apart)",
+                "the reference is laid one way, as photographs are (over strength 0.6 a scene falls apart): its \
+                 patches were mirrored, not turned",
             ),
         }
     }

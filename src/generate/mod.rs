@@ -27,6 +27,18 @@ pub struct Canvas {
     pub stretch: bool,
 }
 
+/// Whether a picture has an up and a down. What has none may be turned any way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Orientation {
+    /// The engine looks, and says so where it found one.
+    #[default]
+    Auto,
+    /// It has: nothing of it is turned.
+    Upright,
+    /// It has none.
+    Any,
+}
+
 /// What is asked of an engine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -36,14 +48,16 @@ pub struct Request {
     pub canvas: Option<Canvas>,
     /// Of the reference's size: only where it is 0.5 or more is the picture varied.
     pub mask: Option<Arc<Plane>>,
+    /// For an engine that turns what it takes from the reference.
+    pub orientation: Orientation,
     /// What the picture should show; an engine that cannot read it says so in its [`Record`].
     pub prompt: Option<String>,
 }
 
 impl Request {
-    /// The whole picture, at the size of its reference, without a prompt.
+    /// The whole picture, at the size of its reference, without a prompt; the engine looks for its orientation.
     pub fn new(strength: Strength, seed: Seed) -> Self {
-        Request { strength, seed, canvas: None, mask: None, prompt: None }
+        Request { strength, seed, canvas: None, mask: None, orientation: Orientation::Auto, prompt: None }
     }
 }
 

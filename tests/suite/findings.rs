@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::json;
+
 use crate::common::Lab;
 use vidimus::raster::{self, Depth, Format, Limits, Plane, Raster};
 
@@ -42,4 +44,28 @@ fn a_scale_bar_is_left_out_and_that_is_said() {
 
     let told = lab.run(["vary", "plain.png", "--strength", "0.8", "--attempts", "12", "--out", "three.png"]);
     assert!(!told.expect(0).stdout.contains("scale bar"));
+}
+
+#[test]
+fn a_scene_is_not_turned_unless_that_is_asked_for() {
+    let lab = Lab::new();
+    let scene = Plane::from_fn(320, 240, |x, y| match (y, x / 18) {
+        (0..90, _) => 0.8 + 0.1 * (x as f32 / 40.0).sin(),
+        (_, post) if post % 2 == 0 => 0.3 + 0.001 * y as f32,
+        _ => 0.5,
+    });
+    let png = raster::encode(&Raster::from_planes(&[scene], Depth::Eight), Format::Png, 90);
+    fs::write(lab.path("scene.png"), png.expect("it encodes")).expect("it writes");
+    let tried = |orientation: &[&str]| {
+        let args = ["--json", "vary", "scene.png", "--strength", "0.9", "--seed", "3", "--dry-run"];
+        lab.run([&args[..], orientation].concat()).json()
+    };
+    let (auto, upright, any) =
+        (tried(&[]), tried(&["--orientation", "upright"]), tried(&["--orientation", "any"]));
+    assert_eq!(auto["findings"][0]["finding"], "directed", "{auto:#}");
+    // Who says it needs not be told.
+    assert_eq!((&upright["findings"], &any["findings"]), (&json!([]), &json!([])));
+    assert!(auto["deviation"].is_object(), "{auto:#}");
+    assert_eq!(auto["deviation"], upright["deviation"]);
+    assert_ne!(auto["deviation"], any["deviation"]);
 }

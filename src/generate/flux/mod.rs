@@ -23,7 +23,7 @@ use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::raster::Raster;
 
-use super::{Description, Draft, Engine, GenerateError, Record, Request};
+use super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request};
 use autoencode::{Autoencoder, Frame};
 pub use error::FluxError;
 pub use parts::{Found, Part, Role, State, inventory};
@@ -179,8 +179,8 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        if request.canvas.is_some() || request.mask.is_some() {
-            let what = "draws whole pictures at the size of their reference: leave size and mask out";
+        if request.canvas.is_some() || request.mask.is_some() || request.orientation != Orientation::Auto {
+            let what = "draws whole pictures as their reference is laid and sized: leave size, mask and orientation out";
             return Err(GenerateError::Unsupported { engine: NAME, what });
         }
         let (width, height) = (reference.width(), reference.height());

@@ -3,6 +3,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::super::Canvas;
 use super::super::watch::Watch;
 use super::*;
 use crate::progress::Silent;
@@ -126,6 +127,22 @@ fn a_tiny_picture_is_refused() {
     let tiny = Raster::from_planes(&[Plane::filled(100, 15, 0.5)], Depth::Eight);
     let refused = engine.generate(&tiny, &request(0.5, 1), &mut Silent);
     assert!(matches!(refused, Err(GenerateError::TooSmall { height: 15, limit: 16, .. })));
+}
+
+#[test]
+fn what_the_engine_cannot_do_is_refused() {
+    let engine = opened(&tiny::folder(false));
+    let plain = request(0.5, 1);
+    let canvas = Some(Canvas { width: 80, height: 56, stretch: false });
+    let mask = Some(Arc::new(Plane::filled(40, 56, 1.0)));
+    for asked in [
+        Request { canvas, ..plain.clone() },
+        Request { mask, ..plain.clone() },
+        Request { orientation: Orientation::Upright, ..plain.clone() },
+    ] {
+        let refused = engine.generate(&disc(), &asked, &mut Silent);
+        assert!(matches!(refused, Err(GenerateError::Unsupported { .. })), "{asked:?}");
+    }
 }
 
 /// The one line that opening `dir` fails with.

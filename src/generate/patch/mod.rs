@@ -42,7 +42,7 @@ use crate::random::Stream;
 use crate::raster::Raster;
 
 use self::image::Image;
-use super::{Area, Description, Draft, Engine, Finding, GenerateError, Record, Request};
+use super::{Area, Description, Draft, Engine, Finding, GenerateError, Orientation, Record, Request};
 use colour::Colour;
 use copies::Regions;
 use energy::Energy;
@@ -61,7 +61,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "3", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "4", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -103,7 +103,10 @@ impl PatchEngine {
         let areas = annotation::find(reference);
         let clear = annotation::filled(reference, &areas);
         let (colour, image) = Colour::of(&clear);
-        let directed = direction::is_directed(&clear);
+        let (directed, looked) = match request.orientation {
+            Orientation::Auto => (direction::is_directed(&clear), true),
+            given => (given == Orientation::Upright, false),
+        };
         let image = frame.reference(image);
         let keep = request.mask.as_ref().map(|mask| Keep::new(image.clone(), mask));
         let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
@@ -168,7 +171,8 @@ impl PatchEngine {
         let varied = |area: &Area| keep.as_ref().is_none_or(|keep| keep.varies(area));
         let areas: Vec<Area> = areas.into_iter().filter(varied).collect();
         let annotated = (!areas.is_empty()).then_some(Finding::Annotation { areas });
-        let findings = annotated.into_iter().chain(directed.then_some(Finding::Directed)).collect();
+        let findings =
+            annotated.into_iter().chain((looked && directed).then_some(Finding::Directed)).collect();
         let record = Record { findings, ..self.record(request, schedule.noise, steps, largest_copy) };
         if let Some(keep) = &keep {
             let (raster, varied) = keep.join(&drawn, reference);

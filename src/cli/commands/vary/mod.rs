@@ -10,7 +10,7 @@ use page::Page;
 use target::Target;
 
 use crate::catalog::Catalog;
-use crate::cli::args::Vary;
+use crate::cli::args::{self, Vary};
 use crate::cli::commands::{keys, same_file};
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
@@ -18,7 +18,7 @@ use crate::cli::preview::Preview;
 use crate::cli::progress::Bar;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
-use crate::generate::{Canvas, Request};
+use crate::generate::{Canvas, Orientation, Request};
 use crate::host::Host;
 use crate::policies;
 use crate::quantity::Seed;
@@ -130,6 +130,11 @@ fn one(
                 seed,
                 canvas: canvas(args, page.reference),
                 mask: mask.cloned(),
+                orientation: match args.orientation {
+                    args::Orientation::Auto => Orientation::Auto,
+                    args::Orientation::Upright => Orientation::Upright,
+                    args::Orientation::Any => Orientation::Any,
+                },
                 prompt: prompt(args),
             },
             purpose: args.purpose.clone(),

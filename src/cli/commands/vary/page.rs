@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
-use crate::generate::{Description, Record};
+use crate::generate::{Description, Finding, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
 use crate::quantity::{Deviation, Seed, Strength};
@@ -170,7 +170,11 @@ impl Page<'_> {
             text.push_str(&format!(", {:.1} % of the picture varied", 100.0 * share));
         }
         for finding in &record.findings {
-            text.push_str(&format!("\n          {} {finding}", paint(WARN, "note:")));
+            let overrule = match finding {
+                Finding::Directed => "; --orientation any turns them",
+                _ => "",
+            };
+            text.push_str(&format!("\n          {} {finding}{overrule}", paint(WARN, "note:")));
         }
         if let Some(prompt) = record.prompt.as_ref().filter(|_| !record.prompt_used) {
             text.push_str(&paint(
