@@ -15,9 +15,8 @@ use super::weigh::{BLOCK, Weighed, Weigher};
 
 /// Principal components of a patch.
 pub const DEPTH: usize = 64;
-/// Components that are compared under noise above [`COARSE_NOISE`], which drowns the others.
-const COARSE_DEPTH: usize = 32;
-const COARSE_NOISE: f64 = 1.0;
+/// Noise from which so many components are compared: it drowns the others.
+const TIERS: [(f64, usize); 3] = [(2.5, 16), (1.0, 32), (0.0, DEPTH)];
 /// Patches that the components are learnt from.
 const SAMPLES: usize = 2500;
 /// Patches in the bank, at most, unless the in-place copy alone has more.
@@ -37,8 +36,8 @@ pub struct Bank {
     /// From components to the values of a patch.
     values_of: Panels,
     pub values: Vec<[f32; DEPTH]>,
-    fine: Keys,
-    coarse: Keys,
+    /// One for each of the [`TIERS`].
+    tiers: [Keys; TIERS.len()],
     mean_norm: f32,
     /// For every row (column) of the level the Gaussian nearness of every patch's origin, one after another.
     pub near_y: Vec<f32>,
@@ -96,8 +95,9 @@ impl Bank {
             basis.components(&patch)
         };
         let values: Vec<[f32; DEPTH]> = chosen.par_iter().map(components).collect();
-        let fine = Keys::new(&values, DEPTH);
-        let mean_norm = 2.0 * fine.half_norms.iter().sum::<f32>() / values.len().max(1) as f32;
+        let tiers = TIERS.map(|(_, depth)| Keys::new(&values, depth));
+        let mean_norm =
+            2.0 * tiers[TIERS.len() - 1].half_norms.iter().sum::<f32>() / values.len().max(1) as f32;
         let reach = OWN_REACH * width.min(height) as f64;
         let near = |n: usize, origin: &dyn Fn(usize) -> f32| {
             let mut table = Vec::with_capacity(n * chosen.len());
@@ -111,9 +111,8 @@ impl Bank {
         };
         let near_y = near(height, &|i| sources.origin(i).0);
         let near_x = near(width, &|i| sources.origin(i).1);
-        let coarse = Keys::new(&values, COARSE_DEPTH);
         let values_of = Panels::new(DEPTH, dim, |k, j| basis.axes[j][k]);
-        Bank { basis, values_of, values, fine, coarse, mean_norm, near_y, near_x }
+        Bank { basis, values_of, values, tiers, mean_norm, near_y, near_x }
     }
 
     /// Number of patches.
@@ -125,7 +124,8 @@ impl Bank {
     /// every patch for its use so far, are updated once (Sinkhorn); they begin at 0.
     pub fn denoise(&self, noisy: &Image, posterior: Posterior, duals: &mut [f32]) -> Image {
         let queries = self.basis.project(noisy);
-        let keys = if posterior.sigma > COARSE_NOISE { &self.coarse } else { &self.fine };
+        let tier = TIERS.iter().position(|(noise, _)| posterior.sigma > *noise);
+        let keys = &self.tiers[tier.unwrap_or(TIERS.len() - 1)];
         let precision = (1.0 / (posterior.sigma * posterior.sigma)) as f32;
         let balance = posterior.balance as f32;
         let fixed: Vec<f32> =

@@ -16,7 +16,7 @@ use super::sources::Sources;
 use super::usage::Usage;
 
 /// Patches that the features are learnt from.
-const SAMPLES: usize = 4000;
+const SAMPLES: usize = 2500;
 /// Of these, patches whose nearest is looked for to learn what a match costs.
 const ASKING: usize = 300;
 /// Cost of a patch outside the reference, in mean squared patch lengths.

@@ -46,6 +46,7 @@ use super::{Area, Description, Draft, Engine, Finding, GenerateError, Orientatio
 use colour::Colour;
 use copies::Regions;
 use energy::Energy;
+use finish::Tones;
 use frame::Frame;
 use keep::Keep;
 use magnify::Magnifier;
@@ -109,6 +110,7 @@ impl PatchEngine {
         };
         let image = frame.reference(image);
         let keep = request.mask.as_ref().map(|mask| Keep::new(image.clone(), mask));
+        let tones = Tones::of(&image);
         let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
         let schedule = Schedule::new(request.strength, &pyramid);
 
@@ -120,6 +122,7 @@ impl PatchEngine {
             .into_par_iter()
             .map(|k| corpus::copy(&image, frame.drawn, k, schedule.drift, directed, seed))
             .collect();
+        drop(image);
         step(progress, effort::copying(pyramid.pixels(0), copies))?;
 
         let mut corpus = corpus;
@@ -162,7 +165,7 @@ impl PatchEngine {
             drawing.field.as_ref().map_or(0.0, |f| Regions::of(&f.matches, f.width).largest_share());
         let mut picture = drawing.image;
         if keep.is_none() {
-            finish::finish(&mut picture, &image);
+            tones.finish(&mut picture);
         }
         if frame.size != frame.drawn {
             picture = bring_to_size(picture, frame, &sizes, &sources, seed, progress)?;
