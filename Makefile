@@ -3,6 +3,7 @@
 # make robustness   measures the watermark and its peers under attacks; about an hour
 
 VENV       := target/venv
+PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
 PACKAGES   := sqlite3 python3-venv
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -12,7 +13,7 @@ SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 all:
 	cargo build --release --locked
 
-test: debian $(VENV)/.installed check
+test: debian $(VENV)/.installed $(PARITY)/.installed check
 	cargo test --release --locked
 	cargo test --release --locked --features diffusion --lib flux
 
@@ -31,6 +32,12 @@ debian:
 $(VENV)/.installed: tests/interop/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# diffusers, for the diffusion engines to be held against; some four gigabytes.
+$(PARITY)/.installed: tests/parity/requirements.txt
+	python3 -m venv $(PARITY)
+	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
 # Pictures x attacks, ours beside its peers: tables in target/robustness.md and .json.

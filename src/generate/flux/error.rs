@@ -17,6 +17,12 @@ pub enum FluxError {
     Header { file: PathBuf, cause: String },
     #[error("{file}: expected {expected}, found {found}", file = file.display())]
     Family { file: PathBuf, expected: &'static str, found: String },
+    #[error("{file}: tensor {tensor} is in another shard already", file = file.display())]
+    Twice { file: PathBuf, tensor: String },
+    #[error("{file}: tensor {tensor} has another type or width than {other}", file = file.display())]
+    Unlike { file: PathBuf, tensor: String, other: String },
+    #[error("{file}: {cause}", file = file.display())]
+    Config { file: PathBuf, cause: String },
     #[error("{file}: no tensor {tensor}", file = file.display())]
     NoTensor { file: PathBuf, tensor: String },
     #[error("{file}: tensor {tensor}: expected shape {expected:?}, found {found:?}", file = file.display())]

@@ -2,11 +2,16 @@
 //!
 //! Semantics are those of diffusers' `FluxImg2ImgPipeline`, with two deliberate differences: the reference
 //! is encoded by the mean of its posterior, and the noise is this program's own seeded noise, so that
-//! equal requests give equal pixels. The networks themselves are candle's.
+//! equal requests give equal pixels. The networks themselves are candle's. `parity` holds all of it against
+//! diffusers.
 
 mod autoencode;
+mod configs;
+mod diffusers;
 mod error;
+mod folder;
 mod parts;
+mod safetensors;
 mod sample;
 mod schedule;
 mod shapes;
@@ -25,6 +30,7 @@ use crate::raster::Raster;
 
 use super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request};
 use autoencode::{Autoencoder, Frame};
+use configs::Configs;
 pub use error::FluxError;
 pub use parts::{Found, Part, Role, State, inventory};
 use sample::Sampler;
@@ -65,21 +71,23 @@ pub struct FluxEngine {
 }
 
 impl FluxEngine {
-    /// Opens the model in `dir` (see [`inventory`] for the names), checks every tensor's name, type and
+    /// Opens the model in `dir` (see [`inventory`] for the names; or a folder as diffusers writes it), checks every tensor's name, type and
     /// shape, and reads all files once for the digest.
     ///
     /// # Errors
     /// When a part is missing, ambiguous, damaged, of another family, or does not fit the others.
     pub fn open(dir: &Path) -> Result<FluxEngine, FluxError> {
         let parts = parts::locate(dir)?;
-        let [transformer, autoencoder, clip, t5] = [
-            Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model."),
-            Weights::open(&parts.autoencoder)?,
-            Weights::open(&parts.clip)?,
-            Weights::open(&parts.t5)?,
-        ]
-        .map(Arc::new);
-        let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5)?;
+        let configs = if parts.configs.is_empty() { None } else { Some(Configs::read(dir)?) };
+        let mut transformer = Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model.");
+        let mut autoencoder = Weights::open(&parts.autoencoder)?;
+        if configs.is_some() {
+            transformer = transformer.renamed(diffusers::transformer)?;
+            autoencoder = autoencoder.renamed(diffusers::autoencoder)?;
+        }
+        let [clip, t5] = [Weights::open(&parts.clip)?, Weights::open(&parts.t5)?];
+        let [transformer, autoencoder, clip, t5] = [transformer, autoencoder, clip, t5].map(Arc::new);
+        let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         transformer.check(|vb| Flux::new(&shapes.flux, vb))?;
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
@@ -191,8 +199,7 @@ impl Engine for FluxEngine {
             return Ok(Draft { raster: reference.clone(), record: self.record(request, 0.0, 0) });
         }
         let frame = Frame::around(width as usize, height as usize);
-        let shift = self.shapes.flux.guidance_embed.then(|| frame.tokens());
-        let schedule = Schedule::new(self.options.steps, request.strength, shift);
+        let schedule = Schedule::new(self.options.steps, request.strength, self.shapes.shift, frame.tokens());
         let text = self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?;
 
         progress.stage("encoding the reference", 1);
@@ -225,6 +232,8 @@ fn failed<E: Into<FluxError>>(doing: &'static str) -> impl Fn(E) -> GenerateErro
     move |cause| GenerateError::Model { engine: NAME, doing, cause: cause.into().to_string() }
 }
 
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

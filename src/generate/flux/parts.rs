@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::digest::{Digest, Hasher};
 
-use super::FluxError;
+use super::configs::Configs;
+use super::{FluxError, folder};
 
 /// What a file is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -105,12 +106,14 @@ pub fn inventory(dir: &Path) -> Vec<Part> {
 
 /// The files of a whole model.
 pub(super) struct Parts {
-    pub transformer: PathBuf,
-    pub autoencoder: PathBuf,
-    pub clip: PathBuf,
-    pub t5: PathBuf,
+    pub transformer: Vec<PathBuf>,
+    pub autoencoder: Vec<PathBuf>,
+    pub clip: Vec<PathBuf>,
+    pub t5: Vec<PathBuf>,
     pub clip_words: Vec<PathBuf>,
     pub t5_words: Vec<PathBuf>,
+    /// Those that say what no tensor shows.
+    pub configs: Vec<PathBuf>,
 }
 
 pub(super) fn locate(dir: &Path) -> Result<Parts, FluxError> {
@@ -125,22 +128,23 @@ pub(super) fn locate(dir: &Path) -> Result<Parts, FluxError> {
         }
         State::Missing { expected } => Err(FluxError::Missing { dir: dir.to_owned(), role, expected }),
     };
-    let file = |role| files(role).map(|mut all| all.swap_remove(0));
     Ok(Parts {
-        transformer: file(Role::Transformer)?,
-        autoencoder: file(Role::Autoencoder)?,
-        clip: file(Role::Clip)?,
-        t5: file(Role::T5)?,
+        transformer: files(Role::Transformer)?,
+        autoencoder: files(Role::Autoencoder)?,
+        clip: files(Role::Clip)?,
+        t5: files(Role::T5)?,
         clip_words: files(Role::ClipTokenizer)?,
         t5_words: files(Role::T5Tokenizer)?,
+        configs: if folder::is(dir) { Configs::files(dir) } else { Vec::new() },
     })
 }
 
 /// Digest of the model: the SHA-256 of each file in a fixed order, hashed again. Names and folders do
 /// not matter.
 pub(super) fn digest(parts: &Parts) -> Result<Digest, FluxError> {
-    let weights = [&parts.transformer, &parts.autoencoder, &parts.clip, &parts.t5];
-    let files: Vec<&PathBuf> = weights.into_iter().chain(&parts.clip_words).chain(&parts.t5_words).collect();
+    let Parts { transformer, autoencoder, clip, t5, clip_words, t5_words, configs } = parts;
+    let files = [transformer, autoencoder, clip, t5, clip_words, t5_words, configs];
+    let files: Vec<&PathBuf> = files.into_iter().flatten().collect();
     let digests = files.par_iter().map(|path| file_digest(path)).collect::<Result<Vec<_>, _>>()?;
     let mut hasher = Hasher::new();
     hasher.update("vidimus flux model 1\n");
@@ -164,6 +168,9 @@ fn file_digest(path: &Path) -> Result<Digest, FluxError> {
 }
 
 fn state(dir: &Path, role: Role) -> State {
+    if folder::is(dir) {
+        return folder::state(dir, role);
+    }
     match role {
         Role::ClipTokenizer => tokenizer(dir, &["clip", "tokenizer"], true, role),
         Role::T5Tokenizer => tokenizer(dir, &["t5", "tokenizer_2"], false, role),
@@ -207,7 +214,7 @@ fn format_of(name: &str) -> Option<&'static str> {
     }
 }
 
-fn tokenizer(dir: &Path, folders: &[&str], merges: bool, role: Role) -> State {
+pub(super) fn tokenizer(dir: &Path, folders: &[&str], merges: bool, role: Role) -> State {
     let sets: &[&[&str]] =
         if merges { &[&["tokenizer.json"], &["vocab.json", "merges.txt"]] } else { &[&["tokenizer.json"]] };
     folders
@@ -216,10 +223,15 @@ fn tokenizer(dir: &Path, folders: &[&str], merges: bool, role: Role) -> State {
         .find_map(|(folder, set)| {
             set.iter().map(|name| found(&dir.join(folder).join(name))).collect::<Option<Vec<_>>>()
         })
-        .map_or(State::Missing { expected: role.expected() }, State::Found)
+        .map_or_else(
+            || State::Missing {
+                expected: if folder::is(dir) { folder::expected(role) } else { role.expected() },
+            },
+            State::Found,
+        )
 }
 
-fn found(path: &Path) -> Option<Found> {
+pub(super) fn found(path: &Path) -> Option<Found> {
     let metadata = std::fs::metadata(path).ok()?;
     metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
 }

@@ -45,6 +45,23 @@ impl Sampler<'_> {
         unpack(&state.img, height, width).map_err(&failed)
     }
 
+    /// The latents after every step, unpacked.
+    #[cfg(test)]
+    pub fn latents(
+        &self,
+        reference: &Tensor,
+        schedule: &Schedule,
+        seed: Seed,
+    ) -> candle_core::Result<Vec<Tensor>> {
+        let (_, _, height, width) = reference.dims4()?;
+        let mut state = self.start(reference, schedule.noise_level(), seed)?;
+        let step = |(now, next)| {
+            state.img = self.euler(&state, now, next)?;
+            unpack(&state.img, 8 * height, 8 * width)
+        };
+        schedule.pairs().map(step).collect()
+    }
+
     /// Packed latents (1−σ)·x₀ + σ·noise, with positions in f32.
     fn start(&self, reference: &Tensor, sigma: f64, seed: Seed) -> candle_core::Result<State> {
         let noise = noise(reference, seed)?;
@@ -68,7 +85,7 @@ impl Sampler<'_> {
 }
 
 /// Standard normal numbers in the shape of `like`, the same for the same seed and shape.
-fn noise(like: &Tensor, seed: Seed) -> candle_core::Result<Tensor> {
+pub(super) fn noise(like: &Tensor, seed: Seed) -> candle_core::Result<Tensor> {
     let stream = Stream::new(seed.0, "flux noise");
     let numbers: Vec<f32> = (0..like.elem_count() as u64).map(|i| stream.normal(i) as f32).collect();
     Tensor::from_vec(numbers, like.shape(), &Device::Cpu)

@@ -4,6 +4,32 @@ use std::num::NonZeroU32;
 
 use crate::quantity::Strength;
 
+/// What moves the noise levels of a schedule up: a picture of more pixels needs more noise to hide as much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Shift {
+    /// The same at every size; 1 is none.
+    Fixed(f64),
+    /// Its logarithm is a straight line through these values at these numbers of packed latents.
+    BySize { tokens: [usize; 2], logs: [f64; 2] },
+}
+
+impl Shift {
+    /// That of FLUX.1-schnell.
+    pub const NONE: Shift = Shift::Fixed(1.0);
+    /// That of FLUX.1-dev.
+    pub const DEV: Shift = Shift::BySize { tokens: [256, 4096], logs: [0.5, 1.15] };
+
+    fn at(self, tokens: usize) -> f64 {
+        match self {
+            Shift::Fixed(shift) => shift,
+            Shift::BySize { tokens: [few, many], logs: [low, high] } => {
+                let slope = (high - low) / (many as f64 - few as f64);
+                (low + slope * (tokens as f64 - few as f64)).exp()
+            }
+        }
+    }
+}
+
 /// Noise levels that a request goes through, from the first to 0.
 pub(super) struct Schedule {
     sigmas: Vec<f64>,
@@ -11,12 +37,12 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// The last part of `steps` levels that `strength` asks for; strengths above 0 keep at least one step.
-    /// `tokens` is the number of packed latents for a model whose schedule shifts with it (dev).
-    pub fn new(steps: NonZeroU32, strength: Strength, tokens: Option<usize>) -> Schedule {
+    /// `tokens` is the number of packed latents.
+    pub fn new(steps: NonZeroU32, strength: Strength, shift: Shift, tokens: usize) -> Schedule {
         let n = f64::from(steps.get());
         // `get_timesteps` of the pipeline: what is cut off is rounded down, so what is kept is rounded up.
         let start = (n - (n * strength.value()).min(n)).max(0.0) as u32;
-        let shift = tokens.map_or(1.0, |tokens| shift(tokens).exp());
+        let shift = shift.at(tokens);
         let level = |i: u32| {
             let t = 1.0 - f64::from(i) / n;
             shift / (shift + (1.0 / t - 1.0))
@@ -40,19 +66,13 @@ impl Schedule {
     }
 }
 
-/// Logarithm of the shift: a straight line through 0.5 at 256 and 1.15 at 4096 packed latents.
-fn shift(tokens: usize) -> f64 {
-    const SLOPE: f64 = (1.15 - 0.5) / (4096.0 - 256.0);
-    0.5 + SLOPE * (tokens as f64 - 256.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn schedule(steps: u32, strength: f64, tokens: Option<usize>) -> Schedule {
+    fn schedule(steps: u32, strength: f64, shift: Shift) -> Schedule {
         let strength = Strength::new(strength).expect("within 0..=1");
-        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, tokens)
+        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, shift, 1024)
     }
 
     #[test]
@@ -60,13 +80,13 @@ mod tests {
         for (n, s, kept) in
             [(28, 0.6, 17), (28, 1.0, 28), (28, 0.01, 1), (4, 0.5, 2), (4, 0.55, 3), (20, 0.85, 17)]
         {
-            assert_eq!(schedule(n, s, None).steps(), kept, "{n} steps at {s}");
+            assert_eq!(schedule(n, s, Shift::NONE).steps(), kept, "{n} steps at {s}");
         }
     }
 
     #[test]
     fn without_a_shift_the_levels_are_even() {
-        let sigmas = schedule(4, 1.0, None).sigmas;
+        let sigmas = schedule(4, 1.0, Shift::NONE).sigmas;
         for (found, expected) in sigmas.iter().zip([1.0, 0.75, 0.5, 0.25, 0.0]) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
@@ -77,14 +97,23 @@ mod tests {
     /// t = 1/4 → 1.8776106/4.8776106.
     #[test]
     fn the_levels_of_dev_shift_with_the_size() {
-        let sigmas = schedule(4, 1.0, Some(1024)).sigmas;
+        let sigmas = schedule(4, 1.0, Shift::DEV).sigmas;
         for (found, expected) in sigmas.iter().zip([1.0, 0.849_234_8, 0.652_489_5, 0.384_944_8, 0.0]) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
     }
 
+    /// By hand: 3t / (1 + 2t).
+    #[test]
+    fn a_fixed_shift_is_the_same_at_every_size() {
+        let sigmas = schedule(4, 1.0, Shift::Fixed(3.0)).sigmas;
+        for (found, expected) in sigmas.iter().zip([1.0, 0.9, 0.75, 0.5, 0.0]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+    }
+
     #[test]
     fn the_noise_level_is_taken_after_the_cut() {
-        assert!((schedule(4, 0.5, None).noise_level() - 0.5).abs() < 1e-12);
+        assert!((schedule(4, 0.5, Shift::NONE).noise_level() - 0.5).abs() < 1e-12);
     }
 }

@@ -1,14 +1,18 @@
 //! Architecture, read from the shapes of the tensors.
 
+use std::path::Path;
+
 use candle_nn::Activation;
 use candle_transformers::models::clip::text_model::{Activation as ClipActivation, ClipTextConfig};
 use candle_transformers::models::flux::{autoencoder, model};
 use candle_transformers::models::t5;
 
 use super::FluxError;
+use super::configs::Configs;
+use super::schedule::Shift;
 use super::weights::Weights;
 
-/// Width of an attention head in every CLIP text encoder; no tensor shows it.
+/// Width of an attention head in every CLIP text encoder that is known; no tensor shows it.
 const CLIP_HEAD: usize = 64;
 
 /// What the four networks are.
@@ -19,33 +23,80 @@ pub(super) struct Shapes {
     pub t5: t5::Config,
     /// Where the names of the CLIP tensors begin.
     pub clip_prefix: &'static str,
+    pub shift: Shift,
 }
 
 impl Shapes {
-    pub fn read(flux: &Weights, vae: &Weights, clip: &Weights, t5: &Weights) -> Result<Shapes, FluxError> {
+    /// Of the four networks, by their tensors; `configs` tell more, where there are some.
+    pub fn read(
+        flux: &Weights,
+        vae: &Weights,
+        clip: &Weights,
+        t5: &Weights,
+        configs: Option<&Configs>,
+    ) -> Result<Shapes, FluxError> {
         let clip_prefix = if clip.names().any(|n| n.starts_with("text_model.")) { "text_model" } else { "" };
-        let shapes = Shapes {
+        let mut shapes = Shapes {
             flux: transformer(flux)?,
             autoencoder: autoencoder(vae)?,
-            clip: clip_text(clip, clip_prefix)?,
+            clip: clip_text(clip, clip_prefix, configs.map(|c| c.clip.num_attention_heads))?,
             t5: t5_encoder(t5)?,
             clip_prefix,
+            shift: Shift::NONE,
         };
-        let fit = |what, found, file: &Weights, expected| match found == expected {
-            true => Ok(()),
-            false => Err(FluxError::Misfit {
-                file: file.path.clone(),
-                what,
-                expected,
-                other: flux.path.clone(),
-                found,
-            }),
-        };
+        if shapes.flux.guidance_embed {
+            shapes.shift = Shift::DEV;
+        }
+        if let Some(configs) = configs {
+            shapes.obey(configs, flux)?;
+        }
+        let fit =
+            |what, found, file: &Weights, expected| fit(what, (expected, &flux.path), (found, &file.path));
         fit("packed latent channels", 4 * shapes.autoencoder.z_channels, vae, shapes.flux.in_channels)?;
         fit("width of the pooled text", shapes.clip.embed_dim, clip, shapes.flux.vec_in_dim)?;
         fit("width of the text", shapes.t5.d_model, t5, shapes.flux.context_in_dim)?;
         Ok(shapes)
     }
+
+    /// Takes over from a configuration what no tensor shows, and holds the rest of it against the tensors.
+    fn obey(&mut self, configs: &Configs, flux: &Weights) -> Result<(), FluxError> {
+        let Configs { dir, transformer, autoencoder, t5, shift, .. } = configs;
+        let file = dir.join("transformer/config.json");
+        let fit = |what, said, found| fit(what, (found, &flux.path), (said, &file));
+        let width = transformer.num_attention_heads.saturating_mul(transformer.attention_head_dim);
+        fit("double blocks", transformer.num_layers, self.flux.depth)?;
+        fit("single blocks", transformer.num_single_layers, self.flux.depth_single_blocks)?;
+        fit("width of all attention heads", width, self.flux.hidden_size)?;
+        fit("heads", transformer.num_attention_heads, self.flux.num_heads)?;
+        let (says, has) = (transformer.guidance_embeds, self.flux.guidance_embed);
+        fit("guidance embeddings", usize::from(says), usize::from(has))?;
+        let axes = &transformer.axes_dims_rope;
+        let whole = axes.iter().try_fold(0usize, |sum, axis| sum.checked_add(*axis));
+        if axes.len() != 3
+            || axes.iter().any(|axis| axis % 2 != 0)
+            || whole != Some(transformer.attention_head_dim)
+        {
+            let expected = "axes_dims_rope of three even numbers that make up attention_head_dim";
+            return Err(FluxError::Family { file, expected, found: format!("{axes:?}") });
+        }
+        self.flux.axes_dim.clone_from(axes);
+        self.autoencoder.scale_factor = autoencoder.scaling_factor;
+        self.autoencoder.shift_factor = autoencoder.shift_factor.unwrap_or(0.0);
+        self.t5.layer_norm_epsilon = t5.layer_norm_epsilon;
+        self.t5.relative_attention_max_distance = t5.relative_attention_max_distance;
+        self.shift = *shift;
+        Ok(())
+    }
+}
+
+/// Holds a number that a file must have against the one that another has.
+fn fit(
+    what: &'static str,
+    (expected, other): (usize, &Path),
+    (found, file): (usize, &Path),
+) -> Result<(), FluxError> {
+    let (file, other) = (file.to_owned(), other.to_owned());
+    if found == expected { Ok(()) } else { Err(FluxError::Misfit { file, what, expected, other, found }) }
 }
 
 fn transformer(w: &Weights) -> Result<model::Config, FluxError> {
@@ -112,14 +163,15 @@ fn autoencoder(w: &Weights) -> Result<autoencoder::Config, FluxError> {
     })
 }
 
-fn clip_text(w: &Weights, prefix: &str) -> Result<ClipTextConfig, FluxError> {
+fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipTextConfig, FluxError> {
     let at = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
     const EXPECTED: &str = "a CLIP text encoder with Hugging Face's tensor names (text_model.embeddings…)";
     let (vocab_size, embed_dim) = family(w, &at("embeddings.token_embedding.weight"), EXPECTED)?;
     let [max_position_embeddings, _] = dims(w, &at("embeddings.position_embedding.weight"))?;
     let [intermediate_size, _] = dims(w, &at("encoder.layers.0.mlp.fc1.weight"))?;
-    if embed_dim == 0 || embed_dim % CLIP_HEAD != 0 || max_position_embeddings < 2 {
-        let found = format!("width {embed_dim}, {max_position_embeddings} positions");
+    let heads = heads.unwrap_or(if embed_dim % CLIP_HEAD == 0 { embed_dim / CLIP_HEAD } else { 0 });
+    if heads == 0 || embed_dim % heads != 0 || max_position_embeddings < 2 {
+        let found = format!("width {embed_dim}, {heads} heads, {max_position_embeddings} positions");
         return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
     Ok(ClipTextConfig {
@@ -130,7 +182,7 @@ fn clip_text(w: &Weights, prefix: &str) -> Result<ClipTextConfig, FluxError> {
         max_position_embeddings,
         pad_with: None,
         num_hidden_layers: w.count(&at("encoder.layers.")),
-        num_attention_heads: embed_dim / CLIP_HEAD,
+        num_attention_heads: heads,
         projection_dim: embed_dim,
     })
 }

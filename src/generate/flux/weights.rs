@@ -1,91 +1,77 @@
-//! Tensors of a safetensors file, read one at a time when a model asks for them.
+//! Tensors of safetensors files, read one at a time when a model asks for them.
 //!
 //! candle's own readers either map the file (unsafe) or hold all of it beside the converted copy; this
 //! one needs the memory of the f32 weights and of one stored tensor.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::{SimpleBackend, VarBuilder};
-use serde::Deserialize;
 
 use super::FluxError;
 use super::error::first_line;
+use super::safetensors::{self, dtype};
 
-/// Limit of the format's reference implementation, in bytes.
-const LONGEST_HEADER: u64 = 100_000_000;
-
-/// One open safetensors file.
+/// The open files of one network: one, or the shards of a large one.
 pub(super) struct Weights {
+    /// The first of them, for messages.
     pub path: PathBuf,
-    file: Mutex<File>,
-    tensors: BTreeMap<String, Entry>,
+    files: Vec<(PathBuf, Mutex<File>)>,
+    tensors: Tensors,
 }
 
-#[derive(Deserialize)]
-struct Entry {
-    dtype: String,
-    shape: Vec<usize>,
-    /// Range of bytes; from the end of the header in the file, from the start of the file in here.
-    data_offsets: (u64, u64),
+/// What there is, by name.
+pub(super) type Tensors = BTreeMap<String, Entry>;
+
+/// A tensor, and where its bytes lie.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    /// One after another along the first dimension.
+    pub pieces: Vec<Piece>,
+}
+
+/// A range of bytes in one of the files.
+#[derive(Clone, Copy)]
+pub(super) struct Piece {
+    pub file: usize,
+    pub start: u64,
+    pub end: u64,
 }
 
 impl Weights {
-    /// Reads the header and holds it against the file's length.
-    pub fn open(path: &Path) -> Result<Weights, FluxError> {
-        let read_failed = |source| FluxError::Read { file: path.to_owned(), source };
-        let damaged = |cause: String| FluxError::Header { file: path.to_owned(), cause };
-        let mut file = File::open(path).map_err(read_failed)?;
-        let found = file.metadata().map_err(read_failed)?.len();
-        let truncated = |expected| FluxError::Truncated { file: path.to_owned(), expected, found };
-
-        let mut start = [0; 8];
-        match file.read_exact(&mut start) {
-            Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(truncated(8)),
-            other => other.map_err(read_failed)?,
-        }
-        if let Some(format) = foreign(&start) {
-            return Err(FluxError::NotSafetensors { file: path.to_owned(), found: format });
-        }
-        let length = u64::from_le_bytes(start);
-        if length > LONGEST_HEADER {
-            let found = "something else (its first 8 bytes are no header length)";
-            return Err(FluxError::NotSafetensors { file: path.to_owned(), found });
-        }
-        let data = 8 + length;
-        if data > found {
-            return Err(truncated(data));
-        }
-        let mut header = vec![0; length as usize];
-        file.read_exact(&mut header).map_err(read_failed)?;
-        let mut header: HashMap<String, serde_json::Value> =
-            serde_json::from_slice(&header).map_err(|e| damaged(e.to_string()))?;
-        header.remove("__metadata__");
-
+    /// Reads the headers of `paths`, at least one, and holds them against the files' lengths.
+    pub fn open(paths: &[PathBuf]) -> Result<Weights, FluxError> {
+        let mut files = Vec::new();
         let mut tensors = BTreeMap::new();
-        let mut end_of_all = data;
-        for (name, value) in header {
-            let mut entry: Entry =
-                serde_json::from_value(value).map_err(|e| damaged(format!("tensor {name}: {e}")))?;
-            let (from, to) = entry.data_offsets;
-            let (Some(start), Some(end)) = (data.checked_add(from), data.checked_add(to)) else {
-                return Err(damaged(format!("tensor {name} ends beyond any file")));
-            };
-            if from > to || bytes_of(&entry).is_some_and(|bytes| bytes != Some(to - from)) {
-                return Err(damaged(format!("tensor {name}: shape and bytes disagree")));
+        for (index, path) in paths.iter().enumerate() {
+            let (file, stored) = safetensors::open(path)?;
+            files.push((path.clone(), Mutex::new(file)));
+            for (name, stored) in stored {
+                let (start, end) = stored.data_offsets;
+                let pieces = vec![Piece { file: index, start, end }];
+                let entry = Entry { dtype: stored.dtype, shape: stored.shape, pieces };
+                if tensors.insert(name.clone(), entry).is_some() {
+                    return Err(FluxError::Twice { file: path.clone(), tensor: name });
+                }
             }
-            entry.data_offsets = (start, end);
-            end_of_all = end_of_all.max(end);
-            tensors.insert(name, entry);
         }
-        if end_of_all > found {
-            return Err(truncated(end_of_all));
-        }
-        Ok(Weights { path: path.to_owned(), file: Mutex::new(file), tensors })
+        let path = paths.first().cloned().unwrap_or_default();
+        Ok(Weights { path, files, tensors })
+    }
+
+    /// The same tensors under other names: `rename` takes what is there and gives what is to be there.
+    pub fn renamed(
+        mut self,
+        rename: impl FnOnce(&Path, Tensors) -> Result<Tensors, FluxError>,
+    ) -> Result<Weights, FluxError> {
+        self.tensors = rename(&self.path, std::mem::take(&mut self.tensors))?;
+        Ok(self)
     }
 
     /// The tensors under `prefix` alone, without it, if there are any: all-in-one checkpoints have one.
@@ -186,13 +172,18 @@ impl Weights {
     }
 
     fn read(&self, entry: &Entry, dtype: DType) -> Result<Tensor, FluxError> {
-        let (start, end) = entry.data_offsets;
-        let mut bytes = vec![0; (end - start) as usize];
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(start))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|source| FluxError::Read { file: self.path.clone(), source })?;
-        drop(file);
+        let length = |piece: &Piece| (piece.end - piece.start) as usize;
+        let mut bytes = vec![0; entry.pieces.iter().map(length).sum()];
+        let mut rest = bytes.as_mut_slice();
+        for piece in &entry.pieces {
+            let (path, file) = &self.files[piece.file];
+            let (now, later) = rest.split_at_mut(length(piece));
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.seek(SeekFrom::Start(piece.start))
+                .and_then(|_| file.read_exact(now))
+                .map_err(|source| FluxError::Read { file: path.clone(), source })?;
+            rest = later;
+        }
         Ok(Tensor::from_raw_buffer(&bytes, dtype, &entry.shape, &Device::Cpu)?.to_dtype(DType::F32)?)
     }
 }
@@ -237,37 +228,4 @@ impl SimpleBackend for Source {
     fn contains_tensor(&self, name: &str) -> bool {
         self.weights.has(name)
     }
-}
-
-/// What a file is that does not begin as safetensors do.
-fn foreign(start: &[u8; 8]) -> Option<&'static str> {
-    match start {
-        [b'P', b'K', 3, 4, ..] => {
-            Some("a zip archive, as of a pickle, which can run code and is never loaded")
-        }
-        // A header's length has zeros here.
-        [0x80, 2..=5, _, rest @ ..] if *rest != [0; 5] => {
-            Some("a pickle, which can run code and is never loaded")
-        }
-        [b'G', b'G', b'U', b'F', ..] => Some("GGUF"),
-        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' '] => Some("a Git LFS pointer"),
-        _ => None,
-    }
-}
-
-fn dtype(name: &str) -> Option<DType> {
-    match name {
-        "F64" => Some(DType::F64),
-        "F32" => Some(DType::F32),
-        "F16" => Some(DType::F16),
-        "BF16" => Some(DType::BF16),
-        "F8_E4M3" => Some(DType::F8E4M3),
-        _ => None,
-    }
-}
-
-/// Bytes that type and shape ask for: outer `None` for a type that is not read, inner for too many.
-fn bytes_of(entry: &Entry) -> Option<Option<u64>> {
-    let size = dtype(&entry.dtype)?.size_in_bytes() as u64;
-    Some(entry.shape.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side as u64)))
 }

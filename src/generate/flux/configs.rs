@@ -1,0 +1,224 @@
+//! What the `config.json` files of a diffusers folder say that no tensor shows.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::FluxError;
+use super::schedule::Shift;
+
+/// Of the folder's `model_index.json`: the pipelines whose parts make this engine's model begin so.
+const FAMILY: &str = "Flux";
+/// Of those, the ones with another transformer input than text and a noisy picture.
+const OTHERS: [&str; 4] = ["FluxControl", "FluxFill", "FluxKontext", "Flux2"];
+
+/// The settings of one model.
+pub(super) struct Configs {
+    /// Their folder.
+    pub dir: PathBuf,
+    pub transformer: Transformer,
+    pub autoencoder: Autoencoder,
+    pub clip: Clip,
+    pub t5: T5,
+    pub shift: Shift,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Transformer {
+    pub num_layers: usize,
+    pub num_single_layers: usize,
+    pub attention_head_dim: usize,
+    pub num_attention_heads: usize,
+    #[serde(default = "axes")]
+    pub axes_dims_rope: Vec<usize>,
+    #[serde(default)]
+    pub guidance_embeds: bool,
+}
+
+fn axes() -> Vec<usize> {
+    vec![16, 56, 56]
+}
+
+#[derive(Deserialize)]
+pub(super) struct Autoencoder {
+    pub scaling_factor: f64,
+    pub shift_factor: Option<f64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Clip {
+    pub num_attention_heads: usize,
+    #[serde(default = "quick_gelu")]
+    pub hidden_act: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct T5 {
+    pub feed_forward_proj: String,
+    #[serde(default = "t5_epsilon")]
+    pub layer_norm_epsilon: f64,
+    #[serde(default = "t5_distance")]
+    pub relative_attention_max_distance: usize,
+}
+
+fn t5_epsilon() -> f64 {
+    1e-6
+}
+
+fn t5_distance() -> usize {
+    128
+}
+
+/// The activation that candle's CLIP computes, and the default of its configuration.
+const QUICK_GELU: &str = "quick_gelu";
+
+/// The activation of T5 1.1.
+const GATED_GELU: &str = "gated-gelu";
+
+fn quick_gelu() -> String {
+    QUICK_GELU.to_owned()
+}
+
+/// `FlowMatchEulerDiscreteScheduler`, with its own defaults.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Scheduler {
+    shift: f64,
+    use_dynamic_shifting: bool,
+    base_shift: f64,
+    max_shift: f64,
+    base_image_seq_len: usize,
+    max_image_seq_len: usize,
+    shift_terminal: Option<f64>,
+    use_karras_sigmas: bool,
+    use_exponential_sigmas: bool,
+    use_beta_sigmas: bool,
+    invert_sigmas: bool,
+    stochastic_sampling: bool,
+    time_shift_type: String,
+}
+
+impl Default for Scheduler {
+    fn default() -> Self {
+        Scheduler {
+            shift: 1.0,
+            use_dynamic_shifting: false,
+            base_shift: 0.5,
+            max_shift: 1.15,
+            base_image_seq_len: 256,
+            max_image_seq_len: 4096,
+            shift_terminal: None,
+            use_karras_sigmas: false,
+            use_exponential_sigmas: false,
+            use_beta_sigmas: false,
+            invert_sigmas: false,
+            stochastic_sampling: false,
+            time_shift_type: "exponential".to_owned(),
+        }
+    }
+}
+
+impl Scheduler {
+    /// What shifts the schedule; or the name of a setting that this engine does not have.
+    fn shift(&self) -> Result<Shift, &'static str> {
+        let unknown = [
+            (self.shift_terminal.is_some(), "shift_terminal"),
+            (self.use_karras_sigmas, "use_karras_sigmas"),
+            (self.use_exponential_sigmas, "use_exponential_sigmas"),
+            (self.use_beta_sigmas, "use_beta_sigmas"),
+            (self.invert_sigmas, "invert_sigmas"),
+            (self.stochastic_sampling, "stochastic_sampling"),
+            (self.use_dynamic_shifting && self.time_shift_type != "exponential", "time_shift_type"),
+            (self.base_image_seq_len >= self.max_image_seq_len, "base_image_seq_len"),
+        ];
+        match unknown.iter().find(|(set, _)| *set) {
+            Some((_, name)) => Err(name),
+            None if self.use_dynamic_shifting => Ok(Shift::BySize {
+                tokens: [self.base_image_seq_len, self.max_image_seq_len],
+                logs: [self.base_shift, self.max_shift],
+            }),
+            None => Ok(Shift::Fixed(self.shift)),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    _class_name: String,
+}
+
+/// The index of a folder in diffusers' layout.
+pub(super) fn index(dir: &Path) -> PathBuf {
+    dir.join("model_index.json")
+}
+
+impl Configs {
+    /// The files of a folder that this reads.
+    pub fn files(dir: &Path) -> Vec<PathBuf> {
+        let parts = ["transformer", "vae", "text_encoder", "text_encoder_2"];
+        let parts = parts.iter().map(|part| dir.join(part).join("config.json"));
+        [index(dir)].into_iter().chain(parts).chain([dir.join("scheduler/scheduler_config.json")]).collect()
+    }
+
+    pub fn read(dir: &Path) -> Result<Configs, FluxError> {
+        let files = Configs::files(dir);
+        let [of_index, of_transformer, of_autoencoder, of_clip, of_t5, of_scheduler] = &files[..] else {
+            unreachable!("six files");
+        };
+        let Index { _class_name: class } = parse(of_index)?;
+        if !class.starts_with(FAMILY) || OTHERS.iter().any(|other| class.starts_with(other)) {
+            let expected = "a FLUX.1 pipeline (FluxPipeline or FluxImg2ImgPipeline)";
+            return Err(FluxError::Family { file: of_index.clone(), expected, found: class });
+        }
+        let clip: Clip = parse(of_clip)?;
+        if clip.hidden_act != QUICK_GELU {
+            let expected = "a CLIP text encoder with quick_gelu";
+            return Err(FluxError::Family { file: of_clip.clone(), expected, found: clip.hidden_act });
+        }
+        let t5: T5 = parse(of_t5)?;
+        if t5.feed_forward_proj != GATED_GELU {
+            let expected = "a T5 encoder with gated-gelu";
+            return Err(FluxError::Family { file: of_t5.clone(), expected, found: t5.feed_forward_proj });
+        }
+        let scheduler: Scheduler = parse(of_scheduler)?;
+        let shift = scheduler.shift().map_err(|setting| FluxError::Family {
+            file: of_scheduler.clone(),
+            expected: "a scheduler with diffusers' defaults but for its shift",
+            found: format!("{setting} set otherwise"),
+        })?;
+        Ok(Configs {
+            dir: dir.to_owned(),
+            transformer: parse(of_transformer)?,
+            autoencoder: parse(of_autoencoder)?,
+            clip,
+            t5,
+            shift,
+        })
+    }
+}
+
+fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, FluxError> {
+    let text = std::fs::read(file).map_err(|source| FluxError::Read { file: file.to_owned(), source })?;
+    serde_json::from_slice(&text)
+        .map_err(|e| FluxError::Config { file: file.to_owned(), cause: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shift(config: &str) -> Result<Shift, &'static str> {
+        serde_json::from_str::<Scheduler>(config).expect("sound JSON").shift()
+    }
+
+    #[test]
+    fn a_scheduler_has_its_class_defaults_and_none_but_its_shift_may_differ() {
+        assert_eq!(shift("{}"), Ok(Shift::Fixed(1.0)));
+        assert_eq!(shift(r#"{"shift": 3.0}"#), Ok(Shift::Fixed(3.0)));
+        let dev = r#"{"shift": 3.0, "use_dynamic_shifting": true, "max_shift": 1.2, "_class_name": "any"}"#;
+        assert_eq!(shift(dev), Ok(Shift::BySize { tokens: [256, 4096], logs: [0.5, 1.2] }));
+        assert_eq!(shift(r#"{"use_beta_sigmas": true}"#), Err("use_beta_sigmas"));
+        assert_eq!(shift(r#"{"shift_terminal": 0.1}"#), Err("shift_terminal"));
+    }
+}

@@ -1,0 +1,110 @@
+//! The header of a safetensors file: which tensors it holds, and where.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use candle_core::DType;
+use serde::Deserialize;
+
+use super::FluxError;
+
+/// Limit of the format's reference implementation, in bytes.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// A tensor as a file stores it.
+#[derive(Deserialize)]
+pub(super) struct Stored {
+    pub dtype: String,
+    pub shape: Vec<usize>,
+    /// Range of bytes; from the end of the header in the file, from the start of the file in here.
+    pub data_offsets: (u64, u64),
+}
+
+/// Opens the file and holds its header against its length.
+pub(super) fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), FluxError> {
+    let read_failed = |source| FluxError::Read { file: path.to_owned(), source };
+    let damaged = |cause: String| FluxError::Header { file: path.to_owned(), cause };
+    let mut file = File::open(path).map_err(read_failed)?;
+    let found = file.metadata().map_err(read_failed)?.len();
+    let truncated = |expected| FluxError::Truncated { file: path.to_owned(), expected, found };
+
+    let mut start = [0; 8];
+    match file.read_exact(&mut start) {
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(truncated(8)),
+        other => other.map_err(read_failed)?,
+    }
+    if let Some(format) = foreign(&start) {
+        return Err(FluxError::NotSafetensors { file: path.to_owned(), found: format });
+    }
+    let length = u64::from_le_bytes(start);
+    if length > LONGEST_HEADER {
+        let found = "something else (its first 8 bytes are no header length)";
+        return Err(FluxError::NotSafetensors { file: path.to_owned(), found });
+    }
+    let data = 8 + length;
+    if data > found {
+        return Err(truncated(data));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(read_failed)?;
+    let mut header: HashMap<String, serde_json::Value> =
+        serde_json::from_slice(&header).map_err(|e| damaged(e.to_string()))?;
+    header.remove("__metadata__");
+
+    let mut tensors = BTreeMap::new();
+    let mut end_of_all = data;
+    for (name, value) in header {
+        let mut stored: Stored =
+            serde_json::from_value(value).map_err(|e| damaged(format!("tensor {name}: {e}")))?;
+        let (from, to) = stored.data_offsets;
+        let (Some(start), Some(end)) = (data.checked_add(from), data.checked_add(to)) else {
+            return Err(damaged(format!("tensor {name} ends beyond any file")));
+        };
+        if from > to || bytes_of(&stored).is_some_and(|bytes| bytes != Some(to - from)) {
+            return Err(damaged(format!("tensor {name}: shape and bytes disagree")));
+        }
+        stored.data_offsets = (start, end);
+        end_of_all = end_of_all.max(end);
+        tensors.insert(name, stored);
+    }
+    if end_of_all > found {
+        return Err(truncated(end_of_all));
+    }
+    Ok((file, tensors))
+}
+
+/// What a file is that does not begin as safetensors do.
+fn foreign(start: &[u8; 8]) -> Option<&'static str> {
+    match start {
+        [b'P', b'K', 3, 4, ..] => {
+            Some("a zip archive, as of a pickle, which can run code and is never loaded")
+        }
+        // A header's length has zeros here.
+        [0x80, 2..=5, _, rest @ ..] if *rest != [0; 5] => {
+            Some("a pickle, which can run code and is never loaded")
+        }
+        [b'G', b'G', b'U', b'F', ..] => Some("GGUF"),
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' '] => Some("a Git LFS pointer"),
+        _ => None,
+    }
+}
+
+/// The type of a name; `None` for one that is not read.
+pub(super) fn dtype(name: &str) -> Option<DType> {
+    match name {
+        "F64" => Some(DType::F64),
+        "F32" => Some(DType::F32),
+        "F16" => Some(DType::F16),
+        "BF16" => Some(DType::BF16),
+        "F8_E4M3" => Some(DType::F8E4M3),
+        _ => None,
+    }
+}
+
+/// Bytes that type and shape ask for: outer `None` for a type that is not read, inner for too many.
+fn bytes_of(stored: &Stored) -> Option<Option<u64>> {
+    let size = dtype(&stored.dtype)?.size_in_bytes() as u64;
+    Some(stored.shape.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side as u64)))
+}
