@@ -132,7 +132,7 @@ pub struct Vary {
     /// Engine that draws
     #[arg(long, value_name = "NAME", default_value = "patch")]
     pub engine: String,
-    /// Folder with the weights of an engine that has some
+    /// Folder with the weights of an engine that has some [default: the only one that is found]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
     /// Seed of everything random [default: a new one, which is printed and recorded]
@@ -241,7 +241,7 @@ pub enum LineageFormat {
 
 #[derive(Args, Debug)]
 pub struct Engines {
-    /// Folder to look for weights in
+    /// Folder to look for weights in [default: those of a ComfyUI and of the Hugging Face cache]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
 }

@@ -40,7 +40,7 @@ impl Area {
 pub enum Finding {
     /// A scale bar, lettering or a data strip: left out, for a drawn picture has no scale.
     Annotation { areas: Vec<Area> },
-    /// The picture is laid one way, as photographs are and parallel filaments: its patches are mirrored, not turned.
+    /// The picture is laid one way, as photographs are: its patches are mirrored, not turned.
     Directed,
 }
 

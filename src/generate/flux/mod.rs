@@ -110,6 +110,12 @@ impl FluxEngine {
         })
     }
 
+    /// Bytes that the weights take at most at one time, in f32: the T5 encoder goes before the transformer comes.
+    pub fn memory(&self) -> u64 {
+        let elements = self.t5.elements().max(self.transformer.elements() + self.autoencoder.elements());
+        elements.saturating_mul(size_of::<f32>() as u64)
+    }
+
     /// The text encoders' reading of `prompt`; the last one is kept.
     fn read_prompt(&self, prompt: &str, progress: &mut dyn Progress) -> Result<Text, GenerateError> {
         progress.stage("reading the prompt", 2);

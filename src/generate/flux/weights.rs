@@ -85,6 +85,12 @@ impl Weights {
         self
     }
 
+    /// Numbers in all tensors together.
+    pub fn elements(&self) -> u64 {
+        let of = |entry: &Entry| entry.shape.iter().fold(1u64, |n, side| n.saturating_mul(*side as u64));
+        self.tensors.values().map(of).fold(0, u64::saturating_add)
+    }
+
     pub fn has(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }

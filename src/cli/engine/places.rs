@@ -1,0 +1,90 @@
+//! Where people have models, and what memory there is for them.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A variable of the process's environment.
+pub fn environment(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Folders that may hold a model: the `models` of a ComfyUI, and what the Hugging Face cache has of any model with
+/// "flux" in its name. Sorted; only those that are there.
+pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let path = |name: &str| env(name).map(PathBuf::from);
+    let home = path("HOME");
+    let comfy = [path("COMFYUI_PATH"), home.as_ref().map(|home| home.join("ComfyUI"))];
+    let comfy = comfy.into_iter().flatten().map(|comfy| comfy.join("models")).filter(|dir| dir.is_dir());
+    let hub = path("HF_HUB_CACHE")
+        .or_else(|| Some(path("HF_HOME")?.join("hub")))
+        .or_else(|| Some(home.as_ref()?.join(".cache/huggingface/hub")));
+    let flux = |dir: &PathBuf| {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        name.starts_with("models--") && name.contains("flux")
+    };
+    let repositories = hub.map(|hub| inside(&hub)).unwrap_or_default().into_iter().filter(flux);
+    let snapshots = repositories.flat_map(|repository| inside(&repository.join("snapshots")));
+    let mut all: Vec<PathBuf> = comfy.chain(snapshots).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The folders in a folder; none where it cannot be read.
+fn inside(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect()
+}
+
+/// Bytes of memory that this process may still take, as far as the system tells: of the machine, or of its container
+/// if that has less.
+pub fn free_memory() -> Option<u64> {
+    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let machine = fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available);
+    let container = number("/sys/fs/cgroup/memory.max")
+        .zip(number("/sys/fs/cgroup/memory.current"))
+        .map(|(most, now)| most.saturating_sub(now));
+    machine.into_iter().chain(container).min()
+}
+
+/// From the text of `/proc/meminfo`.
+fn available(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_read_in_bytes() {
+        let text = "MemTotal:       24000000 kB\nMemAvailable:    1000 kB\nBuffers: 5 kB\n";
+        assert_eq!(available(text), Some(1_024_000));
+        assert_eq!(available("MemTotal: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn the_cache_is_where_the_environment_says() {
+        let root = tempfile::tempdir().expect("a directory for the tests");
+        let made = |place: &str| {
+            let dir = root.path().join(place).join("models--someone--my-Flux/snapshots/a");
+            fs::create_dir_all(&dir).expect("a new folder");
+            dir
+        };
+        let (cache, home) = (made("cache"), made("home/hub"));
+        fs::create_dir_all(root.path().join("cache/models--someone--bert/snapshots/a"))
+            .expect("a new folder");
+        let with = |names: &'static [(&'static str, &'static str)]| {
+            let env = |name: &str| {
+                let value = names.iter().find(|(known, _)| *known == name)?.1;
+                Some(root.path().join(value).into_os_string())
+            };
+            folders(&env)
+        };
+        assert_eq!(with(&[("HF_HUB_CACHE", "cache"), ("HF_HOME", "home")]), [cache]);
+        assert_eq!(with(&[("HF_HOME", "home")]), [home]);
+        assert!(with(&[]).is_empty());
+    }
+}
