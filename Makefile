@@ -15,7 +15,7 @@ all:
 
 test: debian $(VENV)/.installed $(PARITY)/.installed check
 	cargo test --release --locked
-	cargo test --release --locked --features diffusion --lib flux
+	cargo test --release --locked --features diffusion --lib -- flux engine::places
 
 check:
 	cargo fmt --check

@@ -70,6 +70,13 @@ pub enum Color {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    Diffusers,
+    #[value(name = "comfyui")]
+    ComfyUi,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
     Auto,
     Upright,
@@ -135,6 +142,16 @@ pub struct Vary {
     /// Folder with the weights of an engine that has some [default: the only one that is found]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// Steps of an engine that has a choice of them [default: what the makers of the model recommend]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
+    /// How much such an engine listens to the prompt, 0 to 100 [default: what the makers of the model recommend]
+    #[arg(long, value_name = "G", value_parser = guidance)]
+    pub guidance: Option<f64>,
+    /// What a strength says of such an engine's steps: 0.4 takes 40 % of them (diffusers), or all of them on the last
+    /// 40 % of the way (comfyui, its denoise) [default: diffusers]
+    #[arg(long, value_name = "WHOSE")]
+    pub strength_meaning: Option<Meaning>,
     /// Seed of everything random [default: a new one, which is printed and recorded]
     #[arg(long, value_name = "N")]
     pub seed: Option<Seed>,
@@ -308,6 +325,11 @@ pub struct SpecimenArgs {
     /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
+}
+
+fn guidance(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
+    value.ok_or_else(|| "expected a number from 0 to 100, for example 3.5".to_owned())
 }
 
 fn size(text: &str) -> Result<(u32, u32), String> {

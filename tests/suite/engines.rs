@@ -32,3 +32,27 @@ fn flux_without_weights_says_what_to_do() {
         assert_eq!(parts["engines"][1]["missing"].as_array().expect("a list").len(), 6);
     }
 }
+
+#[test]
+fn what_an_engine_does_not_have_cannot_be_chosen() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    for (flag, value, what) in [
+        ("--model", ".", "weights"),
+        ("--steps", "20", "choice of steps"),
+        ("--guidance", "3.5", "guidance"),
+        ("--strength-meaning", "comfyui", "choice of what a strength means"),
+    ] {
+        let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
+        let expected = format!("engine patch has no {what}; leave {flag} out");
+        assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    }
+    for (flag, value, what) in [
+        ("--steps", "0", "1..=1000"),
+        ("--guidance", "NaN", "a number from 0 to 100"),
+        ("--strength-meaning", "midjourney", "diffusers, comfyui"),
+    ] {
+        let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
+        assert!(ended.stderr.contains(what), "{}", ended.stderr);
+    }
+}

@@ -1,26 +1,39 @@
 //! FLUX.1 from weights that the user has.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::places;
+use super::{Asked, places};
+use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, WARN, paint};
 use crate::generate::Engine;
-use crate::generate::flux::{FluxEngine, Part, State, inventory};
+use crate::generate::flux::{FluxEngine, Meaning, Part, State, inventory};
 
 const LICENCE: &str = "FLUX.1-dev weights may not be used commercially; FLUX.1-schnell weights may";
 const EXPECTED: &str =
     "a folder as diffusers writes it, or flux1-*, ae, clip_l and t5xxl as safetensors and two tokenizers";
 
-/// The model in `model`; without that, the only one that is found.
-pub fn open(model: Option<&Path>) -> Result<Box<dyn Engine>, Failure> {
-    let dir = match model {
+/// The model that was asked for; without that, the only one that is found.
+pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+    let dir = match asked.model {
         Some(dir) => dir.to_owned(),
         None => only(Models::of(&places::folders(&places::environment)))?,
     };
-    let engine = FluxEngine::open(&dir).map_err(Failure::new)?;
+    let mut engine = FluxEngine::open(&dir).map_err(Failure::new)?;
+    if asked.guidance.is_some() && !engine.is_guided() {
+        let message = "this model has no guidance, as FLUX.1-schnell has none";
+        return Err(Failure::at(dir.display(), message).advise("leave --guidance out"));
+    }
+    let options = &mut engine.options;
+    options.guidance = asked.guidance.unwrap_or(options.guidance);
+    options.steps = asked.steps.and_then(NonZeroU32::new).unwrap_or(options.steps);
+    options.meaning = match asked.meaning {
+        Some(args::Meaning::ComfyUi) => Meaning::ComfyUi,
+        Some(args::Meaning::Diffusers) | None => Meaning::Diffusers,
+    };
     fits(engine.memory(), places::free_memory())?;
     Ok(Box::new(engine))
 }

@@ -9,20 +9,45 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::args::{Meaning, Vary};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, paint};
 use crate::generate::Engine;
 use crate::generate::patch::PatchEngine;
 
-/// The engine `name`, with its weights in `model` if it has any.
-pub fn open(name: &str, model: Option<&Path>) -> Result<Box<dyn Engine>, Failure> {
-    match (name, model) {
-        ("patch", None) => Ok(Box::new(PatchEngine)),
-        ("patch", Some(_)) => {
-            Err(Failure::new("engine patch has no weights")
-                .advise("leave --model out, or name another --engine"))
+/// What of an engine was asked for by name.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asked<'a> {
+    pub model: Option<&'a Path>,
+    pub steps: Option<u32>,
+    pub guidance: Option<f64>,
+    pub meaning: Option<Meaning>,
+}
+
+impl<'a> Asked<'a> {
+    pub fn by(args: &'a Vary) -> Self {
+        let (steps, guidance, meaning) = (args.steps, args.guidance, args.strength_meaning);
+        Asked { model: args.model.as_deref(), steps, guidance, meaning }
+    }
+}
+
+/// The engine `name`, as it was asked for.
+pub fn open(name: &str, asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+    match name {
+        "patch" => {
+            let flags = [
+                (asked.model.is_some(), "weights", "--model"),
+                (asked.steps.is_some(), "choice of steps", "--steps"),
+                (asked.guidance.is_some(), "guidance", "--guidance"),
+                (asked.meaning.is_some(), "choice of what a strength means", "--strength-meaning"),
+            ];
+            match flags.into_iter().find(|(given, ..)| *given) {
+                Some((_, what, flag)) => Err(Failure::new(format_args!("engine patch has no {what}"))
+                    .advise(format_args!("leave {flag} out, or name another --engine"))),
+                None => Ok(Box::new(PatchEngine)),
+            }
         }
-        ("flux", model) => flux::open(model),
+        "flux" => flux::open(asked),
         _ => Err(Failure::new(format_args!("there is no engine {name:?}"))
             .advise("'vidimus engines' lists those that there are")),
     }
@@ -59,7 +84,7 @@ mod flux {
 
     const HOW: &str = "build the program with 'cargo build --release --features diffusion'";
 
-    pub fn open(_model: Option<&Path>) -> Result<Box<dyn Engine>, Failure> {
+    pub fn open(_asked: Asked) -> Result<Box<dyn Engine>, Failure> {
         Err(Failure::new("engine flux is not in this build").advise(HOW))
     }
 

@@ -34,6 +34,7 @@ use configs::Configs;
 pub use error::FluxError;
 pub use parts::{Found, Part, Role, State, inventory};
 use sample::Sampler;
+pub use schedule::Meaning;
 use schedule::Schedule;
 use shapes::Shapes;
 use text::{Text, Words};
@@ -46,8 +47,9 @@ const LEAST_SIDE: u32 = 16;
 /// How a model is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Options {
-    /// Steps of the whole schedule; strength s takes the last ⌈s·steps⌉ of them.
+    /// Steps of the whole schedule, or those that are taken: see [`Meaning`].
     pub steps: NonZeroU32,
+    pub meaning: Meaning,
     /// Distilled guidance; a model without guidance embedding (schnell) does not see it.
     pub guidance: f64,
     /// Length that the prompt is padded or cut to for T5, in tokens.
@@ -108,6 +110,11 @@ impl FluxEngine {
             loaded: Mutex::new(None),
             last_text: Mutex::new(None),
         })
+    }
+
+    /// Whether the model was distilled with guidance, as dev was and schnell was not.
+    pub fn is_guided(&self) -> bool {
+        self.shapes.flux.guidance_embed
     }
 
     /// Bytes that the weights take at most at one time, in f32: the T5 encoder goes before the transformer comes.
@@ -178,7 +185,8 @@ impl Options {
     /// What the makers of the model recommend.
     fn of(shapes: &Shapes) -> Options {
         let (steps, text_tokens) = if shapes.flux.guidance_embed { (28, 512) } else { (4, 256) };
-        Options { steps: NonZeroU32::MIN.saturating_add(steps - 1), guidance: 3.5, text_tokens }
+        let steps = NonZeroU32::MIN.saturating_add(steps - 1);
+        Options { steps, meaning: Meaning::Diffusers, guidance: 3.5, text_tokens }
     }
 }
 
@@ -205,7 +213,10 @@ impl Engine for FluxEngine {
             return Ok(Draft { raster: reference.clone(), record: self.record(request, 0.0, 0) });
         }
         let frame = Frame::around(width as usize, height as usize);
-        let schedule = Schedule::new(self.options.steps, request.strength, self.shapes.shift, frame.tokens());
+        let schedule = {
+            let Options { steps, meaning, .. } = self.options;
+            Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.tokens())
+        };
         let text = self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?;
 
         progress.stage("encoding the reference", 1);

@@ -183,8 +183,13 @@ fn every_stage_is_what_diffusers_makes_of_it() {
                 prompt: Some(PROMPT.to_owned()),
                 ..Request::new(Strength::new(strength).expect("within 0..=1"), SEED)
             };
-            let schedule =
-                Schedule::new(engine.options.steps, request.strength, engine.shapes.shift, frame.tokens());
+            let schedule = Schedule::new(
+                engine.options.steps,
+                request.strength,
+                Meaning::Diffusers,
+                engine.shapes.shift,
+                frame.tokens(),
+            );
             let levels: Vec<f32> = schedule.pairs().map(|(now, _)| now as f32).chain([0.0]).collect();
             let count = levels.len();
             stages.hold(

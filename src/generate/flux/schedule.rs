@@ -30,6 +30,34 @@ impl Shift {
     }
 }
 
+/// What a strength says of a schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meaning {
+    /// How much of the asked steps is taken, as in diffusers: 20 steps at 0.4 are 8 calls of the model.
+    #[default]
+    Diffusers,
+    /// As ComfyUI's denoise: all of the asked steps are taken, on the last part of a longer schedule. 20 steps at 0.4
+    /// are 20 calls, the last of 50.
+    ComfyUi,
+}
+
+impl Meaning {
+    /// Steps of the whole schedule, and the first of them that is taken.
+    fn cut(self, steps: u32, strength: f64) -> (u32, u32) {
+        let n = f64::from(steps);
+        match self {
+            // `get_timesteps` of the pipeline: what is cut off is rounded down, so what is kept is rounded up.
+            Meaning::Diffusers => (steps, (n - (n * strength).min(n)).max(0.0) as u32),
+            // `KSampler.set_steps`: nearly everything is everything.
+            Meaning::ComfyUi if strength > 0.9999 => (steps, 0),
+            Meaning::ComfyUi => {
+                let whole = ((n / strength) as u32).max(steps);
+                (whole, whole - steps)
+            }
+        }
+    }
+}
+
 /// Noise levels that a request goes through, from the first to 0.
 pub(super) struct Schedule {
     sigmas: Vec<f64>,
@@ -38,16 +66,21 @@ pub(super) struct Schedule {
 impl Schedule {
     /// The last part of `steps` levels that `strength` asks for; strengths above 0 keep at least one step.
     /// `tokens` is the number of packed latents.
-    pub fn new(steps: NonZeroU32, strength: Strength, shift: Shift, tokens: usize) -> Schedule {
-        let n = f64::from(steps.get());
-        // `get_timesteps` of the pipeline: what is cut off is rounded down, so what is kept is rounded up.
-        let start = (n - (n * strength.value()).min(n)).max(0.0) as u32;
+    pub fn new(
+        steps: NonZeroU32,
+        strength: Strength,
+        meaning: Meaning,
+        shift: Shift,
+        tokens: usize,
+    ) -> Schedule {
+        let (steps, start) = meaning.cut(steps.get(), strength.value());
+        let n = f64::from(steps);
         let shift = shift.at(tokens);
         let level = |i: u32| {
             let t = 1.0 - f64::from(i) / n;
             shift / (shift + (1.0 / t - 1.0))
         };
-        Schedule { sigmas: (start..steps.get()).map(level).chain([0.0]).collect() }
+        Schedule { sigmas: (start..steps).map(level).chain([0.0]).collect() }
     }
 
     /// Share of noise in the first latents, 0..=1.
@@ -71,8 +104,12 @@ mod tests {
     use super::*;
 
     fn schedule(steps: u32, strength: f64, shift: Shift) -> Schedule {
+        meant(steps, strength, Meaning::Diffusers, shift)
+    }
+
+    fn meant(steps: u32, strength: f64, meaning: Meaning, shift: Shift) -> Schedule {
         let strength = Strength::new(strength).expect("within 0..=1");
-        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, shift, 1024)
+        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, meaning, shift, 1024)
     }
 
     #[test]
@@ -81,6 +118,19 @@ mod tests {
             [(28, 0.6, 17), (28, 1.0, 28), (28, 0.01, 1), (4, 0.5, 2), (4, 0.55, 3), (20, 0.85, 17)]
         {
             assert_eq!(schedule(n, s, Shift::NONE).steps(), kept, "{n} steps at {s}");
+        }
+    }
+
+    #[test]
+    fn comfy_takes_all_steps_on_the_last_part_of_a_longer_schedule() {
+        let sigmas = meant(4, 0.4, Meaning::ComfyUi, Shift::NONE).sigmas;
+        for (found, expected) in sigmas.iter().zip([0.4, 0.3, 0.2, 0.1, 0.0]) {
+            assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+        }
+        for (strength, first) in [(1.0, 1.0), (0.99995, 1.0), (0.85, 20.0 / 23.0), (1e-300, 0.0)] {
+            let schedule = meant(20, strength, Meaning::ComfyUi, Shift::NONE);
+            assert_eq!(schedule.steps(), 20);
+            assert!((schedule.noise_level() - first).abs() < 1e-6, "{strength}: {}", schedule.noise_level());
         }
     }
 

@@ -50,7 +50,8 @@ fn a_grey_picture_of_odd_size_comes_back_in_its_size_and_grey() {
     let record = drawn.record;
     assert_eq!((record.steps, record.prompt_used, record.engine.name), (17, true, "flux"));
     assert_eq!(record.engine.model_digest, Some(engine.digest));
-    let shift = Schedule::new(engine.options.steps, request(0.6, 1).strength, Shift::DEV, 3 * 4);
+    let shift =
+        Schedule::new(engine.options.steps, request(0.6, 1).strength, Meaning::Diffusers, Shift::DEV, 3 * 4);
     assert_eq!(record.noise_level, shift.noise_level());
 }
 

@@ -30,7 +30,7 @@ const ATTEMPTS: u32 = 8;
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
-    let engine = engine::open(&args.engine, args.model.as_deref())?;
+    let engine = engine::open(&args.engine, engine::Asked::by(args))?;
     let target = Target::choose(args)?;
     let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
