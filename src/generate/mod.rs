@@ -3,6 +3,7 @@
 mod finding;
 #[cfg(feature = "diffusion")]
 pub mod flux;
+mod masked;
 pub mod patch;
 #[cfg(test)]
 mod watch;
@@ -91,6 +92,8 @@ pub struct Record {
     pub largest_copy: Option<f64>,
     /// Share of the picture that was varied, where a mask kept the rest as it was; 0..=1.
     pub varied_share: Option<f64>,
+    /// How much the model was to listen to the prompt; `None` for one that has no such choice.
+    pub guidance: Option<f64>,
     /// What of the reference was not drawn, or drawn with care.
     pub findings: Vec<Finding>,
 }

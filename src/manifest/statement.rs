@@ -48,6 +48,9 @@ pub struct Derivation {
     /// Share of the picture that was varied; none for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub varied_share: Option<f64>,
+    /// Guidance scale; none for an engine without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guidance: Option<f64>,
     /// As decimal digits: 64 bits do not fit the numbers of JSON.
     #[serde(with = "decimal")]
     pub seed: Seed,

@@ -176,6 +176,7 @@ fn statement(
             noise_level: stated(record.noise_level),
             steps: record.steps,
             varied_share: record.varied_share.map(stated),
+            guidance: record.guidance.map(stated),
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
             measure: deviation::MEASURE.to_owned(),

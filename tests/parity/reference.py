@@ -2,9 +2,10 @@
 
     reference.py DIR
 
-DIR holds picture.png, noise.safetensors (tensor "noise") and request.json (prompt, strengths, and for every pipeline
+DIR holds picture.png, mask.png, noise.safetensors (tensor "noise") and request.json (prompt, strengths, and for every pipeline
 its steps). Written are DIR/NAME/, a model folder, and DIR/NAME.safetensors, its stages: "pooled" and "context" of the
-prompt, "encoded" latents of the picture, and for strength S "S.sigmas", "S.latents" (after every step) and "S.decoded".
+prompt, "encoded" latents of the picture, and for strength S "S.sigmas", "S.latents" (after every step), "S.decoded",
+and "S.inpainted" (after every step, under the mask).
 Noise is given, and the picture is encoded by the mean of its posterior, so that nothing here is drawn by lot.
 """
 
@@ -13,9 +14,16 @@ import sys
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxImg2ImgPipeline, FluxTransformer2DModel
+from diffusers import (
+    AutoencoderKL,
+    FlowMatchEulerDiscreteScheduler,
+    FluxImg2ImgPipeline,
+    FluxInpaintPipeline,
+    FluxTransformer2DModel,
+)
 from diffusers.models.autoencoders import vae as posterior
 from diffusers.pipelines.flux import pipeline_flux_img2img as img2img
+from diffusers.pipelines.flux import pipeline_flux_inpaint as inpaint
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -169,10 +177,10 @@ def save(pipeline, folder, shards):
         assert len(list((folder / "transformer").glob("*.safetensors"))) > 1
 
 
-def stages(pipeline, request, steps, noise, picture):
+def stages(pipeline, request, steps, noise, picture, mask):
     height, width = picture.height, picture.width
     posterior.randn_tensor = lambda shape, **_: torch.zeros(shape)
-    img2img.randn_tensor = lambda shape, **_: noise.reshape(shape).clone()
+    img2img.randn_tensor = inpaint.randn_tensor = lambda shape, **_: noise.reshape(shape).clone()
     pipeline.set_progress_bar_config(disable=True)
     context, pooled, _ = pipeline.encode_prompt(
         request["prompt"], None, max_sequence_length=request["text_tokens"]
@@ -188,7 +196,7 @@ def stages(pipeline, request, steps, noise, picture):
             seen.append(unpacked(now["latents"]))
             return {}
 
-        last = pipeline(
+        arguments = dict(
             prompt=request["prompt"],
             image=picture,
             height=height,
@@ -199,12 +207,18 @@ def stages(pipeline, request, steps, noise, picture):
             max_sequence_length=request["text_tokens"],
             output_type="latent",
             callback_on_step_end=note,
-        ).images
+        )
+        last = pipeline(**arguments).images
         config = pipeline.vae.config
         latents = unpacked(last) / config.scaling_factor + config.shift_factor
         made[f"{strength}.latents"] = torch.stack(seen)
         made[f"{strength}.sigmas"] = pipeline.scheduler.sigmas[-len(seen) - 1 :]
         made[f"{strength}.decoded"] = pipeline.vae.decode(latents).sample
+        seen.clear()
+        painter = FluxInpaintPipeline(**pipeline.components)
+        painter.set_progress_bar_config(disable=True)
+        painter(mask_image=mask, **arguments)
+        made[f"{strength}.inpainted"] = torch.stack(seen)
     return made
 
 
@@ -212,11 +226,12 @@ def main(directory):
     request = json.loads((directory / "request.json").read_text())
     noise = load_file(directory / "noise.safetensors")["noise"]
     picture = Image.open(directory / "picture.png").convert("RGB")
+    mask = Image.open(directory / "mask.png").convert("L")
     for seed, (name, steps) in enumerate(sorted(request["steps"].items())):
         dev = name.endswith("dev")
         pipeline = flux(directory / name, dev, 10 * seed + 1)
         save(pipeline, directory / name, shards=dev)
-        made = stages(pipeline, request, steps, noise, picture)
+        made = stages(pipeline, request, steps, noise, picture, mask)
         save_file({stage: tensor.contiguous() for stage, tensor in made.items()}, directory / f"{name}.safetensors")
 
 

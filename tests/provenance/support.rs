@@ -52,6 +52,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             noise_level: 0.123456789,
             steps: 28,
             varied_share: None,
+            guidance: None,
             seed: Seed(u64::MAX),
             prompt: None,
             measure: "structure-1".into(),

@@ -100,6 +100,7 @@ impl Engine for TestEngine {
             prompt_used: false,
             largest_copy: None,
             varied_share: None,
+            guidance: None,
             findings: Vec::new(),
         };
         Ok(Draft { raster, record })

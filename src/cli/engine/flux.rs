@@ -10,7 +10,7 @@ use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, WARN, paint};
 use crate::generate::Engine;
-use crate::generate::flux::{FluxEngine, Meaning, Part, State, inventory};
+use crate::generate::flux::{FluxEngine, FluxError, Meaning, Options, Part, State, inventory, is_ours};
 
 const LICENCE: &str = "FLUX.1-dev weights may not be used commercially; FLUX.1-schnell weights may";
 const EXPECTED: &str =
@@ -22,36 +22,32 @@ pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
         Some(dir) => dir.to_owned(),
         None => only(Models::of(&places::folders(&places::environment)))?,
     };
-    let mut engine = FluxEngine::open(&dir).map_err(Failure::new)?;
+    let mut engine = FluxEngine::open(&dir, places::free_memory()).map_err(|error| {
+        let failure = Failure::new(&error);
+        match error {
+            FluxError::Memory { .. } => failure.advise("free some, or use a machine with more"),
+            _ => failure,
+        }
+    })?;
     if asked.guidance.is_some() && !engine.is_guided() {
         let message = "this model has no guidance, as FLUX.1-schnell has none";
         return Err(Failure::at(dir.display(), message).advise("leave --guidance out"));
     }
-    let options = &mut engine.options;
-    options.guidance = asked.guidance.unwrap_or(options.guidance);
-    options.steps = asked.steps.and_then(NonZeroU32::new).unwrap_or(options.steps);
-    options.meaning = match asked.meaning {
-        Some(args::Meaning::ComfyUi) => Meaning::ComfyUi,
-        Some(args::Meaning::Diffusers) | None => Meaning::Diffusers,
-    };
-    fits(engine.memory(), places::free_memory())?;
+    engine.options = chosen(engine.options, asked);
     Ok(Box::new(engine))
 }
 
-/// Refuses what would be killed for want of memory on the way.
-fn fits(needed: u64, free: Option<u64>) -> Result<(), Failure> {
-    match free {
-        Some(free) if free < needed => {
-            let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-            let message = format_args!(
-                "these weights need {:.1} GiB of memory in 32 bits, and {:.1} GiB are free",
-                gib(needed),
-                gib(free)
-            )
-            .to_string();
-            Err(Failure::at("engine flux", message).advise("free some, or use a machine with more"))
-        }
-        _ => Ok(()),
+/// The model's own options, but for what was asked for.
+fn chosen(own: Options, asked: Asked) -> Options {
+    Options {
+        steps: asked.steps.and_then(NonZeroU32::new).unwrap_or(own.steps),
+        guidance: asked.guidance.unwrap_or(own.guidance),
+        meaning: match asked.meaning {
+            Some(args::Meaning::ComfyUi) => Meaning::ComfyUi,
+            Some(args::Meaning::Diffusers) => Meaning::Diffusers,
+            None => own.meaning,
+        },
+        ..own
     }
 }
 
@@ -107,7 +103,8 @@ struct Models(Vec<Model>);
 
 impl Models {
     fn of(dirs: &[PathBuf]) -> Models {
-        Models(dirs.iter().map(|dir| Model::of(dir)).filter(Model::has_transformer).collect())
+        let ours = dirs.iter().filter(|dir| is_ours(dir));
+        Models(ours.map(|dir| Model::of(dir)).filter(Model::has_transformer).collect())
     }
 }
 
@@ -190,10 +187,11 @@ mod tests {
         assert_eq!(only(found()).expect("one model"), tree);
         assert!(shown(&found()).0.contains("ready"));
 
-        let snapshot =
-            home.path().join(".cache/huggingface/hub/models--black-forest-labs--FLUX.1-dev/snapshots/0123");
+        let hub = home.path().join(".cache/huggingface/hub");
+        let snapshot = hub.join("models--black-forest-labs--FLUX.1-dev/snapshots/0123");
         std::fs::create_dir_all(snapshot.join("transformer")).expect("a new folder");
-        std::fs::write(snapshot.join("model_index.json"), "{}").expect("a new file");
+        let index = r#"{"_class_name": "FluxPipeline"}"#;
+        std::fs::write(snapshot.join("model_index.json"), index).expect("a new file");
         let file = snapshot.join("transformer/diffusion_pytorch_model.safetensors");
         std::fs::write(file, "").expect("a new file");
         // A part alone is shown, but is no choice.
@@ -205,15 +203,42 @@ mod tests {
             (Some(true), Some(2))
         );
 
-        comfy(&snapshot.join("../0124"), "flux1-dev");
+        // Nor is a model of another kind, even whole, nor another revision than the current one.
+        let fill = hub.join("models--someone--flux-fill/snapshots/1");
+        comfy(&fill, "flux1-fill");
+        std::fs::write(fill.join("model_index.json"), r#"{"_class_name": "FluxFillPipeline"}"#)
+            .expect("a new file");
+        let old = hub.join("models--someone--flux-old");
+        comfy(&old.join("snapshots/2"), "flux1-dev");
+        std::fs::create_dir_all(old.join("snapshots/3")).expect("a new folder");
+        std::fs::create_dir_all(old.join("refs")).expect("a new folder");
+        std::fs::write(old.join("refs/main"), "3\n").expect("a new file");
+        assert_eq!(found().0.len(), 2);
+
+        comfy(&hub.join("models--someone--flux-dev/snapshots/0124"), "flux1-dev");
         let said = only(found()).expect_err("two models").to_string();
         assert!(said.contains("more than one FLUX.1 model") && said.contains("0124"), "{said}");
     }
 
     #[test]
-    fn what_would_not_fit_into_memory_is_refused_before_it_is_loaded() {
-        assert!(fits(5 << 30, Some(6 << 30)).is_ok() && fits(u64::MAX, None).is_ok());
-        let said = fits(48 << 30, Some(21 << 30)).expect_err("too large").to_string();
-        assert!(said.contains("need 48.0 GiB of memory in 32 bits, and 21.0 GiB are free"), "{said}");
+    fn options_are_the_models_own_but_for_what_was_asked_for() {
+        let steps = NonZeroU32::new(28).expect("not zero");
+        let own = Options { steps, meaning: Meaning::Diffusers, guidance: 3.5, text_tokens: 512 };
+        assert_eq!(chosen(own, Asked::default()), own);
+        let meaning = Some(args::Meaning::ComfyUi);
+        let asked = Asked { steps: Some(20), guidance: Some(2.0), meaning, ..Asked::default() };
+        let steps = NonZeroU32::new(20).expect("not zero");
+        assert_eq!(chosen(own, asked), Options { steps, meaning: Meaning::ComfyUi, guidance: 2.0, ..own });
+    }
+
+    #[test]
+    fn a_folder_without_a_model_says_what_it_lacks() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let said =
+            open(Asked { model: Some(dir.path()), ..Asked::default() }).err().expect("nothing is there");
+        assert!(said.to_string().contains("no transformer: expected flux1-*.safetensors"), "{said}");
+        let (text, json) = list(Some(dir.path()));
+        assert!(text.contains("needs weights"), "{text}");
+        assert_eq!(json["missing"].as_array().map(Vec::len), Some(6), "{json}");
     }
 }

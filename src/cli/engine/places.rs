@@ -24,7 +24,16 @@ pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
         name.starts_with("models--") && name.contains("flux")
     };
     let repositories = hub.map(|hub| inside(&hub)).unwrap_or_default().into_iter().filter(flux);
-    let snapshots = repositories.flat_map(|repository| inside(&repository.join("snapshots")));
+    let snapshots = repositories.flat_map(|repository| {
+        // The revision that is current, where that is told.
+        let current = fs::read_to_string(repository.join("refs/main")).ok();
+        let all = inside(&repository.join("snapshots"));
+        all.into_iter().filter(move |snapshot| {
+            current
+                .as_ref()
+                .is_none_or(|current| snapshot.file_name().is_some_and(|name| name == current.trim()))
+        })
+    });
     let mut all: Vec<PathBuf> = comfy.chain(snapshots).collect();
     all.sort();
     all.dedup();
@@ -42,10 +51,19 @@ fn inside(dir: &Path) -> Vec<PathBuf> {
 pub fn free_memory() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let machine = fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available);
+    // Files that are merely cached count as taken there, and are given up when memory is asked for.
+    let cached = fs::read_to_string("/sys/fs/cgroup/memory.stat").map_or(0, |text| cached(&text));
     let container = number("/sys/fs/cgroup/memory.max")
         .zip(number("/sys/fs/cgroup/memory.current"))
-        .map(|(most, now)| most.saturating_sub(now));
+        .map(|(most, now)| most.saturating_sub(now.saturating_sub(cached)));
     machine.into_iter().chain(container).min()
+}
+
+/// Bytes of cached files, from the text of a control group's `memory.stat`.
+fn cached(stat: &str) -> u64 {
+    let value =
+        |name: &str| stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok());
+    ["inactive_file ", "active_file "].iter().filter_map(|name| value(name)).sum()
 }
 
 /// From the text of `/proc/meminfo`.
@@ -63,6 +81,7 @@ mod tests {
         let text = "MemTotal:       24000000 kB\nMemAvailable:    1000 kB\nBuffers: 5 kB\n";
         assert_eq!(available(text), Some(1_024_000));
         assert_eq!(available("MemTotal: 1 kB\n"), None);
+        assert_eq!(cached("anon 5\nfile 90\ninactive_file 30\nactive_file 12\n"), 42);
     }
 
     #[test]

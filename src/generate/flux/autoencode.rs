@@ -6,6 +6,8 @@ use candle_transformers::models::flux::autoencoder::{Config, Decoder, Encoder};
 
 use crate::raster::{Plane, Raster};
 
+use super::sample::is_finite;
+
 /// Pixels to a latent's side.
 const SCALE: usize = 8;
 /// Pixels to a packed latent's side.
@@ -43,6 +45,21 @@ impl Frame {
             }
         }
         Tensor::from_vec(data, (1, 3, self.framed_height, self.framed_width), &Device::Cpu)
+    }
+
+    /// 1 for latents whose pixels are varied, all or some of them, (1, 1, height/8, width/8); what frames the picture
+    /// goes with its last column and row.
+    pub fn latents_of(&self, varied: &Plane) -> candle_core::Result<Tensor> {
+        let (width, height) = (self.framed_width / SCALE, self.framed_height / SCALE);
+        let mut data = vec![0.0f32; width * height];
+        for y in 0..self.framed_height {
+            let row = varied.row(y.min(self.height - 1));
+            for x in 0..self.framed_width {
+                let latent = &mut data[y / SCALE * width + x / SCALE];
+                *latent = latent.max(row[x.min(self.width - 1)]);
+            }
+        }
+        Tensor::from_vec(data, (1, 1, height, width), &Device::Cpu)
     }
 
     /// The inverse: planes in 0..=1, without the frame.
@@ -90,6 +107,9 @@ impl Autoencoder {
     /// The picture of `latents`, in the size, channels, depth and alpha of `like`; a neutral picture stays neutral.
     pub fn decode(&self, latents: &Tensor, frame: &Frame, like: &Raster) -> candle_core::Result<Raster> {
         let decoded = self.decoder.forward(&((latents / self.scale)? + self.shift)?)?;
+        if !is_finite(&decoded)? {
+            candle_core::bail!("the decoder lost its numbers: its picture is not finite");
+        }
         let mut planes = frame.planes(&decoded)?;
         if like.is_neutral(0.0) {
             let [r, g, b] = [&planes[0], &planes[1], &planes[2]];

@@ -80,14 +80,20 @@ fn quick_gelu() -> String {
     QUICK_GELU.to_owned()
 }
 
-/// `FlowMatchEulerDiscreteScheduler`, with its own defaults.
+/// The scheduler that this engine is, and the largest shift (and one over the smallest) that means something.
+const EULER: &str = "FlowMatchEulerDiscreteScheduler";
+const MOST_SHIFT: f64 = 1e6;
+
+/// Its settings, with their own defaults.
 #[derive(Deserialize)]
 #[serde(default)]
 struct Scheduler {
+    _class_name: String,
+    num_train_timesteps: u32,
     shift: f64,
     use_dynamic_shifting: bool,
-    base_shift: f64,
-    max_shift: f64,
+    base_shift: Option<f64>,
+    max_shift: Option<f64>,
     base_image_seq_len: usize,
     max_image_seq_len: usize,
     shift_terminal: Option<f64>,
@@ -102,10 +108,12 @@ struct Scheduler {
 impl Default for Scheduler {
     fn default() -> Self {
         Scheduler {
+            _class_name: EULER.to_owned(),
+            num_train_timesteps: 1000,
             shift: 1.0,
             use_dynamic_shifting: false,
-            base_shift: 0.5,
-            max_shift: 1.15,
+            base_shift: Some(0.5),
+            max_shift: Some(1.15),
             base_image_seq_len: 256,
             max_image_seq_len: 4096,
             shift_terminal: None,
@@ -122,7 +130,13 @@ impl Default for Scheduler {
 impl Scheduler {
     /// What shifts the schedule; or the name of a setting that this engine does not have.
     fn shift(&self) -> Result<Shift, &'static str> {
+        let logs = [self.base_shift, self.max_shift].map(|log| log.unwrap_or(f64::NAN));
+        let within = |log: &f64| (-MOST_SHIFT.ln()..=MOST_SHIFT.ln()).contains(log);
         let unknown = [
+            (self._class_name != EULER, "_class_name"),
+            (self.num_train_timesteps != 1000, "num_train_timesteps"),
+            (!self.use_dynamic_shifting && !within(&self.shift.ln()), "shift"),
+            (self.use_dynamic_shifting && !logs.iter().all(within), "base_shift or max_shift"),
             (self.shift_terminal.is_some(), "shift_terminal"),
             (self.use_karras_sigmas, "use_karras_sigmas"),
             (self.use_exponential_sigmas, "use_exponential_sigmas"),
@@ -134,10 +148,9 @@ impl Scheduler {
         ];
         match unknown.iter().find(|(set, _)| *set) {
             Some((_, name)) => Err(name),
-            None if self.use_dynamic_shifting => Ok(Shift::BySize {
-                tokens: [self.base_image_seq_len, self.max_image_seq_len],
-                logs: [self.base_shift, self.max_shift],
-            }),
+            None if self.use_dynamic_shifting => {
+                Ok(Shift::BySize { tokens: [self.base_image_seq_len, self.max_image_seq_len], logs })
+            }
             None => Ok(Shift::Fixed(self.shift)),
         }
     }
@@ -155,19 +168,21 @@ pub(super) fn index(dir: &Path) -> PathBuf {
 
 impl Configs {
     /// The files of a folder that this reads.
-    pub fn files(dir: &Path) -> Vec<PathBuf> {
-        let parts = ["transformer", "vae", "text_encoder", "text_encoder_2"];
-        let parts = parts.iter().map(|part| dir.join(part).join("config.json"));
-        [index(dir)].into_iter().chain(parts).chain([dir.join("scheduler/scheduler_config.json")]).collect()
+    pub fn files(dir: &Path) -> [PathBuf; 6] {
+        let [transformer, vae, text, long_text] = ["transformer", "vae", "text_encoder", "text_encoder_2"]
+            .map(|part| dir.join(part).join("config.json"));
+        [index(dir), transformer, vae, text, long_text, dir.join("scheduler/scheduler_config.json")]
+    }
+
+    /// Whether the folder's pipeline is one that this engine draws with.
+    pub fn is_ours(dir: &Path) -> bool {
+        parse(&index(dir)).is_ok_and(|Index { _class_name: class }| is_ours(&class))
     }
 
     pub fn read(dir: &Path) -> Result<Configs, FluxError> {
-        let files = Configs::files(dir);
-        let [of_index, of_transformer, of_autoencoder, of_clip, of_t5, of_scheduler] = &files[..] else {
-            unreachable!("six files");
-        };
+        let [of_index, of_transformer, of_autoencoder, of_clip, of_t5, of_scheduler] = &Configs::files(dir);
         let Index { _class_name: class } = parse(of_index)?;
-        if !class.starts_with(FAMILY) || OTHERS.iter().any(|other| class.starts_with(other)) {
+        if !is_ours(&class) {
             let expected = "a FLUX.1 pipeline (FluxPipeline or FluxImg2ImgPipeline)";
             return Err(FluxError::Family { file: of_index.clone(), expected, found: class });
         }
@@ -184,18 +199,23 @@ impl Configs {
         let scheduler: Scheduler = parse(of_scheduler)?;
         let shift = scheduler.shift().map_err(|setting| FluxError::Family {
             file: of_scheduler.clone(),
-            expected: "a scheduler with diffusers' defaults but for its shift",
+            expected: "a FlowMatchEulerDiscreteScheduler with its defaults but for a sound shift",
             found: format!("{setting} set otherwise"),
         })?;
-        Ok(Configs {
-            dir: dir.to_owned(),
-            transformer: parse(of_transformer)?,
-            autoencoder: parse(of_autoencoder)?,
-            clip,
-            t5,
-            shift,
-        })
+        let autoencoder: Autoencoder = parse(of_autoencoder)?;
+        let [scale, shifted] = [autoencoder.scaling_factor, autoencoder.shift_factor.unwrap_or(0.0)];
+        if !(1e-6..=1e6).contains(&scale.abs()) || shifted.abs() > 1e6 {
+            let expected =
+                "a scaling_factor and a shift_factor as an autoencoder has them (0.3611 and 0.1159)";
+            let found = format!("{scale} and {shifted}");
+            return Err(FluxError::Family { file: of_autoencoder.clone(), expected, found });
+        }
+        Ok(Configs { dir: dir.to_owned(), transformer: parse(of_transformer)?, autoencoder, clip, t5, shift })
     }
+}
+
+fn is_ours(class: &str) -> bool {
+    class.starts_with(FAMILY) && !OTHERS.iter().any(|other| class.starts_with(other))
 }
 
 fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, FluxError> {
@@ -216,9 +236,18 @@ mod tests {
     fn a_scheduler_has_its_class_defaults_and_none_but_its_shift_may_differ() {
         assert_eq!(shift("{}"), Ok(Shift::Fixed(1.0)));
         assert_eq!(shift(r#"{"shift": 3.0}"#), Ok(Shift::Fixed(3.0)));
-        let dev = r#"{"shift": 3.0, "use_dynamic_shifting": true, "max_shift": 1.2, "_class_name": "any"}"#;
+        let dev =
+            r#"{"shift": 3.0, "use_dynamic_shifting": true, "max_shift": 1.2, "_diffusers_version": "any"}"#;
         assert_eq!(shift(dev), Ok(Shift::BySize { tokens: [256, 4096], logs: [0.5, 1.2] }));
         assert_eq!(shift(r#"{"use_beta_sigmas": true}"#), Err("use_beta_sigmas"));
         assert_eq!(shift(r#"{"shift_terminal": 0.1}"#), Err("shift_terminal"));
+        assert_eq!(shift(r#"{"_class_name": "FlowMatchHeunDiscreteScheduler"}"#), Err("_class_name"));
+        assert_eq!(shift(r#"{"num_train_timesteps": 500}"#), Err("num_train_timesteps"));
+        assert_eq!(shift(r#"{"shift": 3.0, "base_shift": null}"#), Ok(Shift::Fixed(3.0)));
+        for wrong in ["0", "-1", "1e300"] {
+            assert_eq!(shift(&format!(r#"{{"shift": {wrong}}}"#)), Err("shift"), "{wrong}");
+        }
+        let wrong = r#"{"use_dynamic_shifting": true, "base_shift": -1e300}"#;
+        assert_eq!(shift(wrong), Err("base_shift or max_shift"));
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn autoencoder(_: &Path, from: Tensors) -> Result<Tensors, FluxError>
     let rename = |(name, mut entry): (String, Entry)| {
         let mut name = replaced(&name, &AUTOENCODER);
         if let Some((i, rest)) = numbered(&name, "decoder.up_blocks.") {
-            name = format!("decoder.up.{}.{rest}", levels.saturating_sub(1 + i));
+            name = format!("decoder.up.{}.{rest}", levels.saturating_sub(i.saturating_add(1)));
         }
         if let ([rows, columns], true) = (entry.shape.as_slice(), name.contains(".mid.attn_1.")) {
             entry.shape = vec![*rows, *columns, 1, 1];
@@ -166,7 +166,7 @@ fn join(
                     other: names[0].clone(),
                 });
             };
-            *rows += more;
+            *rows = rows.saturating_add(*more);
             whole.pieces.extend(part.pieces);
         }
         to.extend(whole.map(|whole| (format!("{joined}.{kind}"), whole)));

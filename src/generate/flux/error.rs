@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::PathBuf;
 
 use super::parts::Role;
@@ -40,12 +41,24 @@ pub enum FluxError {
     Vocabulary { file: PathBuf, found: usize, limit: usize },
     #[error("{file}: the model cannot be built: {cause}", file = file.display())]
     Build { file: PathBuf, cause: String },
+    #[error("{dir}: these weights need {needed} of memory in 32 bits, and {free} are free", dir = dir.display())]
+    Memory { dir: PathBuf, needed: Gib, free: Gib },
     #[error("{file}: {source}", file = file.display())]
     Read { file: PathBuf, source: std::io::Error },
     #[error("the prompt cannot be split into tokens: {cause}")]
     Prompt { cause: String },
     #[error("{cause}")]
     Compute { cause: String },
+}
+
+/// Bytes, in GiB for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gib(pub u64);
+
+impl fmt::Display for Gib {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} GiB", self.0 as f64 / f64::from(1 << 30))
+    }
 }
 
 impl From<candle_core::Error> for FluxError {

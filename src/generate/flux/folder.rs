@@ -5,11 +5,14 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::configs;
+use super::configs::{self, Configs};
 use super::parts::{Found, Role, State, found, tokenizer};
 
 /// Variants of a part's files, the exact one first.
 const VARIANTS: [&str; 4] = ["", ".fp32", ".bf16", ".fp16"];
+
+/// Bytes of an index, at most: that of a model of a thousand blocks has a megabyte.
+const LARGEST_INDEX: u64 = 64 << 20;
 
 /// Which shard holds which tensor.
 #[derive(Deserialize)]
@@ -20,6 +23,11 @@ struct Shards {
 /// Whether `dir` has this layout.
 pub(super) fn is(dir: &Path) -> bool {
     configs::index(dir).is_file()
+}
+
+/// Whether a folder that is to be chosen from is worth looking into: any but one of another pipeline.
+pub fn is_ours(dir: &Path) -> bool {
+    !is(dir) || Configs::is_ours(dir)
 }
 
 pub(super) fn state(dir: &Path, role: Role) -> State {
@@ -64,7 +72,8 @@ fn weights(folder: &Path, stem: &str, role: Role) -> State {
 
 /// The shards that the index of this name lists, if all of them are there.
 fn shards(folder: &Path, index: &str) -> Option<Vec<Found>> {
-    let text = std::fs::read(folder.join(index)).ok()?;
+    let index = found(&folder.join(index)).filter(|index| index.bytes <= LARGEST_INDEX)?;
+    let text = std::fs::read(index.path).ok()?;
     let Shards { weight_map } = serde_json::from_slice(&text).ok()?;
     let names: BTreeSet<String> = weight_map.into_values().collect();
     // A name may not lead out of the folder.

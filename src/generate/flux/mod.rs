@@ -1,6 +1,6 @@
 //! FLUX.1 (dev and schnell) img2img on the CPU in f32, from weights that the user has.
 //!
-//! Semantics are those of diffusers' `FluxImg2ImgPipeline`, with two deliberate differences: the reference
+//! Semantics are those of diffusers' `FluxImg2ImgPipeline`, and with a mask of `FluxInpaintPipeline`, with two deliberate differences: the reference
 //! is encoded by the mean of its posterior, and the noise is this program's own seeded noise, so that
 //! equal requests give equal pixels. The networks themselves are candle's. `parity` holds all of it against
 //! diffusers.
@@ -28,10 +28,12 @@ use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::raster::Raster;
 
-use super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request};
+use super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
 use autoencode::{Autoencoder, Frame};
 use configs::Configs;
 pub use error::FluxError;
+use error::Gib;
+pub use folder::is_ours;
 pub use parts::{Found, Part, Role, State, inventory};
 use sample::Sampler;
 pub use schedule::Meaning;
@@ -77,8 +79,9 @@ impl FluxEngine {
     /// shape, and reads all files once for the digest.
     ///
     /// # Errors
-    /// When a part is missing, ambiguous, damaged, of another family, or does not fit the others.
-    pub fn open(dir: &Path) -> Result<FluxEngine, FluxError> {
+    /// When a part is missing, ambiguous, damaged, of another family, or does not fit the others; and when the
+    /// weights in f32 take more than the `free` bytes of memory. Nothing of their data has been read by then.
+    pub fn open(dir: &Path, free: Option<u64>) -> Result<FluxEngine, FluxError> {
         let parts = parts::locate(dir)?;
         let configs = if parts.configs.is_empty() { None } else { Some(Configs::read(dir)?) };
         let mut transformer = Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model.");
@@ -94,6 +97,12 @@ impl FluxEngine {
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
         t5.check(|vb| text::t5_model(&shapes, vb))?;
+        let needed = memory(&transformer, &autoencoder, &t5);
+        if let Some(free) = free
+            && needed > free
+        {
+            return Err(FluxError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
+        }
         let clip_words = Words::clip(&parts.clip_words, shapes.clip.vocab_size)?;
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocab_size)?;
         let digest = parts::digest(&parts)?;
@@ -115,12 +124,6 @@ impl FluxEngine {
     /// Whether the model was distilled with guidance, as dev was and schnell was not.
     pub fn is_guided(&self) -> bool {
         self.shapes.flux.guidance_embed
-    }
-
-    /// Bytes that the weights take at most at one time, in f32: the T5 encoder goes before the transformer comes.
-    pub fn memory(&self) -> u64 {
-        let elements = self.t5.elements().max(self.transformer.elements() + self.autoencoder.elements());
-        elements.saturating_mul(size_of::<f32>() as u64)
     }
 
     /// The text encoders' reading of `prompt`; the last one is kept.
@@ -176,9 +179,16 @@ impl FluxEngine {
             prompt_used: request.prompt.is_some() && steps > 0,
             largest_copy: None,
             varied_share: None,
+            guidance: self.is_guided().then_some(self.options.guidance),
             findings: Vec::new(),
         }
     }
+}
+
+/// Bytes that the weights take at most at one time, in f32: the T5 encoder goes before the transformer comes.
+fn memory(transformer: &Weights, autoencoder: &Weights, t5: &Weights) -> u64 {
+    let elements = t5.elements().max(transformer.elements().saturating_add(autoencoder.elements()));
+    elements.saturating_mul(size_of::<f32>() as u64)
 }
 
 impl Options {
@@ -201,16 +211,18 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        if request.canvas.is_some() || request.mask.is_some() || request.orientation != Orientation::Auto {
-            let what = "draws whole pictures as their reference is laid and sized: leave size, mask and orientation out";
+        if request.canvas.is_some() || request.orientation != Orientation::Auto {
+            let what = "draws pictures as their reference is laid and sized: leave size and orientation out";
             return Err(GenerateError::Unsupported { engine: NAME, what });
         }
         let (width, height) = (reference.width(), reference.height());
         if width.min(height) < LEAST_SIDE {
             return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
         }
+        let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
         if request.strength.value() == 0.0 {
-            return Ok(Draft { raster: reference.clone(), record: self.record(request, 0.0, 0) });
+            let record = Record { varied_share: mask.map(|_| 0.0), ..self.record(request, 0.0, 0) };
+            return Ok(Draft { raster: reference.clone(), record });
         }
         let frame = Frame::around(width as usize, height as usize);
         let schedule = {
@@ -228,13 +240,23 @@ impl Engine for FluxEngine {
         step(progress, 1)?;
 
         let model = self.model(progress)?;
-        let sampler = Sampler { model: &model, text: &text, guidance: self.options.guidance };
+        let varied = mask.as_ref().map(|mask| frame.latents_of(mask)).transpose();
+        let varied = varied.map_err(failed("draw the picture"))?;
+        let guidance = self.options.guidance;
+        let sampler = Sampler { model: &model, text: &text, guidance, varied: varied.as_ref() };
         let latents = sampler.draw(&encoded, &schedule, request.seed, progress)?;
 
         progress.stage("decoding the picture", 1);
         let raster = autoencoder.decode(&latents, &frame, reference).map_err(failed("decode the picture"))?;
         step(progress, 1)?;
-        Ok(Draft { raster, record: self.record(request, schedule.noise_level(), schedule.steps()) })
+        let record = self.record(request, schedule.noise_level(), schedule.steps());
+        Ok(match &mask {
+            Some(mask) => {
+                let (raster, share) = masked::join(mask, &raster, reference);
+                Draft { raster, record: Record { varied_share: Some(share), ..record } }
+            }
+            None => Draft { raster, record },
+        })
     }
 }
 

@@ -34,6 +34,11 @@ fn picture() -> Raster {
     Raster::from_planes(&planes, Depth::Eight)
 }
 
+/// White in whole latents, so that how a mask is brought to their size makes no difference.
+fn mask() -> Plane {
+    Plane::from_fn(160, 96, |x, y| if (48..112).contains(&x) && y >= 32 { 1.0 } else { 0.0 })
+}
+
 /// The models, and what diffusers drew with them.
 fn reference() -> TempDir {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -43,6 +48,9 @@ fn reference() -> TempDir {
     let at = |name: &str| dir.path().join(name);
     let png = raster::encode(&picture(), Format::Png, 90).expect("it encodes");
     std::fs::write(at("picture.png"), png).expect("a new file");
+    let white = Raster::from_planes(&[mask()], Depth::Eight);
+    std::fs::write(at("mask.png"), raster::encode(&white, Format::Png, 90).expect("it encodes"))
+        .expect("a new file");
     let like = Tensor::zeros((1, 16, 12, 20), candle_core::DType::F32, &Device::Cpu).expect("a tensor");
     let noise = HashMap::from([("noise", noise(&like, SEED).expect("as many numbers"))]);
     candle_core::safetensors::save(&noise, at("noise.safetensors")).expect("a new file");
@@ -58,18 +66,23 @@ fn reference() -> TempDir {
 }
 
 /// One pipeline's stages.
-struct Stages(HashMap<String, Tensor>);
+struct Stages {
+    pipeline: &'static str,
+    made: HashMap<String, Tensor>,
+    report: String,
+}
 
 impl Stages {
     /// Holds `found` against the stage `name`.
-    fn hold(&self, name: &str, found: &Tensor) {
-        let expected = &self.0[name];
+    fn hold(&mut self, name: &str, found: &Tensor) {
+        let expected = &self.made[name];
         assert_eq!(found.dims(), expected.dims(), "{name}");
         let [found, expected] = [found, expected].map(values);
+        assert!(found.iter().all(|v| v.is_finite()), "{name}: numbers were lost");
         let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
         let scale = largest(&mut expected.iter().map(|v| f64::from(v.abs())));
         let off = largest(&mut found.iter().zip(&expected).map(|(f, e)| f64::from((f - e).abs()))) / scale;
-        println!("{name}: {off:.1e}");
+        self.report.push_str(&format!("| {} | {name} | {off:.1e} |\n", self.pipeline));
         assert!(off <= TOLERANCE, "{name}: off by {off:.1e} of its largest value");
     }
 }
@@ -86,7 +99,7 @@ fn complaint(dir: &Path, file: &str, content: Option<&str>) -> String {
         Some(content) => std::fs::write(&path, content).expect("it writes"),
         None => std::fs::remove_file(&path).expect("it is there"),
     }
-    let line = FluxEngine::open(dir).err().expect("a complaint").to_string();
+    let line = FluxEngine::open(dir, None).err().expect("a complaint").to_string();
     std::fs::write(&path, sound).expect("it writes");
     assert!(!line.contains('\n'), "one line: {line}");
     line
@@ -124,6 +137,13 @@ fn wrong_folders_are_refused(dir: &Path) {
         other.contains("expected a FLUX.1 pipeline") && other.ends_with("found StableDiffusionPipeline"),
         "{other}"
     );
+    let vae = std::fs::read_to_string(dir.join("vae/config.json")).expect("a configuration");
+    let nothing = vae.replace("\"scaling_factor\": 0.3611", "\"scaling_factor\": 0");
+    let nothing = complaint(dir, "vae/config.json", Some(&nothing));
+    assert!(nothing.ends_with("(0.3611 and 0.1159), found 0 and 0.1159"), "{nothing}");
+    let far = r#"{"feed_forward_proj": "gated-gelu", "relative_attention_max_distance": 8}"#;
+    let far = complaint(dir, "text_encoder_2/config.json", Some(far));
+    assert!(far.contains("four at least, found 8 over 32"), "{far}");
     let gone = complaint(dir, "vae/config.json", None);
     assert!(gone.contains("vae/config.json: No such file"), "{gone}");
     let weights = complaint(dir, "vae/diffusion_pytorch_model.safetensors", None);
@@ -159,11 +179,13 @@ fn wrong_shards_are_refused(dir: &Path) {
 fn every_stage_is_what_diffusers_makes_of_it() {
     let dir = reference();
     let reference = picture();
+    let mut report = String::new();
     for (name, steps) in PIPELINES {
-        println!("{name}");
         let file = dir.path().join(format!("{name}.safetensors"));
-        let stages = Stages(candle_core::safetensors::load(file, &Device::Cpu).expect("python wrote it"));
-        let mut engine = FluxEngine::open(&dir.path().join(name)).expect("a folder as diffusers writes it");
+        let made = candle_core::safetensors::load(file, &Device::Cpu).expect("python wrote it");
+        let mut stages = Stages { pipeline: name, made, report: String::new() };
+        let mut engine =
+            FluxEngine::open(&dir.path().join(name), None).expect("a folder as diffusers writes it");
         assert_eq!(engine.options.guidance, 3.5);
         engine.options.steps = NonZeroU32::new(steps).expect("not zero");
         engine.options.text_tokens = TOKENS;
@@ -177,7 +199,8 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         stages.hold("encoded", &encoded);
 
         let model = engine.model(&mut Silent).expect("it loads");
-        let sampler = Sampler { model: &model, text: &text, guidance: engine.options.guidance };
+        let guidance = engine.options.guidance;
+        let sampler = Sampler { model: &model, text: &text, guidance, varied: None };
         for strength in STRENGTHS {
             let request = Request {
                 prompt: Some(PROMPT.to_owned()),
@@ -200,14 +223,26 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold(&format!("{strength}.latents"), &Tensor::stack(&steps, 0).expect("alike"));
 
             let drawn = engine.generate(&reference, &request, &mut Silent).expect("it draws").raster;
-            let expected = values(&stages.0[&format!("{strength}.decoded")]);
+            let expected = values(&stages.made[&format!("{strength}.decoded")]);
             let found: Vec<f32> = drawn.planes().iter().flat_map(|plane| plane.data().to_vec()).collect();
+            assert!(found.iter().all(|v| v.is_finite()));
             let off = found.iter().zip(&expected).map(|(f, e)| (f - (0.5 + 0.5 * e).clamp(0.0, 1.0)).abs());
             let off = off.fold(0.0, f32::max);
-            println!("{strength}.pixels: {:.2} of 255", 255.0 * off);
+            let line = format!("| {name} | {strength}.pixels | {:.2} of 255 |\n", 255.0 * off);
+            stages.report.push_str(&line);
             assert!(off <= 1.0 / 255.0, "{name} at {strength}: pixels off by {off}");
+
+            let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
+            let sampler = Sampler { varied: Some(&varied), ..sampler };
+            let steps = sampler.latents(&encoded, &schedule, SEED).expect("it draws");
+            stages.hold(&format!("{strength}.inpainted"), &Tensor::stack(&steps, 0).expect("alike"));
         }
+        report.push_str(&stages.report);
     }
+    let report =
+        format!("| model | stage | largest difference over largest value |\n|---|---|---|\n{report}");
+    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parity.md"), report)
+        .expect("it writes");
     wrong_folders_are_refused(&dir.path().join("flux-schnell"));
     wrong_shards_are_refused(&dir.path().join("flux-dev"));
 }

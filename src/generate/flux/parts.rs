@@ -81,7 +81,7 @@ pub struct Part {
     pub state: State,
 }
 
-/// Whether a part is there. Names only: no file is opened.
+/// Whether a part is there, by the names of files and of shards in an index. No weights are opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
@@ -99,7 +99,7 @@ pub enum State {
     },
 }
 
-/// What is there and what is missing in `dir`, in the order of [`Role::ALL`]. Loads nothing.
+/// What is there and what is missing in `dir`, in the order of [`Role::ALL`].
 pub fn inventory(dir: &Path) -> Vec<Part> {
     Role::ALL.into_iter().map(|role| Part { role, state: state(dir, role) }).collect()
 }
@@ -135,7 +135,7 @@ pub(super) fn locate(dir: &Path) -> Result<Parts, FluxError> {
         t5: files(Role::T5)?,
         clip_words: files(Role::ClipTokenizer)?,
         t5_words: files(Role::T5Tokenizer)?,
-        configs: if folder::is(dir) { Configs::files(dir) } else { Vec::new() },
+        configs: if folder::is(dir) { Configs::files(dir).to_vec() } else { Vec::new() },
     })
 }
 

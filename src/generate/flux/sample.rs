@@ -15,10 +15,29 @@ use super::text::Text;
 use super::{NAME, failed, step};
 
 /// A model with its prompt.
+#[derive(Clone, Copy)]
 pub(super) struct Sampler<'a> {
     pub model: &'a Flux,
     pub text: &'a Text,
     pub guidance: f64,
+    /// 1 where latents are varied and 0 where they stay, (1, 1, height/8, width/8); `None` for all.
+    pub varied: Option<&'a Tensor>,
+}
+
+/// What latents are brought back to where they stay, packed.
+struct Kept {
+    reference: Tensor,
+    noise: Tensor,
+    varied: Tensor,
+}
+
+impl Kept {
+    /// As diffusers' inpainting does it: what stays is the reference under the noise of the step that comes.
+    fn restore(&self, latents: &Tensor, sigma: f64) -> candle_core::Result<Tensor> {
+        let stays = ((&self.reference * (1.0 - sigma))? + (&self.noise * sigma)?)?;
+        // So that what is varied is the very latents.
+        (latents * &self.varied)? + (stays * (1.0 - &self.varied)?)?
+    }
 }
 
 impl Sampler<'_> {
@@ -34,8 +53,9 @@ impl Sampler<'_> {
         let failed = failed("draw the picture");
         progress.stage("drawing the picture", u64::from(schedule.steps()));
         let mut state = self.start(reference, schedule.noise_level(), seed).map_err(&failed)?;
+        let kept = self.kept(reference, seed).map_err(&failed)?;
         for (i, (now, next)) in (1..).zip(schedule.pairs()) {
-            state.img = self.euler(&state, now, next).map_err(&failed)?;
+            state.img = self.step(&state, kept.as_ref(), now, next).map_err(&failed)?;
             if !is_finite(&state.img).map_err(&failed)? {
                 return Err(GenerateError::NotFinite { engine: NAME, step: i });
             }
@@ -55,8 +75,9 @@ impl Sampler<'_> {
     ) -> candle_core::Result<Vec<Tensor>> {
         let (_, _, height, width) = reference.dims4()?;
         let mut state = self.start(reference, schedule.noise_level(), seed)?;
+        let kept = self.kept(reference, seed)?;
         let step = |(now, next)| {
-            state.img = self.euler(&state, now, next)?;
+            state.img = self.step(&state, kept.as_ref(), now, next)?;
             unpack(&state.img, 8 * height, 8 * width)
         };
         schedule.pairs().map(step).collect()
@@ -67,6 +88,24 @@ impl Sampler<'_> {
         let noise = noise(reference, seed)?;
         let latents = ((reference * (1.0 - sigma))? + (noise * sigma)?)?;
         State::new(&self.text.context, &self.text.pooled, &latents)
+    }
+
+    fn kept(&self, reference: &Tensor, seed: Seed) -> candle_core::Result<Option<Kept>> {
+        let Some(varied) = self.varied else { return Ok(None) };
+        let packed = |latents: &Tensor| {
+            Ok::<_, candle_core::Error>(State::new(&self.text.context, &self.text.pooled, latents)?.img)
+        };
+        let varied = varied.broadcast_as(reference.shape())?.contiguous()?;
+        Ok(Some(Kept {
+            reference: packed(reference)?,
+            noise: packed(&noise(reference, seed)?)?,
+            varied: packed(&varied)?,
+        }))
+    }
+
+    fn step(&self, state: &State, kept: Option<&Kept>, now: f64, next: f64) -> candle_core::Result<Tensor> {
+        let latents = self.euler(state, now, next)?;
+        kept.map_or(Ok(latents.clone()), |kept| kept.restore(&latents, next))
     }
 
     fn euler(&self, state: &State, now: f64, next: f64) -> candle_core::Result<Tensor> {
@@ -91,7 +130,7 @@ pub(super) fn noise(like: &Tensor, seed: Seed) -> candle_core::Result<Tensor> {
     Tensor::from_vec(numbers, like.shape(), &Device::Cpu)
 }
 
-fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
+pub(super) fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
     let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
     Ok(sum.is_finite())
 }

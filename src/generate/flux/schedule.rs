@@ -36,7 +36,7 @@ pub enum Meaning {
     /// How much of the asked steps is taken, as in diffusers: 20 steps at 0.4 are 8 calls of the model.
     #[default]
     Diffusers,
-    /// As ComfyUI's denoise: all of the asked steps are taken, on the last part of a longer schedule. 20 steps at 0.4
+    /// As ComfyUI's denoise, with diffusers' noise levels: all of the asked steps are taken, on the last part of a longer schedule. 20 steps at 0.4
     /// are 20 calls, the last of 50.
     ComfyUi,
 }
@@ -47,7 +47,10 @@ impl Meaning {
         let n = f64::from(steps);
         match self {
             // `get_timesteps` of the pipeline: what is cut off is rounded down, so what is kept is rounded up.
-            Meaning::Diffusers => (steps, (n - (n * strength).min(n)).max(0.0) as u32),
+            Meaning::Diffusers => {
+                let cut = (n - (n * strength).min(n)).max(0.0) as u32;
+                (steps, cut.min(steps - 1))
+            }
             // `KSampler.set_steps`: nearly everything is everything.
             Meaning::ComfyUi if strength > 0.9999 => (steps, 0),
             Meaning::ComfyUi => {

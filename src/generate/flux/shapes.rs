@@ -82,6 +82,15 @@ impl Shapes {
         self.flux.axes_dim.clone_from(axes);
         self.autoencoder.scale_factor = autoencoder.scaling_factor;
         self.autoencoder.shift_factor = autoencoder.shift_factor.unwrap_or(0.0);
+        let (buckets, distance) =
+            (self.t5.relative_attention_num_buckets, t5.relative_attention_max_distance);
+        if buckets < 4 || distance <= buckets / 4 {
+            let expected =
+                "a relative_attention_max_distance over a quarter of the buckets, of four at least";
+            let (file, found) =
+                (dir.join("text_encoder_2/config.json"), format!("{distance} over {buckets}"));
+            return Err(FluxError::Family { file, expected, found });
+        }
         self.t5.layer_norm_epsilon = t5.layer_norm_epsilon;
         self.t5.relative_attention_max_distance = t5.relative_attention_max_distance;
         self.shift = *shift;

@@ -12,7 +12,7 @@ use crate::quantity::{Seed, Strength};
 use crate::raster::{Channels, Depth, Plane, Samples};
 
 fn opened(dir: &TempDir) -> FluxEngine {
-    let mut engine = FluxEngine::open(dir.path()).expect("a whole model");
+    let mut engine = FluxEngine::open(dir.path(), None).expect("a whole model");
     engine.options.text_tokens = 12;
     engine
 }
@@ -132,16 +132,47 @@ fn a_tiny_picture_is_refused() {
 }
 
 #[test]
+fn a_mask_keeps_the_rest_to_the_bit() {
+    let engine = opened(&tiny::folder(true));
+    let reference = disc();
+    let masked = |mask: Plane, strength: f64| {
+        let asked = Request { mask: Some(Arc::new(mask)), ..request(strength, 1) };
+        engine.generate(&reference, &asked, &mut Silent)
+    };
+    let left = |x: usize| x < 21;
+    let drawn = masked(Plane::from_fn(40, 56, |x, _| if left(x) { 1.0 } else { 0.0 }), 0.8)
+        .expect("a size that fits");
+    let changed = |x: usize, y: usize| drawn.raster.planes()[0].at(x, y) != reference.planes()[0].at(x, y);
+    let count = |inside: bool| {
+        let all = (0..56).flat_map(|y| (0..40).map(move |x| (x, y)));
+        all.filter(|(x, y)| left(*x) == inside && changed(*x, *y)).count()
+    };
+    assert_eq!(count(false), 0);
+    assert!(count(true) > 700, "{}", count(true));
+    let share = drawn.record.varied_share.expect("a share");
+    assert!((0.4..=21.0 / 40.0).contains(&share), "{share}");
+
+    // All white is no mask, all black no variation.
+    let whole = masked(Plane::filled(40, 56, 1.0), 0.8).expect("a size that fits").raster;
+    assert!(whole.samples() == draft(&engine, 0.8, 1).raster.samples());
+    let none = masked(Plane::filled(40, 56, 0.0), 0.8).expect("a size that fits");
+    assert!(none.raster.samples() == reference.samples() && none.record.varied_share == Some(0.0));
+    assert_eq!(
+        masked(Plane::filled(40, 56, 1.0), 0.0).expect("a size that fits").record.varied_share,
+        Some(0.0)
+    );
+    let refused = masked(Plane::filled(40, 55, 1.0), 0.8);
+    assert!(matches!(refused, Err(GenerateError::Mask { height: 55, expected_height: 56, .. })));
+}
+
+#[test]
 fn what_the_engine_cannot_do_is_refused() {
     let engine = opened(&tiny::folder(false));
     let plain = request(0.5, 1);
     let canvas = Some(Canvas { width: 80, height: 56, stretch: false });
-    let mask = Some(Arc::new(Plane::filled(40, 56, 1.0)));
-    for asked in [
-        Request { canvas, ..plain.clone() },
-        Request { mask, ..plain.clone() },
-        Request { orientation: Orientation::Upright, ..plain.clone() },
-    ] {
+    for asked in
+        [Request { canvas, ..plain.clone() }, Request { orientation: Orientation::Upright, ..plain.clone() }]
+    {
         let refused = engine.generate(&disc(), &asked, &mut Silent);
         assert!(matches!(refused, Err(GenerateError::Unsupported { .. })), "{asked:?}");
     }
@@ -149,7 +180,7 @@ fn what_the_engine_cannot_do_is_refused() {
 
 /// The one line that opening `dir` fails with.
 fn complaint(dir: &Path) -> String {
-    let line = FluxEngine::open(dir).err().expect("a complaint").to_string();
+    let line = FluxEngine::open(dir, None).err().expect("a complaint").to_string();
     assert!(!line.contains('\n'), "one line: {line}");
     line
 }

@@ -48,7 +48,7 @@ impl Weights {
     /// Reads the headers of `paths`, at least one, and holds them against the files' lengths.
     pub fn open(paths: &[PathBuf]) -> Result<Weights, FluxError> {
         let mut files = Vec::new();
-        let mut tensors = BTreeMap::new();
+        let mut tensors = Tensors::new();
         for (index, path) in paths.iter().enumerate() {
             let (file, stored) = safetensors::open(path)?;
             files.push((path.clone(), Mutex::new(file)));
@@ -62,6 +62,17 @@ impl Weights {
             }
         }
         let path = paths.first().cloned().unwrap_or_default();
+        // Scaled fp8 files keep a factor beside each weight; without it the weight is wrong.
+        let scaled = |name: &String| {
+            let stem = ["scale_weight", "weight_scale"].iter().find_map(|scale| name.strip_suffix(scale))?;
+            Some(format!("{stem}weight"))
+        };
+        let scaled: Vec<String> = tensors.keys().filter_map(scaled).collect();
+        for name in scaled {
+            if let Some(entry) = tensors.get_mut(&name) {
+                entry.dtype.insert_str(0, "scaled ");
+            }
+        }
         Ok(Weights { path, files, tensors })
     }
 
@@ -85,10 +96,11 @@ impl Weights {
         self
     }
 
-    /// Numbers in all tensors together.
+    /// Numbers in all tensors together that can be read.
     pub fn elements(&self) -> u64 {
         let of = |entry: &Entry| entry.shape.iter().fold(1u64, |n, side| n.saturating_mul(*side as u64));
-        self.tensors.values().map(of).fold(0, u64::saturating_add)
+        let readable = self.tensors.values().filter(|entry| dtype(&entry.dtype).is_some());
+        readable.map(of).fold(0, u64::saturating_add)
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -163,16 +175,12 @@ impl Weights {
             });
         }
         let entry = &self.tensors[name];
-        // Scaled fp8 files keep a factor beside each weight; without it the weight is wrong.
-        let scaled = name.strip_suffix("weight").is_some_and(|stem| {
-            ["scale_weight", "weight_scale"].iter().any(|scale| self.has(&format!("{stem}{scale}")))
-        });
         match dtype(&entry.dtype) {
-            Some(dtype) if !scaled => Ok((entry, dtype)),
-            _ => Err(FluxError::Type {
+            Some(dtype) => Ok((entry, dtype)),
+            None => Err(FluxError::Type {
                 file: self.path.clone(),
                 tensor: name.to_owned(),
-                found: if scaled { format!("scaled {}", entry.dtype) } else { entry.dtype.clone() },
+                found: entry.dtype.clone(),
             }),
         }
     }

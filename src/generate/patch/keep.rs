@@ -1,18 +1,11 @@
 //! The part of a picture that is to stay: everything where the mask is black.
 
 use crate::random::Stream;
-use crate::raster::filter::gaussian;
-use crate::raster::{Plane, Raster, Samples};
+use crate::raster::{Plane, Raster};
 
-use super::super::Area;
+use super::super::{Area, masked};
 use super::image::{Image, resized};
 use super::schedule::noised;
-
-/// Standard deviation in pixels of the transition, which lies inside the varied area.
-const EDGE: f32 = 1.5;
-
-/// Where a mask counts as white.
-const WHITE: f32 = 0.5;
 
 /// The reference and where the picture is varied, at one size.
 pub struct Keep {
@@ -22,8 +15,9 @@ pub struct Keep {
 }
 
 impl Keep {
-    pub fn new(reference: Image, mask: &Plane) -> Self {
-        Keep { reference, varied: mask.map(|v| f32::from(u8::from(v >= WHITE))) }
+    /// `varied` is 1 where the picture is varied, and 0 elsewhere.
+    pub fn new(reference: Image, varied: Plane) -> Self {
+        Keep { reference, varied }
     }
 
     /// The same at another size.
@@ -34,22 +28,9 @@ impl Keep {
         }
     }
 
-    /// `drawn` where the mask is white, `reference` sample by sample where it is black; just inside the
-    /// border one goes over into the other. And the share of the picture that is not the reference alone.
+    /// `drawn` where the picture is varied, `reference` elsewhere, and the share that is not the reference alone.
     pub fn join(&self, drawn: &Raster, reference: &Raster) -> (Raster, f64) {
-        let soft = gaussian(&self.varied, EDGE, 3.0);
-        let share = self.varied.zip(&soft, |v, s| v * (2.0 * s - 1.0).clamp(0.0, 1.0));
-        let channels = reference.channels().count();
-        let mix = |i: usize| {
-            let a = share.data()[i / channels];
-            a * drawn.samples().unit(i) + (1.0 - a) * reference.samples().unit(i)
-        };
-        // A share of nothing gives back the very sample.
-        let samples = Samples::from_unit((0..reference.samples().len()).map(mix), reference.depth());
-        let (width, height) = (reference.width(), reference.height());
-        let joined = Raster::new(width, height, reference.channels(), samples, reference.alpha().cloned());
-        let varied = share.data().iter().filter(|a| **a > 0.0).count();
-        (joined, varied as f64 / share.data().len() as f64)
+        masked::join(&self.varied, drawn, reference)
     }
 
     /// Whether any of `area`, in pixels of this size, is varied.

@@ -39,10 +39,10 @@ use rayon::prelude::*;
 
 use crate::progress::Progress;
 use crate::random::Stream;
-use crate::raster::Raster;
+use crate::raster::{Plane, Raster};
 
 use self::image::Image;
-use super::{Area, Description, Draft, Engine, Finding, GenerateError, Orientation, Record, Request};
+use super::{Area, Description, Draft, Engine, Finding, GenerateError, Orientation, Record, Request, masked};
 use colour::Colour;
 use copies::Regions;
 use energy::Energy;
@@ -73,22 +73,16 @@ impl Engine for PatchEngine {
     ) -> Result<Draft, GenerateError> {
         let (width, height) = (reference.width(), reference.height());
         let frame = Frame::new(width, height, request.canvas)?;
-        if let Some(mask) = &request.mask {
-            let (w, h) = (mask.width(), mask.height());
-            if (w, h) != (width as usize, height as usize) {
-                let (expected_width, expected_height) = (width, height);
-                return Err(GenerateError::Mask { width: w, height: h, expected_width, expected_height });
-            }
-            if frame.size != (w, h) {
-                return Err(GenerateError::MaskedCanvas);
-            }
+        let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
+        if mask.is_some() && frame.size != (width as usize, height as usize) {
+            return Err(GenerateError::MaskedCanvas);
         }
         if request.strength.value() == 0.0 && frame.size == (width as usize, height as usize) {
-            let varied_share = request.mask.as_ref().map(|_| 0.0);
+            let varied_share = mask.map(|_| 0.0);
             let record = Record { varied_share, ..self.record(request, 0.0, 0, 1.0) };
             return Ok(Draft { raster: reference.clone(), record });
         }
-        self.draw(reference, frame, request, progress)
+        self.draw(reference, frame, mask, request, progress)
     }
 }
 
@@ -97,6 +91,7 @@ impl PatchEngine {
         &self,
         reference: &Raster,
         frame: Frame,
+        mask: Option<Plane>,
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
@@ -109,7 +104,7 @@ impl PatchEngine {
             given => (given == Orientation::Upright, false),
         };
         let image = frame.reference(image);
-        let keep = request.mask.as_ref().map(|mask| Keep::new(image.clone(), mask));
+        let keep = mask.map(|mask| Keep::new(image.clone(), mask));
         let tones = Tones::of(&image);
         let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
         let schedule = Schedule::new(request.strength, &pyramid);
@@ -204,6 +199,7 @@ impl PatchEngine {
             prompt_used: false,
             largest_copy: Some(largest_copy),
             varied_share: None,
+            guidance: None,
             findings: Vec::new(),
         }
     }

@@ -310,7 +310,11 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
     #[inline(always)]
     fn extra(&self, m: Candidate, at: usize) -> i32 {
         let costs = &self.search.costs;
-        let near = |y: i32, x: i32, radius: i32| (m.y - y).pow(2) + (m.x - x).pow(2) < radius * radius;
+        // Far ones first: their squares would not fit.
+        let near = |y: i32, x: i32, radius: i32| {
+            let (dy, dx) = ((m.y - y).abs(), (m.x - x).abs());
+            dy < radius && dx < radius && dy * dy + dx * dx < radius * radius
+        };
         let mut cost = costs.bias[at];
         if m.copy == 0 && near(self.place.0, self.place.1, costs.own_radius) {
             cost = cost.saturating_add(costs.own_place);

@@ -243,6 +243,7 @@ impl Page<'_> {
             "steps": record.map(|r| r.steps),
             "largest_copy": record.and_then(|r| r.largest_copy),
             "varied_share": record.and_then(|r| r.varied_share),
+            "guidance": record.and_then(|r| r.guidance),
             "findings": record.map(|r| &r.findings),
             "deviation": deviation,
             "policy": {
