@@ -17,6 +17,8 @@ use super::weigh::{BLOCK, Weighed, Weigher};
 pub const DEPTH: usize = 64;
 /// Noise from which so many components are compared: it drowns the others.
 const TIERS: [(f64, usize); 3] = [(2.5, 16), (1.0, 32), (0.0, DEPTH)];
+/// Noise above which every second patch is asked, as on a chessboard: each pixel still has some fifty that cover it.
+const SPARSE_NOISE: f64 = 1.0;
 /// Patches that the components are learnt from.
 const SAMPLES: usize = 2500;
 /// Patches in the bank, at most, unless the in-place copy alone has more.
@@ -123,6 +125,7 @@ impl Bank {
     /// Posterior mean of the clean picture given the noisy one. `duals`, the log costs of
     /// every patch for its use so far, are updated once (Sinkhorn); they begin at 0.
     pub fn denoise(&self, noisy: &Image, posterior: Posterior, duals: &mut [f32]) -> Image {
+        let asked = Asked::of(noisy, if posterior.sigma > SPARSE_NOISE { 2 } else { 1 });
         let queries = self.basis.project(noisy);
         let tier = TIERS.iter().position(|(noise, _)| posterior.sigma > *noise);
         let keys = &self.tiers[tier.unwrap_or(TIERS.len() - 1)];
@@ -139,23 +142,23 @@ impl Bank {
             width: noisy.width,
         };
         let blocks: Vec<Weighed> =
-            queries.par_chunks(BLOCK).enumerate().map(|(i, block)| weigher.weigh(block, i * BLOCK)).collect();
+            asked.pixels.par_chunks(BLOCK).map(|pixels| weigher.weigh(&queries, pixels)).collect();
         if balance > 0.0 {
             let mut used = vec![0.0f32; self.len()];
             for block in &blocks {
                 used.iter_mut().zip(&block.used).for_each(|(u, p)| *u += p);
             }
-            let fair = queries.len() as f32 / self.len() as f32;
+            let fair = asked.pixels.len() as f32 / self.len() as f32;
             for (dual, used) in duals.iter_mut().zip(&used) {
                 *dual = (*dual + (used / fair).max(LEAST_USE).ln()).clamp(-MOST_DUAL, MOST_DUAL);
             }
         }
         let means: Vec<[f32; DEPTH]> = blocks.into_iter().flat_map(|b| b.means).collect();
-        self.overlap(&means, noisy)
+        self.overlap(&means, &asked, noisy)
     }
 
     /// The picture that overlapping patches agree on, each weighing by a Gaussian of a third of its width.
-    fn overlap(&self, means: &[[f32; DEPTH]], like: &Image) -> Image {
+    fn overlap(&self, means: &[[f32; DEPTH]], asked: &Asked, like: &Image) -> Image {
         let patch = self.basis.patch;
         let reach = (patch / 2) as i32;
         let deviation = patch as f64 / 3.0;
@@ -171,6 +174,7 @@ impl Bank {
                 mean: &self.basis.mean,
                 patches: &patches,
                 stride,
+                asked,
                 like,
                 line: &line,
                 y: y as i32,
@@ -179,6 +183,31 @@ impl Bank {
             simd::run(overlap);
         });
         Image { data, ..*like }
+    }
+}
+
+/// The pixels whose patches are asked: all, or every second one, shifted from row to row.
+struct Asked {
+    pixels: Vec<usize>,
+    /// Where each row begins in `pixels`.
+    rows: Vec<usize>,
+    every: usize,
+}
+
+impl Asked {
+    fn of(image: &Image, every: usize) -> Self {
+        let (mut pixels, mut rows) = (Vec::new(), Vec::new());
+        for y in 0..image.height {
+            rows.push(pixels.len());
+            pixels.extend((y % every..image.width).step_by(every).map(|x| y * image.width + x));
+        }
+        Asked { pixels, rows, every }
+    }
+
+    /// Where the patch around the pixel is in `pixels`, if it is asked.
+    #[inline(always)]
+    fn index(&self, y: usize, x: usize) -> Option<usize> {
+        (x + y).is_multiple_of(self.every).then(|| self.rows[y] + x / self.every)
     }
 }
 
@@ -206,9 +235,10 @@ impl Kernel for Unfold<'_> {
 struct Overlap<'a> {
     /// The mean patch.
     mean: &'a [f32],
-    /// Every pixel's patch, `stride` values from one to the next.
+    /// The patches that were asked, `stride` values from one to the next.
     patches: &'a [f32],
     stride: usize,
+    asked: &'a Asked,
     like: &'a Image,
     /// Weights along one side of a patch.
     line: &'a [f32],
@@ -221,7 +251,7 @@ impl Kernel for Overlap<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let Overlap { mean, patches, stride, like, line, y, row } = self;
+        let Overlap { mean, patches, stride, asked, like, line, y, row } = self;
         let (width, height, channels) = (like.width, like.height, like.channels);
         let reach = (line.len() / 2) as i32;
         for (x, out) in row.chunks_exact_mut(channels).enumerate() {
@@ -232,9 +262,10 @@ impl Kernel for Overlap<'_> {
                     if qy as u32 >= height as u32 || qx as u32 >= width as u32 {
                         continue;
                     }
+                    let Some(index) = asked.index(qy as usize, qx as usize) else { continue };
                     let weight = down * across;
                     let tap = (j * line.len() + i) * channels;
-                    let patch = &patches[(qy as usize * width + qx as usize) * stride + tap..];
+                    let patch = &patches[index * stride + tap..];
                     for ((o, v), m) in out.iter_mut().zip(patch).zip(&mean[tap..]) {
                         *o += weight * (v + m);
                     }

@@ -247,14 +247,16 @@ impl<const N: usize> Row<'_, '_, N> {
     fn draw(&self, x: usize) -> [Candidate; RANDOM] {
         let pixel = self.y * self.old.width + x;
         let found = self.old.matches[pixel];
-        std::array::from_fn(|r| {
+        // No closure: what is called from one would not be compiled for the wider vectors.
+        let mut drawn = [NOWHERE; RANDOM];
+        for (r, m) in drawn.iter_mut().enumerate() {
             let bits = self.stream.bits((pixel * RANDOM + r) as u64);
-            let m = self.search.random(bits, r, found, self.reach);
-            if self.search.has(m) {
-                simd::prefetch(&self.search.sources[self.search.index(m)]);
+            *m = self.search.random(bits, r, found, self.reach);
+            if self.search.has(*m) {
+                simd::prefetch(&self.search.sources[self.search.index(*m)]);
             }
-            m
-        })
+        }
+        drawn
     }
 }
 

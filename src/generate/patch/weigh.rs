@@ -39,9 +39,9 @@ pub struct Weighed {
 }
 
 impl Weigher<'_> {
-    /// Posterior means of the queries from pixel `first` on.
-    pub fn weigh(&self, block: &[[f32; DEPTH]], first: usize) -> Weighed {
-        simd::run(Work { weigher: self, block, first })
+    /// Posterior means of those of the `queries`, one for every pixel, that are at `pixels`.
+    pub fn weigh(&self, queries: &[[f32; DEPTH]], pixels: &[usize]) -> Weighed {
+        simd::run(Work { weigher: self, queries, pixels })
     }
 
     /// From dot products to logarithms of weights for the query at `pixel`.
@@ -58,8 +58,9 @@ impl Weigher<'_> {
 
 struct Work<'a, 'b> {
     weigher: &'a Weigher<'b>,
-    block: &'a [[f32; DEPTH]],
-    first: usize,
+    queries: &'a [[f32; DEPTH]],
+    /// At most a block of them.
+    pixels: &'a [usize],
 }
 
 impl Kernel for Work<'_, '_> {
@@ -67,12 +68,12 @@ impl Kernel for Work<'_, '_> {
 
     #[inline(always)]
     fn run(self) -> Weighed {
-        let Work { weigher, block, first } = self;
+        let Work { weigher, queries, pixels } = self;
         let Weigher { bank, keys, .. } = weigher;
         let (n, stride) = (bank.len(), keys.columns.stride());
         let mut rows = vec![0.0f32; BLOCK * keys.depth];
-        for (row, query) in rows.chunks_exact_mut(keys.depth).zip(block) {
-            row.copy_from_slice(&query[..keys.depth]);
+        for (row, pixel) in rows.chunks_exact_mut(keys.depth).zip(pixels) {
+            row.copy_from_slice(&queries[*pixel][..keys.depth]);
         }
         let mut weights = vec![0.0f32; BLOCK * stride];
         keys.columns.multiply(&rows, &mut weights);
@@ -81,23 +82,23 @@ impl Kernel for Work<'_, '_> {
         for (i, row) in weights.chunks_exact_mut(stride).enumerate() {
             let (row, padding) = row.split_at_mut(n);
             padding.fill(0.0);
-            if i >= block.len() {
+            let Some(pixel) = pixels.get(i) else {
                 row.fill(0.0);
                 continue;
-            }
-            weigher.charge(row, first + i);
+            };
+            weigher.charge(row, *pixel);
             count += softmax(row);
             used.iter_mut().zip(row).for_each(|(u, w)| *u += *w);
         }
         let mut means = vec![[0.0f32; DEPTH]; BLOCK];
-        if count * DENSE > n * block.len() {
+        if count * DENSE > n * pixels.len() {
             add_all(&weights, stride, &bank.values, keys.depth, &mut means);
         } else {
             for (weights, mean) in weights.chunks_exact(stride).zip(&mut means) {
                 add_few(weights, &bank.values, mean);
             }
         }
-        means.truncate(block.len());
+        means.truncate(pixels.len());
         Weighed { means, used }
     }
 }
