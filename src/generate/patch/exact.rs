@@ -330,6 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn the_patches_that_are_asked_are_found_where_they_were_put() {
+        let image = Image { width: 7, height: 5, channels: 1, data: vec![0.0; 35] };
+        for (every, count) in [(1, 35), (2, 18)] {
+            let asked = Asked::of(&image, every);
+            assert_eq!(asked.pixels.len(), count);
+            for (y, x) in (0..5).flat_map(|y| (0..7).map(move |x| (y, x))) {
+                let place = asked.pixels.iter().position(|pixel| *pixel == y * 7 + x);
+                assert_eq!(asked.index(y, x), place, "{every}: {y}, {x}");
+            }
+        }
+    }
+
+    #[test]
     fn leaving_a_place_out_sends_patches_elsewhere() {
         let sources = sources();
         let bank = Bank::new(&sources, 7, Stream::new(1, "bank"));
