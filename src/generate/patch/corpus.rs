@@ -114,7 +114,6 @@ pub fn copy(
     let (from_y, from_x) = (from(reference.height, down, 2), from(reference.width, across, 3));
     let (cos, sin) = ((scale * angle.cos()) as f32, (scale * angle.sin()) as f32);
     let channels = reference.channels;
-    // What stays is taken from memory before what does not, so that no holes are left between.
     let mut image = Image { width, height, channels, data: vec![0.0; width * height * channels] };
     let mut origins = vec![[0u16; 2]; width * height];
     let mut outside = vec![0u8; width * height];
@@ -164,7 +163,7 @@ const MEASURED: usize = 64;
 impl SmoothField {
     /// Over `width` × `height` pixels, with a node every `cell` of them, of deviation `std`.
     fn new(width: usize, height: usize, cell: f64, std: f64, stream: Stream) -> Self {
-        // Two more than cover the picture, for the cubic's taps, and one for the place of pixel 0.
+        // The picture ends before node ⌈n/cell⌉ + 1, for pixel 0 lies past the first, and the cubic takes three more.
         let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 4;
         let (across, down) = (nodes(width), nodes(height));
         let normal = |i: u64, component: u64| stream.child(component).normal(i) as f32;
