@@ -52,8 +52,7 @@ impl Sampler<'_> {
     ) -> Result<Tensor, GenerateError> {
         let failed = failed("draw the picture");
         progress.stage("drawing the picture", u64::from(schedule.steps()));
-        let mut state = self.start(reference, schedule.noise_level(), seed).map_err(&failed)?;
-        let kept = self.kept(reference, seed).map_err(&failed)?;
+        let (mut state, kept) = self.start(reference, schedule.noise_level(), seed).map_err(&failed)?;
         for (i, (now, next)) in (1..).zip(schedule.pairs()) {
             state.img = self.step(&state, kept.as_ref(), now, next).map_err(&failed)?;
             if !is_finite(&state.img).map_err(&failed)? {
@@ -74,8 +73,7 @@ impl Sampler<'_> {
         seed: Seed,
     ) -> candle_core::Result<Vec<Tensor>> {
         let (_, _, height, width) = reference.dims4()?;
-        let mut state = self.start(reference, schedule.noise_level(), seed)?;
-        let kept = self.kept(reference, seed)?;
+        let (mut state, kept) = self.start(reference, schedule.noise_level(), seed)?;
         let step = |(now, next)| {
             state.img = self.step(&state, kept.as_ref(), now, next)?;
             unpack(&state.img, 8 * height, 8 * width)
@@ -83,29 +81,28 @@ impl Sampler<'_> {
         schedule.pairs().map(step).collect()
     }
 
-    /// Packed latents (1−σ)·x₀ + σ·noise, with positions in f32.
-    fn start(&self, reference: &Tensor, sigma: f64, seed: Seed) -> candle_core::Result<State> {
+    /// Packed latents (1−σ)·x₀ + σ·noise, with positions in f32; and what stays of them.
+    fn start(
+        &self,
+        reference: &Tensor,
+        sigma: f64,
+        seed: Seed,
+    ) -> candle_core::Result<(State, Option<Kept>)> {
         let noise = noise(reference, seed)?;
-        let latents = ((reference * (1.0 - sigma))? + (noise * sigma)?)?;
-        State::new(&self.text.context, &self.text.pooled, &latents)
-    }
-
-    fn kept(&self, reference: &Tensor, seed: Seed) -> candle_core::Result<Option<Kept>> {
-        let Some(varied) = self.varied else { return Ok(None) };
-        let packed = |latents: &Tensor| {
-            Ok::<_, candle_core::Error>(State::new(&self.text.context, &self.text.pooled, latents)?.img)
-        };
+        let packed = |latents: &Tensor| State::new(&self.text.context, &self.text.pooled, latents);
+        let state = packed(&((reference * (1.0 - sigma))? + (&noise * sigma)?)?)?;
+        let Some(varied) = self.varied else { return Ok((state, None)) };
         let varied = varied.broadcast_as(reference.shape())?.contiguous()?;
-        Ok(Some(Kept {
-            reference: packed(reference)?,
-            noise: packed(&noise(reference, seed)?)?,
-            varied: packed(&varied)?,
-        }))
+        let [reference, noise, varied] = [packed(reference)?.img, packed(&noise)?.img, packed(&varied)?.img];
+        Ok((state, Some(Kept { reference, noise, varied })))
     }
 
     fn step(&self, state: &State, kept: Option<&Kept>, now: f64, next: f64) -> candle_core::Result<Tensor> {
         let latents = self.euler(state, now, next)?;
-        kept.map_or(Ok(latents.clone()), |kept| kept.restore(&latents, next))
+        match kept {
+            Some(kept) => kept.restore(&latents, next),
+            None => Ok(latents),
+        }
     }
 
     fn euler(&self, state: &State, now: f64, next: f64) -> candle_core::Result<Tensor> {
