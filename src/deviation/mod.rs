@@ -79,6 +79,11 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
     })
 }
 
+/// Deviation of a picture that has the share `area`, 0..=1, from its reference, whatever is around it.
+pub fn at_most(area: f64) -> f64 {
+    1.0 - copied::weight(area)
+}
+
 /// What one pair of planes has in common; every figure is in 0..=1.
 #[derive(Clone, Copy)]
 struct Likeness {

@@ -49,13 +49,16 @@ fn a_mask_keeps_the_rest_and_the_policy_sees_that() {
     assert!((0.48..=0.5).contains(&varied) && refused["largest_copy"].as_f64() >= Some(0.5), "{refused}");
     assert!(refused["deviation"]["copied"].as_f64().expect("measured") > 0.5, "{refused}");
     assert!(!lab.path("out.png").exists());
-    // Nearly all of it may be varied: the policy lets it pass, and the manifest says how much.
+    // Nearly all of it may be varied: the policy lets it pass, and the manifest says how much. The first of
+    // these seeds draws what is too close by itself, which is no fault of the mask: others are tried.
     mask("most.png", width, width - 10);
     let made = [
         "vary",
         "ref.png",
         "--strength",
         "0.9",
+        "--seed",
+        "1111328969",
         "--attempts",
         "12",
         "--out",

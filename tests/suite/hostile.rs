@@ -180,7 +180,20 @@ fn what_was_released_is_told_even_if_another_reference_fails() {
     let lab = Lab::new();
     lab.specimen("good.png", 1);
     fs::write(lab.path("bad.png"), b"not a picture").expect("writable");
-    let args = ["vary", "good.png", "bad.png", "--strength", "0.9", "--json", "--out", "out"];
+    let args = [
+        "vary",
+        "good.png",
+        "bad.png",
+        "--strength",
+        "0.9",
+        "--seed",
+        "1",
+        "--attempts",
+        "12",
+        "--json",
+        "--out",
+        "out",
+    ];
     let answers = lab.run(args).expect(2).json();
     assert_eq!(answers[0]["outcome"], "released");
     assert!(answers[1]["error"].as_str().expect("a line").contains("not a picture"));

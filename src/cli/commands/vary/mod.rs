@@ -164,7 +164,7 @@ fn one(
             // A request that is refused as such is refused with any seed.
             // So is a picture that is too close by what the mask keeps of it.
             release::Outcome::Refused(refused)
-                if refused.record.is_some() && !page::kept_too_much(refused) && left > 0 =>
+                if refused.record.is_some() && !page.kept_too_much(refused) && left > 0 =>
             {
                 page.terminal
                     .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
+use crate::deviation;
 use crate::generate::{Description, Finding, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
@@ -122,7 +123,7 @@ impl Page<'_> {
         let logged =
             if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
-        if kept_too_much(refused) {
+        if self.kept_too_much(refused) {
             lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
         } else if refused.refusal.to_string().contains("too close") {
             lines.push(self.line("Try", "a higher --strength, or another --seed"));
@@ -146,6 +147,14 @@ impl Page<'_> {
             document["dry_run"] = true.into();
         }
         (lines.join("\n"), document)
+    }
+
+    /// Whether the draft is too close because of what the mask keeps, so that no other seed helps.
+    pub fn kept_too_much(&self, refused: &Refused) -> bool {
+        let varied = refused.record.as_ref().and_then(|record| record.varied_share);
+        let decides = refused.deviation.is_some_and(|deviation| deviation.copied >= deviation.detail);
+        let least = self.policy.limits().min_deviation;
+        decides && varied.is_some_and(|varied| deviation::at_most(1.0 - varied) < least)
     }
 
     fn line(&self, name: &str, text: impl std::fmt::Display) -> String {
@@ -257,12 +266,6 @@ impl Page<'_> {
             "timings_ms": timings,
         })
     }
-}
-
-/// Whether the draft is too close because of what a mask kept.
-pub fn kept_too_much(refused: &Refused) -> bool {
-    let masked = refused.record.as_ref().is_some_and(|record| record.varied_share.is_some());
-    masked && refused.deviation.is_some_and(|deviation| deviation.copied >= deviation.detail)
 }
 
 fn watermark(done: &Released) -> String {
