@@ -15,7 +15,7 @@ all:
 
 test: debian $(VENV)/.installed $(PARITY)/.installed check
 	cargo test --release --locked
-	cargo test --release --locked --features diffusion --lib -- flux engine::places
+	cargo test --release --locked --features diffusion --lib -- diffusion engine::
 
 check:
 	cargo fmt --check

@@ -1,8 +1,8 @@
 //! Engines: reference and request in, draft out.
 
-mod finding;
 #[cfg(feature = "diffusion")]
-pub mod flux;
+pub mod diffusion;
+mod finding;
 mod masked;
 pub mod patch;
 #[cfg(test)]

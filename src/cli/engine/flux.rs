@@ -10,7 +10,8 @@ use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, WARN, paint};
 use crate::generate::Engine;
-use crate::generate::flux::{FluxEngine, FluxError, Meaning, Options, Part, State, inventory, is_ours};
+use crate::generate::diffusion::flux::{FluxEngine, Options, Part, State, inventory, is_ours};
+use crate::generate::diffusion::{Meaning, ModelError};
 
 const LICENCE: &str = "FLUX.1-dev weights may not be used commercially; FLUX.1-schnell weights may";
 const EXPECTED: &str =
@@ -25,7 +26,7 @@ pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
     let mut engine = FluxEngine::open(&dir, places::free_memory()).map_err(|error| {
         let failure = Failure::new(&error);
         match error {
-            FluxError::Memory { .. } => failure.advise("free some, or use a machine with more"),
+            ModelError::Memory { .. } => failure.advise("free some, or use a machine with more"),
             _ => failure,
         }
     })?;
@@ -77,10 +78,10 @@ impl Model {
         let parts = inventory(dir);
         let missing = parts.iter().filter_map(|part| match &part.state {
             State::Found(_) => None,
-            State::Missing { expected } => Some(format!("{}: expected {expected}", part.role)),
-            State::Several(found) => Some(format!("{}: {} files, keep one", part.role, found.len())),
+            State::Missing { expected } => Some(format!("{}: expected {expected}", part.role.name())),
+            State::Several(found) => Some(format!("{}: {} files, keep one", part.role.name(), found.len())),
             State::Unreadable { format, .. } => {
-                Some(format!("{}: expected safetensors, found {format}", part.role))
+                Some(format!("{}: expected safetensors, found {format}", part.role.name()))
             }
         });
         Model { dir: dir.to_owned(), missing: missing.collect(), parts }

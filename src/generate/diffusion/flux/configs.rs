@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use super::FluxError;
+use super::super::ModelError;
+use super::super::config::{Index, index, parse};
 use super::schedule::Shift;
 
 /// Of the folder's `model_index.json`: the pipelines whose parts make this engine's model begin so.
@@ -156,16 +156,6 @@ impl Scheduler {
     }
 }
 
-#[derive(Deserialize)]
-struct Index {
-    _class_name: String,
-}
-
-/// The index of a folder in diffusers' layout.
-pub(super) fn index(dir: &Path) -> PathBuf {
-    dir.join("model_index.json")
-}
-
 impl Configs {
     /// The files of a folder that this reads.
     pub fn files(dir: &Path) -> [PathBuf; 6] {
@@ -176,28 +166,28 @@ impl Configs {
 
     /// Whether the folder's pipeline is one that this engine draws with.
     pub fn is_ours(dir: &Path) -> bool {
-        parse(&index(dir)).is_ok_and(|Index { _class_name: class }| is_ours(&class))
+        parse(&index(dir)).is_ok_and(|Index { class }| is_ours(&class))
     }
 
-    pub fn read(dir: &Path) -> Result<Configs, FluxError> {
+    pub fn read(dir: &Path) -> Result<Configs, ModelError> {
         let [of_index, of_transformer, of_autoencoder, of_clip, of_t5, of_scheduler] = &Configs::files(dir);
-        let Index { _class_name: class } = parse(of_index)?;
+        let Index { class } = parse(of_index)?;
         if !is_ours(&class) {
             let expected = "a FLUX.1 pipeline (FluxPipeline or FluxImg2ImgPipeline)";
-            return Err(FluxError::Family { file: of_index.clone(), expected, found: class });
+            return Err(ModelError::Family { file: of_index.clone(), expected, found: class });
         }
         let clip: Clip = parse(of_clip)?;
         if clip.hidden_act != QUICK_GELU {
             let expected = "a CLIP text encoder with quick_gelu";
-            return Err(FluxError::Family { file: of_clip.clone(), expected, found: clip.hidden_act });
+            return Err(ModelError::Family { file: of_clip.clone(), expected, found: clip.hidden_act });
         }
         let t5: T5 = parse(of_t5)?;
         if t5.feed_forward_proj != GATED_GELU {
             let expected = "a T5 encoder with gated-gelu";
-            return Err(FluxError::Family { file: of_t5.clone(), expected, found: t5.feed_forward_proj });
+            return Err(ModelError::Family { file: of_t5.clone(), expected, found: t5.feed_forward_proj });
         }
         let scheduler: Scheduler = parse(of_scheduler)?;
-        let shift = scheduler.shift().map_err(|setting| FluxError::Family {
+        let shift = scheduler.shift().map_err(|setting| ModelError::Family {
             file: of_scheduler.clone(),
             expected: "a FlowMatchEulerDiscreteScheduler with its defaults but for a sound shift",
             found: format!("{setting} set otherwise"),
@@ -208,7 +198,7 @@ impl Configs {
             let expected =
                 "a scaling_factor and a shift_factor as an autoencoder has them (0.3611 and 0.1159)";
             let found = format!("{scale} and {shifted}");
-            return Err(FluxError::Family { file: of_autoencoder.clone(), expected, found });
+            return Err(ModelError::Family { file: of_autoencoder.clone(), expected, found });
         }
         Ok(Configs { dir: dir.to_owned(), transformer: parse(of_transformer)?, autoencoder, clip, t5, shift })
     }
@@ -216,12 +206,6 @@ impl Configs {
 
 fn is_ours(class: &str) -> bool {
     class.starts_with(FAMILY) && !OTHERS.iter().any(|other| class.starts_with(other))
-}
-
-fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, FluxError> {
-    let text = std::fs::read(file).map_err(|source| FluxError::Read { file: file.to_owned(), source })?;
-    serde_json::from_slice(&text)
-        .map_err(|e| FluxError::Config { file: file.to_owned(), cause: e.to_string() })
 }
 
 #[cfg(test)]

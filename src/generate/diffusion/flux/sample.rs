@@ -1,6 +1,6 @@
 //! From the reference's latents through noise to new ones.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_transformers::models::flux::WithForward;
 use candle_transformers::models::flux::model::Flux;
 use candle_transformers::models::flux::sampling::{State, unpack};
@@ -8,11 +8,15 @@ use candle_transformers::models::flux::sampling::{State, unpack};
 use crate::generate::GenerateError;
 use crate::progress::Progress;
 use crate::quantity::Seed;
-use crate::random::Stream;
 
+use super::super::latents::{is_finite, noise};
+use super::super::step;
 use super::schedule::Schedule;
 use super::text::Text;
-use super::{NAME, failed, step};
+use super::{NAME, failed};
+
+/// The stream of random numbers that the noise comes from.
+pub(super) const NOISE: &str = "flux noise";
 
 /// A model with its prompt.
 #[derive(Clone, Copy)]
@@ -88,7 +92,7 @@ impl Sampler<'_> {
         sigma: f64,
         seed: Seed,
     ) -> candle_core::Result<(State, Option<Kept>)> {
-        let noise = noise(reference, seed)?;
+        let noise = noise(reference, seed, NOISE)?;
         let packed = |latents: &Tensor| State::new(&self.text.context, &self.text.pooled, latents);
         let state = packed(&((reference * (1.0 - sigma))? + (&noise * sigma)?)?)?;
         let Some(varied) = self.varied else { return Ok((state, None)) };
@@ -118,16 +122,4 @@ impl Sampler<'_> {
         )?;
         &state.img + (velocity * (next - now))?
     }
-}
-
-/// Standard normal numbers in the shape of `like`, the same for the same seed and shape.
-pub(super) fn noise(like: &Tensor, seed: Seed) -> candle_core::Result<Tensor> {
-    let stream = Stream::new(seed.0, "flux noise");
-    let numbers: Vec<f32> = (0..like.elem_count() as u64).map(|i| stream.normal(i) as f32).collect();
-    Tensor::from_vec(numbers, like.shape(), &Device::Cpu)
-}
-
-pub(super) fn is_finite(tensor: &Tensor) -> candle_core::Result<bool> {
-    let sum = tensor.to_dtype(DType::F64)?.abs()?.sum_all()?.to_scalar::<f64>()?;
-    Ok(sum.is_finite())
 }

@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use crate::quantity::Strength;
 
+use super::super::meaning::{Kept, Meaning};
+
 /// What moves the noise levels of a schedule up: a picture of more pixels needs more noise to hide as much.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Shift {
@@ -30,37 +32,6 @@ impl Shift {
     }
 }
 
-/// What a strength says of a schedule.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Meaning {
-    /// How much of the asked steps is taken, as in diffusers: 20 steps at 0.4 are 8 calls of the model.
-    #[default]
-    Diffusers,
-    /// As ComfyUI's denoise, with diffusers' noise levels: all of the asked steps are taken, on the last part of a longer schedule. 20 steps at 0.4
-    /// are 20 calls, the last of 50.
-    ComfyUi,
-}
-
-impl Meaning {
-    /// Steps of the whole schedule, and the first of them that is taken.
-    fn cut(self, steps: u32, strength: f64) -> (u32, u32) {
-        let n = f64::from(steps);
-        match self {
-            // `get_timesteps` of the pipeline: what is cut off is rounded down, so what is kept is rounded up.
-            Meaning::Diffusers => {
-                let cut = (n - (n * strength).min(n)).max(0.0) as u32;
-                (steps, cut.min(steps - 1))
-            }
-            // `KSampler.set_steps`: nearly everything is everything.
-            Meaning::ComfyUi if strength > 0.9999 => (steps, 0),
-            Meaning::ComfyUi => {
-                let whole = ((n / strength) as u32).max(steps);
-                (whole, whole - steps)
-            }
-        }
-    }
-}
-
 /// Noise levels that a request goes through, from the first to 0.
 pub(super) struct Schedule {
     sigmas: Vec<f64>,
@@ -76,7 +47,7 @@ impl Schedule {
         shift: Shift,
         tokens: usize,
     ) -> Schedule {
-        let (steps, start) = meaning.cut(steps.get(), strength.value());
+        let (steps, start) = meaning.cut(steps.get(), strength.value(), Kept::RoundedUp);
         let n = f64::from(steps);
         let shift = shift.at(tokens);
         let level = |i: u32| {

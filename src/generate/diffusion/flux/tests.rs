@@ -3,8 +3,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::super::Canvas;
-use super::super::watch::Watch;
+use super::super::super::Canvas;
+use super::super::super::watch::Watch;
 use super::schedule::Shift;
 use super::*;
 use crate::progress::Silent;

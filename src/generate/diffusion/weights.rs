@@ -12,12 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
-use super::FluxError;
+use super::ModelError;
 use super::error::first_line;
 use super::safetensors::{self, dtype};
 
 /// The open files of one network: one, or the shards of a large one.
-pub(super) struct Weights {
+pub struct Weights {
     /// The first of them, for messages.
     pub path: PathBuf,
     files: Vec<(PathBuf, Mutex<File>)>,
@@ -25,11 +25,11 @@ pub(super) struct Weights {
 }
 
 /// What there is, by name.
-pub(super) type Tensors = BTreeMap<String, Entry>;
+pub type Tensors = BTreeMap<String, Entry>;
 
 /// A tensor, and where its bytes lie.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub struct Entry {
     pub dtype: String,
     pub shape: Vec<usize>,
     /// One after another along the first dimension.
@@ -38,7 +38,7 @@ pub(super) struct Entry {
 
 /// A range of bytes in one of the files.
 #[derive(Clone, Copy)]
-pub(super) struct Piece {
+pub struct Piece {
     pub file: usize,
     pub start: u64,
     pub end: u64,
@@ -46,7 +46,7 @@ pub(super) struct Piece {
 
 impl Weights {
     /// Reads the headers of `paths`, at least one, and holds them against the files' lengths.
-    pub fn open(paths: &[PathBuf]) -> Result<Weights, FluxError> {
+    pub fn open(paths: &[PathBuf]) -> Result<Weights, ModelError> {
         let mut files = Vec::new();
         let mut tensors = Tensors::new();
         for (index, path) in paths.iter().enumerate() {
@@ -57,7 +57,7 @@ impl Weights {
                 let pieces = vec![Piece { file: index, start, end }];
                 let entry = Entry { dtype: stored.dtype, shape: stored.shape, pieces };
                 if tensors.insert(name.clone(), entry).is_some() {
-                    return Err(FluxError::Twice { file: path.clone(), tensor: name });
+                    return Err(ModelError::Twice { file: path.clone(), tensor: name });
                 }
             }
         }
@@ -79,8 +79,8 @@ impl Weights {
     /// The same tensors under other names: `rename` takes what is there and gives what is to be there.
     pub fn renamed(
         mut self,
-        rename: impl FnOnce(&Path, Tensors) -> Result<Tensors, FluxError>,
-    ) -> Result<Weights, FluxError> {
+        rename: impl FnOnce(&Path, Tensors) -> Result<Tensors, ModelError>,
+    ) -> Result<Weights, ModelError> {
         self.tensors = rename(&self.path, std::mem::take(&mut self.tensors))?;
         Ok(self)
     }
@@ -107,10 +107,10 @@ impl Weights {
         self.tensors.contains_key(name)
     }
 
-    pub fn shape(&self, name: &str) -> Result<&[usize], FluxError> {
+    pub fn shape(&self, name: &str) -> Result<&[usize], ModelError> {
         match self.tensors.get(name) {
             Some(entry) => Ok(&entry.shape),
-            None => Err(FluxError::NoTensor { file: self.path.clone(), tensor: name.to_owned() }),
+            None => Err(ModelError::NoTensor { file: self.path.clone(), tensor: name.to_owned() }),
         }
     }
 
@@ -134,7 +134,7 @@ impl Weights {
     pub fn check<T>(
         self: &Arc<Self>,
         build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
-    ) -> Result<(), FluxError> {
+    ) -> Result<(), ModelError> {
         self.build(false, build).map(drop)
     }
 
@@ -142,7 +142,7 @@ impl Weights {
     pub fn load<T>(
         self: &Arc<Self>,
         build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
-    ) -> Result<T, FluxError> {
+    ) -> Result<T, ModelError> {
         self.build(true, build)
     }
 
@@ -150,24 +150,24 @@ impl Weights {
         self: &Arc<Self>,
         read: bool,
         build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
-    ) -> Result<T, FluxError> {
+    ) -> Result<T, ModelError> {
         let fault = Arc::new(Mutex::new(None));
         let source = Source { weights: Arc::clone(self), read, fault: Arc::clone(&fault) };
         let vb = VarBuilder::from_backend(Box::new(source), DType::F32, Device::Cpu);
         build(vb).map_err(|error| {
-            fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| FluxError::Build {
+            fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| ModelError::Build {
                 file: self.path.clone(),
                 cause: first_line(&error.to_string()),
             })
         })
     }
 
-    fn entry(&self, name: &str, expected: Option<&[usize]>) -> Result<(&Entry, DType), FluxError> {
+    fn entry(&self, name: &str, expected: Option<&[usize]>) -> Result<(&Entry, DType), ModelError> {
         let found = self.shape(name)?;
         if let Some(expected) = expected
             && expected != found
         {
-            return Err(FluxError::Shape {
+            return Err(ModelError::Shape {
                 file: self.path.clone(),
                 tensor: name.to_owned(),
                 expected: expected.to_vec(),
@@ -177,7 +177,7 @@ impl Weights {
         let entry = &self.tensors[name];
         match dtype(&entry.dtype) {
             Some(dtype) => Ok((entry, dtype)),
-            None => Err(FluxError::Type {
+            None => Err(ModelError::Type {
                 file: self.path.clone(),
                 tensor: name.to_owned(),
                 found: entry.dtype.clone(),
@@ -185,7 +185,7 @@ impl Weights {
         }
     }
 
-    fn read(&self, entry: &Entry, dtype: DType) -> Result<Tensor, FluxError> {
+    fn read(&self, entry: &Entry, dtype: DType) -> Result<Tensor, ModelError> {
         let length = |piece: &Piece| (piece.end - piece.start) as usize;
         let mut bytes = vec![0; entry.pieces.iter().map(length).sum()];
         let mut rest = bytes.as_mut_slice();
@@ -195,7 +195,7 @@ impl Weights {
             let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
             file.seek(SeekFrom::Start(piece.start))
                 .and_then(|_| file.read_exact(now))
-                .map_err(|source| FluxError::Read { file: path.clone(), source })?;
+                .map_err(|source| ModelError::Read { file: path.clone(), source })?;
             rest = later;
         }
         Ok(Tensor::from_raw_buffer(&bytes, dtype, &entry.shape, &Device::Cpu)?.to_dtype(DType::F32)?)
@@ -206,7 +206,7 @@ impl Weights {
 struct Source {
     weights: Arc<Weights>,
     read: bool,
-    fault: Arc<Mutex<Option<FluxError>>>,
+    fault: Arc<Mutex<Option<ModelError>>>,
 }
 
 impl Source {

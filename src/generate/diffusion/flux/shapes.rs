@@ -7,10 +7,10 @@ use candle_transformers::models::clip::text_model::{Activation as ClipActivation
 use candle_transformers::models::flux::{autoencoder, model};
 use candle_transformers::models::t5;
 
-use super::FluxError;
+use super::super::ModelError;
+use super::super::weights::Weights;
 use super::configs::Configs;
 use super::schedule::Shift;
-use super::weights::Weights;
 
 /// Width of an attention head in every CLIP text encoder that is known; no tensor shows it.
 const CLIP_HEAD: usize = 64;
@@ -34,7 +34,7 @@ impl Shapes {
         clip: &Weights,
         t5: &Weights,
         configs: Option<&Configs>,
-    ) -> Result<Shapes, FluxError> {
+    ) -> Result<Shapes, ModelError> {
         let clip_prefix = if clip.names().any(|n| n.starts_with("text_model.")) { "text_model" } else { "" };
         let mut shapes = Shapes {
             flux: transformer(flux)?,
@@ -59,7 +59,7 @@ impl Shapes {
     }
 
     /// Takes over from a configuration what no tensor shows, and holds the rest of it against the tensors.
-    fn obey(&mut self, configs: &Configs, flux: &Weights) -> Result<(), FluxError> {
+    fn obey(&mut self, configs: &Configs, flux: &Weights) -> Result<(), ModelError> {
         let Configs { dir, transformer, autoencoder, t5, shift, .. } = configs;
         let file = dir.join("transformer/config.json");
         let fit = |what, said, found| fit(what, (found, &flux.path), (said, &file));
@@ -77,7 +77,7 @@ impl Shapes {
             || whole != Some(transformer.attention_head_dim)
         {
             let expected = "axes_dims_rope of three even numbers that make up attention_head_dim";
-            return Err(FluxError::Family { file, expected, found: format!("{axes:?}") });
+            return Err(ModelError::Family { file, expected, found: format!("{axes:?}") });
         }
         self.flux.axes_dim.clone_from(axes);
         self.autoencoder.scale_factor = autoencoder.scaling_factor;
@@ -89,7 +89,7 @@ impl Shapes {
                 "a relative_attention_max_distance over a quarter of the buckets, of four at least";
             let (file, found) =
                 (dir.join("text_encoder_2/config.json"), format!("{distance} over {buckets}"));
-            return Err(FluxError::Family { file, expected, found });
+            return Err(ModelError::Family { file, expected, found });
         }
         self.t5.layer_norm_epsilon = t5.layer_norm_epsilon;
         self.t5.relative_attention_max_distance = t5.relative_attention_max_distance;
@@ -103,12 +103,12 @@ fn fit(
     what: &'static str,
     (expected, other): (usize, &Path),
     (found, file): (usize, &Path),
-) -> Result<(), FluxError> {
+) -> Result<(), ModelError> {
     let (file, other) = (file.to_owned(), other.to_owned());
-    if found == expected { Ok(()) } else { Err(FluxError::Misfit { file, what, expected, other, found }) }
+    if found == expected { Ok(()) } else { Err(ModelError::Misfit { file, what, expected, other, found }) }
 }
 
-fn transformer(w: &Weights) -> Result<model::Config, FluxError> {
+fn transformer(w: &Weights) -> Result<model::Config, ModelError> {
     const EXPECTED: &str = "a FLUX.1 transformer with BFL's tensor names (img_in.weight, double_blocks.0…)";
     let (hidden_size, in_channels) = family(w, "img_in.weight", EXPECTED)?;
     let [head] = dims(w, "double_blocks.0.img_attn.norm.query_norm.scale")?;
@@ -119,7 +119,11 @@ fn transformer(w: &Weights) -> Result<model::Config, FluxError> {
     // The head's width is split 1 : 3.5 : 3.5 over the three axes of position, each even.
     if head == 0 || head % 32 != 0 || hidden_size == 0 || hidden_size % head != 0 {
         let found = format!("heads of width {head} in a width of {hidden_size}");
-        return Err(FluxError::Family { file: w.path.clone(), expected: "heads of a multiple of 32", found });
+        return Err(ModelError::Family {
+            file: w.path.clone(),
+            expected: "heads of a multiple of 32",
+            found,
+        });
     }
     let first = head / 8;
     Ok(model::Config {
@@ -138,12 +142,12 @@ fn transformer(w: &Weights) -> Result<model::Config, FluxError> {
     })
 }
 
-fn autoencoder(w: &Weights) -> Result<autoencoder::Config, FluxError> {
+fn autoencoder(w: &Weights) -> Result<autoencoder::Config, ModelError> {
     const EXPECTED: &str = "a FLUX.1 autoencoder with BFL's tensor names (encoder.down.0.block.0…)";
     const DOWN: &str = "encoder.down.0.block.0.conv1.weight";
     if !w.has(DOWN) || w.has("quant_conv.weight") {
         let found = if w.has(DOWN) { "quant_conv.weight".to_owned() } else { first_name(w) };
-        return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
+        return Err(ModelError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
     let [ch, in_channels, _, _] = dims(w, "encoder.conv_in.weight")?;
     let [moments, _, _, _] = dims(w, "encoder.conv_out.weight")?;
@@ -153,11 +157,11 @@ fn autoencoder(w: &Weights) -> Result<autoencoder::Config, FluxError> {
     if ch == 0 || levels != 4 || !colours {
         let found = format!("{levels} levels of {ch} channels, {in_channels} colours in, {out_ch} out");
         let expected = "an autoencoder of 4 levels, 3 colours in and out";
-        return Err(FluxError::Family { file: w.path.clone(), expected, found });
+        return Err(ModelError::Family { file: w.path.clone(), expected, found });
     }
     let ch_mult = (0..levels)
         .map(|i| Ok(dims::<4>(w, &format!("encoder.down.{i}.block.0.conv1.weight"))?[0] / ch))
-        .collect::<Result<Vec<_>, FluxError>>()?;
+        .collect::<Result<Vec<_>, ModelError>>()?;
     Ok(autoencoder::Config {
         resolution: 256,
         in_channels,
@@ -172,7 +176,7 @@ fn autoencoder(w: &Weights) -> Result<autoencoder::Config, FluxError> {
     })
 }
 
-fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipTextConfig, FluxError> {
+fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipTextConfig, ModelError> {
     let at = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
     const EXPECTED: &str = "a CLIP text encoder with Hugging Face's tensor names (text_model.embeddings…)";
     let (vocab_size, embed_dim) = family(w, &at("embeddings.token_embedding.weight"), EXPECTED)?;
@@ -181,7 +185,7 @@ fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipText
     let heads = heads.unwrap_or(if embed_dim % CLIP_HEAD == 0 { embed_dim / CLIP_HEAD } else { 0 });
     if heads == 0 || embed_dim % heads != 0 || max_position_embeddings < 2 {
         let found = format!("width {embed_dim}, {heads} heads, {max_position_embeddings} positions");
-        return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
+        return Err(ModelError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
     Ok(ClipTextConfig {
         vocab_size,
@@ -196,7 +200,7 @@ fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipText
     })
 }
 
-fn t5_encoder(w: &Weights) -> Result<t5::Config, FluxError> {
+fn t5_encoder(w: &Weights) -> Result<t5::Config, ModelError> {
     const EXPECTED: &str = "a gated T5 v1.1 encoder with Hugging Face's tensor names (encoder.block.0…)";
     let layer = |name: &str| format!("encoder.block.0.layer.{name}.weight");
     let (d_ff, d_model) = family(w, &layer("1.DenseReluDense.wi_0"), EXPECTED)?;
@@ -206,7 +210,7 @@ fn t5_encoder(w: &Weights) -> Result<t5::Config, FluxError> {
     let [inner, _] = dims(w, &layer("0.SelfAttention.q"))?;
     if num_heads == 0 || inner % num_heads != 0 {
         let found = format!("{num_heads} heads in a width of {inner}");
-        return Err(FluxError::Family { file: w.path.clone(), expected: EXPECTED, found });
+        return Err(ModelError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
     Ok(t5::Config {
         vocab_size,
@@ -224,15 +228,15 @@ fn t5_encoder(w: &Weights) -> Result<t5::Config, FluxError> {
 }
 
 /// Rows and columns of the matrix that shows the family.
-fn family(w: &Weights, name: &str, expected: &'static str) -> Result<(usize, usize), FluxError> {
+fn family(w: &Weights, name: &str, expected: &'static str) -> Result<(usize, usize), ModelError> {
     match w.shape(name) {
         Ok(&[rows, columns]) => Ok((rows, columns)),
-        Ok(shape) => Err(FluxError::Family {
+        Ok(shape) => Err(ModelError::Family {
             file: w.path.clone(),
             expected,
             found: format!("{name} of shape {shape:?}"),
         }),
-        Err(_) => Err(FluxError::Family { file: w.path.clone(), expected, found: first_name(w) }),
+        Err(_) => Err(ModelError::Family { file: w.path.clone(), expected, found: first_name(w) }),
     }
 }
 
@@ -240,9 +244,9 @@ fn first_name(w: &Weights) -> String {
     w.names().next().map_or_else(|| "no tensors".to_owned(), |name| format!("{name}…"))
 }
 
-fn dims<const N: usize>(w: &Weights, name: &str) -> Result<[usize; N], FluxError> {
+fn dims<const N: usize>(w: &Weights, name: &str) -> Result<[usize; N], ModelError> {
     let shape = w.shape(name)?;
-    <[usize; N]>::try_from(shape).map_err(|_| FluxError::Family {
+    <[usize; N]>::try_from(shape).map_err(|_| ModelError::Family {
         file: w.path.clone(),
         expected: "another number of dimensions",
         found: format!("{name} of shape {shape:?}"),

@@ -1,17 +1,15 @@
 //! Which files make a model, under the names that users of ComfyUI have them.
 
-use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::digest::{Digest, Hasher};
+use crate::digest::Digest;
 
+use super::super::layout::{Found, PICKLE, found};
+use super::super::{ModelError, digest};
 use super::configs::Configs;
-use super::{FluxError, folder};
+use super::folder;
 
 /// What a file is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,24 +52,18 @@ impl Role {
     }
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Role {
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
             Role::Transformer => "transformer",
             Role::Autoencoder => "autoencoder",
             Role::Clip => "CLIP text encoder",
             Role::T5 => "T5 text encoder",
             Role::ClipTokenizer => "CLIP tokenizer",
             Role::T5Tokenizer => "T5 tokenizer",
-        })
+        }
     }
-}
-
-/// A file on disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Found {
-    pub path: PathBuf,
-    pub bytes: u64,
 }
 
 /// One part of a model folder.
@@ -116,17 +108,19 @@ pub(super) struct Parts {
     pub configs: Vec<PathBuf>,
 }
 
-pub(super) fn locate(dir: &Path) -> Result<Parts, FluxError> {
+pub(super) fn locate(dir: &Path) -> Result<Parts, ModelError> {
     let files = |role: Role| match state(dir, role) {
         State::Found(found) => Ok(found.into_iter().map(|f| f.path).collect::<Vec<_>>()),
         State::Several(found) => {
             let names: Vec<String> = found.iter().map(|f| f.path.display().to_string()).collect();
-            Err(FluxError::Several { dir: dir.to_owned(), role, found: names.join(", ") })
+            Err(ModelError::Several { dir: dir.to_owned(), part: role.name(), found: names.join(", ") })
         }
         State::Unreadable { file, format } => {
-            Err(FluxError::NotSafetensors { file: file.path, found: format })
+            Err(ModelError::NotSafetensors { file: file.path, found: format })
         }
-        State::Missing { expected } => Err(FluxError::Missing { dir: dir.to_owned(), role, expected }),
+        State::Missing { expected } => {
+            Err(ModelError::Missing { dir: dir.to_owned(), part: role.name(), expected })
+        }
     };
     Ok(Parts {
         transformer: files(Role::Transformer)?,
@@ -141,30 +135,11 @@ pub(super) fn locate(dir: &Path) -> Result<Parts, FluxError> {
 
 /// Digest of the model: the SHA-256 of each file in a fixed order, hashed again. Names and folders do
 /// not matter.
-pub(super) fn digest(parts: &Parts) -> Result<Digest, FluxError> {
+pub(super) fn digest(parts: &Parts) -> Result<Digest, ModelError> {
     let Parts { transformer, autoencoder, clip, t5, clip_words, t5_words, configs } = parts;
     let files = [transformer, autoencoder, clip, t5, clip_words, t5_words, configs];
     let files: Vec<&PathBuf> = files.into_iter().flatten().collect();
-    let digests = files.par_iter().map(|path| file_digest(path)).collect::<Result<Vec<_>, _>>()?;
-    let mut hasher = Hasher::new();
-    hasher.update("vidimus flux model 1\n");
-    for digest in digests {
-        hasher.update(format!("{digest}\n"));
-    }
-    Ok(hasher.finish())
-}
-
-fn file_digest(path: &Path) -> Result<Digest, FluxError> {
-    let failed = |source| FluxError::Read { file: path.to_owned(), source };
-    let mut file = File::open(path).map_err(failed)?;
-    let mut hasher = Hasher::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut block).map_err(failed)? {
-            0 => return Ok(hasher.finish()),
-            n => hasher.update(&block[..n]),
-        };
-    }
+    digest::of("vidimus flux model 1", &files)
 }
 
 fn state(dir: &Path, role: Role) -> State {
@@ -208,7 +183,7 @@ const SAFETENSORS: &str = "safetensors";
 fn format_of(name: &str) -> Option<&'static str> {
     match name.rsplit_once('.')?.1 {
         "safetensors" | "sft" => Some(SAFETENSORS),
-        "ckpt" | "pt" | "pth" | "bin" => Some("a pickle, which can run code and is never loaded"),
+        "ckpt" | "pt" | "pth" | "bin" => Some(PICKLE),
         "gguf" => Some("GGUF"),
         _ => None,
     }
@@ -229,9 +204,4 @@ pub(super) fn tokenizer(dir: &Path, folders: &[&str], merges: bool, role: Role) 
             },
             State::Found,
         )
-}
-
-pub(super) fn found(path: &Path) -> Option<Found> {
-    let metadata = std::fs::metadata(path).ok()?;
-    metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
 }

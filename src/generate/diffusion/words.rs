@@ -1,43 +1,30 @@
-//! Prompt to text embeddings: CLIP's pooled vector and T5's sequence.
+//! Tokenizers, from the files that models have them in.
 
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, IndexOp, Tensor};
-use candle_nn::VarBuilder;
-use candle_transformers::models::clip::text_model::ClipTextTransformer;
-use candle_transformers::models::t5::T5EncoderModel;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::FluxError;
-use super::shapes::Shapes;
+use super::ModelError;
+use super::error::first_line;
 
 const CLIP_START: &str = "<|startoftext|>";
 const CLIP_END: &str = "<|endoftext|>";
 const T5_END: &str = "</s>";
 const T5_PAD: &str = "<pad>";
 
-/// What the transformer is told of the prompt.
-#[derive(Clone)]
-pub(super) struct Text {
-    /// (1, width of CLIP).
-    pub pooled: Tensor,
-    /// (1, tokens, width of T5).
-    pub context: Tensor,
-}
-
 /// A tokenizer and the tokens that frame its texts.
-pub(super) struct Words {
+pub struct Words {
     tokenizer: Tokenizer,
     start: Option<u32>,
     end: u32,
     /// T5 alone is padded: CLIP is causal, so that nothing after its last token is seen.
-    pad: u32,
+    pub pad: u32,
 }
 
 impl Words {
     /// From `tokenizer.json`, or from `vocab.json` and `merges.txt`, for an encoder of `limit` tokens.
-    pub fn clip(files: &[PathBuf], limit: usize) -> Result<Words, FluxError> {
+    pub fn clip(files: &[PathBuf], limit: usize) -> Result<Words, ModelError> {
         let (tokenizer, file) = match files {
             [vocab, merges] => (from_merges(vocab, merges)?, vocab.as_path()),
             _ => from_json(files)?,
@@ -48,23 +35,23 @@ impl Words {
     }
 
     /// From `tokenizer.json`, for an encoder of `limit` tokens.
-    pub fn t5(files: &[PathBuf], limit: usize) -> Result<Words, FluxError> {
+    pub fn t5(files: &[PathBuf], limit: usize) -> Result<Words, ModelError> {
         let (tokenizer, file) = from_json(files)?;
         let (end, pad) = (token(&tokenizer, file, T5_END)?, token(&tokenizer, file, T5_PAD)?);
         Words { tokenizer, start: None, end, pad }.within(limit, file)
     }
 
-    fn within(self, limit: usize, file: &Path) -> Result<Words, FluxError> {
+    fn within(self, limit: usize, file: &Path) -> Result<Words, ModelError> {
         let largest = self.tokenizer.get_vocab(true).into_values().max().map_or(0, |id| id as usize + 1);
         match largest <= limit {
             true => Ok(self),
-            false => Err(FluxError::Vocabulary { file: file.to_owned(), found: largest, limit }),
+            false => Err(ModelError::Vocabulary { file: file.to_owned(), found: largest, limit }),
         }
     }
 
     /// Tokens of `text` in their frame, at most `limit` of them: what is too long is cut, as diffusers does.
-    fn ids(&self, text: &str, limit: usize) -> Result<Vec<u32>, FluxError> {
-        let failed = |e: tokenizers::Error| FluxError::Prompt { cause: e.to_string() };
+    pub fn ids(&self, text: &str, limit: usize) -> Result<Vec<u32>, ModelError> {
+        let failed = |e: tokenizers::Error| ModelError::Prompt { cause: e.to_string() };
         let encoding = self.tokenizer.encode(text, false).map_err(failed)?;
         let room = limit.saturating_sub(1 + usize::from(self.start.is_some()));
         let words = encoding.get_ids().iter().take(room).copied();
@@ -72,53 +59,19 @@ impl Words {
     }
 }
 
-pub(super) fn clip_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result<ClipTextTransformer> {
-    let vb = if shapes.clip_prefix.is_empty() { vb } else { vb.pp(shapes.clip_prefix) };
-    ClipTextTransformer::new(vb, &shapes.clip)
+fn token(tokenizer: &Tokenizer, file: &Path, token: &'static str) -> Result<u32, ModelError> {
+    tokenizer.token_to_id(token).ok_or_else(|| ModelError::NoToken { file: file.to_owned(), token })
 }
 
-pub(super) fn t5_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result<T5EncoderModel> {
-    T5EncoderModel::load(vb, &shapes.t5)
-}
-
-/// CLIP's final state at the end token, (1, width).
-pub(super) fn pooled(
-    model: &ClipTextTransformer,
-    words: &Words,
-    prompt: &str,
-    shapes: &Shapes,
-) -> Result<Tensor, FluxError> {
-    let ids = words.ids(prompt, shapes.clip.max_position_embeddings)?;
-    let ids = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
-    let states = model.forward_with_mask(&ids, usize::MAX)?;
-    Ok(states.i((.., states.dim(1)? - 1))?.contiguous()?)
-}
-
-/// T5's states of the prompt padded to `length` tokens; FLUX was trained to see the padding, so there is no mask.
-pub(super) fn context(
-    mut model: T5EncoderModel,
-    words: &Words,
-    prompt: &str,
-    length: usize,
-) -> Result<Tensor, FluxError> {
-    let mut ids = words.ids(prompt, length)?;
-    ids.resize(length.max(1), words.pad);
-    Ok(model.forward(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)?)
-}
-
-fn token(tokenizer: &Tokenizer, file: &Path, token: &'static str) -> Result<u32, FluxError> {
-    tokenizer.token_to_id(token).ok_or_else(|| FluxError::NoToken { file: file.to_owned(), token })
-}
-
-fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), FluxError> {
+fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), ModelError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("tokenizer.json"));
     Ok((parse(&read(file)?, file)?, file))
 }
 
 /// CLIP's tokenizer, of which models from before `tokenizer.json` have only the vocabulary and the merges.
-fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, FluxError> {
+fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, ModelError> {
     let words: Value = serde_json::from_slice(&read(vocab)?)
-        .map_err(|e| FluxError::Tokenizer { file: vocab.to_owned(), cause: e.to_string() })?;
+        .map_err(|e| ModelError::Tokenizer { file: vocab.to_owned(), cause: e.to_string() })?;
     let text = String::from_utf8_lossy(&read(merges)?).into_owned();
     let pairs: Vec<[&str; 2]> = text
         .lines()
@@ -151,10 +104,10 @@ fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, FluxError> {
     parse(document.to_string().as_bytes(), vocab)
 }
 
-fn parse(bytes: &[u8], file: &Path) -> Result<Tokenizer, FluxError> {
-    let failed = |e: tokenizers::Error| FluxError::Tokenizer {
+fn parse(bytes: &[u8], file: &Path) -> Result<Tokenizer, ModelError> {
+    let failed = |e: tokenizers::Error| ModelError::Tokenizer {
         file: file.to_owned(),
-        cause: super::error::first_line(&e.to_string()),
+        cause: first_line(&e.to_string()),
     };
     let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
     // A file may carry its own; the frame and the length are ours.
@@ -162,13 +115,13 @@ fn parse(bytes: &[u8], file: &Path) -> Result<Tokenizer, FluxError> {
     Ok(tokenizer)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, FluxError> {
-    std::fs::read(file).map_err(|source| FluxError::Read { file: file.to_owned(), source })
+fn read(file: &Path) -> Result<Vec<u8>, ModelError> {
+    std::fs::read(file).map_err(|source| ModelError::Read { file: file.to_owned(), source })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tiny;
+    use super::super::flux::tiny;
     use super::*;
 
     #[test]
@@ -197,6 +150,6 @@ mod tests {
     fn a_vocabulary_larger_than_its_encoder_is_refused() {
         let dir = tiny::folder(false);
         let files = [dir.path().join("t5/tokenizer.json")];
-        assert!(matches!(Words::t5(&files, 20), Err(FluxError::Vocabulary { limit: 20, .. })));
+        assert!(matches!(Words::t5(&files, 20), Err(ModelError::Vocabulary { limit: 20, .. })));
     }
 }

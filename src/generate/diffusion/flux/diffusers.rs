@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::FluxError;
-use super::weights::{Entry, Piece, Tensors};
+use super::super::ModelError;
+use super::super::names::{blocks, replaced};
+use super::super::weights::{Entry, Piece, Tensors};
 
 /// The transformer (`FluxTransformer2DModel`): what it keeps apart as query, key and value is one matrix there.
-pub(super) fn transformer(path: &Path, mut from: Tensors) -> Result<Tensors, FluxError> {
+pub(super) fn transformer(path: &Path, mut from: Tensors) -> Result<Tensors, ModelError> {
     let mut to = Tensors::new();
     for kind in ["weight", "bias"] {
         let swapped = from.remove(&format!("norm_out.linear.{kind}")).map(halves_swapped);
@@ -62,81 +63,6 @@ const TRANSFORMER: [(&str, &str); 28] = [
     ("proj_out.", "final_layer.linear."),
 ];
 
-/// The autoencoder (`AutoencoderKL`): levels are counted the other way on the way up, and the attention's matrices
-/// are convolutions of one pixel there.
-pub(super) fn autoencoder(_: &Path, from: Tensors) -> Result<Tensors, FluxError> {
-    let levels = blocks(&from, "decoder.up_blocks.");
-    let rename = |(name, mut entry): (String, Entry)| {
-        let mut name = replaced(&name, &AUTOENCODER);
-        if let Some((i, rest)) = numbered(&name, "decoder.up_blocks.") {
-            name = format!("decoder.up.{}.{rest}", levels.saturating_sub(i.saturating_add(1)));
-        }
-        if let ([rows, columns], true) = (entry.shape.as_slice(), name.contains(".mid.attn_1.")) {
-            entry.shape = vec![*rows, *columns, 1, 1];
-        }
-        (name, entry)
-    };
-    Ok(from.into_iter().map(rename).collect())
-}
-
-const AUTOENCODER: [(&str, &str); 17] = [
-    (".conv_norm_out.", ".norm_out."),
-    ("encoder.down_blocks.", "encoder.down."),
-    (".mid_block.resnets.0.", ".mid.block_1."),
-    (".mid_block.resnets.1.", ".mid.block_2."),
-    (".mid_block.attentions.0.group_norm.", ".mid.attn_1.norm."),
-    (".mid_block.attentions.0.to_q.", ".mid.attn_1.q."),
-    (".mid_block.attentions.0.to_k.", ".mid.attn_1.k."),
-    (".mid_block.attentions.0.to_v.", ".mid.attn_1.v."),
-    (".mid_block.attentions.0.to_out.0.", ".mid.attn_1.proj_out."),
-    // As older versions wrote them.
-    (".mid_block.attentions.0.query.", ".mid.attn_1.q."),
-    (".mid_block.attentions.0.key.", ".mid.attn_1.k."),
-    (".mid_block.attentions.0.value.", ".mid.attn_1.v."),
-    (".mid_block.attentions.0.proj_attn.", ".mid.attn_1.proj_out."),
-    (".conv_shortcut.", ".nin_shortcut."),
-    (".downsamplers.0.conv.", ".downsample.conv."),
-    (".upsamplers.0.conv.", ".upsample.conv."),
-    // Those of the mid block are gone by now.
-    (".resnets.", ".block."),
-];
-
-/// `name` with every part of it that the table knows replaced, one row after another. What does not begin with a dot
-/// is the name's beginning; a `*` stands for a number, which stays.
-fn replaced(name: &str, table: &[(&str, &str)]) -> String {
-    let mut name = name.to_owned();
-    for (from, to) in table {
-        match from.split_once(".*.") {
-            None if from.starts_with('.') => name = name.replace(from, to),
-            None => {
-                if let Some(rest) = name.strip_prefix(from) {
-                    name = format!("{to}{rest}");
-                }
-            }
-            Some((start, end)) => {
-                if let Some((i, rest)) = numbered(&name, &format!("{start}."))
-                    && rest == end
-                {
-                    name = format!("{start}.{i}.{to}");
-                }
-            }
-        }
-    }
-    name
-}
-
-/// The number after `start`, and what follows it.
-fn numbered<'a>(name: &'a str, start: &str) -> Option<(usize, &'a str)> {
-    let (number, rest) = name.strip_prefix(start)?.split_once('.')?;
-    Some((number.parse().ok()?, rest))
-}
-
-/// One more than the largest number after `start`, at most 1000.
-fn blocks(tensors: &Tensors, start: &str) -> usize {
-    let numbers = tensors.keys().filter_map(|name| numbered(name, start)).map(|(i, _)| i);
-    numbers.filter(|i| *i < 1000).max().map_or(0, |i| i + 1)
-}
-
 /// Puts the weights, and the biases if there are any, of `names` below one another.
 fn join(
     path: &Path,
@@ -144,7 +70,7 @@ fn join(
     to: &mut Tensors,
     names: &[String],
     joined: &str,
-) -> Result<(), FluxError> {
+) -> Result<(), ModelError> {
     for kind in ["weight", "bias"] {
         if kind == "bias" && !from.contains_key(&format!("{}.bias", names[0])) {
             continue;
@@ -152,7 +78,7 @@ fn join(
         let mut whole: Option<Entry> = None;
         for name in names {
             let name = format!("{name}.{kind}");
-            let missing = || FluxError::NoTensor { file: path.to_owned(), tensor: name.clone() };
+            let missing = || ModelError::NoTensor { file: path.to_owned(), tensor: name.clone() };
             let part = from.remove(&name).ok_or_else(missing)?;
             let Some(whole) = &mut whole else {
                 whole = Some(part);
@@ -160,7 +86,7 @@ fn join(
             };
             let alike = whole.dtype == part.dtype && whole.shape.get(1..) == part.shape.get(1..);
             let ([rows, ..], [more, ..], true) = (&mut whole.shape[..], &part.shape[..], alike) else {
-                return Err(FluxError::Unlike {
+                return Err(ModelError::Unlike {
                     file: path.to_owned(),
                     tensor: name,
                     other: names[0].clone(),
@@ -230,29 +156,5 @@ mod tests {
         let pieces = &renamed["final_layer.adaLN_modulation.1.weight"].pieces;
         assert_eq!(pieces.iter().map(|p| (p.start, p.end)).collect::<Vec<_>>(), [(48, 96), (0, 48)]);
         assert!(renamed.contains_key("final_layer.linear.weight"));
-    }
-
-    #[test]
-    fn the_way_up_is_counted_from_the_other_end() {
-        let renamed = autoencoder(
-            Path::new("t"),
-            names(&[
-                "decoder.up_blocks.0.resnets.2.conv_shortcut.weight",
-                "decoder.up_blocks.3.upsamplers.0.conv.weight",
-                "encoder.down_blocks.1.resnets.0.conv1.weight",
-                "encoder.mid_block.attentions.0.to_out.0.weight",
-                "decoder.conv_norm_out.weight",
-            ]),
-        );
-        let renamed = renamed.expect("nothing is joined");
-        let expected = [
-            "decoder.norm_out.weight",
-            "decoder.up.0.upsample.conv.weight",
-            "decoder.up.3.block.2.nin_shortcut.weight",
-            "encoder.down.1.block.0.conv1.weight",
-            "encoder.mid.attn_1.proj_out.weight",
-        ];
-        assert_eq!(renamed.keys().map(String::as_str).collect::<Vec<_>>(), expected);
-        assert_eq!(renamed["encoder.mid.attn_1.proj_out.weight"].shape, [4, 6, 1, 1]);
     }
 }

@@ -8,7 +8,8 @@ use candle_core::{Device, Tensor};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::sample::{Sampler, noise};
+use super::super::latents::noise;
+use super::sample::{NOISE, Sampler};
 use super::*;
 use crate::progress::Silent;
 use crate::quantity::{Seed, Strength};
@@ -52,7 +53,7 @@ fn reference() -> TempDir {
     std::fs::write(at("mask.png"), raster::encode(&white, Format::Png, 90).expect("it encodes"))
         .expect("a new file");
     let like = Tensor::zeros((1, 16, 12, 20), candle_core::DType::F32, &Device::Cpu).expect("a tensor");
-    let noise = HashMap::from([("noise", noise(&like, SEED).expect("as many numbers"))]);
+    let noise = HashMap::from([("noise", noise(&like, SEED, NOISE).expect("as many numbers"))]);
     candle_core::safetensors::save(&noise, at("noise.safetensors")).expect("a new file");
     let request = json!({
         "prompt": PROMPT, "strengths": STRENGTHS, "steps": HashMap::from(PIPELINES), "guidance": 3.5,

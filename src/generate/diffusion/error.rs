@@ -1,15 +1,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::parts::Role;
-
-/// A model folder cannot be used, or a model did not run.
+/// A model cannot be used, or a model did not run.
 #[derive(Debug, thiserror::Error)]
-pub enum FluxError {
-    #[error("{dir}: no {role}: expected {expected}", dir = dir.display())]
-    Missing { dir: PathBuf, role: Role, expected: &'static str },
-    #[error("{dir}: more than one {role}: {found}; keep one", dir = dir.display())]
-    Several { dir: PathBuf, role: Role, found: String },
+pub enum ModelError {
+    #[error("{dir}: no {part}: expected {expected}", dir = dir.display())]
+    Missing { dir: PathBuf, part: &'static str, expected: &'static str },
+    #[error("{dir}: more than one {part}: {found}; keep one", dir = dir.display())]
+    Several { dir: PathBuf, part: &'static str, found: String },
     #[error("{file}: expected safetensors, found {found}", file = file.display())]
     NotSafetensors { file: PathBuf, found: &'static str },
     #[error("{file}: truncated: expected {expected} bytes, found {found}", file = file.display())]
@@ -61,13 +59,13 @@ impl fmt::Display for Gib {
     }
 }
 
-impl From<candle_core::Error> for FluxError {
+impl From<candle_core::Error> for ModelError {
     fn from(error: candle_core::Error) -> Self {
-        FluxError::Compute { cause: first_line(&error.to_string()) }
+        ModelError::Compute { cause: first_line(&error.to_string()) }
     }
 }
 
 /// candle appends a backtrace to its messages when the environment asks for one.
-pub(super) fn first_line(text: &str) -> String {
+pub fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }

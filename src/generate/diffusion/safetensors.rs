@@ -8,14 +8,14 @@ use std::path::Path;
 use candle_core::DType;
 use serde::Deserialize;
 
-use super::FluxError;
+use super::ModelError;
 
 /// Limit of the format's reference implementation, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
 
 /// A tensor as a file stores it.
 #[derive(Deserialize)]
-pub(super) struct Stored {
+pub struct Stored {
     pub dtype: String,
     pub shape: Vec<usize>,
     /// Range of bytes; from the end of the header in the file, from the start of the file in here.
@@ -23,12 +23,12 @@ pub(super) struct Stored {
 }
 
 /// Opens the file and holds its header against its length.
-pub(super) fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), FluxError> {
-    let read_failed = |source| FluxError::Read { file: path.to_owned(), source };
-    let damaged = |cause: String| FluxError::Header { file: path.to_owned(), cause };
+pub fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
+    let read_failed = |source| ModelError::Read { file: path.to_owned(), source };
+    let damaged = |cause: String| ModelError::Header { file: path.to_owned(), cause };
     let mut file = File::open(path).map_err(read_failed)?;
     let found = file.metadata().map_err(read_failed)?.len();
-    let truncated = |expected| FluxError::Truncated { file: path.to_owned(), expected, found };
+    let truncated = |expected| ModelError::Truncated { file: path.to_owned(), expected, found };
 
     let mut start = [0; 8];
     match file.read_exact(&mut start) {
@@ -36,12 +36,12 @@ pub(super) fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), Flux
         other => other.map_err(read_failed)?,
     }
     if let Some(format) = foreign(&start) {
-        return Err(FluxError::NotSafetensors { file: path.to_owned(), found: format });
+        return Err(ModelError::NotSafetensors { file: path.to_owned(), found: format });
     }
     let length = u64::from_le_bytes(start);
     if length > LONGEST_HEADER {
         let found = "something else (its first 8 bytes are no header length)";
-        return Err(FluxError::NotSafetensors { file: path.to_owned(), found });
+        return Err(ModelError::NotSafetensors { file: path.to_owned(), found });
     }
     let data = 8 + length;
     if data > found {
@@ -97,7 +97,7 @@ fn foreign(start: &[u8; 8]) -> Option<&'static str> {
 }
 
 /// The type of a name; `None` for one that is not read.
-pub(super) fn dtype(name: &str) -> Option<DType> {
+pub fn dtype(name: &str) -> Option<DType> {
     match name {
         "F64" => Some(DType::F64),
         "F32" => Some(DType::F32),

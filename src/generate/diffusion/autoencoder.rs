@@ -6,7 +6,7 @@ use candle_transformers::models::flux::autoencoder::{Config, Decoder, Encoder};
 
 use crate::raster::{Plane, Raster};
 
-use super::sample::is_finite;
+use super::latents::is_finite;
 
 /// Pixels to a latent's side.
 const SCALE: usize = 8;
@@ -16,7 +16,7 @@ const PACKED: usize = 16;
 /// A picture in its frame of whole packed latents: the picture stands at the top left, and its last column
 /// and row are repeated to the right and below. Nothing is stretched.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
+pub struct Frame {
     width: usize,
     height: usize,
     framed_width: usize,
@@ -77,7 +77,7 @@ impl Frame {
 
 /// candle's `AutoEncoder` always samples its posterior with noise that cannot be seeded; this one holds the
 /// same two networks and takes the mean, which is the first half of the encoder's channels.
-pub(super) struct Autoencoder {
+pub struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
     latent_channels: usize,

@@ -5,18 +5,14 @@
 //! equal requests give equal pixels. The networks themselves are candle's. `parity` holds all of it against
 //! diffusers.
 
-mod autoencode;
 mod configs;
 mod diffusers;
-mod error;
 mod folder;
 mod parts;
-mod safetensors;
 mod sample;
 mod schedule;
 mod shapes;
 mod text;
-mod weights;
 
 use std::num::NonZeroU32;
 use std::path::Path;
@@ -28,19 +24,20 @@ use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::raster::Raster;
 
-use super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
-use autoencode::{Autoencoder, Frame};
+use super::super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
+use super::autoencoder::{Autoencoder, Frame};
+use super::error::Gib;
+use super::meaning::Meaning;
+use super::weights::Weights;
+use super::words::Words;
+use super::{ModelError, names, step};
 use configs::Configs;
-pub use error::FluxError;
-use error::Gib;
 pub use folder::is_ours;
-pub use parts::{Found, Part, Role, State, inventory};
+pub use parts::{Part, Role, State, inventory};
 use sample::Sampler;
-pub use schedule::Meaning;
 use schedule::Schedule;
 use shapes::Shapes;
-use text::{Text, Words};
-use weights::Weights;
+use text::Text;
 
 const NAME: &str = "flux";
 /// Shortest side that can be drawn, in pixels: one packed latent.
@@ -81,14 +78,14 @@ impl FluxEngine {
     /// # Errors
     /// When a part is missing, ambiguous, damaged, of another family, or does not fit the others; and when the
     /// weights in f32 take more than the `free` bytes of memory. Nothing of their data has been read by then.
-    pub fn open(dir: &Path, free: Option<u64>) -> Result<FluxEngine, FluxError> {
+    pub fn open(dir: &Path, free: Option<u64>) -> Result<FluxEngine, ModelError> {
         let parts = parts::locate(dir)?;
         let configs = if parts.configs.is_empty() { None } else { Some(Configs::read(dir)?) };
         let mut transformer = Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model.");
         let mut autoencoder = Weights::open(&parts.autoencoder)?;
         if configs.is_some() {
             transformer = transformer.renamed(diffusers::transformer)?;
-            autoencoder = autoencoder.renamed(diffusers::autoencoder)?;
+            autoencoder = autoencoder.renamed(names::autoencoder)?;
         }
         let [clip, t5] = [Weights::open(&parts.clip)?, Weights::open(&parts.t5)?];
         let [transformer, autoencoder, clip, t5] = [transformer, autoencoder, clip, t5].map(Arc::new);
@@ -101,7 +98,7 @@ impl FluxEngine {
         if let Some(free) = free
             && needed > free
         {
-            return Err(FluxError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
+            return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
         }
         let clip_words = Words::clip(&parts.clip_words, shapes.clip.vocab_size)?;
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocab_size)?;
@@ -260,15 +257,8 @@ impl Engine for FluxEngine {
     }
 }
 
-/// Reports progress, and stops if that is asked.
-fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
-    progress.advance(steps);
-    if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
-}
-
-/// Names what failed; the cause is one line.
-fn failed<E: Into<FluxError>>(doing: &'static str) -> impl Fn(E) -> GenerateError {
-    move |cause| GenerateError::Model { engine: NAME, doing, cause: cause.into().to_string() }
+fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateError {
+    super::failed(NAME, doing)
 }
 
 #[cfg(test)]
@@ -276,4 +266,4 @@ mod parity;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tiny;
+pub(super) mod tiny;

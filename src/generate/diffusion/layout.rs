@@ -1,0 +1,68 @@
+//! Files of a part of a model in diffusers' layout: whole, or in shards that an index names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// A file on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Found {
+    pub path: PathBuf,
+    pub bytes: u64,
+}
+
+/// The file, if it is one.
+pub fn found(path: &Path) -> Option<Found> {
+    let metadata = std::fs::metadata(path).ok()?;
+    metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
+}
+
+/// Why a pickle is no model.
+pub const PICKLE: &str = "a pickle, which can run code and is never loaded";
+
+/// Variants of a part's files, the exact one first.
+const VARIANTS: [&str; 4] = ["", ".fp32", ".bf16", ".fp16"];
+
+/// Bytes of an index, at most: that of a model of a thousand blocks has a megabyte.
+const LARGEST_INDEX: u64 = 64 << 20;
+
+/// Which shard holds which tensor.
+#[derive(Deserialize)]
+struct Shards {
+    weight_map: BTreeMap<String, String>,
+}
+
+/// What the folder of a part has.
+pub enum Stored {
+    Whole(Vec<Found>),
+    Pickle(Found),
+    Nothing,
+}
+
+/// One file, or the shards that an index names, of the most exact variant that is there whole.
+pub fn weights(folder: &Path, stem: &str) -> Stored {
+    let whole = VARIANTS.iter().find_map(|variant| {
+        let one = found(&folder.join(format!("{stem}{variant}.safetensors"))).map(|file| vec![file]);
+        one.or_else(|| shards(folder, &format!("{stem}.safetensors.index{variant}.json")))
+    });
+    let pickle = || ["bin", "pt", "ckpt"].iter().find_map(|end| found(&folder.join(format!("{stem}.{end}"))));
+    match whole {
+        Some(files) => Stored::Whole(files),
+        None => pickle().map_or(Stored::Nothing, Stored::Pickle),
+    }
+}
+
+/// The shards that the index of this name lists, if all of them are there.
+fn shards(folder: &Path, index: &str) -> Option<Vec<Found>> {
+    let index = found(&folder.join(index)).filter(|index| index.bytes <= LARGEST_INDEX)?;
+    let text = std::fs::read(index.path).ok()?;
+    let Shards { weight_map } = serde_json::from_slice(&text).ok()?;
+    let names: BTreeSet<String> = weight_map.into_values().collect();
+    // A name may not lead out of the folder.
+    let plain = |name: &String| Path::new(name).file_name().is_some_and(|only| only == name.as_str());
+    if names.is_empty() || !names.iter().all(plain) {
+        return None;
+    }
+    names.iter().map(|name| found(&folder.join(name))).collect()
+}

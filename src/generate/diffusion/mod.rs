@@ -1,0 +1,32 @@
+//! Diffusion models from weights that the user has, on the CPU in f32.
+
+mod autoencoder;
+mod config;
+mod digest;
+mod error;
+pub mod flux;
+mod latents;
+mod layout;
+mod meaning;
+mod names;
+mod safetensors;
+mod weights;
+mod words;
+
+use crate::progress::Progress;
+
+use super::GenerateError;
+pub use error::ModelError;
+pub use layout::Found;
+pub use meaning::Meaning;
+
+/// Reports progress, and stops if that is asked.
+fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
+    progress.advance(steps);
+    if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
+}
+
+/// Names what failed; the cause is one line.
+fn failed<E: Into<ModelError>>(engine: &'static str, doing: &'static str) -> impl Fn(E) -> GenerateError {
+    move |cause| GenerateError::Model { engine, doing, cause: cause.into().to_string() }
+}

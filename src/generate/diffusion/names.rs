@@ -1,0 +1,119 @@
+//! From the names that one program gives tensors to those of another.
+
+use super::ModelError;
+use super::weights::{Entry, Tensors};
+use std::path::Path;
+
+/// The autoencoder (`AutoencoderKL`): levels are counted the other way on the way up, and the attention's matrices
+/// are convolutions of one pixel there.
+pub fn autoencoder(_: &Path, from: Tensors) -> Result<Tensors, ModelError> {
+    let levels = blocks(&from, "decoder.up_blocks.");
+    let rename = |(name, mut entry): (String, Entry)| {
+        let mut name = replaced(&name, &AUTOENCODER);
+        if let Some((i, rest)) = numbered(&name, "decoder.up_blocks.") {
+            name = format!("decoder.up.{}.{rest}", levels.saturating_sub(i.saturating_add(1)));
+        }
+        if let ([rows, columns], true) = (entry.shape.as_slice(), name.contains(".mid.attn_1.")) {
+            entry.shape = vec![*rows, *columns, 1, 1];
+        }
+        (name, entry)
+    };
+    Ok(from.into_iter().map(rename).collect())
+}
+
+const AUTOENCODER: [(&str, &str); 17] = [
+    (".conv_norm_out.", ".norm_out."),
+    ("encoder.down_blocks.", "encoder.down."),
+    (".mid_block.resnets.0.", ".mid.block_1."),
+    (".mid_block.resnets.1.", ".mid.block_2."),
+    (".mid_block.attentions.0.group_norm.", ".mid.attn_1.norm."),
+    (".mid_block.attentions.0.to_q.", ".mid.attn_1.q."),
+    (".mid_block.attentions.0.to_k.", ".mid.attn_1.k."),
+    (".mid_block.attentions.0.to_v.", ".mid.attn_1.v."),
+    (".mid_block.attentions.0.to_out.0.", ".mid.attn_1.proj_out."),
+    // As older versions wrote them.
+    (".mid_block.attentions.0.query.", ".mid.attn_1.q."),
+    (".mid_block.attentions.0.key.", ".mid.attn_1.k."),
+    (".mid_block.attentions.0.value.", ".mid.attn_1.v."),
+    (".mid_block.attentions.0.proj_attn.", ".mid.attn_1.proj_out."),
+    (".conv_shortcut.", ".nin_shortcut."),
+    (".downsamplers.0.conv.", ".downsample.conv."),
+    (".upsamplers.0.conv.", ".upsample.conv."),
+    // Those of the mid block are gone by now.
+    (".resnets.", ".block."),
+];
+
+/// `name` with every part of it that the table knows replaced, one row after another. What does not begin with a dot
+/// is the name's beginning; a `*` stands for a number, which stays.
+pub fn replaced(name: &str, table: &[(&str, &str)]) -> String {
+    let mut name = name.to_owned();
+    for (from, to) in table {
+        match from.split_once(".*.") {
+            None if from.starts_with('.') => name = name.replace(from, to),
+            None => {
+                if let Some(rest) = name.strip_prefix(from) {
+                    name = format!("{to}{rest}");
+                }
+            }
+            Some((start, end)) => {
+                if let Some((i, rest)) = numbered(&name, &format!("{start}."))
+                    && rest == end
+                {
+                    name = format!("{start}.{i}.{to}");
+                }
+            }
+        }
+    }
+    name
+}
+
+/// The number after `start`, and what follows it.
+pub fn numbered<'a>(name: &'a str, start: &str) -> Option<(usize, &'a str)> {
+    let (number, rest) = name.strip_prefix(start)?.split_once('.')?;
+    Some((number.parse().ok()?, rest))
+}
+
+/// One more than the largest number after `start`, at most 1000.
+pub fn blocks(tensors: &Tensors, start: &str) -> usize {
+    let numbers = tensors.keys().filter_map(|name| numbered(name, start)).map(|(i, _)| i);
+    numbers.filter(|i| *i < 1000).max().map_or(0, |i| i + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::weights::Piece;
+    use super::*;
+
+    fn entry(shape: &[usize]) -> Entry {
+        let end = 4 * shape.iter().product::<usize>() as u64;
+        Entry { dtype: "F32".into(), shape: shape.to_vec(), pieces: vec![Piece { file: 0, start: 0, end }] }
+    }
+
+    fn names(tensors: &[&str]) -> Tensors {
+        tensors.iter().map(|name| ((*name).to_owned(), entry(&[4, 6]))).collect()
+    }
+
+    #[test]
+    fn the_way_up_is_counted_from_the_other_end() {
+        let renamed = autoencoder(
+            Path::new("t"),
+            names(&[
+                "decoder.up_blocks.0.resnets.2.conv_shortcut.weight",
+                "decoder.up_blocks.3.upsamplers.0.conv.weight",
+                "encoder.down_blocks.1.resnets.0.conv1.weight",
+                "encoder.mid_block.attentions.0.to_out.0.weight",
+                "decoder.conv_norm_out.weight",
+            ]),
+        );
+        let renamed = renamed.expect("nothing is joined");
+        let expected = [
+            "decoder.norm_out.weight",
+            "decoder.up.0.upsample.conv.weight",
+            "decoder.up.3.block.2.nin_shortcut.weight",
+            "encoder.down.1.block.0.conv1.weight",
+            "encoder.mid.attn_1.proj_out.weight",
+        ];
+        assert_eq!(renamed.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+        assert_eq!(renamed["encoder.mid.attn_1.proj_out.weight"].shape, [4, 6, 1, 1]);
+    }
+}
