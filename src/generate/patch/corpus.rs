@@ -147,7 +147,7 @@ pub fn copy(
 
 /// Two smooth random components, y and x, with a joint standard deviation: normal numbers on a lattice, cubic
 /// between.
-struct SmoothField {
+pub struct SmoothField {
     nodes: Vec<[f32; 2]>,
     /// Nodes to a row.
     across: usize,
@@ -162,7 +162,7 @@ const MEASURED: usize = 64;
 
 impl SmoothField {
     /// Over `width` × `height` pixels, with a node every `cell` of them, of deviation `std`.
-    fn new(width: usize, height: usize, cell: f64, std: f64, stream: Stream) -> Self {
+    pub fn new(width: usize, height: usize, cell: f64, std: f64, stream: Stream) -> Self {
         // The picture ends before node ⌈n/cell⌉ + 1, for pixel 0 lies past the first, and the cubic takes three more.
         let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 4;
         let (across, down) = (nodes(width), nodes(height));
@@ -190,8 +190,9 @@ impl SmoothField {
         ((variance(0) + variance(1)) / 2.0).sqrt()
     }
 
+    /// Both components at a place inside.
     #[inline]
-    fn at(&self, x: f32, y: f32) -> [f32; 2] {
+    pub fn at(&self, x: f32, y: f32) -> [f32; 2] {
         let (y, x) = (y * self.scale + self.from[0], x * self.scale + self.from[1]);
         let (wy, wx) = (weights(y.fract()), weights(x.fract()));
         let first = y as usize * self.across + x as usize;
@@ -215,7 +216,7 @@ fn weights(t: f32) -> [f32; 4] {
 }
 
 /// Catmull–Rom value of `image` at (y, x), mirrored outside.
-fn cubic(image: &Image, y: f32, x: f32, out: &mut [f32]) {
+pub fn cubic(image: &Image, y: f32, x: f32, out: &mut [f32]) {
     let (y0, x0) = (y.floor(), x.floor());
     let (wy, wx) = (weights(y - y0), weights(x - x0));
     let columns = [-1, 0, 1, 2].map(|i| mirror(x0 as isize + i, image.width));

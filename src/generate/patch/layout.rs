@@ -5,6 +5,7 @@ use crate::random::Stream;
 use crate::raster::filter::gaussian;
 
 use super::super::GenerateError;
+use super::bend::Bend;
 use super::effort;
 use super::energy::Energy;
 use super::exact::{Bank, Posterior};
@@ -34,6 +35,9 @@ const OWN_PLACE: f64 = 0.7;
 /// the halvings of that range.
 const NOISE: [f64; 2] = [0.5, 24.0];
 pub const HALVINGS: usize = 5;
+/// Most that a scene is bent, as a share of its short side, and the halvings of that range.
+const MOST_BEND: f64 = 0.15;
+const BENDINGS: usize = 7;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 
@@ -45,16 +49,20 @@ pub struct Layout {
     pub steps: u32,
     /// What the strength came to mean.
     pub schedule: Schedule,
+    /// How the scene was bent.
+    pub bend: Option<Bend>,
     /// Whether `image` is the noisy reference itself, yet to be denoised.
     pub noisy: bool,
 }
 
-/// Draws the layout of `schedule` among the `sources` of its start level.
+/// Draws the layout of `schedule` among the `sources` of its start level. A `directed` scene is not bent, nor one of
+/// which a part stays.
 pub fn draw(
     sources: &Sources,
     pyramid: &Pyramid,
     schedule: &Schedule,
     keep: Option<&Keep>,
+    directed: bool,
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Layout, GenerateError> {
@@ -62,22 +70,29 @@ pub fn draw(
     if !effort::is_exact(schedule, pyramid) {
         let image = noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(0));
         let noise = schedule.start_noise;
-        return Ok(Layout { image, noise, steps: 0, schedule: *schedule, noisy: true });
+        return Ok(Layout { image, noise, steps: 0, schedule: *schedule, bend: None, noisy: true });
     }
     let patch = patch_width(schedule.start);
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
+    let upright = &sources.copies[0].image;
+    let mut bend = None;
     let schedule = &match schedule.kept {
         Some(kept) => {
             // Luminance and, where there is one, the channel of energy, which is the last.
             let compared = if Energy::is_on(schedule.start, pyramid) { sources.channels() - 1 } else { 0 };
-            let reference = &sources.copies[0].image;
-            let found = noise_that_keeps(kept, &bank, reference, &[0, compared], noise, progress)?;
-            schedule.starting_at(found)
+            let found = noise_that_keeps(kept, &bank, upright, &[0, compared], noise, progress)?;
+            let most = schedule.most_noise();
+            if found > most && keep.is_none() && !directed {
+                bend = Some(bend_that_keeps(kept, upright, Stream::new(seed, "patch bend")));
+                schedule.starting_at(most)
+            } else {
+                schedule.starting_at(found)
+            }
         }
         None => *schedule,
     };
-    let first =
-        |draft: u64| noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(draft));
+    let scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
+    let first = |draft: u64| noised(scene.clone(), schedule.start_noise, noise.child(draft));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
     let style = Style::new(sources, patch, seed);
     let kept = keep.map(|keep| keep.at(sources.width, sources.height));
@@ -97,7 +112,14 @@ pub fn draw(
     // What was planned for drafts that were not needed.
     step(progress, ((DRAFTS - drafts) * GATE) as u64 * effort::denoising(sources.pixels()))?;
     sampler.advance(STEPS - GATE, progress)?;
-    Ok(Layout { image: sampler.clean, noise: 0.3, steps: STEPS as u32, schedule: *schedule, noisy: false })
+    Ok(Layout {
+        image: sampler.clean,
+        noise: 0.3,
+        steps: STEPS as u32,
+        schedule: *schedule,
+        bend,
+        noisy: false,
+    })
 }
 
 /// Noise under which the posterior's first look still shows `kept` of the arrangement of `reference`.
@@ -126,6 +148,21 @@ fn noise_that_keeps(
         step(progress, effort::denoising(reference.pixels()))?;
     }
     Ok(((low + high) / 2.0).exp())
+}
+
+/// The bending of the scene `upright` that keeps `kept` of its arrangement, as far as luminance shows it.
+fn bend_that_keeps(kept: f64, upright: &Image, stream: Stream) -> Bend {
+    let bend = |share| Bend::new((upright.width, upright.height), share, stream);
+    let [mut low, mut high] = [0.0, MOST_BEND];
+    for _ in 0..BENDINGS {
+        let middle = (low + high) / 2.0;
+        if likeness(&bend(middle).image(upright), upright, &[0]) > kept {
+            low = middle
+        } else {
+            high = middle
+        }
+    }
+    bend(low)
 }
 
 /// Correlation of the blurred pictures: that of the channel among `channels` that is least alike.

@@ -81,6 +81,7 @@ impl Magnifier {
             bias: &self.bias,
             own_place: 0,
             own_radius: 0,
+            bend: None,
             barred: &[],
             barred_cost: 0,
             barred_radius: 0,

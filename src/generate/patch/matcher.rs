@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::random::Stream;
 
+use super::bend::Bend;
 use super::copies::Regions;
 use super::features::{Dictionary, Feature, distance};
 use super::image::Image;
@@ -35,15 +36,22 @@ const BARRED: f32 = 4.0;
 pub struct Matcher<'a, const N: usize> {
     sources: &'a Sources,
     schedule: &'a Schedule,
+    bend: Option<&'a Bend>,
     dictionary: Dictionary<N>,
     /// What a match at another place costs typically.
     elsewhere: f32,
 }
 
 impl<'a, const N: usize> Matcher<'a, N> {
-    pub fn new(sources: &'a Sources, schedule: &'a Schedule, patch: usize, stream: Stream) -> Self {
+    pub fn new(
+        sources: &'a Sources,
+        schedule: &'a Schedule,
+        bend: Option<&'a Bend>,
+        patch: usize,
+        stream: Stream,
+    ) -> Self {
         let (dictionary, own) = Dictionary::of(&sources.copies[0].image, patch, SAMPLES, stream);
-        let mut matcher = Matcher { sources, schedule, dictionary, elsewhere: 0.0 };
+        let mut matcher = Matcher { sources, schedule, bend, dictionary, elsewhere: 0.0 };
         matcher.elsewhere = matcher.typical_distance(&own, stream);
         matcher
     }
@@ -83,6 +91,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
             bias: &bias,
             own_place: (2.0 * self.schedule.clock as f32 * self.elsewhere) as i32,
             own_radius: radius,
+            bend: self.bend,
             barred,
             barred_cost: (BARRED * self.elsewhere) as i32,
             barred_radius: radius,

@@ -5,6 +5,7 @@
 //! posterior is the nearest patch, found by PatchMatch (Barnes et al. 2009; Granot et al. 2022).
 
 mod annotation;
+mod bend;
 mod colour;
 mod copies;
 mod corpus;
@@ -62,7 +63,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "4", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "5", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -135,10 +136,12 @@ impl PatchEngine {
             sources
         };
         let mut sources = at(schedule.start);
-        let layout = layout::draw(&sources, &pyramid, &schedule, keep.as_ref(), seed, progress)?;
+        let mut layout =
+            layout::draw(&sources, &pyramid, &schedule, keep.as_ref(), directed, seed, progress)?;
         let levels = (0..=schedule.start).rev();
-        let (mut steps, schedule) = (layout.steps, layout.schedule);
-        let context = Context { pyramid: &pyramid, schedule: &schedule, keep: keep.as_ref(), seed };
+        let (mut steps, schedule, bend) = (layout.steps, layout.schedule, layout.bend.take());
+        let (keep, bend) = (keep.as_ref(), bend.as_ref());
+        let context = Context { pyramid: &pyramid, schedule: &schedule, keep, bend, seed };
         let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
         let mut layout = Some(layout);
         for level in levels {
@@ -166,13 +169,13 @@ impl PatchEngine {
             picture = bring_to_size(picture, frame, &sizes, &sources, seed, progress)?;
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
-        let varied = |area: &Area| keep.as_ref().is_none_or(|keep| keep.varies(area));
+        let varied = |area: &Area| keep.is_none_or(|keep| keep.varies(area));
         let areas: Vec<Area> = areas.into_iter().filter(varied).collect();
         let annotated = (!areas.is_empty()).then_some(Finding::Annotation { areas });
         let findings =
             annotated.into_iter().chain((looked && directed).then_some(Finding::Directed)).collect();
         let record = Record { findings, ..self.record(request, schedule.noise, steps, largest_copy) };
-        if let Some(keep) = &keep {
+        if let Some(keep) = keep {
             let (raster, varied) = keep.join(&drawn, reference);
             // What was kept is a copy, too.
             let largest_copy = Some(largest_copy.max(1.0 - varied));

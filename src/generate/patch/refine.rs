@@ -9,6 +9,7 @@ use crate::progress::Progress;
 use crate::random::Stream;
 
 use super::super::GenerateError;
+use super::bend::Bend;
 use super::image::Image;
 use super::keep::Keep;
 use super::layout::Layout;
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub pyramid: &'a Pyramid,
     pub schedule: &'a Schedule,
     pub keep: Option<&'a Keep>,
+    /// How the layout was bent.
+    pub bend: Option<&'a Bend>,
     pub seed: u64,
 }
 
@@ -69,7 +72,7 @@ pub fn refine<const N: usize>(
     drawing: &mut Drawing,
     progress: &mut dyn Progress,
 ) -> Result<(), GenerateError> {
-    let Context { pyramid, schedule, keep, seed } = *context;
+    let Context { pyramid, schedule, keep, bend, seed } = *context;
     let (width, height) = pyramid.size(level);
     let kept = keep.map(|keep| keep.at(width, height));
     let restore = |image: &mut Image| {
@@ -79,7 +82,7 @@ pub fn refine<const N: usize>(
     };
     let stream = Stream::new(seed, "patch refinement").child(level as u64);
     let patch = patch_width(level);
-    let matcher = Matcher::<N>::new(sources, schedule, patch, stream.child(0));
+    let matcher = Matcher::<N>::new(sources, schedule, bend, patch, stream.child(0));
     let pixels = sources.pixels() as u64;
 
     // What only coarser levels have.
@@ -92,7 +95,10 @@ pub fn refine<const N: usize>(
     let mut barred = vec![None; sources.pixels()];
     let mut field = match drawing.field.take() {
         Some(field) => field.resized(width, height),
-        None if schedule.keeps_places() => Field::in_place(width, height),
+        None if schedule.keeps_places() => match bend {
+            Some(bend) => bend.field((width, height)),
+            None => Field::in_place(width, height),
+        },
         None => Field::random((width, height), sources.copies.len(), (width, height), stream.child(1)),
     };
     let place = format!("level {} of {}", schedule.start - level + 1, schedule.start + 1);

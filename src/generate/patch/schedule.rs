@@ -21,6 +21,11 @@ const CLOCK: [(f64, f64); 7] =
 const KEPT: [(f64, f64); 7] =
     [(0.2, 0.99), (0.3, 0.96), (0.45, 0.90), (0.6, 0.82), (0.75, 0.70), (0.9, 0.52), (1.0, 0.35)];
 
+/// Most noise on the start level where so much of the arrangement is to be kept: what more would be needed breaks
+/// things apart, and the scene is bent instead.
+const MOST_NOISE: [(f64, f64); 6] =
+    [(0.35, 17.0), (0.52, 9.0), (0.70, 3.6), (0.82, 2.3), (0.90, 1.8), (0.96, 1.5)];
+
 /// Noise at full resolution at clock 0, and over the coarsest factor at clock 0.5 and 1.
 const SIGMA: [f64; 3] = [0.3, 1.2, 8.0];
 /// Bending of the reference itself at strength 0; it grows as the strength does.
@@ -67,6 +72,11 @@ impl Schedule {
     /// The same with another noise on the start level.
     pub fn starting_at(self, start_noise: f64) -> Self {
         Schedule { noise: start_noise * factor(self.start), start_noise, ..self }
+    }
+
+    /// Most noise that may be added on the start level.
+    pub fn most_noise(&self) -> f64 {
+        self.kept.map_or(f64::INFINITY, |kept| interpolate(&MOST_NOISE, kept))
     }
 
     /// Whether many patches stay near their places, so that the search begins there: it leaves a place where the

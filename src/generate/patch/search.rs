@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use crate::random::Stream;
 use crate::simd::{self, Kernel};
 
+use super::bend::Bend;
 use super::features::{Feature, distance};
 
 /// Longest side of a picture whose places a [`Match`] can hold, in pixels.
@@ -114,9 +115,10 @@ impl Field {
 pub struct Costs<'a> {
     /// One for every patch of the corpus.
     pub bias: &'a [i32],
-    /// Copy 0 within `own_radius` pixels of the pixel itself: leaving one out.
+    /// Copy 0 within `own_radius` pixels of the pixel itself, or of where `bend` has it from: leaving one out.
     pub own_place: i32,
     pub own_radius: i32,
+    pub bend: Option<&'a Bend>,
     /// Sources that a pixel must not use: see `copies`. Empty for none.
     pub barred: &'a [Option<Match>],
     pub barred_cost: i32,
@@ -218,9 +220,14 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
         let (width, height, stride) = (self.old.width, self.old.height, self.stride);
         let mut drawn = [[NOWHERE; RANDOM]; AHEAD];
         drawn.iter_mut().take(width).enumerate().for_each(|(x, drawn)| *drawn = self.draw(x));
+        let places = self.search.costs.bend.map(|bend| bend.row(self.y, (width, height)));
         for x in 0..width {
             let pixel = self.y * width + x;
-            let mut best = Best::new(self.search, pixel, (self.y as i32, x as i32));
+            let place = match &places {
+                Some(places) => (places[x].0 as i32, places[x].1 as i32),
+                None => (self.y as i32, x as i32),
+            };
+            let mut best = Best::new(self.search, pixel, place);
             best.start(self.old.matches[pixel].into());
             for (dy, dx) in AROUND {
                 let (ny, nx) = (self.y as i32 + dy * stride, x as i32 + dx * stride);
@@ -264,6 +271,7 @@ impl<const N: usize> Row<'_, '_, N> {
 struct Best<'a, 'b, const N: usize> {
     search: &'a Search<'b, N>,
     query: &'a Feature<N>,
+    /// Its own place in copy 0.
     place: (i32, i32),
     barred: Option<Candidate>,
     found: Candidate,
@@ -350,8 +358,15 @@ mod tests {
             })
             .collect();
         let bias = vec![0; sources.len()];
-        let costs =
-            Costs { bias: &bias, own_place: 0, own_radius: 0, barred: &[], barred_cost: 0, barred_radius: 0 };
+        let costs = Costs {
+            bias: &bias,
+            own_place: 0,
+            own_radius: 0,
+            barred: &[],
+            barred_cost: 0,
+            barred_radius: 0,
+            bend: None,
+        };
         let search =
             Search { query: &query, sources: &sources, copies: 2, size: (width, height), costs, stream };
         let mut field = Field::random((width, height), 2, (width, height), stream.child(7));
