@@ -25,7 +25,7 @@ use crate::progress::Progress;
 use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
-use super::autoencoder::{Autoencoder, Frame};
+use super::autoencoder::{Autoencoder, Frame, Quant};
 use super::error::Gib;
 use super::meaning::Meaning;
 use super::weights::Weights;
@@ -40,8 +40,10 @@ use shapes::Shapes;
 use text::Text;
 
 const NAME: &str = "flux";
+/// Pixels to a packed latent's side.
+const SQUARE: usize = 16;
 /// Shortest side that can be drawn, in pixels: one packed latent.
-const LEAST_SIDE: u32 = 16;
+const LEAST_SIDE: u32 = SQUARE as u32;
 
 /// How a model is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,7 +93,7 @@ impl FluxEngine {
         let [transformer, autoencoder, clip, t5] = [transformer, autoencoder, clip, t5].map(Arc::new);
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         transformer.check(|vb| Flux::new(&shapes.flux, vb))?;
-        autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, vb))?;
+        autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, Quant::default(), vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
         t5.check(|vb| text::t5_model(&shapes, vb))?;
         let needed = memory(&transformer, &autoencoder, &t5);
@@ -221,17 +223,17 @@ impl Engine for FluxEngine {
             let record = Record { varied_share: mask.map(|_| 0.0), ..self.record(request, 0.0, 0) };
             return Ok(Draft { raster: reference.clone(), record });
         }
-        let frame = Frame::around(width as usize, height as usize);
+        let frame = Frame::around(width as usize, height as usize, SQUARE);
         let schedule = {
             let Options { steps, meaning, .. } = self.options;
-            Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.tokens())
+            Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.squares())
         };
         let text = self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?;
 
         progress.stage("encoding the reference", 1);
         let autoencoder = self
             .autoencoder
-            .load(|vb| Autoencoder::new(&self.shapes.autoencoder, vb))
+            .load(|vb| Autoencoder::new(&self.shapes.autoencoder, Quant::default(), vb))
             .map_err(failed("load the autoencoder"))?;
         let encoded = autoencoder.encode(reference, &frame).map_err(failed("encode the reference"))?;
         step(progress, 1)?;

@@ -194,8 +194,8 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context);
-        let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, vb));
-        let frame = Frame::around(160, 96);
+        let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
+        let frame = Frame::around(160, 96, SQUARE);
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
 
@@ -212,7 +212,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
                 request.strength,
                 Meaning::Diffusers,
                 engine.shapes.shift,
-                frame.tokens(),
+                frame.squares(),
             );
             let levels: Vec<f32> = schedule.pairs().map(|(now, _)| now as f32).chain([0.0]).collect();
             let count = levels.len();
