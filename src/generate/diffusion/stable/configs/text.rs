@@ -17,7 +17,7 @@ struct Text {
     vocab_size: usize,
     hidden_size: usize,
     intermediate_size: usize,
-    projection_dim: usize,
+    projection_dim: Option<usize>,
     num_hidden_layers: usize,
     num_attention_heads: usize,
     max_position_embeddings: usize,
@@ -34,7 +34,7 @@ impl Default for Text {
             vocab_size: 49408,
             hidden_size: 512,
             intermediate_size: 2048,
-            projection_dim: 512,
+            projection_dim: Some(512),
             num_hidden_layers: 12,
             num_attention_heads: 8,
             max_position_embeddings: 77,
@@ -79,7 +79,7 @@ fn shape(file: &Path, text: Text, projected: bool) -> Result<Shape, ModelError> 
         epsilon: small(file, "layer_norm_eps", text.layer_norm_eps)?,
         end: if text.eos_token_id == UNKNOWN_END { End::Largest } else { End::Token(text.eos_token_id) },
         projection: match projected {
-            true => Some(size("projection_dim", text.projection_dim, WIDEST)?),
+            true => Some(size("projection_dim", text.projection_dim.unwrap_or_default(), WIDEST)?),
             false => None,
         },
     })

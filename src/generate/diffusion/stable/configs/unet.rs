@@ -73,12 +73,11 @@ impl Default for Unet {
 }
 
 /// Those settings that change the network, and what they are where they do not.
-fn held() -> [(&'static str, Value); 27] {
+fn held() -> [(&'static str, Value); 25] {
     [
         ("_class_name", json!("UNet2DConditionModel")),
         ("center_input_sample", json!(false)),
         ("only_cross_attention", json!(false)),
-        ("mid_block_only_cross_attention", Value::Null),
         ("downsample_padding", json!(1)),
         ("mid_block_scale_factor", json!(1)),
         ("reverse_transformer_layers_per_block", Value::Null),
@@ -101,7 +100,6 @@ fn held() -> [(&'static str, Value); 27] {
         ("attention_type", json!("default")),
         ("class_embeddings_concat", json!(false)),
         ("cross_attention_norm", Value::Null),
-        ("addition_embed_type_num_heads", json!(64)),
     ]
 }
 
