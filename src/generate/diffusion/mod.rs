@@ -10,6 +10,8 @@ mod layout;
 mod meaning;
 mod names;
 mod safetensors;
+#[cfg_attr(not(test), expect(dead_code, reason = "no engine draws with it yet"))]
+mod stable;
 mod weights;
 mod words;
 
