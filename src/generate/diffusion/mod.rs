@@ -9,9 +9,11 @@ mod latents;
 mod layout;
 mod meaning;
 mod names;
+#[cfg(test)]
+mod parity;
 mod safetensors;
-#[cfg_attr(not(test), expect(dead_code, reason = "no engine draws with it yet"))]
-mod stable;
+mod special;
+pub mod stable;
 mod weights;
 mod words;
 

@@ -28,6 +28,7 @@ use super::super::{Description, Draft, Engine, GenerateError, Orientation, Recor
 use super::autoencoder::{Autoencoder, Frame, Quant};
 use super::error::Gib;
 use super::meaning::Meaning;
+use super::special::Specials;
 use super::weights::Weights;
 use super::words::Words;
 use super::{ModelError, names, step};
@@ -102,7 +103,7 @@ impl FluxEngine {
         {
             return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
         }
-        let clip_words = Words::clip(&parts.clip_words, shapes.clip.vocab_size)?;
+        let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocab_size)?;
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocab_size)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {

@@ -69,7 +69,10 @@ impl Configs {
     pub fn files(dir: &Path, is_xl: bool) -> Vec<PathBuf> {
         let parts = ["unet", "vae", "text_encoder"].into_iter().chain(is_xl.then_some("text_encoder_2"));
         let configs = parts.map(|part| dir.join(part).join("config.json"));
-        std::iter::once(index(dir)).chain(configs).chain([dir.join("scheduler/scheduler_config.json")]).collect()
+        std::iter::once(index(dir))
+            .chain(configs)
+            .chain([dir.join("scheduler/scheduler_config.json")])
+            .collect()
     }
 
     /// Reads and checks them, one against another; no weights are looked at.

@@ -107,7 +107,6 @@ pub fn read(file: &Path) -> Result<Shape, ModelError> {
     shape(file, parse(file)?)
 }
 
-
 fn shape(file: &Path, unet: Unet) -> Result<Shape, ModelError> {
     hold(file, &unet.rest, &held(), "a network without settings that this engine does not have")?;
     let count = unet.block_out_channels.len();

@@ -18,8 +18,7 @@ struct Residual {
 
 impl Residual {
     fn new(shape: &Shape, inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Residual> {
-        let norm =
-            |channels, name: &str| Groups::new(shape.groups, channels, shape.epsilon, vb.pp(name));
+        let norm = |channels, name: &str| Groups::new(shape.groups, channels, shape.epsilon, vb.pp(name));
         let time = embedding::width(shape.levels[0].channels);
         let shortcut = match inputs == outputs {
             true => None,
