@@ -5,6 +5,9 @@ import json
 import torch
 from tokenizers import pre_tokenizers
 
+# More of them wait for one another longer than they work on networks this small.
+torch.set_num_threads(1)
+
 START, END = "<|startoftext|>", "<|endoftext|>"
 # Words that have tokens of their own; all else is spelt.
 WORDS = ["electron", "micrograph", "virions", "negative", "stain"]

@@ -38,8 +38,6 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 torch.set_grad_enabled(False)
-# More of them wait for one another longer than they work on networks this small.
-torch.set_num_threads(1)
 
 BETAS = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
 

@@ -20,7 +20,7 @@ mod words;
 use crate::progress::Progress;
 
 use super::GenerateError;
-pub use error::ModelError;
+pub use error::{Gib, ModelError};
 pub use layout::Found;
 pub use meaning::Meaning;
 

@@ -59,13 +59,16 @@ impl Specials {
                 None => AddedToken::from(default, true),
             };
             let content = token.content.clone();
-            if !tokens.iter().any(|known| known.content == content) {
-                tokens.push(token);
+            match tokens.iter_mut().find(|known| known.content == content) {
+                Some(known) if described.is_none() => *known = token,
+                Some(_) => {}
+                None => tokens.push(token),
             }
             content
         };
+        // In this order: where two names have one token, the last says how it is found.
         let (start, end) = (named("bos_token", START), named("eos_token", END));
-        let (pad, unknown) = (named("pad_token", END), named("unk_token", END));
+        let (unknown, pad) = (named("unk_token", END), named("pad_token", END));
         let longest = settings.get("model_max_length").and_then(Value::as_u64);
         let longest = longest.and_then(|n| usize::try_from(n).ok());
         Specials { tokens, start, end, pad, unknown, longest }
@@ -109,10 +112,13 @@ mod tests {
     #[test]
     fn tokens_are_read_by_name_or_as_they_are_described() {
         let normal = json!({ "content": END, "normalized": true });
-        let first = of(json!({ "eos_token": normal, "pad_token": "!", "model_max_length": 77 }));
+        let first = of(json!({ "eos_token": normal, "unk_token": normal, "pad_token": "!",
+                               "model_max_length": 77 }));
         assert_eq!((first.pad.as_str(), first.longest), ("!", Some(77)));
         let flags: Vec<_> = first.tokens.iter().map(|t| (t.content.as_str(), t.normalized)).collect();
         assert_eq!(flags, [(START, false), (END, true), ("!", false)]);
+        let padded = of(json!({ "eos_token": normal, "unk_token": normal, "pad_token": END }));
+        assert!(!padded.tokens[1].normalized, "as its padding is");
         let second = of(json!({ "added_tokens_decoder": { "1": normal }, "eos_token": END,
                                 "model_max_length": 1e30 }));
         assert!(second.tokens[0].normalized && second.longest.is_none());

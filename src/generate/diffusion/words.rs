@@ -29,7 +29,10 @@ impl Words {
             _ => from_json(files)?,
         };
         // Those that the file has already stay as they are there.
-        tokenizer.add_special_tokens(specials.tokens.clone()).map_err(|e| damaged(file, e))?;
+        let known: Vec<String> =
+            tokenizer.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+        let new = specials.tokens.iter().filter(|token| !known.contains(&token.content)).cloned();
+        tokenizer.add_special_tokens(new).map_err(|e| damaged(file, e))?;
         let id = |name: &str| token(&tokenizer, file, name);
         let (start, end, pad) = (Some(id(&specials.start)?), id(&specials.end)?, id(&specials.pad)?);
         Words { tokenizer, start, end, pad }.within(limit, file)

@@ -180,6 +180,8 @@ impl FluxEngine {
             largest_copy: None,
             varied_share: None,
             guidance: self.is_guided().then_some(self.options.guidance),
+            negative_prompt: None,
+            sampler: None,
             findings: Vec::new(),
         }
     }

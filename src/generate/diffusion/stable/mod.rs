@@ -27,6 +27,7 @@ use super::super::{Description, Draft, Engine, GenerateError, Orientation, Recor
 use super::autoencoder::{Autoencoder, Frame};
 use super::error::Gib;
 use super::latents::is_finite;
+pub use super::layout::State;
 use super::meaning::Meaning;
 use super::weights::Weights;
 use super::{ModelError, config, names, step};
@@ -78,6 +79,20 @@ impl Options {
 
     fn is_guided(&self) -> bool {
         self.guidance > 1.0
+    }
+}
+
+/// What people call a sampler.
+pub fn sampler_name(method: Method) -> &'static str {
+    match method {
+        Method::Ddim => "ddim",
+        Method::Pndm => "pndm",
+        Method::Euler => "euler",
+        Method::EulerAncestral => "euler-ancestral",
+        Method::DpmPlusPlus2M => "dpmpp-2m",
+        Method::DpmPlusPlus2MKarras => "dpmpp-2m-karras",
+        Method::UniPc => "unipc",
+        Method::Lcm => "lcm",
     }
 }
 
@@ -222,6 +237,8 @@ impl StableEngine {
             largest_copy: None,
             varied_share: None,
             guidance: Some(self.options.guidance),
+            negative_prompt: self.options.negative_prompt.clone().filter(|_| steps > 0),
+            sampler: self.options.method.map(sampler_name),
             findings: Vec::new(),
         }
     }
@@ -305,3 +322,7 @@ fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateErr
 
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tiny;
