@@ -1,7 +1,11 @@
 //! What a `scheduler_config.json` says, with the defaults of its class.
 
+use std::path::Path;
+
 use serde::Deserialize;
 
+use super::super::super::ModelError;
+use super::super::super::config::parsed;
 use super::Method;
 use super::betas::{Betas, End, Level, Prediction};
 use super::spacing::{Grid, Spacing};
@@ -114,6 +118,8 @@ pub(super) struct Resolved {
     /// Order of a multistep solver: 1 or 2.
     pub order: u32,
     pub solver: Solver,
+    /// Whether a multistep solver adds noise at every step.
+    pub noisy: bool,
     pub lower_order_final: bool,
     pub euler_at_final: bool,
     /// The least logarithm of picture to noise that is gone through.
@@ -131,10 +137,22 @@ pub(super) enum Solver {
     Bh2,
 }
 
+/// Algorithms of DPM-Solver++: diffusers takes DEIS for the first one.
+const ALGORITHMS: [&str; 3] = ["dpmsolver++", "deis", NOISY];
+/// The one that adds noise.
+const NOISY: &str = "sde-dpmsolver++";
+
 /// Most timesteps that a model can have been trained with.
 const MOST_TIMESTEPS: usize = 10_000;
 
 impl Raw {
+    pub fn read(file: &Path) -> Result<Raw, ModelError> {
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|source| ModelError::Read { file: file.to_owned(), source })?;
+        // The default of `lambda_min_clipped` as Python writes it, which is no JSON.
+        parsed(file, text.replace("-Infinity", "-1e308").as_bytes())
+    }
+
     /// The settings of `class`; or which of them this program does not have, and as what it is set.
     pub fn resolve(&self, class: Class) -> Result<Resolved, String> {
         self.refuse(class)?;
@@ -184,6 +202,7 @@ impl Raw {
             karras: self.use_karras_sigmas.unwrap_or(false),
             order: self.order(class)?,
             solver: self.solver(class)?,
+            noisy: self.algorithm_type.as_deref() == Some(NOISY),
             lower_order_final,
             euler_at_final: self.euler_at_final.unwrap_or(false),
             least_lambda: self.lambda_min_clipped.unwrap_or(f64::NEG_INFINITY),
@@ -211,11 +230,10 @@ impl Raw {
             (&[Euler, UniPc], self.sigma_max.is_some(), "sigma_max"),
             (&[Euler], other(&self.interpolation_type, "linear"), "interpolation_type other than linear"),
             (&[Euler], other(&self.timestep_type, "discrete"), "timestep_type other than discrete"),
-            // diffusers takes DEIS for this one.
             (
                 &[Dpm],
-                other(&self.algorithm_type, "dpmsolver++") && other(&self.algorithm_type, "deis"),
-                "algorithm_type other than dpmsolver++",
+                self.algorithm_type.as_deref().is_some_and(|set| !ALGORITHMS.contains(&set)),
+                "algorithm_type other than dpmsolver++ and sde-dpmsolver++",
             ),
             (&[Dpm], self.variance_type.is_some(), "variance_type"),
             (&[UniPc], self.predict_x0 == Some(false), "predict_x0: false"),
@@ -351,7 +369,7 @@ mod tests {
             (Class::Euler, r#"{"sigma_max": 80.0}"#, "sigma_max"),
             (Class::Euler, r#"{"timestep_type": "continuous"}"#, "timestep_type"),
             (Class::EulerAncestral, r#"{"prediction_type": "sample"}"#, "prediction_type: sample"),
-            (Class::Dpm, r#"{"algorithm_type": "sde-dpmsolver++"}"#, "algorithm_type"),
+            (Class::Dpm, r#"{"algorithm_type": "dpmsolver"}"#, "algorithm_type"),
             (Class::Dpm, r#"{"solver_order": 3}"#, "solver_order: 3"),
             (Class::Dpm, r#"{"use_flow_sigmas": true}"#, "use_flow_sigmas"),
             (Class::UniPc, r#"{"disable_corrector": [0]}"#, "disable_corrector"),

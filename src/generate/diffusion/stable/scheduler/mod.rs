@@ -21,7 +21,6 @@ use candle_core::{Tensor, bail};
 use crate::quantity::Strength;
 
 use super::super::ModelError;
-use super::super::config::parse;
 use super::super::meaning::{Kept, Meaning};
 use betas::Level;
 use config::{CLASSES, Class, Raw, Resolved};
@@ -57,7 +56,7 @@ impl Settings {
     /// # Errors
     /// When the file cannot be read.
     pub fn read(file: &Path) -> Result<Settings, ModelError> {
-        Ok(Settings { file: file.to_owned(), raw: parse(file)?, method: None })
+        Ok(Settings { file: file.to_owned(), raw: Raw::read(file)?, method: None })
     }
 
     /// With the sampler that the user chose, as `from_config` of diffusers' classes makes it: what the file says is
@@ -271,7 +270,7 @@ impl Stepper<'_> {
             Solver::Ddim(ddim) => ddim.step(i, latents, output),
             Solver::Pndm(pndm) => pndm.step(i, memory, latents, output),
             Solver::Euler(euler) => euler.step(i, latents, output, noise),
-            Solver::Dpm(dpm) => dpm.step(i, memory, latents, output),
+            Solver::Dpm(dpm) => dpm.step(i, memory, latents, output, noise),
             Solver::UniPc(unipc) => unipc.step(i, memory, latents, output),
             Solver::Lcm(lcm) => lcm.step(i, latents, output, noise),
         }
