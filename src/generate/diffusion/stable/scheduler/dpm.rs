@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::betas::{Level, sigma};
-use super::config::{Class, Resolved, Solver as Kind};
+use super::resolved::{Class, Resolved, Solver as Kind};
 use super::spacing::{karras, sigma_at, timestep_of};
 use super::{Memory, Plan, Solver, sum};
 

@@ -1,7 +1,8 @@
 //! The noise schedules and samplers of Stable Diffusion, as diffusers' schedulers do them, for pictures that start
 //! from a reference. `parity` holds them against diffusers.
 //!
-//! Numbers of the schedule are in 64 bits here and in 32 bits there; the difference is far below what is held.
+//! What a schedule is made of is computed in 64 bits here and in 32 bits there, but for the rounding of what a model
+//! was trained with: the difference is far below what is held.
 
 mod betas;
 mod config;
@@ -10,6 +11,7 @@ mod dpm;
 mod euler;
 mod lcm;
 mod pndm;
+mod resolved;
 mod spacing;
 mod unipc;
 
@@ -23,7 +25,8 @@ use crate::quantity::Strength;
 use super::super::ModelError;
 use super::super::meaning::{Kept, Meaning};
 use betas::Level;
-use config::{CLASSES, Class, Raw, Resolved};
+use config::Raw;
+use resolved::{CLASSES, Class, Resolved};
 
 /// A sampler that the user can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

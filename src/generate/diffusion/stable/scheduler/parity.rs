@@ -15,6 +15,10 @@ const STEPS: [u32; 4] = [20, 7, 4, 1];
 const STRENGTHS: [f64; 4] = [0.4, 0.6, 0.85, 1.0];
 /// Largest difference, relative to the largest value; of noise levels to each value.
 const TOLERANCE: f64 = 1e-4;
+/// The same for steps that come down from far above the picture (4096 times it, where nothing of it is left): latents
+/// of 32 bits have lost that many digits of it, there and here.
+const ROUNDED: f64 = 1e-3;
+const FAR: f64 = 1000.0;
 /// Least difference of noise levels that counts: 32 bits say so little of the first ones of a training.
 const LEAST: f64 = 5e-6;
 /// Largest difference of timesteps.
@@ -247,19 +251,25 @@ fn every_step_of_every_scheduler_is_what_diffusers_makes_of_it() {
                 let timesteps = values(stage("timesteps"));
                 let apart = plan.timesteps.iter().zip(&timesteps).map(|(f, e)| (f - e).abs());
                 assert_eq!(plan.timesteps.len(), timesteps.len(), "{at}");
-                assert!(apart.fold(0.0, f64::max) <= TIME, "{at}: {:?} {timesteps:?}", plan.timesteps);
+                if apart.fold(0.0, f64::max) > TIME {
+                    wrong.push(format!("{at}: timesteps {:?} for {timesteps:?}", plan.timesteps));
+                }
                 for (level, sigma) in plan.levels.iter().zip(values(stage("sigmas"))) {
                     // Infinite where nothing of the picture is left.
                     let found = level.noise / level.signal;
                     let same = found == sigma || (found - sigma).abs() <= TOLERANCE * sigma + LEAST;
-                    assert!(same, "{at}: {found} {sigma}");
+                    if !same {
+                        wrong.push(format!("{at}: a level of {found} for {sigma}"));
+                    }
                 }
                 let [noised, latents] = drawn(&plan, &given).expect(&at);
                 let offs = [off(&noised, stage("noised")), off(&latents, stage("latents"))];
-                if offs.iter().any(|off| *off > TOLERANCE) {
+                let far = plan.levels[0].noise > FAR;
+                if offs[0] > TOLERANCE || offs[1] > if far { ROUNDED } else { TOLERANCE } {
                     wrong.push(format!("{at}: {offs:?}"));
                 }
-                let worst = worst.entry(class.clone()).or_default();
+                let class = format!("{class}{}", if far { ", from 4096 times the picture" } else { "" });
+                let worst = worst.entry(class).or_default();
                 *worst = [worst[0].max(offs[0]), worst[1].max(offs[1])];
                 held += 1;
             }
