@@ -22,7 +22,12 @@ pub fn index(dir: &Path) -> PathBuf {
 
 pub fn parse<T: DeserializeOwned>(file: &Path) -> Result<T, ModelError> {
     let text = std::fs::read(file).map_err(|source| ModelError::Read { file: file.to_owned(), source })?;
-    serde_json::from_slice(&text)
+    parsed(file, &text)
+}
+
+/// The same of a file's text.
+pub fn parsed<T: DeserializeOwned>(file: &Path, text: &[u8]) -> Result<T, ModelError> {
+    serde_json::from_slice(text)
         .map_err(|e| ModelError::Config { file: file.to_owned(), cause: e.to_string() })
 }
 

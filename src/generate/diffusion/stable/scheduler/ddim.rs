@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::betas::Level;
-use super::config::Resolved;
+use super::resolved::Resolved;
 use super::{Plan, Solver, level_at, sum};
 
 #[derive(Debug)]

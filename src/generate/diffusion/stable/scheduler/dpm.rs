@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::betas::{Level, sigma};
-use super::config::{Class, Resolved, Solver as Kind};
+use super::resolved::{Class, Resolved, Solver as Kind};
 use super::spacing::{karras, sigma_at, timestep_of};
 use super::{Memory, Plan, Solver, sum};
 
@@ -16,8 +16,8 @@ pub(super) struct Dpm {
 struct Step {
     /// What times the latents and what times the output are the picture.
     picture: [f64; 2],
-    /// What times the latents, the picture and the picture of the step before are the next latents.
-    factors: [f64; 3],
+    /// What times the latents, the picture, that of the step before and new noise are the next latents.
+    factors: [f64; 4],
 }
 
 /// Timesteps, and noise levels of which there is one more.
@@ -77,25 +77,28 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
         let before = (settings.order == 2 && i > 0 && !lower).then(|| levels[i - 1]);
         Step {
             picture: settings.prediction.picture(levels[i]),
-            factors: factors(settings.solver, before, levels[i], levels[i + 1]),
+            factors: factors(settings, before, levels[i], levels[i + 1]),
         }
     };
     let steps = (0..count).map(step).collect();
     schedule.plan(Solver::Dpm(Dpm { steps }))
 }
 
-fn factors(solver: Kind, before: Option<Level>, from: Level, to: Level) -> [f64; 3] {
+fn factors(settings: &Resolved, before: Option<Level>, from: Level, to: Level) -> [f64; 4] {
     let h = to.lambda() - from.lambda();
-    let phi = to.signal * (-h).exp_m1();
-    let kept = to.noise / from.noise;
-    let Some(before) = before else { return [kept, -phi, 0.0] };
-    // What times the difference of the two pictures is the slope.
-    let slope = h / (from.lambda() - before.lambda());
-    let second = match solver {
-        Kind::Heun => to.signal * ((-h).exp_m1() / h + 1.0),
-        _ => -0.5 * phi,
+    // With noise, the way to the picture is twice as far, and half of it is gone back.
+    let (far, back) = if settings.noisy { (2.0 * h, (-h).exp()) } else { (h, 1.0) };
+    let kept = to.noise / from.noise * back;
+    let first = -to.signal * (-far).exp_m1();
+    let new = if settings.noisy { to.noise * (-(-far).exp_m1()).sqrt() } else { 0.0 };
+    let Some(before) = before else { return [kept, first, 0.0, new] };
+    let second = match settings.solver {
+        Kind::Heun => to.signal * ((-far).exp_m1() / far + 1.0),
+        _ => 0.5 * first,
     };
-    [kept, -phi + second * slope, -second * slope]
+    // What times the difference of the two pictures is the slope.
+    let slope = second * h / (from.lambda() - before.lambda());
+    [kept, first + slope, -slope, new]
 }
 
 impl Dpm {
@@ -105,13 +108,16 @@ impl Dpm {
         memory: &mut Memory,
         latents: &Tensor,
         output: &Tensor,
+        noise: &mut dyn FnMut(&Tensor) -> candle_core::Result<Tensor>,
     ) -> candle_core::Result<Tensor> {
-        let Step { picture, factors: [kept, now, before] } = self.steps[i];
+        let Step { picture, factors: [kept, now, before, new] } = self.steps[i];
+        let noise = if new == 0.0 { None } else { Some(noise(latents)?) };
         memory.remember(sum(&[(picture[0], latents), (picture[1], output)])?, 2);
         let mut terms = vec![(kept, latents), (now, memory.output(0)?)];
         if before != 0.0 {
             terms.push((before, memory.output(1)?));
         }
+        terms.extend(noise.as_ref().map(|noise| (new, noise)));
         sum(&terms)
     }
 

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::betas::{Level, sigma};
-use super::config::{Class, Resolved};
+use super::resolved::{Class, Resolved};
 use super::spacing::{karras, sigma_at, timestep_of};
 use super::{Plan, Solver, sum};
 

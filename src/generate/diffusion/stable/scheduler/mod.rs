@@ -1,7 +1,8 @@
 //! The noise schedules and samplers of Stable Diffusion, as diffusers' schedulers do them, for pictures that start
 //! from a reference. `parity` holds them against diffusers.
 //!
-//! Numbers of the schedule are in 64 bits here and in 32 bits there; the difference is far below what is held.
+//! What a schedule is made of is computed in 64 bits here and in 32 bits there, but for the rounding of what a model
+//! was trained with: the difference is far below what is held.
 
 mod betas;
 mod config;
@@ -10,6 +11,7 @@ mod dpm;
 mod euler;
 mod lcm;
 mod pndm;
+mod resolved;
 mod spacing;
 mod unipc;
 
@@ -21,10 +23,10 @@ use candle_core::{Tensor, bail};
 use crate::quantity::Strength;
 
 use super::super::ModelError;
-use super::super::config::parse;
 use super::super::meaning::{Kept, Meaning};
 use betas::Level;
-use config::{CLASSES, Class, Raw, Resolved};
+use config::Raw;
+use resolved::{CLASSES, Class, Resolved};
 
 /// A sampler that the user can choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl Settings {
     /// # Errors
     /// When the file cannot be read.
     pub fn read(file: &Path) -> Result<Settings, ModelError> {
-        Ok(Settings { file: file.to_owned(), raw: parse(file)?, method: None })
+        Ok(Settings { file: file.to_owned(), raw: Raw::read(file)?, method: None })
     }
 
     /// With the sampler that the user chose, as `from_config` of diffusers' classes makes it: what the file says is
@@ -271,7 +273,7 @@ impl Stepper<'_> {
             Solver::Ddim(ddim) => ddim.step(i, latents, output),
             Solver::Pndm(pndm) => pndm.step(i, memory, latents, output),
             Solver::Euler(euler) => euler.step(i, latents, output, noise),
-            Solver::Dpm(dpm) => dpm.step(i, memory, latents, output),
+            Solver::Dpm(dpm) => dpm.step(i, memory, latents, output, noise),
             Solver::UniPc(unipc) => unipc.step(i, memory, latents, output),
             Solver::Lcm(lcm) => lcm.step(i, latents, output, noise),
         }

@@ -3,8 +3,8 @@
 use candle_core::Tensor;
 
 use super::betas::Level;
-use super::config::{Resolved, Solver as Kind};
 use super::dpm::Schedule;
+use super::resolved::{Resolved, Solver as Kind};
 use super::{Memory, Plan, Solver, sum};
 
 #[derive(Debug)]
