@@ -6,8 +6,8 @@ DIR holds picture.png, mask.png, noise.safetensors (tensor "noise") and request.
 that is too long, strengths, steps, guidance, and the timestep of one call). Written are DIR/NAME/, a model folder, and
 DIR/NAME.safetensors, its stages: "ids", "ids.negative" and "ids.long" of every tokenizer, "context", "negative.context"
 (and of an XL "pooled", "negative.pooled"), "encoded" latents of the picture, "called" by one call of the network, and
-for strength S "S.timesteps", "S.latents" (after every step), "S.decoded", and "S.inpainted" (after every step, under the
-mask).
+for strength S "S.timesteps", "S.latents" (after every step), "S.decoded", and for the one to be "masked" "S.inpainted"
+(after every step, under the mask).
 Noise is given, and the picture is encoded by the mean of its posterior, so that nothing here is drawn by lot.
 """
 
@@ -237,8 +237,9 @@ def stages(pipeline, painter, request, noise, picture, mask):
         made[f"{strength}.timesteps"] = pipeline.scheduler.timesteps[-len(seen) :].float()
         made[f"{strength}.decoded"] = pipeline.vae.decode(latents / scale).sample
         seen.clear()
-        painter(mask_image=mask, height=picture.height, width=picture.width, **arguments)
-        made[f"{strength}.inpainted"] = torch.stack(seen)
+        if strength == request["masked"]:
+            painter(mask_image=mask, height=picture.height, width=picture.width, **arguments)
+            made[f"{strength}.inpainted"] = torch.stack(seen)
     return made
 
 

@@ -26,13 +26,14 @@ pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
         Some(dir) => dir.to_owned(),
         None => only(Models::of(&places::folders(&places::environment)))?,
     };
-    let mut engine = StableEngine::open(&dir, places::free_memory()).map_err(|error| {
-        let failure = Failure::new(&error);
-        match error {
-            ModelError::Memory { .. } => failure.advise("free some, or use a machine with more"),
-            _ => failure,
-        }
-    })?;
+    let mut engine =
+        StableEngine::open(&dir, asked.sampler.map(method), places::free_memory()).map_err(|error| {
+            let failure = Failure::new(&error);
+            match error {
+                ModelError::Memory { .. } => failure.advise("free some, or use a machine with more"),
+                _ => failure,
+            }
+        })?;
     engine.options = chosen(engine.options, asked);
     if engine.options.negative_prompt.is_some() && engine.options.guidance <= 1.0 {
         return Err(Failure::new("a negative prompt has no effect with a guidance of 1 or less")
@@ -52,7 +53,8 @@ fn chosen(own: Options, asked: Asked) -> Options {
             None => own.meaning,
         },
         negative_prompt: asked.negative_prompt.map(str::to_owned).or(own.negative_prompt),
-        method: asked.sampler.map(method).or(own.method),
+        // The model was opened with it.
+        method: own.method,
     }
 }
 
@@ -236,18 +238,9 @@ mod tests {
             method: None,
         };
         assert_eq!(chosen(own.clone(), Asked::default()), own);
-        let asked = Asked {
-            steps: Some(20),
-            negative_prompt: Some("blur"),
-            sampler: Some(args::Sampler::UniPc),
-            ..Asked::default()
-        };
-        let expected = Options {
-            steps: steps(20),
-            negative_prompt: Some("blur".to_owned()),
-            method: Some(Method::UniPc),
-            ..own.clone()
-        };
+        let asked = Asked { steps: Some(20), negative_prompt: Some("blur"), ..Asked::default() };
+        let negative_prompt = Some("blur".to_owned());
+        let expected = Options { steps: steps(20), negative_prompt, ..own.clone() };
         assert_eq!(chosen(own, asked), expected);
     }
 }

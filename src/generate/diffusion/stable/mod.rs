@@ -4,7 +4,8 @@
 //! mask of their inpainting by networks that were not made for it, with three deliberate differences: the reference is
 //! encoded by the mean of its posterior; the noise is this program's own seeded noise, so that equal requests give equal
 //! pixels; and with a mask, too, a strength of 1 starts from the noised reference. Prompts longer than the text encoder
-//! reads (77 tokens with their frame) are cut. `parity` holds all of it against diffusers.
+//! reads (77 tokens with their frame) are cut, and a folder's safety checker is not asked.
+//! `parity` holds all of it against diffusers.
 
 mod clip;
 mod configs;
@@ -116,19 +117,20 @@ struct Texts {
 }
 
 impl StableEngine {
-    /// Opens the model in `dir`, a folder as diffusers writes it, checks its settings and every tensor's name, type and
-    /// shape, and reads all files once for the digest.
+    /// Opens the model in `dir`, a folder as diffusers writes it, to be sampled by `method` or by its own sampler. Checks
+    /// its settings and every tensor's name, type and shape, and reads all files once for the digest.
     ///
     /// # Errors
     /// When a part is missing, damaged, of another family, has a setting that is not built here, or does not fit the
     /// others; and when the weights in f32 take more than the `free` bytes of memory. Nothing of their data has been
     /// read by then.
-    pub fn open(dir: &Path, free: Option<u64>) -> Result<StableEngine, ModelError> {
+    pub fn open(dir: &Path, method: Option<Method>, free: Option<u64>) -> Result<StableEngine, ModelError> {
         if !config::index(dir).is_file() {
             let (part, expected) = ("model", "model_index.json, as in a folder that diffusers writes");
             return Err(ModelError::Missing { dir: dir.to_owned(), part, expected });
         }
         let configs = Configs::read(dir)?;
+        configs.scheduler.clone().with(method).check()?;
         let parts = parts::locate(dir, configs.is_xl)?;
         let unet = Arc::new(Weights::open(&parts.unet)?);
         unet.check(|vb| Unet::new(&configs.unet, vb))?;
@@ -154,7 +156,7 @@ impl StableEngine {
             return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
         }
         Ok(StableEngine {
-            options: Options::of(configs.is_xl),
+            options: Options { method, ..Options::of(configs.is_xl) },
             unet,
             autoencoder,
             encoders,
@@ -237,7 +239,11 @@ impl StableEngine {
             largest_copy: None,
             varied_share: None,
             guidance: Some(self.options.guidance),
-            negative_prompt: self.options.negative_prompt.clone().filter(|_| steps > 0),
+            negative_prompt: self
+                .options
+                .negative_prompt
+                .clone()
+                .filter(|_| self.options.is_guided() && steps > 0),
             sampler: self.options.method.map(sampler_name),
             findings: Vec::new(),
         }

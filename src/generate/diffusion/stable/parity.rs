@@ -15,6 +15,8 @@ const PROMPT: &str = "Electron micrograph of  virions, negative stain!";
 const NEGATIVE: &str = "Blurry <|EndOfText|> text!";
 const STEPS: u32 = 20;
 const PIPELINES: [&str; 3] = ["sd15", "sd21", "sdxl"];
+/// Of the strengths, the one that is drawn under a mask, too.
+const MIDDLE: f64 = STRENGTHS[1];
 const TIMESTEP: f64 = 481.0;
 
 fn tensor<T: candle_core::WithDType>(numbers: &[T], shape: impl Into<candle_core::Shape>) -> Tensor {
@@ -40,19 +42,29 @@ fn hold_prompts(engine: &StableEngine, stages: &mut Stages, long: &str) -> Texts
     texts
 }
 
+/// The latents after every step, and the last of them.
+fn steps(sampler: &Sampler, reference: &Tensor) -> (Tensor, Tensor) {
+    let mut steps = Vec::new();
+    let last = sampler.draw(reference, |_, latents| {
+        steps.push(latents.clone());
+        Ok(())
+    });
+    (Tensor::stack(&steps, 0).expect("alike"), last.expect("it draws"))
+}
+
 #[test]
 fn every_stage_is_what_diffusers_makes_of_it() {
     let long = "virions of ".repeat(60);
     let request = json!({
         "prompt": PROMPT, "negative": NEGATIVE, "long": long, "strengths": STRENGTHS, "steps": STEPS,
-        "guidance": 7.5, "timestep": TIMESTEP as u32,
+        "guidance": 7.5, "timestep": TIMESTEP as u32, "masked": MIDDLE,
     });
     let dir = made("stable.py", 4, NOISE, &request);
     let mut all = Vec::new();
     for name in PIPELINES {
         let mut stages = Stages::of(dir.path(), name);
         let mut engine =
-            StableEngine::open(&dir.path().join(name), None).expect("a folder as diffusers writes it");
+            StableEngine::open(&dir.path().join(name), None, None).expect("a folder as diffusers writes it");
         assert_eq!(engine.options.guidance, if name == "sdxl" { 5.0 } else { 7.5 });
         engine.options.guidance = 7.5;
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
@@ -62,7 +74,8 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let shape = &engine.configs.autoencoder;
         let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
-        let encoded = autoencoder.expect("it builds").encode(&picture(), &frame).expect("it encodes");
+        let autoencoder = autoencoder.expect("it builds");
+        let encoded = autoencoder.encode(&picture(), &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
 
         let unet = engine.model(&mut Silent).expect("it loads");
@@ -75,22 +88,24 @@ fn every_stage_is_what_diffusers_makes_of_it() {
                 ..Request::new(Strength::new(strength).expect("within 0..=1"), SEED)
             };
             let plan = engine.plan(&request).expect("sound steps");
-            let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let timesteps = tensor(plan.timesteps(), plan.calls());
             stages.hold(&format!("{strength}.timesteps"), &timesteps);
-            for (stage, varied) in [("latents", None), ("inpainted", Some(&varied))] {
-                let mut steps = Vec::new();
-                let away = Some((&away, 7.5));
-                let sampler = Sampler { unet: &unet, plan: &plan, prompt: &prompt, away, varied, seed: SEED };
-                let last = sampler.draw(&encoded, |_, latents| {
-                    steps.push(latents.clone());
-                    Ok(())
-                });
-                last.expect("it draws");
-                stages.hold(&format!("{strength}.{stage}"), &Tensor::stack(&steps, 0).expect("alike"));
+            let away = Some((&away, 7.5));
+            let sampler =
+                Sampler { unet: &unet, plan: &plan, prompt: &prompt, away, varied: None, seed: SEED };
+            let (steps, last) = steps(&sampler, &encoded);
+            stages.hold(&format!("{strength}.latents"), &steps);
+            // The way from a request to its picture is the same for all.
+            let drawn = match strength == MIDDLE {
+                true => engine.generate(&picture(), &request, &mut Silent).map(|draft| draft.raster),
+                false => autoencoder.decode(&last, &frame, &picture()).map_err(failed("decode the picture")),
+            };
+            stages.hold_pixels(&strength.to_string(), &drawn.expect("it draws"));
+            if strength == MIDDLE {
+                let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
+                let sampler = Sampler { varied: Some(&varied), ..sampler };
+                stages.hold(&format!("{strength}.inpainted"), &self::steps(&sampler, &encoded).0);
             }
-            let drawn = engine.generate(&picture(), &request, &mut Silent).expect("it draws").raster;
-            stages.hold_pixels(&strength.to_string(), &drawn);
         }
         all.push(stages);
     }
@@ -193,7 +208,7 @@ fn complaint(dir: &Path, file: &str, from: &str, to: &str) -> String {
     let changed = sound.replace(from, to);
     assert_ne!(changed, sound, "{from}");
     std::fs::write(&path, changed).expect("it writes");
-    let line = StableEngine::open(dir, None).err().expect("a complaint").to_string();
+    let line = StableEngine::open(dir, None, None).err().expect("a complaint").to_string();
     std::fs::write(&path, sound).expect("it writes");
     assert!(!line.contains('\n'), "one line: {line}");
     line
@@ -203,7 +218,7 @@ fn wrong_files_are_refused(dir: &Path) {
     let without = |file: &str| {
         let (path, kept) = (dir.join(file), dir.join("kept"));
         std::fs::rename(&path, &kept).expect("a file of the model");
-        let line = StableEngine::open(dir, None).err().expect("a complaint").to_string();
+        let line = StableEngine::open(dir, None, None).err().expect("a complaint").to_string();
         std::fs::rename(&kept, &path).expect("a file");
         line
     };
@@ -217,10 +232,16 @@ fn wrong_files_are_refused(dir: &Path) {
         let line = without(file);
         assert!(line.contains(said), "{line}");
     }
+    let scheduler = dir.join("scheduler/scheduler_config.json");
+    std::fs::write(scheduler, r#"{"_class_name": "HeunDiscreteScheduler"}"#).expect("it writes");
+    let refused = StableEngine::open(dir, None, None).err().expect("a complaint").to_string();
+    assert!(refused.contains("found HeunDiscreteScheduler"), "{refused}");
+    let engine = StableEngine::open(dir, Some(Method::Euler), None).expect("another sampler was chosen");
+    assert_eq!(engine.options.method, Some(Method::Euler));
     let needed = memory(dir).expect("a whole model");
-    let refused = StableEngine::open(dir, Some(needed - 1)).err().expect("a complaint");
+    let refused = StableEngine::open(dir, Some(Method::Ddim), Some(needed - 1)).err().expect("a complaint");
     assert!(matches!(refused, ModelError::Memory { .. }), "{refused}");
-    assert!(StableEngine::open(dir, Some(needed)).is_ok());
+    assert!(StableEngine::open(dir, Some(Method::Ddim), Some(needed)).is_ok());
     let parts = inventory(dir);
     assert_eq!(parts.len(), 6);
     let settings: Value = super::config::parse(&dir.join("vae/config.json")).expect("a configuration");

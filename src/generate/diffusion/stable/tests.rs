@@ -10,7 +10,7 @@ use crate::quantity::{Seed, Strength};
 use crate::raster::{Channels, Depth, Plane};
 
 fn opened(dir: &TempDir) -> StableEngine {
-    let mut engine = StableEngine::open(dir.path(), None).expect("a whole model");
+    let mut engine = StableEngine::open(dir.path(), None, None).expect("a whole model");
     engine.options.steps = NonZeroU32::new(6).expect("not zero");
     engine
 }

@@ -87,7 +87,9 @@ fn kind(file: &Path, kl: Kl) -> Result<Autoencoder, ModelError> {
     }
     let channels = &kl.block_out_channels;
     let first = channels.first().copied().unwrap_or_default();
-    let fits = |wide: &usize| (1..=WIDEST).contains(wide) && wide % first == 0 && wide % GROUPS == 0;
+    let fits = |wide: &usize| {
+        (1..=WIDEST).contains(wide) && wide.is_multiple_of(first) && wide.is_multiple_of(GROUPS)
+    };
     if channels.len() != LEVELS || kl.norm_num_groups != GROUPS || first == 0 || !channels.iter().all(fits) {
         let expected = "four multiples of the first of them, in norm_num_groups = 32";
         let found = format!("block_out_channels = {channels:?}, norm_num_groups = {}", kl.norm_num_groups);

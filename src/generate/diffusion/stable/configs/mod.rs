@@ -75,7 +75,8 @@ impl Configs {
             .collect()
     }
 
-    /// Reads and checks them, one against another; no weights are looked at.
+    /// Reads and checks them, one against another; no weights are looked at. The scheduler is not checked: another may
+    /// be chosen.
     pub fn read(dir: &Path) -> Result<Configs, ModelError> {
         let of_index = index(dir);
         let found: Index = parse(&of_index)?;
@@ -101,7 +102,6 @@ impl Configs {
         let autoencoder = autoencoder::read(&at("vae"))?;
         let scheduler = Settings::read(&dir.join("scheduler/scheduler_config.json"))?;
         let scheduler = if is_xl { scheduler } else { scheduler.of_first_models() };
-        scheduler.check()?;
         let configs = Configs {
             is_xl,
             unet,

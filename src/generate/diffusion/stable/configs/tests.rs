@@ -94,7 +94,7 @@ fn a_text_encoder_has_its_class_defaults_and_an_old_one_no_end() {
         (json!({ "use_attention_mask": true }), "use_attention_mask = true"),
         (json!({ "vocab_size": 0 }), "vocab_size = 0"),
     ] {
-        let line = of(settings, |file| text::read(file, false)).err().expect("a complaint");
+        let line = of(settings, |file| text::read(file, false)).expect_err("a complaint");
         assert!(line.contains(said), "{line}");
     }
 }

@@ -193,7 +193,7 @@ fn added(file: &Path, unet: &Unet) -> Result<Option<Added>, ModelError> {
 fn waves(file: &Path, what: &'static str, numbers: usize, shift: f64) -> Result<(), ModelError> {
     sized(file, what, numbers, WIDEST)?;
     let half = (numbers / 2) as f64;
-    if numbers % 2 != 0 || !(0.0..half).contains(&shift) {
+    if !numbers.is_multiple_of(2) || !(0.0..half).contains(&shift) {
         let found = format!("{what} = {numbers}, freq_shift = {shift}");
         return refuse(file, "an even number, and a shift below half of it", found);
     }
