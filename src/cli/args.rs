@@ -77,6 +77,21 @@ pub enum Meaning {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampler {
+    Ddim,
+    Pndm,
+    Euler,
+    EulerAncestral,
+    #[value(name = "dpmpp-2m")]
+    DpmPlusPlus2M,
+    #[value(name = "dpmpp-2m-karras")]
+    DpmPlusPlus2MKarras,
+    #[value(name = "unipc")]
+    UniPc,
+    Lcm,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
     Auto,
     Upright,
@@ -148,6 +163,12 @@ pub struct Vary {
     /// How much such an engine listens to the prompt, 0 to 100 [default: what the makers of the model recommend]
     #[arg(long, value_name = "G", value_parser = guidance)]
     pub guidance: Option<f64>,
+    /// What the picture should not show, for an engine that is led away from it
+    #[arg(long, value_name = "TEXT")]
+    pub negative_prompt: Option<String>,
+    /// Sampler of an engine that has a choice of them [default: the model's own]
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<Sampler>,
     /// What a strength says of such an engine's steps: 0.4 takes 40 % of them (diffusers), or all of them on the last
     /// 40 % of the way (comfyui, its denoise) [default: diffusers]
     #[arg(long, value_name = "WHOSE")]

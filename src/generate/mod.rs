@@ -94,6 +94,10 @@ pub struct Record {
     pub varied_share: Option<f64>,
     /// How much the model was to listen to the prompt; `None` for one that has no such choice.
     pub guidance: Option<f64>,
+    /// What the picture was led away from; `None` where nothing was said, or could be.
+    pub negative_prompt: Option<String>,
+    /// The sampler that was chosen; `None` for the model's own, and where there is no choice.
+    pub sampler: Option<&'static str>,
     /// What of the reference was not drawn, or drawn with care.
     pub findings: Vec<Finding>,
 }

@@ -51,12 +51,18 @@ pub struct Derivation {
     /// Guidance scale; none for an engine without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guidance: Option<f64>,
+    /// Sampler that was chosen; none for the model's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<String>,
     /// As decimal digits: 64 bits do not fit the numbers of JSON.
     #[serde(with = "decimal")]
     pub seed: Seed,
     /// Private by default: only where the user asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// As private as the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
     /// Name and version of the measure behind `deviation`.
     pub measure: String,
     pub deviation: Deviation,

@@ -177,8 +177,10 @@ fn statement(
             steps: record.steps,
             varied_share: record.varied_share.map(stated),
             guidance: record.guidance.map(stated),
+            sampler: record.sampler.map(str::to_owned),
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
+            negative_prompt: record.negative_prompt.clone().filter(|_| course.order.disclose_prompt),
             measure: deviation::MEASURE.to_owned(),
             deviation: Deviation {
                 ssim: stated(deviation.ssim),

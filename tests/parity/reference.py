@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
+from common import END, START, WORDS, clip_vocabulary, drawn, save
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
@@ -31,41 +32,10 @@ from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast,
 
 torch.set_grad_enabled(False)
 
-START, END = "<|startoftext|>", "<|endoftext|>"
-# Words that have tokens of their own; all else is spelt.
-WORDS = ["electron", "micrograph", "virions", "negative", "stain"]
-
-
-def drawn(model, seed):
-    """Every weight drawn anew, so that no path is nothing or itself by accident: norms near 1, biases near 0."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, weight in sorted(model.named_parameters()):
-        noise = torch.randn(weight.shape, generator=generator)
-        if weight.ndim > 1:
-            weight.copy_(noise / weight[0].numel() ** 0.5)
-        elif name.endswith("weight"):
-            weight.copy_(1 + 0.1 * noise)
-        else:
-            weight.copy_(0.05 * noise)
-    return model.eval()
-
 
 def clip_words(folder):
     """CLIP's kind of tokenizer, as vocab.json and merges.txt; and itself."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
-    merges = []
-    for word in WORDS:
-        parts = list(word[:-1]) + [word[-1] + "</w>"]
-        while len(parts) > 1:
-            merges.append((parts[0], parts[1]))
-            parts[:2] = ["".join(parts[:2])]
-    merges = list(dict.fromkeys(merges))
-    tokens = letters + [letter + "</w>" for letter in letters] + ["".join(pair) for pair in merges]
-    tokens = list(dict.fromkeys(tokens)) + [START, END]
-    vocab = {token: i for i, token in enumerate(tokens)}
-    folder.mkdir(parents=True)
-    (folder / "vocab.json").write_text(json.dumps(vocab))
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
+    vocab, merges = clip_vocabulary(folder)
     words = Tokenizer(models.BPE(vocab=vocab, merges=merges, unk_token=END, end_of_word_suffix="</w>"))
     words.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
@@ -162,14 +132,8 @@ def flux(folder, dev, seed):
     )
 
 
-def save(pipeline, folder, shards):
-    """As `save_pretrained` does it, but for the tokenizers, which stand there as the models on the hub have them."""
-    words = {file: file.read_bytes() for file in folder.glob("tokenizer*/*")}
-    pipeline.save_pretrained(folder)
-    for file in folder.glob("tokenizer*/*"):
-        file.unlink()
-    for file, content in words.items():
-        file.write_bytes(content)
+def save_flux(pipeline, folder, shards):
+    save(pipeline, folder)
     if shards:
         for file in (folder / "transformer").glob("*.safetensors"):
             file.unlink()
@@ -230,7 +194,7 @@ def main(directory):
     for seed, (name, steps) in enumerate(sorted(request["steps"].items())):
         dev = name.endswith("dev")
         pipeline = flux(directory / name, dev, 10 * seed + 1)
-        save(pipeline, directory / name, shards=dev)
+        save_flux(pipeline, directory / name, shards=dev)
         made = stages(pipeline, request, steps, noise, picture, mask)
         save_file({stage: tensor.contiguous() for stage, tensor in made.items()}, directory / f"{name}.safetensors")
 

@@ -53,8 +53,10 @@ pub fn statement(reference: &[u8]) -> Statement {
             steps: 28,
             varied_share: None,
             guidance: None,
+            sampler: None,
             seed: Seed(u64::MAX),
             prompt: None,
+            negative_prompt: None,
             measure: "structure-1".into(),
             deviation: Deviation {
                 deviation: 0.62,

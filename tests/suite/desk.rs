@@ -101,6 +101,8 @@ impl Engine for TestEngine {
             largest_copy: None,
             varied_share: None,
             guidance: None,
+            negative_prompt: None,
+            sampler: None,
             findings: Vec::new(),
         };
         Ok(Draft { raster, record })

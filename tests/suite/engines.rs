@@ -12,6 +12,8 @@ fn engines_lists_what_is_ready_and_what_is_missing() {
     assert_eq!(engines["engines"][1]["name"], "flux");
     assert_eq!(engines["engines"][1]["ready"], false);
     assert_ne!(engines["engines"][1]["missing"][0], serde_json::Value::Null);
+    assert_eq!(engines["engines"][2]["name"], "stable-diffusion");
+    assert_eq!(engines["engines"][2]["ready"], false);
 }
 
 #[test]
@@ -36,12 +38,19 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--steps", "20", "choice of steps"),
         ("--guidance", "3.5", "guidance"),
         ("--strength-meaning", "comfyui", "choice of what a strength means"),
+        ("--negative-prompt", "blur", "negative prompt"),
+        ("--sampler", "euler", "choice of samplers"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
         let expected = format!("engine patch has no {what}; leave {flag} out");
         assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
     }
+    for flag in ["--negative-prompt", "--sampler"] {
+        let ended = lab.run(["vary", "ref.png", "--engine", "flux", flag, "ddim"]).expect(2);
+        assert!(ended.stderr.contains(&format!("leave {flag} out")), "{}", ended.stderr);
+    }
     for (flag, value, what) in [
+        ("--sampler", "midjourney", "euler-ancestral"),
         ("--steps", "0", "1..=1000"),
         ("--guidance", "NaN", "a number from 0 to 100"),
         ("--strength-meaning", "midjourney", "diffusers, comfyui"),

@@ -4,12 +4,14 @@
 mod flux;
 #[cfg(feature = "diffusion")]
 mod places;
+#[cfg(feature = "diffusion")]
+mod stable;
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Meaning, Vary};
+use super::args::{Meaning, Sampler, Vary};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, paint};
 use crate::generate::Engine;
@@ -22,12 +24,32 @@ pub struct Asked<'a> {
     pub steps: Option<u32>,
     pub guidance: Option<f64>,
     pub meaning: Option<Meaning>,
+    pub negative_prompt: Option<&'a str>,
+    pub sampler: Option<Sampler>,
 }
 
 impl<'a> Asked<'a> {
     pub fn by(args: &'a Vary) -> Self {
         let (steps, guidance, meaning) = (args.steps, args.guidance, args.strength_meaning);
-        Asked { model: args.model.as_deref(), steps, guidance, meaning }
+        let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
+        Asked { model, steps, guidance, meaning, negative_prompt, sampler: args.sampler }
+    }
+
+    /// Refuses a flag that was given and that `engine` has nothing for.
+    fn lacking(&self, engine: &str, flags: &[(bool, &str, &str)]) -> Result<(), Failure> {
+        match flags.iter().find(|(given, ..)| *given) {
+            Some((_, what, flag)) => Err(Failure::new(format_args!("engine {engine} has no {what}"))
+                .advise(format_args!("leave {flag} out, or name another --engine"))),
+            None => Ok(()),
+        }
+    }
+
+    fn negative_prompt_flag(&self) -> (bool, &'static str, &'static str) {
+        (self.negative_prompt.is_some(), "negative prompt", "--negative-prompt")
+    }
+
+    fn sampler_flag(&self) -> (bool, &'static str, &'static str) {
+        (self.sampler.is_some(), "choice of samplers", "--sampler")
     }
 }
 
@@ -40,14 +62,17 @@ pub fn open(name: &str, asked: Asked) -> Result<Box<dyn Engine>, Failure> {
                 (asked.steps.is_some(), "choice of steps", "--steps"),
                 (asked.guidance.is_some(), "guidance", "--guidance"),
                 (asked.meaning.is_some(), "choice of what a strength means", "--strength-meaning"),
+                asked.negative_prompt_flag(),
+                asked.sampler_flag(),
             ];
-            match flags.into_iter().find(|(given, ..)| *given) {
-                Some((_, what, flag)) => Err(Failure::new(format_args!("engine patch has no {what}"))
-                    .advise(format_args!("leave {flag} out, or name another --engine"))),
-                None => Ok(Box::new(PatchEngine)),
-            }
+            asked.lacking(name, &flags)?;
+            Ok(Box::new(PatchEngine))
         }
-        "flux" => flux::open(asked),
+        "flux" => {
+            asked.lacking(name, &[asked.negative_prompt_flag(), asked.sampler_flag()])?;
+            flux::open(asked)
+        }
+        "stable-diffusion" => stable::open(asked),
         _ => Err(Failure::new(format_args!("there is no engine {name:?}"))
             .advise("'vidimus engines' lists those that there are")),
     }
@@ -73,25 +98,54 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
         "missing": [],
     });
     let (flux_text, flux_entry) = flux::list(model);
-    (format!("{text}\n{flux_text}"), json!({ "schema": 1, "engines": [entry, flux_entry] }))
+    let (stable_text, stable_entry) = stable::list(model);
+    let engines = [entry, flux_entry, stable_entry];
+    (format!("{text}\n{flux_text}\n{stable_text}"), json!({ "schema": 1, "engines": engines }))
 }
 
 /// FLUX.1 was left out of this program.
 #[cfg(not(feature = "diffusion"))]
 mod flux {
     use super::*;
+
+    pub fn open(_asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+        left_out::open("flux")
+    }
+
+    pub fn list(_model: Option<&Path>) -> (String, Value) {
+        left_out::list("flux")
+    }
+}
+
+/// So was Stable Diffusion.
+#[cfg(not(feature = "diffusion"))]
+mod stable {
+    use super::*;
+
+    pub fn open(_asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+        left_out::open("stable-diffusion")
+    }
+
+    pub fn list(_model: Option<&Path>) -> (String, Value) {
+        left_out::list("stable-diffusion")
+    }
+}
+
+#[cfg(not(feature = "diffusion"))]
+mod left_out {
+    use super::*;
     use crate::cli::term::WARN;
 
     const HOW: &str = "build the program with 'cargo build --release --features diffusion'";
 
-    pub fn open(_asked: Asked) -> Result<Box<dyn Engine>, Failure> {
-        Err(Failure::new("engine flux is not in this build").advise(HOW))
+    pub fn open(name: &str) -> Result<Box<dyn Engine>, Failure> {
+        Err(Failure::new(format_args!("engine {name} is not in this build")).advise(HOW))
     }
 
-    pub fn list(_model: Option<&Path>) -> (String, Value) {
-        let text = format!("{}  {}  {HOW}", paint(BOLD, "flux"), paint(WARN, "not in this build"));
+    pub fn list(name: &str) -> (String, Value) {
+        let text = format!("{}  {}  {HOW}", paint(BOLD, name), paint(WARN, "not in this build"));
         let entry = json!({
-            "name": "flux",
+            "name": name,
             "ready": false,
             "weights": null,
             "reads_prompt": true,

@@ -10,7 +10,7 @@ pub fn environment(name: &str) -> Option<OsString> {
 }
 
 /// Folders that may hold a model: the `models` of a ComfyUI, and what the Hugging Face cache has of any model with
-/// "flux" in its name. Sorted; only those that are there.
+/// "flux" in its name, or with the index that diffusers writes. Sorted; only those that are there.
 pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let path = |name: &str| env(name).map(PathBuf::from);
     let home = path("HOME");
@@ -19,12 +19,13 @@ pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let hub = path("HF_HUB_CACHE")
         .or_else(|| Some(path("HF_HOME")?.join("hub")))
         .or_else(|| Some(home.as_ref()?.join(".cache/huggingface/hub")));
-    let flux = |dir: &PathBuf| {
-        let name = dir.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        name.starts_with("models--") && name.contains("flux")
+    let named = |dir: &PathBuf| {
+        let name = dir.file_name()?.to_string_lossy().to_lowercase();
+        name.starts_with("models--").then(|| name.contains("flux"))
     };
-    let repositories = hub.map(|hub| inside(&hub)).unwrap_or_default().into_iter().filter(flux);
-    let snapshots = repositories.flat_map(|repository| {
+    let repositories = hub.map(|hub| inside(&hub)).unwrap_or_default().into_iter();
+    let repositories = repositories.filter_map(|dir| named(&dir).map(|flux| (dir, flux)));
+    let snapshots = repositories.flat_map(|(repository, flux)| {
         // The revision that is current, where that is told.
         let current = fs::read_to_string(repository.join("refs/main")).ok();
         let all = inside(&repository.join("snapshots"));
@@ -32,6 +33,7 @@ pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
             current
                 .as_ref()
                 .is_none_or(|current| snapshot.file_name().is_some_and(|name| name == current.trim()))
+                && (flux || snapshot.join("model_index.json").is_file())
         })
     });
     let mut all: Vec<PathBuf> = comfy.chain(snapshots).collect();

@@ -1,7 +1,7 @@
 //! Picture to latents and back.
 
 use candle_core::{Device, Module, Tensor};
-use candle_nn::VarBuilder;
+use candle_nn::{Conv2d, VarBuilder, conv2d};
 use candle_transformers::models::flux::autoencoder::{Config, Decoder, Encoder};
 
 use crate::raster::{Plane, Raster};
@@ -10,13 +10,12 @@ use super::latents::is_finite;
 
 /// Pixels to a latent's side.
 const SCALE: usize = 8;
-/// Pixels to a packed latent's side.
-const PACKED: usize = 16;
 
-/// A picture in its frame of whole packed latents: the picture stands at the top left, and its last column
+/// A picture in its frame of whole squares: the picture stands at the top left, and its last column
 /// and row are repeated to the right and below. Nothing is stretched.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
+    square: usize,
     width: usize,
     height: usize,
     framed_width: usize,
@@ -24,14 +23,20 @@ pub struct Frame {
 }
 
 impl Frame {
-    pub fn around(width: usize, height: usize) -> Frame {
-        let [framed_width, framed_height] = [width, height].map(|side| side.next_multiple_of(PACKED));
-        Frame { width, height, framed_width, framed_height }
+    /// Of squares whose side is `square` pixels, one or more whole latents.
+    pub fn around(width: usize, height: usize, square: usize) -> Frame {
+        let [framed_width, framed_height] = [width, height].map(|side| side.next_multiple_of(square));
+        Frame { square, width, height, framed_width, framed_height }
     }
 
-    /// Number of packed latents.
-    pub fn tokens(&self) -> usize {
-        (self.framed_width / PACKED) * (self.framed_height / PACKED)
+    /// Number of squares.
+    pub fn squares(&self) -> usize {
+        (self.framed_width / self.square) * (self.framed_height / self.square)
+    }
+
+    /// Height and width in pixels.
+    pub fn sides(&self) -> [usize; 2] {
+        [self.framed_height, self.framed_width]
     }
 
     /// The picture's colours (grey counts for all three) as (1, 3, height, width) in −1..=1.
@@ -75,10 +80,19 @@ impl Frame {
     }
 }
 
+/// Convolutions of one pixel between the networks and the latents, which some autoencoders have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quant {
+    pub behind_encoder: bool,
+    pub before_decoder: bool,
+}
+
 /// candle's `AutoEncoder` always samples its posterior with noise that cannot be seeded; this one holds the
 /// same two networks and takes the mean, which is the first half of the encoder's channels.
 pub struct Autoencoder {
     encoder: Encoder,
+    behind_encoder: Option<Conv2d>,
+    before_decoder: Option<Conv2d>,
     decoder: Decoder,
     latent_channels: usize,
     scale: f64,
@@ -86,8 +100,13 @@ pub struct Autoencoder {
 }
 
 impl Autoencoder {
-    pub fn new(config: &Config, vb: VarBuilder) -> candle_core::Result<Autoencoder> {
+    pub fn new(config: &Config, quant: Quant, vb: VarBuilder) -> candle_core::Result<Autoencoder> {
+        let pixel = |there: bool, channels: usize, name: &str| {
+            there.then(|| conv2d(channels, channels, 1, Default::default(), vb.pp(name))).transpose()
+        };
         Ok(Autoencoder {
+            behind_encoder: pixel(quant.behind_encoder, 2 * config.z_channels, "quant_conv")?,
+            before_decoder: pixel(quant.before_decoder, config.z_channels, "post_quant_conv")?,
             encoder: Encoder::new(config, vb.pp("encoder"))?,
             decoder: Decoder::new(config, vb.pp("decoder"))?,
             latent_channels: config.z_channels,
@@ -98,7 +117,7 @@ impl Autoencoder {
 
     /// Latents of the framed picture, (1, channels, height/8, width/8). Alpha is not looked at.
     pub fn encode(&self, picture: &Raster, frame: &Frame) -> candle_core::Result<Tensor> {
-        let moments = self.encoder.forward(&frame.tensor(picture)?)?;
+        let moments = through(self.behind_encoder.as_ref(), self.encoder.forward(&frame.tensor(picture)?)?)?;
         let mean = moments.narrow(1, 0, self.latent_channels)?.contiguous()?;
         debug_assert_eq!(mean.dims()[2..], [frame.framed_height / SCALE, frame.framed_width / SCALE]);
         (mean - self.shift)? * self.scale
@@ -106,7 +125,8 @@ impl Autoencoder {
 
     /// The picture of `latents`, in the size, channels, depth and alpha of `like`; a neutral picture stays neutral.
     pub fn decode(&self, latents: &Tensor, frame: &Frame, like: &Raster) -> candle_core::Result<Raster> {
-        let decoded = self.decoder.forward(&((latents / self.scale)? + self.shift)?)?;
+        let latents = ((latents / self.scale)? + self.shift)?;
+        let decoded = self.decoder.forward(&through(self.before_decoder.as_ref(), latents)?)?;
         if !is_finite(&decoded)? {
             candle_core::bail!("the decoder lost its numbers: its picture is not finite");
         }
@@ -125,4 +145,8 @@ impl Autoencoder {
             like.alpha().cloned(),
         ))
     }
+}
+
+fn through(conv: Option<&Conv2d>, x: Tensor) -> candle_core::Result<Tensor> {
+    conv.map_or(Ok(x.clone()), |conv| conv.forward(&x))
 }

@@ -34,7 +34,7 @@ pub enum ModelError {
     #[error("{file}: not a tokenizer: {cause}", file = file.display())]
     Tokenizer { file: PathBuf, cause: String },
     #[error("{file}: expected a tokenizer with {token}, found none", file = file.display())]
-    NoToken { file: PathBuf, token: &'static str },
+    NoToken { file: PathBuf, token: String },
     #[error("{file}: a vocabulary of {found} tokens for an encoder of {limit}", file = file.display())]
     Vocabulary { file: PathBuf, found: usize, limit: usize },
     #[error("{file}: the model cannot be built: {cause}", file = file.display())]

@@ -18,6 +18,24 @@ pub fn found(path: &Path) -> Option<Found> {
     metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
 }
 
+/// Whether a part is there, by the names of files and of shards in an index. No weights are opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// The files of the part.
+    Found(Vec<Found>),
+    /// Several files could be the part.
+    Several(Vec<Found>),
+    /// A file of the right name in a format that is not read.
+    Unreadable {
+        file: Found,
+        format: &'static str,
+    },
+    Missing {
+        expected: &'static str,
+    },
+}
+
 /// Why a pickle is no model.
 pub const PICKLE: &str = "a pickle, which can run code and is never loaded";
 

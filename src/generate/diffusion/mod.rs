@@ -9,14 +9,18 @@ mod latents;
 mod layout;
 mod meaning;
 mod names;
+#[cfg(test)]
+mod parity;
 mod safetensors;
+mod special;
+pub mod stable;
 mod weights;
 mod words;
 
 use crate::progress::Progress;
 
 use super::GenerateError;
-pub use error::ModelError;
+pub use error::{Gib, ModelError};
 pub use layout::Found;
 pub use meaning::Meaning;
 

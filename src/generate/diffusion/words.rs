@@ -7,9 +7,8 @@ use tokenizers::Tokenizer;
 
 use super::ModelError;
 use super::error::first_line;
+use super::special::Specials;
 
-const CLIP_START: &str = "<|startoftext|>";
-const CLIP_END: &str = "<|endoftext|>";
 const T5_END: &str = "</s>";
 const T5_PAD: &str = "<pad>";
 
@@ -18,20 +17,25 @@ pub struct Words {
     tokenizer: Tokenizer,
     start: Option<u32>,
     end: u32,
-    /// T5 alone is padded: CLIP is causal, so that nothing after its last token is seen.
+    /// What a text is filled up with. Nothing after the end of a text is seen by CLIP, which is causal.
     pub pad: u32,
 }
 
 impl Words {
     /// From `tokenizer.json`, or from `vocab.json` and `merges.txt`, for an encoder of `limit` tokens.
-    pub fn clip(files: &[PathBuf], limit: usize) -> Result<Words, ModelError> {
-        let (tokenizer, file) = match files {
-            [vocab, merges] => (from_merges(vocab, merges)?, vocab.as_path()),
+    pub fn clip(files: &[PathBuf], specials: &Specials, limit: usize) -> Result<Words, ModelError> {
+        let (mut tokenizer, file) = match files {
+            [vocab, merges] => (from_merges(vocab, merges, specials)?, vocab.as_path()),
             _ => from_json(files)?,
         };
-        let end = token(&tokenizer, file, CLIP_END)?;
-        let start = Some(token(&tokenizer, file, CLIP_START)?);
-        Words { tokenizer, start, end, pad: end }.within(limit, file)
+        // Those that the file has already stay as they are there.
+        let known: Vec<String> =
+            tokenizer.get_added_tokens_decoder().into_values().map(|token| token.content).collect();
+        let new = specials.tokens.iter().filter(|token| !known.contains(&token.content)).cloned();
+        tokenizer.add_special_tokens(new).map_err(|e| damaged(file, e))?;
+        let id = |name: &str| token(&tokenizer, file, name);
+        let (start, end, pad) = (Some(id(&specials.start)?), id(&specials.end)?, id(&specials.pad)?);
+        Words { tokenizer, start, end, pad }.within(limit, file)
     }
 
     /// From `tokenizer.json`, for an encoder of `limit` tokens.
@@ -59,8 +63,9 @@ impl Words {
     }
 }
 
-fn token(tokenizer: &Tokenizer, file: &Path, token: &'static str) -> Result<u32, ModelError> {
-    tokenizer.token_to_id(token).ok_or_else(|| ModelError::NoToken { file: file.to_owned(), token })
+fn token(tokenizer: &Tokenizer, file: &Path, token: &str) -> Result<u32, ModelError> {
+    let missing = || ModelError::NoToken { file: file.to_owned(), token: token.to_owned() };
+    tokenizer.token_to_id(token).ok_or_else(missing)
 }
 
 fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), ModelError> {
@@ -69,7 +74,7 @@ fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), ModelError> {
 }
 
 /// CLIP's tokenizer, of which models from before `tokenizer.json` have only the vocabulary and the merges.
-fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, ModelError> {
+fn from_merges(vocab: &Path, merges: &Path, specials: &Specials) -> Result<Tokenizer, ModelError> {
     let words: Value = serde_json::from_slice(&read(vocab)?)
         .map_err(|e| ModelError::Tokenizer { file: vocab.to_owned(), cause: e.to_string() })?;
     let text = String::from_utf8_lossy(&read(merges)?).into_owned();
@@ -78,13 +83,15 @@ fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, ModelError> {
         .filter(|line| !line.starts_with("#version"))
         .filter_map(|line| line.trim_end().split_once(' ').map(|(a, b)| [a, b]))
         .collect();
-    let special: Vec<Value> = [CLIP_START, CLIP_END]
-        .iter()
-        .map(|name| {
-            json!({ "id": words.get(name), "content": name, "special": true, "normalized": false,
-                    "single_word": false, "lstrip": false, "rstrip": false })
-        })
-        .collect();
+    let mut special = Vec::new();
+    for token in &specials.tokens {
+        // One without a number here would get one beyond those that the encoder knows.
+        let id = words.get(&token.content);
+        let missing = || ModelError::NoToken { file: vocab.to_owned(), token: token.content.clone() };
+        special.push(json!({ "id": id.ok_or_else(missing)?, "content": token.content, "special": true,
+                             "normalized": token.normalized, "single_word": token.single_word,
+                             "lstrip": token.lstrip, "rstrip": token.rstrip }));
+    }
     let document = json!({
         "version": "1.0",
         "added_tokens": special,
@@ -95,24 +102,24 @@ fn from_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer, ModelError> {
         ] },
         "pre_tokenizer": { "type": "Sequence", "pretokenizers": [
             { "type": "Split", "behavior": "Removed", "invert": true, "pattern": {
-                "Regex": "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" } },
+                "Regex": "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+" } },
             { "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true },
         ] },
-        "model": { "type": "BPE", "vocab": words, "merges": pairs, "unk_token": CLIP_END,
+        "model": { "type": "BPE", "vocab": words, "merges": pairs, "unk_token": specials.unknown,
                    "continuing_subword_prefix": "", "end_of_word_suffix": "</w>", "fuse_unk": false },
     });
     parse(document.to_string().as_bytes(), vocab)
 }
 
 fn parse(bytes: &[u8], file: &Path) -> Result<Tokenizer, ModelError> {
-    let failed = |e: tokenizers::Error| ModelError::Tokenizer {
-        file: file.to_owned(),
-        cause: first_line(&e.to_string()),
-    };
-    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(failed)?;
+    let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(|e| damaged(file, e))?;
     // A file may carry its own; the frame and the length are ours.
-    tokenizer.with_padding(None).with_truncation(None).map_err(failed)?;
+    tokenizer.with_padding(None).with_truncation(None).map_err(|e| damaged(file, e))?;
     Ok(tokenizer)
+}
+
+fn damaged(file: &Path, error: tokenizers::Error) -> ModelError {
+    ModelError::Tokenizer { file: file.to_owned(), cause: first_line(&error.to_string()) }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, ModelError> {
@@ -128,14 +135,36 @@ mod tests {
     fn clip_reads_lower_case_words_in_a_frame_and_cuts_what_is_too_long() {
         let dir = tiny::folder(false);
         let files = ["clip/vocab.json", "clip/merges.txt"].map(|name| dir.path().join(name));
-        let words = Words::clip(&files, 60).expect("a tokenizer");
+        let words = Words::clip(&files, &Specials::default(), 60).expect("a tokenizer");
         let id = |token: &str| words.tokenizer.token_to_id(token).expect("a token of the vocabulary");
-        let (start, end) = (id(CLIP_START), id(CLIP_END));
+        let (start, end) = (id("<|startoftext|>"), id("<|endoftext|>"));
         let read = words.ids("  A   Virion", 12).expect("a text");
         assert_eq!(read, [start, id("a</w>"), id("virion</w>"), end]);
         let cut = words.ids(&"virion ".repeat(40), 12).expect("a text");
         assert_eq!((cut.len(), cut[0], cut[11]), (12, start, end));
         assert_eq!(words.ids("", 12).expect("a text"), [start, end]);
+    }
+
+    /// As transformers does it of a file that names "!" its padding: the sign is no longer the end of a word.
+    #[test]
+    fn a_sign_that_pads_is_special_in_a_prompt_too() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let at = |name: &str| dir.path().join(name);
+        let vocab = r#"{"!": 0, "a": 1, "a</w>": 2, "!</w>": 3, "<|startoftext|>": 4, "<|endoftext|>": 5}"#;
+        std::fs::write(at("vocab.json"), vocab).expect("a new file");
+        std::fs::write(at("merges.txt"), "#version: 0.2\n").expect("a new file");
+        let files = [at("vocab.json"), at("merges.txt")];
+        let ids = |text: &str| {
+            let specials = Specials::read(dir.path()).expect("sound files");
+            let words = Words::clip(&files, &specials, 6).expect("a tokenizer");
+            (words.ids(text, 9).expect("a text"), words.pad)
+        };
+        assert_eq!(ids("a!"), (vec![4, 2, 3, 5], 5));
+        std::fs::write(at("tokenizer_config.json"), r#"{"pad_token": "!"}"#).expect("a new file");
+        assert_eq!(ids("a!"), (vec![4, 2, 0, 5], 0));
+        std::fs::write(at("special_tokens_map.json"), r#"{"pad_token": "<|endoftext|>"}"#)
+            .expect("a new file");
+        assert_eq!(ids("a!"), (vec![4, 2, 3, 5], 5));
     }
 
     #[test]

@@ -203,6 +203,8 @@ impl PatchEngine {
             largest_copy: Some(largest_copy),
             varied_share: None,
             guidance: None,
+            negative_prompt: None,
+            sampler: None,
             findings: Vec::new(),
         }
     }

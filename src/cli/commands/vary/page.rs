@@ -253,6 +253,8 @@ impl Page<'_> {
             "largest_copy": record.and_then(|r| r.largest_copy),
             "varied_share": record.and_then(|r| r.varied_share),
             "guidance": record.and_then(|r| r.guidance),
+            "negative_prompt": record.and_then(|r| r.negative_prompt.as_deref()),
+            "sampler": record.and_then(|r| r.sampler),
             "findings": record.map(|r| &r.findings),
             "deviation": deviation,
             "policy": {

@@ -25,9 +25,10 @@ use crate::progress::Progress;
 use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
-use super::autoencoder::{Autoencoder, Frame};
+use super::autoencoder::{Autoencoder, Frame, Quant};
 use super::error::Gib;
 use super::meaning::Meaning;
+use super::special::Specials;
 use super::weights::Weights;
 use super::words::Words;
 use super::{ModelError, names, step};
@@ -40,8 +41,10 @@ use shapes::Shapes;
 use text::Text;
 
 const NAME: &str = "flux";
+/// Pixels to a packed latent's side.
+const SQUARE: usize = 16;
 /// Shortest side that can be drawn, in pixels: one packed latent.
-const LEAST_SIDE: u32 = 16;
+const LEAST_SIDE: u32 = SQUARE as u32;
 
 /// How a model is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,7 +94,7 @@ impl FluxEngine {
         let [transformer, autoencoder, clip, t5] = [transformer, autoencoder, clip, t5].map(Arc::new);
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         transformer.check(|vb| Flux::new(&shapes.flux, vb))?;
-        autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, vb))?;
+        autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, Quant::default(), vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
         t5.check(|vb| text::t5_model(&shapes, vb))?;
         let needed = memory(&transformer, &autoencoder, &t5);
@@ -100,7 +103,7 @@ impl FluxEngine {
         {
             return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
         }
-        let clip_words = Words::clip(&parts.clip_words, shapes.clip.vocab_size)?;
+        let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocab_size)?;
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocab_size)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {
@@ -177,6 +180,8 @@ impl FluxEngine {
             largest_copy: None,
             varied_share: None,
             guidance: self.is_guided().then_some(self.options.guidance),
+            negative_prompt: None,
+            sampler: None,
             findings: Vec::new(),
         }
     }
@@ -221,17 +226,17 @@ impl Engine for FluxEngine {
             let record = Record { varied_share: mask.map(|_| 0.0), ..self.record(request, 0.0, 0) };
             return Ok(Draft { raster: reference.clone(), record });
         }
-        let frame = Frame::around(width as usize, height as usize);
+        let frame = Frame::around(width as usize, height as usize, SQUARE);
         let schedule = {
             let Options { steps, meaning, .. } = self.options;
-            Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.tokens())
+            Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.squares())
         };
         let text = self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?;
 
         progress.stage("encoding the reference", 1);
         let autoencoder = self
             .autoencoder
-            .load(|vb| Autoencoder::new(&self.shapes.autoencoder, vb))
+            .load(|vb| Autoencoder::new(&self.shapes.autoencoder, Quant::default(), vb))
             .map_err(failed("load the autoencoder"))?;
         let encoded = autoencoder.encode(reference, &frame).map_err(failed("encode the reference"))?;
         step(progress, 1)?;

@@ -2,94 +2,28 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::process::Command;
 
 use candle_core::{Device, Tensor};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::latents::noise;
+use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, report};
 use super::sample::{NOISE, Sampler};
 use super::*;
 use crate::progress::Silent;
-use crate::quantity::{Seed, Strength};
-use crate::raster::{self, Depth, Format, Plane};
+use crate::quantity::Strength;
 
 const PROMPT: &str = "Electron micrograph of  virions, negative stain!";
-const STRENGTHS: [f64; 3] = [0.4, 0.6, 0.85];
 const PIPELINES: [(&str, u32); 2] = [("flux-dev", 20), ("flux-schnell", 4)];
-const SEED: Seed = Seed(7);
 const TOKENS: usize = 48;
-/// Largest difference of a stage, relative to its largest value.
-const TOLERANCE: f64 = 1e-4;
-
-/// Not square, so that swapped sides would show; of whole packed latents, so that nothing is framed.
-fn picture() -> Raster {
-    let (width, height) = (160, 96);
-    let wave = |x: usize, y: usize| 0.5 + 0.4 * (x as f32 / 9.0).sin() * (y as f32 / 13.0).cos();
-    let planes = [
-        Plane::from_fn(width, height, wave),
-        Plane::from_fn(width, height, |x, _| x as f32 / width as f32),
-        Plane::from_fn(width, height, |x, y| ((x / 16 + y / 16) % 2) as f32),
-    ];
-    Raster::from_planes(&planes, Depth::Eight)
-}
-
-/// White in whole latents, so that how a mask is brought to their size makes no difference.
-fn mask() -> Plane {
-    Plane::from_fn(160, 96, |x, y| if (48..112).contains(&x) && y >= 32 { 1.0 } else { 0.0 })
-}
 
 /// The models, and what diffusers drew with them.
 fn reference() -> TempDir {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join("target/venv-parity/bin/python");
-    assert!(python.exists(), "no {}: 'make test' installs diffusers there", python.display());
-    let dir = tempfile::tempdir().expect("a directory for the tests");
-    let at = |name: &str| dir.path().join(name);
-    let png = raster::encode(&picture(), Format::Png, 90).expect("it encodes");
-    std::fs::write(at("picture.png"), png).expect("a new file");
-    let white = Raster::from_planes(&[mask()], Depth::Eight);
-    std::fs::write(at("mask.png"), raster::encode(&white, Format::Png, 90).expect("it encodes"))
-        .expect("a new file");
-    let like = Tensor::zeros((1, 16, 12, 20), candle_core::DType::F32, &Device::Cpu).expect("a tensor");
-    let noise = HashMap::from([("noise", noise(&like, SEED, NOISE).expect("as many numbers"))]);
-    candle_core::safetensors::save(&noise, at("noise.safetensors")).expect("a new file");
     let request = json!({
         "prompt": PROMPT, "strengths": STRENGTHS, "steps": HashMap::from(PIPELINES), "guidance": 3.5,
         "text_tokens": TOKENS,
     });
-    std::fs::write(at("request.json"), request.to_string()).expect("a new file");
-    let script = root.join("tests/parity/reference.py");
-    let made = Command::new(python).arg(script).arg(dir.path()).output().expect("it starts");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    dir
-}
-
-/// One pipeline's stages.
-struct Stages {
-    pipeline: &'static str,
-    made: HashMap<String, Tensor>,
-    report: String,
-}
-
-impl Stages {
-    /// Holds `found` against the stage `name`.
-    fn hold(&mut self, name: &str, found: &Tensor) {
-        let expected = &self.made[name];
-        assert_eq!(found.dims(), expected.dims(), "{name}");
-        let [found, expected] = [found, expected].map(values);
-        assert!(found.iter().all(|v| v.is_finite()), "{name}: numbers were lost");
-        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-        let scale = largest(&mut expected.iter().map(|v| f64::from(v.abs())));
-        let off = largest(&mut found.iter().zip(&expected).map(|(f, e)| f64::from((f - e).abs()))) / scale;
-        self.report.push_str(&format!("| {} | {name} | {off:.1e} |\n", self.pipeline));
-        assert!(off <= TOLERANCE, "{name}: off by {off:.1e} of its largest value");
-    }
-}
-
-fn values(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().and_then(|flat| flat.to_vec1()).expect("numbers")
+    made("reference.py", 16, NOISE, &request)
 }
 
 /// The line that opening the model `name` in `dir` fails with, once `file` of it has `content`.
@@ -180,11 +114,9 @@ fn wrong_shards_are_refused(dir: &Path) {
 fn every_stage_is_what_diffusers_makes_of_it() {
     let dir = reference();
     let reference = picture();
-    let mut report = String::new();
+    let mut all = Vec::new();
     for (name, steps) in PIPELINES {
-        let file = dir.path().join(format!("{name}.safetensors"));
-        let made = candle_core::safetensors::load(file, &Device::Cpu).expect("python wrote it");
-        let mut stages = Stages { pipeline: name, made, report: String::new() };
+        let mut stages = Stages::of(dir.path(), name);
         let mut engine =
             FluxEngine::open(&dir.path().join(name), None).expect("a folder as diffusers writes it");
         assert_eq!(engine.options.guidance, 3.5);
@@ -194,8 +126,9 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context);
-        let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, vb));
-        let frame = Frame::around(160, 96);
+        let autoencoder =
+            engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
+        let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
 
@@ -212,7 +145,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
                 request.strength,
                 Meaning::Diffusers,
                 engine.shapes.shift,
-                frame.tokens(),
+                frame.squares(),
             );
             let levels: Vec<f32> = schedule.pairs().map(|(now, _)| now as f32).chain([0.0]).collect();
             let count = levels.len();
@@ -224,26 +157,16 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold(&format!("{strength}.latents"), &Tensor::stack(&steps, 0).expect("alike"));
 
             let drawn = engine.generate(&reference, &request, &mut Silent).expect("it draws").raster;
-            let expected = values(&stages.made[&format!("{strength}.decoded")]);
-            let found: Vec<f32> = drawn.planes().iter().flat_map(|plane| plane.data().to_vec()).collect();
-            assert!(found.iter().all(|v| v.is_finite()));
-            let off = found.iter().zip(&expected).map(|(f, e)| (f - (0.5 + 0.5 * e).clamp(0.0, 1.0)).abs());
-            let off = off.fold(0.0, f32::max);
-            let line = format!("| {name} | {strength}.pixels | {:.2} of 255 |\n", 255.0 * off);
-            stages.report.push_str(&line);
-            assert!(off <= 1.0 / 255.0, "{name} at {strength}: pixels off by {off}");
+            stages.hold_pixels(&strength.to_string(), &drawn);
 
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let sampler = Sampler { varied: Some(&varied), ..sampler };
             let steps = sampler.latents(&encoded, &schedule, SEED).expect("it draws");
             stages.hold(&format!("{strength}.inpainted"), &Tensor::stack(&steps, 0).expect("alike"));
         }
-        report.push_str(&stages.report);
+        all.push(stages);
     }
-    let report =
-        format!("| model | stage | largest difference over largest value |\n|---|---|---|\n{report}");
-    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parity.md"), report)
-        .expect("it writes");
+    report("parity.md", &all);
     wrong_folders_are_refused(&dir.path().join("flux-schnell"));
     wrong_shards_are_refused(&dir.path().join("flux-dev"));
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 
+pub use super::super::layout::State;
 use super::super::layout::{Found, PICKLE, found};
 use super::super::{ModelError, digest};
 use super::configs::Configs;
@@ -71,24 +72,6 @@ impl Role {
 pub struct Part {
     pub role: Role,
     pub state: State,
-}
-
-/// Whether a part is there, by the names of files and of shards in an index. No weights are opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum State {
-    /// The files of the part.
-    Found(Vec<Found>),
-    /// Several files could be the part.
-    Several(Vec<Found>),
-    /// A file of the right name in a format that is not read.
-    Unreadable {
-        file: Found,
-        format: &'static str,
-    },
-    Missing {
-        expected: &'static str,
-    },
 }
 
 /// What is there and what is missing in `dir`, in the order of [`Role::ALL`].

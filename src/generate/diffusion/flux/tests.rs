@@ -97,9 +97,11 @@ fn strength_zero_is_the_reference_itself() {
 #[test]
 fn stronger_drafts_are_farther_from_what_the_autoencoder_makes_of_the_reference() {
     let engine = opened(&tiny::folder(false));
-    let frame = Frame::around(40, 56);
-    let autoencoder =
-        engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, vb)).expect("a whole one");
+    let frame = Frame::around(40, 56, SQUARE);
+    let autoencoder = engine
+        .autoencoder
+        .load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb))
+        .expect("a whole one");
     let latents = autoencoder.encode(&disc(), &frame).expect("a picture");
     let plain = autoencoder.decode(&latents, &frame, &disc()).expect("latents");
     let mut options = engine.options;

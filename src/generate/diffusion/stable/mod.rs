@@ -1,0 +1,334 @@
+//! Stable Diffusion 1, 2 and XL img2img on the CPU in f32, from weights that the user has in diffusers' layout.
+//!
+//! Semantics are those of diffusers' `StableDiffusionImg2ImgPipeline` and `StableDiffusionXLImg2ImgPipeline`, and with a
+//! mask of their inpainting by networks that were not made for it, with three deliberate differences: the reference is
+//! encoded by the mean of its posterior; the noise is this program's own seeded noise, so that equal requests give equal
+//! pixels; and with a mask, too, a strength of 1 starts from the noised reference. Prompts longer than the text encoder
+//! reads (77 tokens with their frame) are cut, and a folder's safety checker is not asked.
+//! `parity` holds all of it against diffusers.
+
+mod clip;
+mod configs;
+mod ops;
+mod parts;
+mod sample;
+mod scheduler;
+mod text;
+mod unet;
+
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::digest::Digest;
+use crate::progress::Progress;
+use crate::raster::Raster;
+
+use super::super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
+use super::autoencoder::{Autoencoder, Frame};
+use super::error::Gib;
+use super::latents::is_finite;
+pub use super::layout::State;
+use super::meaning::Meaning;
+use super::weights::Weights;
+use super::{ModelError, config, names, step};
+use configs::Configs;
+pub use parts::{Part, Role, inventory, memory};
+use sample::Sampler;
+pub use scheduler::Method;
+use scheduler::Plan;
+use text::{Encoder, Text};
+use unet::{Condition, Sizes, Unet};
+
+const NAME: &str = "stable-diffusion";
+/// Pixels to a latent's side.
+const SQUARE: usize = 8;
+/// Shortest side that can be drawn, in pixels: one latent.
+const LEAST_SIDE: u32 = SQUARE as u32;
+
+/// Whether a folder that is to be chosen from is one of a Stable Diffusion: its index says so.
+pub fn is_ours(dir: &Path) -> bool {
+    configs::is_xl(dir).is_some()
+}
+
+/// How a model is sampled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// Steps of the whole schedule, or those that are taken: see [`Meaning`].
+    pub steps: NonZeroU32,
+    pub meaning: Meaning,
+    /// How far the picture is led from what the network makes of the negative prompt; 1 or less asks it for the prompt
+    /// alone, which takes half the time.
+    pub guidance: f64,
+    /// What the picture should not show.
+    pub negative_prompt: Option<String>,
+    /// The sampler; `None` for the model's own.
+    pub method: Option<Method>,
+}
+
+impl Options {
+    /// Those of diffusers' pipelines.
+    fn of(is_xl: bool) -> Options {
+        Options {
+            steps: NonZeroU32::MIN.saturating_add(49),
+            meaning: Meaning::Diffusers,
+            guidance: if is_xl { 5.0 } else { 7.5 },
+            negative_prompt: None,
+            method: None,
+        }
+    }
+
+    fn is_guided(&self) -> bool {
+        self.guidance > 1.0
+    }
+}
+
+/// What people call a sampler.
+pub fn sampler_name(method: Method) -> &'static str {
+    match method {
+        Method::Ddim => "ddim",
+        Method::Pndm => "pndm",
+        Method::Euler => "euler",
+        Method::EulerAncestral => "euler-ancestral",
+        Method::DpmPlusPlus2M => "dpmpp-2m",
+        Method::DpmPlusPlus2MKarras => "dpmpp-2m-karras",
+        Method::UniPc => "unipc",
+        Method::Lcm => "lcm",
+    }
+}
+
+/// A Stable Diffusion folder, opened and checked. Weights are read when first needed: the network then stays in memory,
+/// the text encoders and the autoencoder do not.
+pub struct StableEngine {
+    pub options: Options,
+    unet: Arc<Weights>,
+    autoencoder: Arc<Weights>,
+    encoders: Vec<Encoder>,
+    configs: Configs,
+    digest: Digest,
+    loaded: Mutex<Option<Arc<Unet>>>,
+    last_texts: Mutex<Option<(Vec<String>, Vec<Text>)>>,
+}
+
+/// A prompt, and what is led away from, as they were read.
+struct Texts {
+    prompt: Text,
+    away: Option<Text>,
+}
+
+impl StableEngine {
+    /// Opens the model in `dir`, a folder as diffusers writes it, to be sampled by `method` or by its own sampler. Checks
+    /// its settings and every tensor's name, type and shape, and reads all files once for the digest.
+    ///
+    /// # Errors
+    /// When a part is missing, damaged, of another family, has a setting that is not built here, or does not fit the
+    /// others; and when the weights in f32 take more than the `free` bytes of memory. Nothing of their data has been
+    /// read by then.
+    pub fn open(dir: &Path, method: Option<Method>, free: Option<u64>) -> Result<StableEngine, ModelError> {
+        if !config::index(dir).is_file() {
+            let (part, expected) = ("model", "model_index.json, as in a folder that diffusers writes");
+            return Err(ModelError::Missing { dir: dir.to_owned(), part, expected });
+        }
+        let configs = Configs::read(dir)?;
+        configs.scheduler.clone().with(method).check()?;
+        let parts = parts::locate(dir, configs.is_xl)?;
+        let unet = Arc::new(Weights::open(&parts.unet)?);
+        unet.check(|vb| Unet::new(&configs.unet, vb))?;
+        let autoencoder = Weights::open(&parts.autoencoder)?.renamed(names::autoencoder)?;
+        let autoencoder = Arc::new(autoencoder);
+        let shape = &configs.autoencoder;
+        autoencoder.check(|vb| Autoencoder::new(&shape.network, shape.quant, vb))?;
+        let encoders =
+            parts.text.iter().zip(&configs.text).map(|(files, shape)| Encoder::open(files, shape.clone()));
+        let encoders = encoders.collect::<Result<Vec<_>, _>>()?;
+        if let [first, second] = &encoders[..]
+            && first.length != second.length
+        {
+            let [file, other] = [1, 0].map(|i| parts.text[i].folder.clone());
+            let (what, found, expected) = ("tokens of a text", second.length, first.length);
+            return Err(ModelError::Misfit { file, what, expected, other, found });
+        }
+        let text: Vec<u64> = encoders.iter().map(Encoder::elements).collect();
+        let needed = parts::bytes(unet.elements(), autoencoder.elements(), &text);
+        if let Some(free) = free
+            && needed > free
+        {
+            return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
+        }
+        Ok(StableEngine {
+            options: Options { method, ..Options::of(configs.is_xl) },
+            unet,
+            autoencoder,
+            encoders,
+            digest: parts.digest()?,
+            configs,
+            loaded: Mutex::new(None),
+            last_texts: Mutex::new(None),
+        })
+    }
+
+    /// What the text encoders read of the prompt and, under guidance, of the negative prompt; the last ones are kept.
+    fn read_prompts(&self, prompt: &str, progress: &mut dyn Progress) -> Result<Texts, GenerateError> {
+        let count = self.encoders.len() as u64;
+        progress.stage("reading the prompt", count);
+        let negative = self.options.negative_prompt.as_deref();
+        let nothing = negative.is_none() && self.configs.nothing_for_no_text;
+        let away = (self.options.is_guided() && !nothing).then(|| negative.unwrap_or_default());
+        let texts: Vec<&str> = std::iter::once(prompt).chain(away).collect();
+        let mut last = self.last_texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = match last.as_ref().filter(|(known, _)| *known == texts) {
+            Some((_, read)) => {
+                step(progress, count)?;
+                read.clone()
+            }
+            None => {
+                let read =
+                    text::read(&self.encoders, &texts, failed("read the prompt"), || step(progress, 1))?;
+                *last = Some((texts.iter().map(|text| (*text).to_owned()).collect(), read.clone()));
+                read
+            }
+        };
+        let mut read = read.into_iter();
+        let lost = || failed("read the prompt")(ModelError::Prompt { cause: "nothing was read".into() });
+        let prompt = read.next().ok_or_else(lost)?;
+        let away = match self.options.is_guided() {
+            false => None,
+            true if nothing => Some(prompt.nothing().map_err(failed("read the prompt"))?),
+            true => read.next(),
+        };
+        Ok(Texts { prompt, away })
+    }
+
+    fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Unet>, GenerateError> {
+        progress.stage("loading the model", 1);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = match loaded.as_ref() {
+            Some(model) => Arc::clone(model),
+            None => {
+                let built = self.unet.load(|vb| Unet::new(&self.configs.unet, vb));
+                Arc::new(built.map_err(failed("load the model"))?)
+            }
+        };
+        *loaded = Some(Arc::clone(&model));
+        step(progress, 1)?;
+        Ok(model)
+    }
+
+    /// What the network is told of a text for a picture in `frame`.
+    fn condition(&self, text: &Text, frame: &Frame) -> Condition {
+        let [height, width] = frame.sides().map(|side| side as f64);
+        let numbers = [height, width, 0.0, 0.0, height, width];
+        let sizes = self.configs.is_xl.then(|| Sizes { pooled: text.pooled.clone(), numbers });
+        Condition { context: text.context.clone(), added: sizes }
+    }
+
+    fn plan(&self, request: &Request) -> Result<Plan, ModelError> {
+        let Options { steps, meaning, method, .. } = self.options;
+        self.configs.scheduler.clone().with(method).plan(steps, request.strength, meaning)
+    }
+
+    fn record(&self, request: &Request, noise_level: f64, steps: u32) -> Record {
+        Record {
+            engine: self.describe(),
+            strength: request.strength,
+            seed: request.seed,
+            noise_level,
+            steps,
+            prompt: request.prompt.clone(),
+            prompt_used: request.prompt.is_some() && steps > 0,
+            largest_copy: None,
+            varied_share: None,
+            guidance: Some(self.options.guidance),
+            negative_prompt: self
+                .options
+                .negative_prompt
+                .clone()
+                .filter(|_| self.options.is_guided() && steps > 0),
+            sampler: self.options.method.map(sampler_name),
+            findings: Vec::new(),
+        }
+    }
+}
+
+impl Engine for StableEngine {
+    fn describe(&self) -> Description {
+        Description { name: NAME, version: "1", model_digest: Some(self.digest), reads_prompt: true }
+    }
+
+    fn generate(
+        &self,
+        reference: &Raster,
+        request: &Request,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        if request.canvas.is_some() || request.orientation != Orientation::Auto {
+            let what = "draws pictures as their reference is laid and sized: leave size and orientation out";
+            return Err(GenerateError::Unsupported { engine: NAME, what });
+        }
+        let (width, height) = (reference.width(), reference.height());
+        if width.min(height) < LEAST_SIDE {
+            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
+        }
+        let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
+        if request.strength.value() == 0.0 {
+            let record = Record { varied_share: mask.map(|_| 0.0), ..self.record(request, 0.0, 0) };
+            return Ok(Draft { raster: reference.clone(), record });
+        }
+        let frame = Frame::around(width as usize, height as usize, SQUARE);
+        let plan = self.plan(request).map_err(failed("plan the steps"))?;
+        let texts = self.read_prompts(request.prompt.as_deref().unwrap_or(""), progress)?;
+
+        progress.stage("encoding the reference", 1);
+        let shape = &self.configs.autoencoder;
+        let autoencoder = self
+            .autoencoder
+            .load(|vb| Autoencoder::new(&shape.network, shape.quant, vb))
+            .map_err(failed("load the autoencoder"))?;
+        let encoded = autoencoder.encode(reference, &frame).map_err(failed("encode the reference"))?;
+        step(progress, 1)?;
+
+        let unet = self.model(progress)?;
+        let varied = mask.as_ref().map(|mask| frame.latents_of(mask)).transpose();
+        let varied = varied.map_err(failed("draw the picture"))?;
+        let prompt = self.condition(&texts.prompt, &frame);
+        let away = texts.away.as_ref().map(|text| self.condition(text, &frame));
+        let sampler = Sampler {
+            unet: &unet,
+            plan: &plan,
+            prompt: &prompt,
+            away: away.as_ref().map(|away| (away, self.options.guidance)),
+            varied: varied.as_ref(),
+            seed: request.seed,
+        };
+        progress.stage("drawing the picture", plan.calls() as u64);
+        let latents = sampler.draw(&encoded, |taken, latents| {
+            if !is_finite(latents).map_err(failed("draw the picture"))? {
+                return Err(GenerateError::NotFinite { engine: NAME, step: taken });
+            }
+            step(progress, 1)
+        })?;
+
+        progress.stage("decoding the picture", 1);
+        let raster = autoencoder.decode(&latents, &frame, reference).map_err(failed("decode the picture"))?;
+        step(progress, 1)?;
+        let record = self.record(request, plan.noise_level(), plan.calls() as u32);
+        Ok(match &mask {
+            Some(mask) => {
+                let (raster, share) = masked::join(mask, &raster, reference);
+                Draft { raster, record: Record { varied_share: Some(share), ..record } }
+            }
+            None => Draft { raster, record },
+        })
+    }
+}
+
+fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateError {
+    super::failed(NAME, doing)
+}
+
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod tiny;

@@ -1,0 +1,196 @@
+//! The few layers that Stable Diffusion's networks are made of: what a faster kernel would have to compute is here
+//! and nowhere else.
+
+use candle_core::{D, Module, Tensor};
+use candle_nn::{GroupNorm, LayerNorm, VarBuilder};
+
+/// Scores of attention that are held at one time, at most: 64 MiB of them.
+const SCORES: usize = 1 << 24;
+
+/// A matrix over the last dimension, and what is added.
+pub(super) struct Linear {
+    weight: Tensor,
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
+        Ok(Linear { weight: vb.get((outputs, inputs), "weight")?, bias: Some(vb.get(outputs, "bias")?) })
+    }
+
+    pub fn without_bias(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
+        Ok(Linear { weight: vb.get((outputs, inputs), "weight")?, bias: None })
+    }
+
+    /// A convolution of one pixel is the same, and stored as one.
+    pub fn of_pixels(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
+        let weight = vb.get((outputs, inputs, 1, 1), "weight")?;
+        let weight = weight.squeeze(D::Minus1)?.squeeze(D::Minus1)?;
+        Ok(Linear { weight, bias: Some(vb.get(outputs, "bias")?) })
+    }
+
+    /// (…, inputs) to (…, outputs).
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let mut shape = x.dims().to_vec();
+        let (outputs, inputs) = self.weight.dims2()?;
+        let rows = x.elem_count() / inputs;
+        let made = x.reshape((rows, inputs))?.matmul(&self.weight.t()?)?;
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        let made = made.reshape(shape)?;
+        match &self.bias {
+            Some(bias) => made.broadcast_add(bias),
+            None => Ok(made),
+        }
+    }
+}
+
+/// A convolution over (batch, channels, height, width) that keeps the size, or halves it (rounded up).
+pub(super) struct Conv {
+    weight: Tensor,
+    bias: Tensor,
+    padding: usize,
+    stride: usize,
+}
+
+impl Conv {
+    /// Of 3×3 pixels.
+    pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of(inputs, outputs, 3, 1, vb)
+    }
+
+    /// Of 3×3 pixels, every second of them.
+    pub fn halving(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of(channels, channels, 3, 2, vb)
+    }
+
+    /// Of one pixel.
+    pub fn pixel(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of(inputs, outputs, 1, 1, vb)
+    }
+
+    fn of(
+        inputs: usize,
+        outputs: usize,
+        side: usize,
+        stride: usize,
+        vb: VarBuilder,
+    ) -> candle_core::Result<Conv> {
+        let weight = vb.get((outputs, inputs, side, side), "weight")?;
+        Ok(Conv { weight, bias: vb.get(outputs, "bias")?, padding: side / 2, stride })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let made = x.conv2d(&self.weight, self.padding, self.stride, 1, 1)?;
+        made.broadcast_add(&self.bias.reshape((1, self.bias.elem_count(), 1, 1))?)
+    }
+}
+
+/// Groups of channels brought to mean 0 and deviation 1, over (batch, channels, height, width).
+pub(super) struct Groups(GroupNorm);
+
+impl Groups {
+    pub fn new(groups: usize, channels: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<Groups> {
+        let (weight, bias) = (vb.get(channels, "weight")?, vb.get(channels, "bias")?);
+        Ok(Groups(GroupNorm::new(weight, bias, channels, groups, epsilon)?))
+    }
+
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.0.forward(x)
+    }
+
+    /// And SiLU.
+    pub fn activated(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.0.forward(x)?.silu()
+    }
+}
+
+/// The same of each token's numbers.
+pub(super) fn layer_norm(width: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<LayerNorm> {
+    Ok(LayerNorm::new(vb.get(width, "weight")?, vb.get(width, "bias")?, epsilon))
+}
+
+/// What every query finds among the values, (batch, queries, heads × width) of queries and as many columns of keys and
+/// values. A causal query sees only the keys up to its own place.
+///
+/// Queries are taken some at a time, so that memory does not grow with their square.
+pub(super) fn attention(
+    queries: &Tensor,
+    keys: &Tensor,
+    values: &Tensor,
+    heads: usize,
+    causal: bool,
+) -> candle_core::Result<Tensor> {
+    let (batch, count, width) = queries.dims3()?;
+    let tokens = keys.dim(1)?;
+    let apart = |x: &Tensor| {
+        let (batch, count, _) = x.dims3()?;
+        x.reshape((batch, count, heads, width / heads))?.transpose(1, 2)?.contiguous()
+    };
+    let scale = 1.0 / ((width / heads) as f64).sqrt();
+    let [queries, keys, values] = [&(queries * scale)?, keys, values].map(apart);
+    let (queries, keys, values) = (queries?, keys?.transpose(2, 3)?, values?);
+    let once = (SCORES / (batch * heads * tokens).max(1)).clamp(1, count.max(1));
+    let mut found = Vec::with_capacity(count.div_ceil(once));
+    for first in (0..count).step_by(once) {
+        let some = queries.narrow(2, first, once.min(count - first))?.contiguous()?;
+        let mut scores = some.matmul(&keys)?;
+        if causal {
+            scores = scores.broadcast_add(&later(first, scores.dim(2)?, tokens)?)?;
+        }
+        found.push(candle_nn::ops::softmax_last_dim(&scores)?.matmul(&values)?);
+    }
+    let whole = if let [one] = &found[..] { one.clone() } else { Tensor::cat(&found, 2)? };
+    whole.transpose(1, 2)?.reshape((batch, count, width))
+}
+
+/// −∞ where the key comes after the query, for queries from `first` on.
+fn later(first: usize, count: usize, tokens: usize) -> candle_core::Result<Tensor> {
+    let at = |i: usize| if i % tokens > first + i / tokens { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..count * tokens).map(at).collect();
+    Tensor::from_vec(mask, (count, tokens), &candle_core::Device::Cpu)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn tensor(data: &[f32], shape: impl Into<candle_core::Shape>) -> Tensor {
+        Tensor::from_slice(data, shape, &Device::Cpu).expect("as many numbers")
+    }
+
+    /// By hand: scores 0 and ln 3·√1 weigh the values 1 : 3.
+    #[test]
+    fn attention_weighs_values_by_the_exponential_of_their_scores() {
+        let queries = tensor(&[1.0], (1, 1, 1));
+        let keys = tensor(&[0.0, 3f32.ln()], (1, 2, 1));
+        let values = tensor(&[4.0, 8.0], (1, 2, 1));
+        let found = attention(&queries, &keys, &values, 1, false);
+        let found: Vec<f32> = found.and_then(|f| f.flatten_all()?.to_vec1()).expect("it runs");
+        assert!((found[0] - 7.0).abs() < 1e-5, "{found:?}");
+    }
+
+    #[test]
+    fn a_causal_query_does_not_see_what_comes_after_it() {
+        let same = tensor(&[1.0, 2.0, 3.0], (1, 3, 1));
+        let found = attention(&tensor(&[0.0; 3], (1, 3, 1)), &same, &same, 1, true);
+        let found: Vec<f32> = found.and_then(|f| f.flatten_all()?.to_vec1()).expect("it runs");
+        assert_eq!(found, [1.0, 1.5, 2.0]);
+    }
+
+    /// 2 heads × 2900 keys leave 2892 queries at a time, so that these need two turns.
+    #[test]
+    fn queries_taken_in_turns_find_what_they_find_alone() {
+        let count = 2900;
+        let numbers: Vec<f32> = (0..count * 4).map(|i| ((i * 37 % 101) as f32 / 50.0) - 1.0).collect();
+        let x = tensor(&numbers, (1, count, 4));
+        let whole = attention(&x, &x, &x, 2, true).expect("it runs");
+        let last = x.narrow(1, count - 1, 1).expect("the last");
+        let alone = attention(&last, &x, &x, 2, false).expect("it runs");
+        let off = (whole.narrow(1, count - 1, 1).expect("the last") - alone).and_then(|d| d.abs()?.max_all());
+        assert!(off.and_then(|o| o.to_scalar::<f32>()).expect("a number") < 1e-6);
+    }
+}

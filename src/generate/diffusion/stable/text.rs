@@ -1,0 +1,94 @@
+//! Prompts to what the network is told of them.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::super::ModelError;
+use super::super::special::Specials;
+use super::super::weights::Weights;
+use super::super::words::Words;
+use super::clip::{Clip, Read, Shape};
+use super::parts;
+
+/// A text encoder with its tokenizer.
+pub(super) struct Encoder {
+    weights: Arc<Weights>,
+    words: Words,
+    shape: Shape,
+    /// Tokens that every text is cut or filled up to.
+    pub length: usize,
+}
+
+/// A prompt as it was read.
+#[derive(Clone)]
+pub(super) struct Text {
+    /// (1, tokens, width).
+    pub context: Tensor,
+    /// The prompt as a whole, by the last encoder, (1, width).
+    pub pooled: Tensor,
+}
+
+impl Text {
+    /// What some models are told where nothing is said.
+    pub fn nothing(&self) -> candle_core::Result<Text> {
+        Ok(Text { context: self.context.zeros_like()?, pooled: self.pooled.zeros_like()? })
+    }
+}
+
+impl Encoder {
+    /// Opens the files and checks them; no weights are read.
+    pub fn open(files: &parts::Text, shape: Shape) -> Result<Encoder, ModelError> {
+        let weights = Arc::new(Weights::open(&files.weights)?);
+        weights.check(|vb| Clip::new(&shape, vb))?;
+        let specials = Specials::read(&files.folder)?;
+        let words = Words::clip(&files.words, &specials, shape.vocabulary)?;
+        let length = specials.longest.unwrap_or(shape.positions).min(shape.positions);
+        Ok(Encoder { weights, words, shape, length })
+    }
+
+    pub fn elements(&self) -> u64 {
+        self.weights.elements()
+    }
+
+    /// Tokens of `text`. What is longer is cut, as diffusers does it.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        let mut ids = self.words.ids(text, self.length)?;
+        ids.resize(self.length, self.words.pad);
+        Ok(ids)
+    }
+
+    fn read(&self, texts: &[&str]) -> Result<Vec<Read>, ModelError> {
+        let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>, _>>()?;
+        let clip = self.weights.load(|vb| Clip::new(&self.shape, vb))?;
+        ids.iter().map(|ids| Ok(clip.read(ids)?)).collect()
+    }
+}
+
+/// What `encoders` read of `texts`: one is an earlier model's and its last states count, two are an XL's, which takes
+/// the states before them. `done` is called after each.
+pub(super) fn read<E>(
+    encoders: &[Encoder],
+    texts: &[&str],
+    failed: impl Fn(ModelError) -> E,
+    mut done: impl FnMut() -> Result<(), E>,
+) -> Result<Vec<Text>, E> {
+    let mut all: Vec<Text> = Vec::with_capacity(texts.len());
+    for encoder in encoders {
+        let found = encoder.read(texts).map_err(&failed)?;
+        for (i, Read { last, penultimate, pooled }) in found.into_iter().enumerate() {
+            match all.get_mut(i) {
+                None => {
+                    let context = if encoders.len() > 1 { penultimate } else { last };
+                    all.push(Text { context, pooled });
+                }
+                Some(text) => {
+                    let beside = Tensor::cat(&[&text.context, &penultimate], 2);
+                    *text = Text { context: beside.map_err(|e| failed(e.into()))?, pooled };
+                }
+            }
+        }
+        done()?;
+    }
+    Ok(all)
+}
