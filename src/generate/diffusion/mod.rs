@@ -9,7 +9,10 @@ mod latents;
 mod layout;
 mod meaning;
 mod names;
+mod ops;
 mod safetensors;
+mod t5;
+mod types;
 mod weights;
 mod words;
 

@@ -193,7 +193,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
-        stages.hold("context", &text.context);
+        stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
         let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, vb));
         let frame = Frame::around(160, 96);
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
@@ -201,7 +201,8 @@ fn every_stage_is_what_diffusers_makes_of_it() {
 
         let model = engine.model(&mut Silent).expect("it loads");
         let guidance = engine.options.guidance;
-        let sampler = Sampler { model: &model, text: &text, guidance, varied: None };
+        let axes = engine.shapes.flux.axes;
+        let sampler = Sampler { model: &model, axes, text: &text, guidance, varied: None };
         for strength in STRENGTHS {
             let request = Request {
                 prompt: Some(PROMPT.to_owned()),
