@@ -5,6 +5,7 @@ mod config;
 mod digest;
 mod error;
 pub mod flux;
+mod gguf;
 mod latents;
 mod layout;
 mod meaning;
@@ -19,7 +20,7 @@ mod words;
 use crate::progress::Progress;
 
 use super::GenerateError;
-pub use error::ModelError;
+pub use error::{Gib, ModelError};
 pub use layout::Found;
 pub use meaning::Meaning;
 

@@ -90,7 +90,6 @@ fn foreign(start: &[u8; 8]) -> Option<&'static str> {
         [0x80, 2..=5, _, rest @ ..] if *rest != [0; 5] => {
             Some("a pickle, which can run code and is never loaded")
         }
-        [b'G', b'G', b'U', b'F', ..] => Some("GGUF"),
         [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' '] => Some("a Git LFS pointer"),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! Tensors of safetensors files, read one at a time when a model asks for them.
+//! Tensors of safetensors and GGUF files, read one at a time when a model asks for them.
 //!
 //! candle's own readers either map the file (unsafe) or hold all of it beside the converted copy; this
 //! one needs the memory of the weights, in f32 or as they are stored, and of one stored tensor.
@@ -14,8 +14,9 @@ use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
 use super::ModelError;
 use super::error::first_line;
+use super::gguf;
 use super::ops::{Matrix, widen};
-use super::safetensors;
+use super::safetensors::{self, Stored};
 use super::types::Type;
 
 /// The open files of one network: one, or the shards of a large one.
@@ -52,7 +53,7 @@ impl Weights {
         let mut files = Vec::new();
         let mut tensors = Tensors::new();
         for (index, path) in paths.iter().enumerate() {
-            let (file, stored) = safetensors::open(path)?;
+            let (file, stored) = header(path)?;
             files.push((path.clone(), Mutex::new(file)));
             for (name, stored) in stored {
                 let (start, end) = stored.data_offsets;
@@ -232,6 +233,17 @@ impl Weights {
             rest = later;
         }
         Ok(bytes)
+    }
+}
+
+/// Opens a file of either format, which it shows by its first bytes.
+fn header(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
+    let mut start = [0; 4];
+    let began = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    match began {
+        Ok(()) if start == gguf::MAGIC => gguf::open(path),
+        // What is shorter, or cannot be read, is found out there.
+        _ => safetensors::open(path),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod configs;
 mod diffusers;
+mod files;
 mod folder;
 mod parts;
 mod rope;
@@ -28,11 +29,13 @@ use super::super::{Description, Draft, Engine, GenerateError, Orientation, Recor
 use super::autoencoder::{Autoencoder, Frame};
 use super::error::Gib;
 use super::meaning::Meaning;
-use super::ops::{PANEL_BYTES, Place};
+use super::ops::Place;
 use super::weights::Weights;
 use super::words::Words;
-use super::{ModelError, names, step, t5};
+use super::{ModelError, step, t5};
 use configs::Configs;
+use files::Files;
+pub use files::memory;
 pub use folder::is_ours;
 pub use parts::{Part, Role, State, inventory};
 use sample::Sampler;
@@ -58,7 +61,7 @@ pub struct Options {
 }
 
 /// A FLUX.1 model folder, opened and checked. Weights are read when first needed: the transformer then
-/// stays in memory, the text encoders and the autoencoder do not.
+/// stays in memory until another prompt is read, the text encoders and the autoencoder do not.
 pub struct FluxEngine {
     pub options: Options,
     transformer: Arc<Weights>,
@@ -84,20 +87,14 @@ impl FluxEngine {
     pub fn open(dir: &Path, free: Option<u64>) -> Result<FluxEngine, ModelError> {
         let parts = parts::locate(dir)?;
         let configs = if parts.configs.is_empty() { None } else { Some(Configs::read(dir)?) };
-        let mut transformer = Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model.");
-        let mut autoencoder = Weights::open(&parts.autoencoder)?;
-        if configs.is_some() {
-            transformer = transformer.renamed(diffusers::transformer)?;
-            autoencoder = autoencoder.renamed(names::autoencoder)?;
-        }
-        let [clip, t5] = [Weights::open(&parts.clip)?, Weights::open(&parts.t5)?];
-        let [transformer, autoencoder, clip, t5] = [transformer, autoencoder, clip, t5].map(Arc::new);
+        let files = Files::open(&parts)?;
+        let needed = files.memory();
+        let Files { transformer, autoencoder, clip, t5 } = files;
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         Transformer::new(&shapes.flux, &Place::checking(&transformer))?;
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
         t5::Encoder::new(&shapes.t5, shapes.t5_words, &Place::checking(&t5))?;
-        let needed = memory(&transformer, &autoencoder, &t5);
         if let Some(free) = free
             && needed > free
         {
@@ -135,6 +132,8 @@ impl FluxEngine {
             step(progress, 2)?;
             return Ok(read.clone());
         }
+        // There may be no room for T5 beside the transformer.
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take();
         let failed = failed("read the prompt");
         let pooled = self
             .clip
@@ -181,13 +180,6 @@ impl FluxEngine {
             findings: Vec::new(),
         }
     }
-}
-
-/// Bytes that the weights take at most at one time, with those that are widened for a moment: the T5 encoder goes
-/// before the transformer comes.
-fn memory(transformer: &Weights, autoencoder: &Weights, t5: &Weights) -> u64 {
-    let drawing = transformer.bytes().saturating_add(autoencoder.wide_bytes());
-    t5.bytes().max(drawing).saturating_add(PANEL_BYTES)
 }
 
 impl Options {
@@ -266,6 +258,8 @@ fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateErr
 
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod parity_gguf;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -15,16 +15,16 @@ use crate::progress::Silent;
 use crate::quantity::{Seed, Strength};
 use crate::raster::{self, Depth, Format, Plane};
 
-const PROMPT: &str = "Electron micrograph of  virions, negative stain!";
+pub(super) const PROMPT: &str = "Electron micrograph of  virions, negative stain!";
 const STRENGTHS: [f64; 3] = [0.4, 0.6, 0.85];
 const PIPELINES: [(&str, u32); 2] = [("flux-dev", 20), ("flux-schnell", 4)];
-const SEED: Seed = Seed(7);
-const TOKENS: usize = 48;
+pub(super) const SEED: Seed = Seed(7);
+pub(super) const TOKENS: usize = 48;
 /// Largest difference of a stage, relative to its largest value.
 const TOLERANCE: f64 = 1e-4;
 
 /// Not square, so that swapped sides would show; of whole packed latents, so that nothing is framed.
-fn picture() -> Raster {
+pub(super) fn picture() -> Raster {
     let (width, height) = (160, 96);
     let wave = |x: usize, y: usize| 0.5 + 0.4 * (x as f32 / 9.0).sin() * (y as f32 / 13.0).cos();
     let planes = [
@@ -40,8 +40,8 @@ fn mask() -> Plane {
     Plane::from_fn(160, 96, |x, y| if (48..112).contains(&x) && y >= 32 { 1.0 } else { 0.0 })
 }
 
-/// The models, and what diffusers drew with them.
-fn reference() -> TempDir {
+/// The models that `script` makes, and what diffusers drew with them.
+pub(super) fn reference(script: &str, request: serde_json::Value) -> TempDir {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = root.join("target/venv-parity/bin/python");
     assert!(python.exists(), "no {}: 'make test' installs diffusers there", python.display());
@@ -55,27 +55,33 @@ fn reference() -> TempDir {
     let like = Tensor::zeros((1, 16, 12, 20), candle_core::DType::F32, &Device::Cpu).expect("a tensor");
     let noise = HashMap::from([("noise", noise(&like, SEED, NOISE).expect("as many numbers"))]);
     candle_core::safetensors::save(&noise, at("noise.safetensors")).expect("a new file");
-    let request = json!({
-        "prompt": PROMPT, "strengths": STRENGTHS, "steps": HashMap::from(PIPELINES), "guidance": 3.5,
-        "text_tokens": TOKENS,
-    });
     std::fs::write(at("request.json"), request.to_string()).expect("a new file");
-    let script = root.join("tests/parity/reference.py");
+    let script = root.join("tests/parity").join(script);
     let made = Command::new(python).arg(script).arg(dir.path()).output().expect("it starts");
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     dir
 }
 
 /// One pipeline's stages.
-struct Stages {
+pub(super) struct Stages {
     pipeline: &'static str,
     made: HashMap<String, Tensor>,
-    report: String,
+    pub report: String,
 }
 
 impl Stages {
+    pub fn of(pipeline: &'static str, dir: &Path) -> Stages {
+        let file = dir.join(format!("{pipeline}.safetensors"));
+        let made = candle_core::safetensors::load(file, &Device::Cpu).expect("python wrote it");
+        Stages { pipeline, made, report: String::new() }
+    }
+
+    pub fn get(&self, name: &str) -> &Tensor {
+        &self.made[name]
+    }
+
     /// Holds `found` against the stage `name`.
-    fn hold(&mut self, name: &str, found: &Tensor) {
+    pub fn hold(&mut self, name: &str, found: &Tensor) {
         let expected = &self.made[name];
         assert_eq!(found.dims(), expected.dims(), "{name}");
         let [found, expected] = [found, expected].map(values);
@@ -86,6 +92,13 @@ impl Stages {
         self.report.push_str(&format!("| {} | {name} | {off:.1e} |\n", self.pipeline));
         assert!(off <= TOLERANCE, "{name}: off by {off:.1e} of its largest value");
     }
+}
+
+/// Puts the lines of a report where `make test` leaves them to be read.
+pub(super) fn write(name: &str, lines: &str) {
+    let report = format!("| model | stage | largest difference over largest value |\n|---|---|---|\n{lines}");
+    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(name), report)
+        .expect("it writes");
 }
 
 fn values(tensor: &Tensor) -> Vec<f32> {
@@ -178,13 +191,17 @@ fn wrong_shards_are_refused(dir: &Path) {
 
 #[test]
 fn every_stage_is_what_diffusers_makes_of_it() {
-    let dir = reference();
+    let dir = reference(
+        "reference.py",
+        json!({
+            "prompt": PROMPT, "strengths": STRENGTHS, "steps": HashMap::from(PIPELINES), "guidance": 3.5,
+            "text_tokens": TOKENS,
+        }),
+    );
     let reference = picture();
     let mut report = String::new();
     for (name, steps) in PIPELINES {
-        let file = dir.path().join(format!("{name}.safetensors"));
-        let made = candle_core::safetensors::load(file, &Device::Cpu).expect("python wrote it");
-        let mut stages = Stages { pipeline: name, made, report: String::new() };
+        let mut stages = Stages::of(name, dir.path());
         let mut engine =
             FluxEngine::open(&dir.path().join(name), None).expect("a folder as diffusers writes it");
         assert_eq!(engine.options.guidance, 3.5);
@@ -225,7 +242,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold(&format!("{strength}.latents"), &Tensor::stack(&steps, 0).expect("alike"));
 
             let drawn = engine.generate(&reference, &request, &mut Silent).expect("it draws").raster;
-            let expected = values(&stages.made[&format!("{strength}.decoded")]);
+            let expected = values(stages.get(&format!("{strength}.decoded")));
             let found: Vec<f32> = drawn.planes().iter().flat_map(|plane| plane.data().to_vec()).collect();
             assert!(found.iter().all(|v| v.is_finite()));
             let off = found.iter().zip(&expected).map(|(f, e)| (f - (0.5 + 0.5 * e).clamp(0.0, 1.0)).abs());
@@ -241,10 +258,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         }
         report.push_str(&stages.report);
     }
-    let report =
-        format!("| model | stage | largest difference over largest value |\n|---|---|---|\n{report}");
-    std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/parity.md"), report)
-        .expect("it writes");
+    write("parity.md", &report);
     wrong_folders_are_refused(&dir.path().join("flux-schnell"));
     wrong_shards_are_refused(&dir.path().join("flux-dev"));
 }

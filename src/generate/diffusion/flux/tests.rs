@@ -334,7 +334,10 @@ fn a_model_needs_the_memory_of_its_files() {
         let dir = tiny::folder(false);
         rewritten(&dir, |t| t.to_dtype(dtype));
         match FluxEngine::open(dir.path(), Some(1)).err() {
-            Some(ModelError::Memory { needed: Gib(needed), free: Gib(1), .. }) => needed,
+            Some(ModelError::Memory { needed: Gib(needed), free: Gib(1), .. }) => {
+                assert_eq!(memory(dir.path()).ok(), Some(needed));
+                needed
+            }
             other => panic!("{other:?}"),
         }
     };

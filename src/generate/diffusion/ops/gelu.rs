@@ -37,7 +37,8 @@ impl CustomOp1 for Gelu {
 
 /// x/2·(1 + tanh u) as x/(1 + e^−2u), which takes one exponential.
 fn one(x: f32) -> f32 {
-    const ROOT_OF_8_OVER_PI: f32 = 1.595_769_1;
+    use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+    const ROOT_OF_8_OVER_PI: f32 = 2.0 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2;
     x / (1.0 + (-ROOT_OF_8_OVER_PI * (x + 0.044715 * x * x * x)).exp())
 }
 
