@@ -10,12 +10,12 @@ use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, WARN, paint};
 use crate::generate::Engine;
-use crate::generate::diffusion::flux::{FluxEngine, Options, Part, State, inventory, is_ours};
-use crate::generate::diffusion::{Meaning, ModelError};
+use crate::generate::diffusion::flux::{FluxEngine, Options, Part, State, inventory, is_ours, memory};
+use crate::generate::diffusion::{Gib, Meaning, ModelError};
 
 const LICENCE: &str = "FLUX.1-dev weights may not be used commercially; FLUX.1-schnell weights may";
-const EXPECTED: &str =
-    "a folder as diffusers writes it, or flux1-*, ae, clip_l and t5xxl as safetensors and two tokenizers";
+const EXPECTED: &str = "a folder as diffusers writes it, or flux1-*, ae, clip_l and t5xxl as safetensors \
+     (flux1-* and t5-* also as GGUF) and two tokenizers";
 
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
@@ -71,6 +71,8 @@ struct Model {
     dir: PathBuf,
     parts: Vec<Part>,
     missing: Vec<String>,
+    /// Bytes of memory that a whole model needs, unless its files are damaged.
+    memory: Option<u64>,
 }
 
 impl Model {
@@ -84,7 +86,9 @@ impl Model {
                 Some(format!("{}: expected safetensors, found {format}", part.role.name()))
             }
         });
-        Model { dir: dir.to_owned(), missing: missing.collect(), parts }
+        let missing: Vec<String> = missing.collect();
+        let memory = if missing.is_empty() { memory(dir).ok() } else { None };
+        Model { dir: dir.to_owned(), missing, parts, memory }
     }
 
     /// Whether this is more than a folder of other models.
@@ -94,7 +98,8 @@ impl Model {
 
     fn line(&self) -> String {
         if self.missing.is_empty() {
-            return format!("weights in {}", self.dir.display());
+            let memory = self.memory.map(|bytes| format!(", {} of memory", Gib(bytes)));
+            return format!("weights in {}{}", self.dir.display(), memory.unwrap_or_default());
         }
         format!("in {}: {}", self.dir.display(), self.missing.join("; "))
     }
@@ -140,7 +145,12 @@ fn shown(models: &Models) -> (String, Value) {
         [first, ..] => first.missing.clone(),
     };
     let folders = models.0.iter().map(|model| {
-        json!({ "folder": model.dir.to_string_lossy(), "parts": model.parts, "missing": model.missing })
+        json!({
+            "folder": model.dir.to_string_lossy(),
+            "parts": model.parts,
+            "missing": model.missing,
+            "memory": model.memory,
+        })
     });
     let entry = json!({
         "name": "flux",

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::types::READ;
+
 /// A model cannot be used, or a model did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -12,7 +14,7 @@ pub enum ModelError {
     NotSafetensors { file: PathBuf, found: &'static str },
     #[error("{file}: truncated: expected {expected} bytes, found {found}", file = file.display())]
     Truncated { file: PathBuf, expected: u64, found: u64 },
-    #[error("{file}: damaged safetensors header: {cause}", file = file.display())]
+    #[error("{file}: damaged header: {cause}", file = file.display())]
     Header { file: PathBuf, cause: String },
     #[error("{file}: expected {expected}, found {found}", file = file.display())]
     Family { file: PathBuf, expected: &'static str, found: String },
@@ -26,7 +28,7 @@ pub enum ModelError {
     NoTensor { file: PathBuf, tensor: String },
     #[error("{file}: tensor {tensor}: expected shape {expected:?}, found {found:?}", file = file.display())]
     Shape { file: PathBuf, tensor: String, expected: Vec<usize>, found: Vec<usize> },
-    #[error("{file}: tensor {tensor}: expected F32, F16, BF16, F64 or F8_E4M3, found {found}", file = file.display())]
+    #[error("{file}: tensor {tensor}: expected {READ}, found {found}", file = file.display())]
     Type { file: PathBuf, tensor: String, found: String },
     #[error("{file}: {what}: expected {expected} as in {other}, found {found}",
         file = file.display(), other = other.display())]
@@ -39,7 +41,7 @@ pub enum ModelError {
     Vocabulary { file: PathBuf, found: usize, limit: usize },
     #[error("{file}: the model cannot be built: {cause}", file = file.display())]
     Build { file: PathBuf, cause: String },
-    #[error("{dir}: these weights need {needed} of memory in 32 bits, and {free} are free", dir = dir.display())]
+    #[error("{dir}: the model needs {needed} of memory, and {free} are free", dir = dir.display())]
     Memory { dir: PathBuf, needed: Gib, free: Gib },
     #[error("{file}: {source}", file = file.display())]
     Read { file: PathBuf, source: std::io::Error },

@@ -5,15 +5,19 @@ mod config;
 mod digest;
 mod error;
 pub mod flux;
+mod gguf;
 mod latents;
 mod layout;
 mod meaning;
 mod names;
+mod ops;
 #[cfg(test)]
 mod parity;
 mod safetensors;
 mod special;
 pub mod stable;
+mod t5;
+mod types;
 mod weights;
 mod words;
 

@@ -43,6 +43,27 @@ const AUTOENCODER: [(&str, &str); 17] = [
     (".resnets.", ".block."),
 ];
 
+/// A T5 encoder as llama.cpp names it; Hugging Face's names stay.
+pub fn t5(_: &Path, from: Tensors) -> Result<Tensors, ModelError> {
+    Ok(from.into_iter().map(|(name, entry)| (replaced(&name, &T5), entry)).collect())
+}
+
+const T5: [(&str, &str); 13] = [
+    ("token_embd.", "shared."),
+    ("enc.output_norm.", "encoder.final_layer_norm."),
+    ("enc.blk.", "encoder.block."),
+    (".attn_norm.", ".layer.0.layer_norm."),
+    (".attn_q.", ".layer.0.SelfAttention.q."),
+    (".attn_k.", ".layer.0.SelfAttention.k."),
+    (".attn_v.", ".layer.0.SelfAttention.v."),
+    (".attn_o.", ".layer.0.SelfAttention.o."),
+    (".attn_rel_b.", ".layer.0.SelfAttention.relative_attention_bias."),
+    (".ffn_norm.", ".layer.1.layer_norm."),
+    (".ffn_gate.", ".layer.1.DenseReluDense.wi_0."),
+    (".ffn_up.", ".layer.1.DenseReluDense.wi_1."),
+    (".ffn_down.", ".layer.1.DenseReluDense.wo."),
+];
+
 /// `name` with every part of it that the table knows replaced, one row after another. What does not begin with a dot
 /// is the name's beginning; a `*` stands for a number, which stays.
 pub fn replaced(name: &str, table: &[(&str, &str)]) -> String {
@@ -91,6 +112,21 @@ mod tests {
 
     fn names(tensors: &[&str]) -> Tensors {
         tensors.iter().map(|name| ((*name).to_owned(), entry(&[4, 6]))).collect()
+    }
+
+    #[test]
+    fn llama_cpps_names_become_those_of_hugging_face_which_stay() {
+        let theirs = ["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"];
+        let renamed =
+            t5(Path::new("t"), names(&["enc.blk.11.ffn_down.weight", "enc.blk.2.attn_rel_b.weight"]));
+        let renamed = renamed.expect("nothing is joined");
+        let expected = [
+            "encoder.block.11.layer.1.DenseReluDense.wo.weight",
+            "encoder.block.2.layer.0.SelfAttention.relative_attention_bias.weight",
+        ];
+        assert_eq!(renamed.keys().map(String::as_str).collect::<Vec<_>>(), expected);
+        let stayed = t5(Path::new("t"), names(&theirs)).expect("nothing is joined");
+        assert!(theirs.iter().all(|name| stayed.contains_key(*name)));
     }
 
     #[test]

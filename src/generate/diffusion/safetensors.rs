@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use candle_core::DType;
 use serde::Deserialize;
 
 use super::ModelError;
+use super::types::Type;
 
 /// Limit of the format's reference implementation, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
@@ -90,26 +90,12 @@ fn foreign(start: &[u8; 8]) -> Option<&'static str> {
         [0x80, 2..=5, _, rest @ ..] if *rest != [0; 5] => {
             Some("a pickle, which can run code and is never loaded")
         }
-        [b'G', b'G', b'U', b'F', ..] => Some("GGUF"),
         [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' '] => Some("a Git LFS pointer"),
-        _ => None,
-    }
-}
-
-/// The type of a name; `None` for one that is not read.
-pub fn dtype(name: &str) -> Option<DType> {
-    match name {
-        "F64" => Some(DType::F64),
-        "F32" => Some(DType::F32),
-        "F16" => Some(DType::F16),
-        "BF16" => Some(DType::BF16),
-        "F8_E4M3" => Some(DType::F8E4M3),
         _ => None,
     }
 }
 
 /// Bytes that type and shape ask for: outer `None` for a type that is not read, inner for too many.
 fn bytes_of(stored: &Stored) -> Option<Option<u64>> {
-    let size = dtype(&stored.dtype)?.size_in_bytes() as u64;
-    Some(stored.shape.iter().try_fold(size, |bytes, side| bytes.checked_mul(*side as u64)))
+    Some(Type::named(&stored.dtype)?.bytes(&stored.shape))
 }

@@ -1,7 +1,7 @@
-//! Tensors of safetensors files, read one at a time when a model asks for them.
+//! Tensors of safetensors and GGUF files, read one at a time when a model asks for them.
 //!
 //! candle's own readers either map the file (unsafe) or hold all of it beside the converted copy; this
-//! one needs the memory of the f32 weights and of one stored tensor.
+//! one needs the memory of the weights, in f32 or as they are stored, and of one stored tensor.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,7 +14,10 @@ use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
 use super::ModelError;
 use super::error::first_line;
-use super::safetensors::{self, dtype};
+use super::gguf;
+use super::ops::{Matrix, widen};
+use super::safetensors::{self, Stored};
+use super::types::Type;
 
 /// The open files of one network: one, or the shards of a large one.
 pub struct Weights {
@@ -50,7 +53,7 @@ impl Weights {
         let mut files = Vec::new();
         let mut tensors = Tensors::new();
         for (index, path) in paths.iter().enumerate() {
-            let (file, stored) = safetensors::open(path)?;
+            let (file, stored) = header(path)?;
             files.push((path.clone(), Mutex::new(file)));
             for (name, stored) in stored {
                 let (start, end) = stored.data_offsets;
@@ -96,11 +99,22 @@ impl Weights {
         self
     }
 
-    /// Numbers in all tensors together that can be read.
-    pub fn elements(&self) -> u64 {
-        let of = |entry: &Entry| entry.shape.iter().fold(1u64, |n, side| n.saturating_mul(*side as u64));
-        let readable = self.tensors.values().filter(|entry| dtype(&entry.dtype).is_some());
-        readable.map(of).fold(0, u64::saturating_add)
+    /// Bytes of all tensors together that can be read, in f32.
+    pub fn wide_bytes(&self) -> u64 {
+        self.sum(|_, shape| Type::F32.bytes(shape))
+    }
+
+    /// The same with matrices as they are stored.
+    pub fn bytes(&self) -> u64 {
+        self.sum(|kind, shape| match (kind, shape) {
+            (Type::F64, _) | (_, [_]) => Type::F32.bytes(shape),
+            _ => kind.bytes(shape),
+        })
+    }
+
+    fn sum(&self, bytes: impl Fn(Type, &[usize]) -> Option<u64>) -> u64 {
+        let of = |entry: &Entry| Some(bytes(Type::named(&entry.dtype)?, &entry.shape).unwrap_or(u64::MAX));
+        self.tensors.values().filter_map(of).fold(0, u64::saturating_add)
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -162,30 +176,50 @@ impl Weights {
         })
     }
 
-    fn entry(&self, name: &str, expected: Option<&[usize]>) -> Result<(&Entry, DType), ModelError> {
-        let found = self.shape(name)?;
-        if let Some(expected) = expected
-            && expected != found
-        {
-            return Err(ModelError::Shape {
-                file: self.path.clone(),
-                tensor: name.to_owned(),
-                expected: expected.to_vec(),
-                found: found.to_vec(),
-            });
+    /// A tensor in f32; zeros of no size in its shape, unless it is to be read.
+    pub fn tensor(&self, name: &str, shape: Option<&[usize]>, read: bool) -> Result<Tensor, ModelError> {
+        let (entry, kind) = self.entry(name, shape)?;
+        if !read {
+            return Ok(Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(entry.shape.as_slice())?);
         }
-        let entry = &self.tensors[name];
-        match dtype(&entry.dtype) {
-            Some(dtype) => Ok((entry, dtype)),
-            None => Err(ModelError::Type {
-                file: self.path.clone(),
-                tensor: name.to_owned(),
-                found: entry.dtype.clone(),
-            }),
-        }
+        let mut numbers = vec![0.0; entry.shape.iter().product()];
+        widen(kind, &self.read(entry)?, &mut numbers);
+        Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?)
     }
 
-    fn read(&self, entry: &Entry, dtype: DType) -> Result<Tensor, ModelError> {
+    /// A matrix as it is stored; the same, unless it is to be read.
+    pub fn matrix(&self, name: &str, shape: [usize; 2], read: bool) -> Result<Matrix, ModelError> {
+        Ok(match self.entry(name, Some(&shape))? {
+            (_, Type::F32 | Type::F64) => Matrix::wide(self.tensor(name, Some(&shape), read)?)?,
+            (entry, kind) if read => Matrix::stored(kind, shape, self.read(entry)?)?,
+            _ => Matrix::wide(self.tensor(name, Some(&shape), false)?)?,
+        })
+    }
+
+    fn entry(&self, name: &str, expected: Option<&[usize]>) -> Result<(&Entry, Type), ModelError> {
+        let (file, tensor) = (|| self.path.clone(), || name.to_owned());
+        let Some(entry) = self.tensors.get(name) else {
+            return Err(ModelError::NoTensor { file: file(), tensor: tensor() });
+        };
+        if let Some(expected) = expected
+            && expected != entry.shape
+        {
+            let (expected, found) = (expected.to_vec(), entry.shape.clone());
+            return Err(ModelError::Shape { file: file(), tensor: tensor(), expected, found });
+        }
+        let Some(kind) = Type::named(&entry.dtype) else {
+            return Err(ModelError::Type { file: file(), tensor: tensor(), found: entry.dtype.clone() });
+        };
+        // Headers were held against their files, but rows that were cut or put together may not be whole blocks.
+        let bytes: u64 = entry.pieces.iter().map(|piece| piece.end - piece.start).sum();
+        if kind.bytes(&entry.shape) != Some(bytes) {
+            let cause = format!("tensor {name}: shape and bytes disagree");
+            return Err(ModelError::Header { file: file(), cause });
+        }
+        Ok((entry, kind))
+    }
+
+    fn read(&self, entry: &Entry) -> Result<Vec<u8>, ModelError> {
         let length = |piece: &Piece| (piece.end - piece.start) as usize;
         let mut bytes = vec![0; entry.pieces.iter().map(length).sum()];
         let mut rest = bytes.as_mut_slice();
@@ -198,7 +232,18 @@ impl Weights {
                 .map_err(|source| ModelError::Read { file: path.clone(), source })?;
             rest = later;
         }
-        Ok(Tensor::from_raw_buffer(&bytes, dtype, &entry.shape, &Device::Cpu)?.to_dtype(DType::F32)?)
+        Ok(bytes)
+    }
+}
+
+/// Opens a file of either format, which it shows by its first bytes.
+fn header(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
+    let mut start = [0; 4];
+    let began = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    match began {
+        Ok(()) if start == gguf::MAGIC => gguf::open(path),
+        // What is shorter, or cannot be read, is found out there.
+        _ => safetensors::open(path),
     }
 }
 
@@ -211,10 +256,7 @@ struct Source {
 
 impl Source {
     fn tensor(&self, name: &str, shape: Option<&[usize]>) -> candle_core::Result<Tensor> {
-        let made = self.weights.entry(name, shape).and_then(|(entry, dtype)| match self.read {
-            true => self.weights.read(entry, dtype),
-            false => Ok(Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(entry.shape.as_slice())?),
-        });
+        let made = self.weights.tensor(name, shape, self.read);
         made.map_err(|fault| {
             let message = fault.to_string();
             *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);

@@ -1,24 +1,25 @@
-//! FLUX.1 (dev and schnell) img2img on the CPU in f32, from weights that the user has.
+//! FLUX.1 (dev and schnell) img2img on the CPU in f32, from weights that the user has and that stay in memory as their
+//! files store them.
 //!
 //! Semantics are those of diffusers' `FluxImg2ImgPipeline`, and with a mask of `FluxInpaintPipeline`, with two deliberate differences: the reference
 //! is encoded by the mean of its posterior, and the noise is this program's own seeded noise, so that
-//! equal requests give equal pixels. The networks themselves are candle's. `parity` holds all of it against
-//! diffusers.
+//! equal requests give equal pixels. `parity` holds all of it against diffusers.
 
 mod configs;
 mod diffusers;
+mod files;
 mod folder;
 mod parts;
+mod rope;
 mod sample;
 mod schedule;
 mod shapes;
 mod text;
+mod transformer;
 
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use candle_transformers::models::flux::model::Flux;
 
 use crate::digest::Digest;
 use crate::progress::Progress;
@@ -28,17 +29,21 @@ use super::super::{Description, Draft, Engine, GenerateError, Orientation, Recor
 use super::autoencoder::{Autoencoder, Frame, Quant};
 use super::error::Gib;
 use super::meaning::Meaning;
+use super::ops::Place;
 use super::special::Specials;
 use super::weights::Weights;
 use super::words::Words;
-use super::{ModelError, names, step};
+use super::{ModelError, step, t5};
 use configs::Configs;
+use files::Files;
+pub use files::memory;
 pub use folder::is_ours;
 pub use parts::{Part, Role, State, inventory};
 use sample::Sampler;
 use schedule::Schedule;
 use shapes::Shapes;
 use text::Text;
+use transformer::Transformer;
 
 const NAME: &str = "flux";
 /// Pixels to a packed latent's side.
@@ -59,7 +64,7 @@ pub struct Options {
 }
 
 /// A FLUX.1 model folder, opened and checked. Weights are read when first needed: the transformer then
-/// stays in memory, the text encoders and the autoencoder do not.
+/// stays in memory until another prompt is read, the text encoders and the autoencoder do not.
 pub struct FluxEngine {
     pub options: Options,
     transformer: Arc<Weights>,
@@ -70,7 +75,7 @@ pub struct FluxEngine {
     t5_words: Words,
     shapes: Shapes,
     digest: Digest,
-    loaded: Mutex<Option<Arc<Flux>>>,
+    loaded: Mutex<Option<Arc<Transformer>>>,
     last_text: Mutex<Option<((String, usize), Text)>>,
 }
 
@@ -80,31 +85,26 @@ impl FluxEngine {
     ///
     /// # Errors
     /// When a part is missing, ambiguous, damaged, of another family, or does not fit the others; and when the
-    /// weights in f32 take more than the `free` bytes of memory. Nothing of their data has been read by then.
+    /// weights take more than the `free` bytes of memory: those of the transformer and of T5 as they are stored, the
+    /// others in f32. Nothing of their data has been read by then.
     pub fn open(dir: &Path, free: Option<u64>) -> Result<FluxEngine, ModelError> {
         let parts = parts::locate(dir)?;
         let configs = if parts.configs.is_empty() { None } else { Some(Configs::read(dir)?) };
-        let mut transformer = Weights::open(&parts.transformer)?.without_prefix("model.diffusion_model.");
-        let mut autoencoder = Weights::open(&parts.autoencoder)?;
-        if configs.is_some() {
-            transformer = transformer.renamed(diffusers::transformer)?;
-            autoencoder = autoencoder.renamed(names::autoencoder)?;
-        }
-        let [clip, t5] = [Weights::open(&parts.clip)?, Weights::open(&parts.t5)?];
-        let [transformer, autoencoder, clip, t5] = [transformer, autoencoder, clip, t5].map(Arc::new);
+        let files = Files::open(&parts)?;
+        let needed = files.memory();
+        let Files { transformer, autoencoder, clip, t5 } = files;
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
-        transformer.check(|vb| Flux::new(&shapes.flux, vb))?;
+        Transformer::new(&shapes.flux, &Place::checking(&transformer))?;
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, Quant::default(), vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
-        t5.check(|vb| text::t5_model(&shapes, vb))?;
-        let needed = memory(&transformer, &autoencoder, &t5);
+        t5::Encoder::new(&shapes.t5, shapes.t5_words, &Place::checking(&t5))?;
         if let Some(free) = free
             && needed > free
         {
             return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
         }
         let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocab_size)?;
-        let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocab_size)?;
+        let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {
             options: Options::of(&shapes),
@@ -123,7 +123,7 @@ impl FluxEngine {
 
     /// Whether the model was distilled with guidance, as dev was and schnell was not.
     pub fn is_guided(&self) -> bool {
-        self.shapes.flux.guidance_embed
+        self.shapes.flux.guided
     }
 
     /// The text encoders' reading of `prompt`; the last one is kept.
@@ -135,6 +135,8 @@ impl FluxEngine {
             step(progress, 2)?;
             return Ok(read.clone());
         }
+        // There may be no room for T5 beside the transformer.
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take();
         let failed = failed("read the prompt");
         let pooled = self
             .clip
@@ -142,10 +144,8 @@ impl FluxEngine {
             .and_then(|model| text::pooled(&model, &self.clip_words, prompt, &self.shapes))
             .map_err(&failed)?;
         step(progress, 1)?;
-        let context = self
-            .t5
-            .load(|vb| text::t5_model(&self.shapes, vb))
-            .and_then(|model| text::context(model, &self.t5_words, prompt, self.options.text_tokens))
+        let context = t5::Encoder::new(&self.shapes.t5, self.shapes.t5_words, &Place::of(&self.t5))
+            .and_then(|model| text::context(&model, &self.t5_words, prompt, self.options.text_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
         let read = Text { pooled, context };
@@ -153,13 +153,13 @@ impl FluxEngine {
         Ok(read)
     }
 
-    fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Flux>, GenerateError> {
+    fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Transformer>, GenerateError> {
         progress.stage("loading the model", 1);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let model = match loaded.as_ref() {
             Some(model) => Arc::clone(model),
             None => {
-                let built = self.transformer.load(|vb| Flux::new(&self.shapes.flux, vb));
+                let built = Transformer::new(&self.shapes.flux, &Place::of(&self.transformer));
                 Arc::new(built.map_err(failed("load the model"))?)
             }
         };
@@ -187,16 +187,10 @@ impl FluxEngine {
     }
 }
 
-/// Bytes that the weights take at most at one time, in f32: the T5 encoder goes before the transformer comes.
-fn memory(transformer: &Weights, autoencoder: &Weights, t5: &Weights) -> u64 {
-    let elements = t5.elements().max(transformer.elements().saturating_add(autoencoder.elements()));
-    elements.saturating_mul(size_of::<f32>() as u64)
-}
-
 impl Options {
     /// What the makers of the model recommend.
     fn of(shapes: &Shapes) -> Options {
-        let (steps, text_tokens) = if shapes.flux.guidance_embed { (28, 512) } else { (4, 256) };
+        let (steps, text_tokens) = if shapes.flux.guided { (28, 512) } else { (4, 256) };
         let steps = NonZeroU32::MIN.saturating_add(steps - 1);
         Options { steps, meaning: Meaning::Diffusers, guidance: 3.5, text_tokens }
     }
@@ -245,7 +239,8 @@ impl Engine for FluxEngine {
         let varied = mask.as_ref().map(|mask| frame.latents_of(mask)).transpose();
         let varied = varied.map_err(failed("draw the picture"))?;
         let guidance = self.options.guidance;
-        let sampler = Sampler { model: &model, text: &text, guidance, varied: varied.as_ref() };
+        let axes = self.shapes.flux.axes;
+        let sampler = Sampler { model: &model, axes, text: &text, guidance, varied: varied.as_ref() };
         let latents = sampler.draw(&encoded, &schedule, request.seed, progress)?;
 
         progress.stage("decoding the picture", 1);
@@ -268,6 +263,8 @@ fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateErr
 
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod parity_gguf;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -13,9 +13,9 @@ use super::*;
 use crate::progress::Silent;
 use crate::quantity::Strength;
 
-const PROMPT: &str = "Electron micrograph of  virions, negative stain!";
+pub(super) const PROMPT: &str = "Electron micrograph of  virions, negative stain!";
 const PIPELINES: [(&str, u32); 2] = [("flux-dev", 20), ("flux-schnell", 4)];
-const TOKENS: usize = 48;
+pub(super) const TOKENS: usize = 48;
 
 /// The models, and what diffusers drew with them.
 fn reference() -> TempDir {
@@ -125,7 +125,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
-        stages.hold("context", &text.context);
+        stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
         let autoencoder =
             engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
@@ -134,7 +134,8 @@ fn every_stage_is_what_diffusers_makes_of_it() {
 
         let model = engine.model(&mut Silent).expect("it loads");
         let guidance = engine.options.guidance;
-        let sampler = Sampler { model: &model, text: &text, guidance, varied: None };
+        let axes = engine.shapes.flux.axes;
+        let sampler = Sampler { model: &model, axes, text: &text, guidance, varied: None };
         for strength in STRENGTHS {
             let request = Request {
                 prompt: Some(PROMPT.to_owned()),

@@ -31,25 +31,30 @@ impl Role {
     /// Names that a search looks for, for people.
     pub fn expected(self) -> &'static str {
         match self {
-            Role::Transformer => "flux1-*.safetensors, or under unet/ or diffusion_models/",
+            Role::Transformer => "flux1-*.safetensors or flux1-*.gguf, or under unet/ or diffusion_models/",
             Role::Autoencoder => "ae.safetensors, or under vae/",
             Role::Clip => "clip_l*.safetensors, or under clip/ or text_encoders/",
-            Role::T5 => "t5xxl*.safetensors, or under clip/ or text_encoders/",
+            Role::T5 => "t5xxl*.safetensors or t5-*.gguf, or under clip/ or text_encoders/",
             Role::ClipTokenizer => "clip/tokenizer.json, or clip/vocab.json and clip/merges.txt",
             Role::T5Tokenizer => "t5/tokenizer.json",
         }
     }
 
-    /// Start of the file's name and the folders to look into; `None` for tokenizers.
-    fn pattern(self) -> Option<(&'static str, &'static [&'static str])> {
+    /// Starts of the file's name and the folders to look into; `None` for tokenizers.
+    fn pattern(self) -> Option<(&'static [&'static str], &'static [&'static str])> {
         const TEXT: &[&str] = &["", "clip", "text_encoders"];
         match self {
-            Role::Transformer => Some(("flux1-", &["", "unet", "diffusion_models"])),
-            Role::Autoencoder => Some(("ae.", &["", "vae"])),
-            Role::Clip => Some(("clip_l", TEXT)),
-            Role::T5 => Some(("t5xxl", TEXT)),
+            Role::Transformer => Some((&["flux1-"], &["", "unet", "diffusion_models"])),
+            Role::Autoencoder => Some((&["ae."], &["", "vae"])),
+            Role::Clip => Some((&["clip_l"], TEXT)),
+            Role::T5 => Some((&["t5xxl", "t5-"], TEXT)),
             Role::ClipTokenizer | Role::T5Tokenizer => None,
         }
+    }
+
+    /// Whether the part is large enough that people have it as GGUF.
+    fn may_be_gguf(self) -> bool {
+        matches!(self, Role::Transformer | Role::T5)
     }
 }
 
@@ -138,36 +143,42 @@ fn state(dir: &Path, role: Role) -> State {
 
 fn weights(dir: &Path, role: Role) -> State {
     let missing = State::Missing { expected: role.expected() };
-    let Some((start, folders)) = role.pattern() else { return missing };
-    let mut named: Vec<(Found, &'static str)> = folders
+    let Some((starts, folders)) = role.pattern() else { return missing };
+    let mut named: Vec<(Found, Format)> = folders
         .iter()
         .filter_map(|folder| std::fs::read_dir(dir.join(folder)).ok())
         .flat_map(|entries| entries.filter_map(Result::ok))
         .filter_map(|entry| {
             let name = entry.file_name().to_str()?.to_lowercase();
-            let format = format_of(name.strip_prefix(start).map(|_| name.as_str())?)?;
+            let format =
+                starts.iter().any(|start| name.starts_with(start)).then(|| format_of(&name, role))??;
             Some((found(&entry.path())?, format))
         })
         .collect();
     named.sort_by(|a, b| a.0.path.cmp(&b.0.path));
     let readable: Vec<Found> =
-        named.iter().filter(|(_, format)| *format == SAFETENSORS).map(|(file, _)| file.clone()).collect();
+        named.iter().filter(|(_, format)| *format == Format::Read).map(|(file, _)| file.clone()).collect();
     match (readable.len(), named.into_iter().next()) {
-        (0, None) => missing,
-        (0, Some((file, format))) => State::Unreadable { file, format },
+        (0, Some((file, Format::Other(format)))) => State::Unreadable { file, format },
+        (0, _) => missing,
         (1, _) => State::Found(readable),
         _ => State::Several(readable),
     }
 }
 
-const SAFETENSORS: &str = "safetensors";
+#[derive(PartialEq)]
+enum Format {
+    Read,
+    Other(&'static str),
+}
 
 /// The format that a name promises; `None` for what is no model.
-fn format_of(name: &str) -> Option<&'static str> {
+fn format_of(name: &str, role: Role) -> Option<Format> {
     match name.rsplit_once('.')?.1 {
-        "safetensors" | "sft" => Some(SAFETENSORS),
-        "ckpt" | "pt" | "pth" | "bin" => Some(PICKLE),
-        "gguf" => Some("GGUF"),
+        "safetensors" | "sft" => Some(Format::Read),
+        "ckpt" | "pt" | "pth" | "bin" => Some(Format::Other(PICKLE)),
+        "gguf" if role.may_be_gguf() => Some(Format::Read),
+        "gguf" => Some(Format::Other("GGUF")),
         _ => None,
     }
 }

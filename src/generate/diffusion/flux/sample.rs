@@ -1,9 +1,6 @@
 //! From the reference's latents through noise to new ones.
 
-use candle_core::{Device, Tensor};
-use candle_transformers::models::flux::WithForward;
-use candle_transformers::models::flux::model::Flux;
-use candle_transformers::models::flux::sampling::{State, unpack};
+use candle_core::Tensor;
 
 use crate::generate::GenerateError;
 use crate::progress::Progress;
@@ -11,8 +8,10 @@ use crate::quantity::Seed;
 
 use super::super::latents::{is_finite, noise};
 use super::super::step;
+use super::rope::Rope;
 use super::schedule::Schedule;
 use super::text::Text;
+use super::transformer::Transformer;
 use super::{NAME, failed};
 
 /// The stream of random numbers that the noise comes from.
@@ -21,11 +20,19 @@ pub(super) const NOISE: &str = "flux noise";
 /// A model with its prompt.
 #[derive(Clone, Copy)]
 pub(super) struct Sampler<'a> {
-    pub model: &'a Flux,
+    pub model: &'a Transformer,
+    /// See [`Rope::new`].
+    pub axes: [usize; 3],
     pub text: &'a Text,
     pub guidance: f64,
     /// 1 where latents are varied and 0 where they stay, (1, 1, height/8, width/8); `None` for all.
     pub varied: Option<&'a Tensor>,
+}
+
+/// Packed latents, two by two of them a token, (tokens, 4·channels), and where they stand.
+struct State {
+    image: Tensor,
+    rope: Rope,
 }
 
 /// What latents are brought back to where they stay, packed.
@@ -58,14 +65,13 @@ impl Sampler<'_> {
         progress.stage("drawing the picture", u64::from(schedule.steps()));
         let (mut state, kept) = self.start(reference, schedule.noise_level(), seed).map_err(&failed)?;
         for (i, (now, next)) in (1..).zip(schedule.pairs()) {
-            state.img = self.step(&state, kept.as_ref(), now, next).map_err(&failed)?;
-            if !is_finite(&state.img).map_err(&failed)? {
+            state.image = self.step(&state, kept.as_ref(), now, next).map_err(&failed)?;
+            if !is_finite(&state.image).map_err(&failed)? {
                 return Err(GenerateError::NotFinite { engine: NAME, step: i });
             }
             step(progress, 1)?;
         }
-        let (height, width) = reference.dims4().map(|(_, _, h, w)| (8 * h, 8 * w)).map_err(&failed)?;
-        unpack(&state.img, height, width).map_err(&failed)
+        unpack(&state.image, reference).map_err(&failed)
     }
 
     /// The latents after every step, unpacked.
@@ -76,16 +82,15 @@ impl Sampler<'_> {
         schedule: &Schedule,
         seed: Seed,
     ) -> candle_core::Result<Vec<Tensor>> {
-        let (_, _, height, width) = reference.dims4()?;
         let (mut state, kept) = self.start(reference, schedule.noise_level(), seed)?;
         let step = |(now, next)| {
-            state.img = self.step(&state, kept.as_ref(), now, next)?;
-            unpack(&state.img, 8 * height, 8 * width)
+            state.image = self.step(&state, kept.as_ref(), now, next)?;
+            unpack(&state.image, reference)
         };
         schedule.pairs().map(step).collect()
     }
 
-    /// Packed latents (1−σ)·x₀ + σ·noise, with positions in f32; and what stays of them.
+    /// Packed latents (1−σ)·x₀ + σ·noise; and what stays of them.
     fn start(
         &self,
         reference: &Tensor,
@@ -93,11 +98,13 @@ impl Sampler<'_> {
         seed: Seed,
     ) -> candle_core::Result<(State, Option<Kept>)> {
         let noise = noise(reference, seed, NOISE)?;
-        let packed = |latents: &Tensor| State::new(&self.text.context, &self.text.pooled, latents);
-        let state = packed(&((reference * (1.0 - sigma))? + (&noise * sigma)?)?)?;
+        let image = pack(&((reference * (1.0 - sigma))? + (&noise * sigma)?)?)?;
+        let (_, _, height, width) = reference.dims4()?;
+        let rope = Rope::new(self.axes, self.text.context.dim(0)?, [height / 2, width / 2])?;
+        let state = State { image, rope };
         let Some(varied) = self.varied else { return Ok((state, None)) };
         let varied = varied.broadcast_as(reference.shape())?.contiguous()?;
-        let [reference, noise, varied] = [packed(reference)?.img, packed(&noise)?.img, packed(&varied)?.img];
+        let [reference, noise, varied] = [pack(reference)?, pack(&noise)?, pack(&varied)?];
         Ok((state, Some(Kept { reference, noise, varied })))
     }
 
@@ -110,16 +117,23 @@ impl Sampler<'_> {
     }
 
     fn euler(&self, state: &State, now: f64, next: f64) -> candle_core::Result<Tensor> {
-        let scalar = |value: f64| Tensor::full(value as f32, 1, &Device::Cpu);
-        let velocity = self.model.forward(
-            &state.img,
-            &state.img_ids,
-            &state.txt,
-            &state.txt_ids,
-            &scalar(now)?,
-            &state.vec,
-            Some(&scalar(self.guidance)?),
-        )?;
-        &state.img + (velocity * (next - now))?
+        let text = (&self.text.context, &self.text.pooled);
+        let velocity = self.model.velocity(&state.image, text, &state.rope, now, self.guidance)?;
+        &state.image + (velocity * (next - now))?
     }
+}
+
+/// A token for every two by two latents: all of the first channel, then of the next.
+fn pack(latents: &Tensor) -> candle_core::Result<Tensor> {
+    let (_, channels, height, width) = latents.dims4()?;
+    let (rows, columns) = (height / 2, width / 2);
+    let apart = latents.reshape((channels, rows, 2, columns, 2))?.permute((1, 3, 0, 2, 4))?;
+    apart.reshape((rows * columns, 4 * channels))
+}
+
+/// The inverse, in the shape of `like`.
+fn unpack(packed: &Tensor, like: &Tensor) -> candle_core::Result<Tensor> {
+    let (_, channels, height, width) = like.dims4()?;
+    let apart = packed.reshape((height / 2, width / 2, channels, 2, 2))?.permute((2, 0, 3, 1, 4))?;
+    apart.reshape(like.shape())
 }

@@ -2,27 +2,28 @@
 
 use std::path::Path;
 
-use candle_nn::Activation;
 use candle_transformers::models::clip::text_model::{Activation as ClipActivation, ClipTextConfig};
-use candle_transformers::models::flux::{autoencoder, model};
-use candle_transformers::models::t5;
+use candle_transformers::models::flux::autoencoder;
 
-use super::super::ModelError;
 use super::super::weights::Weights;
+use super::super::{ModelError, t5};
 use super::configs::Configs;
 use super::schedule::Shift;
+use super::transformer;
 
 /// Width of an attention head in every CLIP text encoder that is known; no tensor shows it.
 const CLIP_HEAD: usize = 64;
 
 /// What the four networks are.
 pub(super) struct Shapes {
-    pub flux: model::Config,
+    pub flux: transformer::Config,
     pub autoencoder: autoencoder::Config,
     pub clip: ClipTextConfig,
     pub t5: t5::Config,
     /// Where the names of the CLIP tensors begin.
     pub clip_prefix: &'static str,
+    /// The name of T5's matrix of words.
+    pub t5_words: &'static str,
     pub shift: Shift,
 }
 
@@ -36,15 +37,17 @@ impl Shapes {
         configs: Option<&Configs>,
     ) -> Result<Shapes, ModelError> {
         let clip_prefix = if clip.names().any(|n| n.starts_with("text_model.")) { "text_model" } else { "" };
+        let t5_words = T5_WORDS[usize::from(!t5.has(T5_WORDS[0]))];
         let mut shapes = Shapes {
-            flux: transformer(flux)?,
+            flux: flux_transformer(flux)?,
             autoencoder: autoencoder(vae)?,
             clip: clip_text(clip, clip_prefix, configs.map(|c| c.clip.num_attention_heads))?,
-            t5: t5_encoder(t5)?,
+            t5: t5_encoder(t5, t5_words)?,
             clip_prefix,
+            t5_words,
             shift: Shift::NONE,
         };
-        if shapes.flux.guidance_embed {
+        if shapes.flux.guided {
             shapes.shift = Shift::DEV;
         }
         if let Some(configs) = configs {
@@ -52,9 +55,9 @@ impl Shapes {
         }
         let fit =
             |what, found, file: &Weights, expected| fit(what, (expected, &flux.path), (found, &file.path));
-        fit("packed latent channels", 4 * shapes.autoencoder.z_channels, vae, shapes.flux.in_channels)?;
-        fit("width of the pooled text", shapes.clip.embed_dim, clip, shapes.flux.vec_in_dim)?;
-        fit("width of the text", shapes.t5.d_model, t5, shapes.flux.context_in_dim)?;
+        fit("packed latent channels", 4 * shapes.autoencoder.z_channels, vae, shapes.flux.channels)?;
+        fit("width of the pooled text", shapes.clip.embed_dim, clip, shapes.flux.pooled)?;
+        fit("width of the text", shapes.t5.width, t5, shapes.flux.context)?;
         Ok(shapes)
     }
 
@@ -64,26 +67,25 @@ impl Shapes {
         let file = dir.join("transformer/config.json");
         let fit = |what, said, found| fit(what, (found, &flux.path), (said, &file));
         let width = transformer.num_attention_heads.saturating_mul(transformer.attention_head_dim);
-        fit("double blocks", transformer.num_layers, self.flux.depth)?;
-        fit("single blocks", transformer.num_single_layers, self.flux.depth_single_blocks)?;
-        fit("width of all attention heads", width, self.flux.hidden_size)?;
-        fit("heads", transformer.num_attention_heads, self.flux.num_heads)?;
-        let (says, has) = (transformer.guidance_embeds, self.flux.guidance_embed);
+        fit("double blocks", transformer.num_layers, self.flux.double_blocks)?;
+        fit("single blocks", transformer.num_single_layers, self.flux.single_blocks)?;
+        fit("width of all attention heads", width, self.flux.width)?;
+        fit("heads", transformer.num_attention_heads, self.flux.heads)?;
+        let (says, has) = (transformer.guidance_embeds, self.flux.guided);
         fit("guidance embeddings", usize::from(says), usize::from(has))?;
         let axes = &transformer.axes_dims_rope;
         let whole = axes.iter().try_fold(0usize, |sum, axis| sum.checked_add(*axis));
-        if axes.len() != 3
-            || axes.iter().any(|axis| axis % 2 != 0)
-            || whole != Some(transformer.attention_head_dim)
-        {
-            let expected = "axes_dims_rope of three even numbers that make up attention_head_dim";
-            return Err(ModelError::Family { file, expected, found: format!("{axes:?}") });
+        let even = axes.iter().all(|axis| axis % 2 == 0);
+        match <[usize; 3]>::try_from(axes.as_slice()) {
+            Ok(axes) if even && whole == Some(transformer.attention_head_dim) => self.flux.axes = axes,
+            _ => {
+                let expected = "axes_dims_rope of three even numbers that make up attention_head_dim";
+                return Err(ModelError::Family { file, expected, found: format!("{axes:?}") });
+            }
         }
-        self.flux.axes_dim.clone_from(axes);
         self.autoencoder.scale_factor = autoencoder.scaling_factor;
         self.autoencoder.shift_factor = autoencoder.shift_factor.unwrap_or(0.0);
-        let (buckets, distance) =
-            (self.t5.relative_attention_num_buckets, t5.relative_attention_max_distance);
+        let (buckets, distance) = (self.t5.buckets, t5.relative_attention_max_distance);
         if buckets < 4 || distance <= buckets / 4 {
             let expected =
                 "a relative_attention_max_distance over a quarter of the buckets, of four at least";
@@ -91,8 +93,8 @@ impl Shapes {
                 (dir.join("text_encoder_2/config.json"), format!("{distance} over {buckets}"));
             return Err(ModelError::Family { file, expected, found });
         }
-        self.t5.layer_norm_epsilon = t5.layer_norm_epsilon;
-        self.t5.relative_attention_max_distance = t5.relative_attention_max_distance;
+        self.t5.epsilon = t5.layer_norm_epsilon;
+        self.t5.distance = distance;
         self.shift = *shift;
         Ok(())
     }
@@ -108,17 +110,17 @@ fn fit(
     if found == expected { Ok(()) } else { Err(ModelError::Misfit { file, what, expected, other, found }) }
 }
 
-fn transformer(w: &Weights) -> Result<model::Config, ModelError> {
+fn flux_transformer(w: &Weights) -> Result<transformer::Config, ModelError> {
     const EXPECTED: &str = "a FLUX.1 transformer with BFL's tensor names (img_in.weight, double_blocks.0…)";
-    let (hidden_size, in_channels) = family(w, "img_in.weight", EXPECTED)?;
+    let (width, channels) = family(w, "img_in.weight", EXPECTED)?;
     let [head] = dims(w, "double_blocks.0.img_attn.norm.query_norm.scale")?;
-    let [mlp, _] = dims(w, "double_blocks.0.img_mlp.0.weight")?;
-    let [_, vec_in_dim] = dims(w, "vector_in.in_layer.weight")?;
-    let [_, context_in_dim] = dims(w, "txt_in.weight")?;
+    let [inner, _] = dims(w, "double_blocks.0.img_mlp.0.weight")?;
+    let [_, pooled] = dims(w, "vector_in.in_layer.weight")?;
+    let [_, context] = dims(w, "txt_in.weight")?;
     w.shape("single_blocks.0.linear1.weight")?;
     // The head's width is split 1 : 3.5 : 3.5 over the three axes of position, each even.
-    if head == 0 || head % 32 != 0 || hidden_size == 0 || hidden_size % head != 0 {
-        let found = format!("heads of width {head} in a width of {hidden_size}");
+    if head == 0 || head % 32 != 0 || width == 0 || width % head != 0 {
+        let found = format!("heads of width {head} in a width of {width}");
         return Err(ModelError::Family {
             file: w.path.clone(),
             expected: "heads of a multiple of 32",
@@ -126,19 +128,18 @@ fn transformer(w: &Weights) -> Result<model::Config, ModelError> {
         });
     }
     let first = head / 8;
-    Ok(model::Config {
-        in_channels,
-        vec_in_dim,
-        context_in_dim,
-        hidden_size,
-        mlp_ratio: mlp as f64 / hidden_size as f64,
-        num_heads: hidden_size / head,
-        depth: w.count("double_blocks."),
-        depth_single_blocks: w.count("single_blocks."),
-        axes_dim: vec![first, (head - first) / 2, (head - first) / 2],
-        theta: 10_000,
-        qkv_bias: w.has("double_blocks.0.img_attn.qkv.bias"),
-        guidance_embed: w.has("guidance_in.in_layer.weight"),
+    Ok(transformer::Config {
+        channels,
+        pooled,
+        context,
+        width,
+        inner,
+        heads: width / head,
+        double_blocks: w.count("double_blocks."),
+        single_blocks: w.count("single_blocks."),
+        axes: [first, (head - first) / 2, (head - first) / 2],
+        biased: w.has("double_blocks.0.img_attn.qkv.bias"),
+        guided: w.has("guidance_in.in_layer.weight"),
     })
 }
 
@@ -200,30 +201,30 @@ fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipText
     })
 }
 
-fn t5_encoder(w: &Weights) -> Result<t5::Config, ModelError> {
+/// Under which names T5's matrix of words is stored.
+const T5_WORDS: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
+
+fn t5_encoder(w: &Weights, words: &str) -> Result<t5::Config, ModelError> {
     const EXPECTED: &str = "a gated T5 v1.1 encoder with Hugging Face's tensor names (encoder.block.0…)";
     let layer = |name: &str| format!("encoder.block.0.layer.{name}.weight");
-    let (d_ff, d_model) = family(w, &layer("1.DenseReluDense.wi_0"), EXPECTED)?;
-    let shared = ["shared.weight", "encoder.embed_tokens.weight"];
-    let [vocab_size, _] = dims(w, shared[usize::from(!w.has(shared[0]))])?;
-    let [buckets, num_heads] = dims(w, &layer("0.SelfAttention.relative_attention_bias"))?;
-    let [inner, _] = dims(w, &layer("0.SelfAttention.q"))?;
-    if num_heads == 0 || inner % num_heads != 0 {
-        let found = format!("{num_heads} heads in a width of {inner}");
+    let (inner, width) = family(w, &layer("1.DenseReluDense.wi_0"), EXPECTED)?;
+    let [vocabulary, _] = dims(w, words)?;
+    let [buckets, heads] = dims(w, &layer("0.SelfAttention.relative_attention_bias"))?;
+    let [all_heads, _] = dims(w, &layer("0.SelfAttention.q"))?;
+    if heads == 0 || all_heads % heads != 0 {
+        let found = format!("{heads} heads in a width of {all_heads}");
         return Err(ModelError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
     Ok(t5::Config {
-        vocab_size,
-        d_model,
-        d_kv: inner / num_heads,
-        d_ff,
-        num_layers: w.count("encoder.block."),
-        num_heads,
-        relative_attention_num_buckets: buckets,
-        feed_forward_proj: t5::ActivationWithOptionalGating { gated: true, activation: Activation::NewGelu },
-        tie_word_embeddings: false,
-        use_cache: false,
-        ..t5::Config::default()
+        vocabulary,
+        width,
+        head: all_heads / heads,
+        heads,
+        inner,
+        blocks: w.count("encoder.block."),
+        buckets,
+        distance: 128,
+        epsilon: 1e-6,
     })
 }
 

@@ -63,8 +63,11 @@ fn the_families_are_told_apart_by_their_tensors() {
     assert_eq!((drawn.steps, drawn.noise_level), (2, 0.5));
     let found = &dev.shapes.flux;
     let expected = tiny::flux(true);
-    assert_eq!((found.depth, found.num_heads, &found.axes_dim), (2, 2, &expected.axes_dim));
-    assert_eq!(found.mlp_ratio, expected.mlp_ratio);
+    assert_eq!(
+        (found.double_blocks, found.heads, found.axes.as_slice()),
+        (2, 2, expected.axes_dim.as_slice())
+    );
+    assert_eq!(found.inner, 4 * expected.hidden_size);
 }
 
 #[test]
@@ -294,23 +297,63 @@ fn the_folders_of_comfyui_and_the_prefix_of_whole_checkpoints_are_understood() {
     candle_core::safetensors::save(&prefixed, &path).expect("a file");
     let engine = opened(&flat);
     assert_ne!(engine.digest, digest, "bytes do");
-    assert_eq!(engine.shapes.flux.depth, 2);
+    assert_eq!(engine.shapes.flux.double_blocks, 2);
     fs::copy(&path, at("flux1-dev.safetensors")).expect("a file");
     assert!(complaint(flat.path()).contains("more than one transformer"));
 }
 
-#[test]
-fn weights_of_half_precision_are_read() {
-    let dir = tiny::folder(false);
+/// Writes what `change` makes of every tensor of these files.
+fn rewritten(
+    dir: &TempDir,
+    change: impl Fn(candle_core::Tensor) -> candle_core::Result<candle_core::Tensor>,
+) {
     for file in ["flux1-schnell.safetensors", "t5xxl_fp16.safetensors"] {
         let path = dir.path().join(file);
-        let dtype =
-            if file.starts_with("flux") { candle_core::DType::BF16 } else { candle_core::DType::F8E4M3 };
         let whole = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).expect("a file");
-        let half = whole.into_iter().map(|(n, t)| (n, t.to_dtype(dtype).expect("f32 narrows"))).collect();
-        candle_core::safetensors::save(&half, &path).expect("a file");
+        let changed =
+            whole.into_iter().map(|(n, t)| (n, change(t).expect("a type that candle has"))).collect();
+        candle_core::safetensors::save(&changed, &path).expect("a file");
     }
-    assert_eq!(draft(&opened(&dir), 0.5, 1).raster.width(), 40);
+}
+
+#[test]
+fn weights_of_other_types_draw_what_their_numbers_draw_in_f32() {
+    use candle_core::DType;
+    for dtype in [DType::BF16, DType::F16, DType::F8E4M3, DType::F64] {
+        let dir = tiny::folder(false);
+        rewritten(&dir, |t| t.to_dtype(dtype));
+        let drawn = draft(&opened(&dir), 0.5, 1).raster;
+        rewritten(&dir, |t| t.to_dtype(DType::F32));
+        assert!(drawn == draft(&opened(&dir), 0.5, 1).raster, "{dtype:?}");
+    }
+}
+
+/// By hand: 8 bits more or less of a weight are as many bytes more or less of memory.
+#[test]
+fn a_model_needs_the_memory_of_its_files() {
+    use candle_core::DType;
+    let needed = |dtype: DType| {
+        let dir = tiny::folder(false);
+        rewritten(&dir, |t| t.to_dtype(dtype));
+        match FluxEngine::open(dir.path(), Some(1)).err() {
+            Some(ModelError::Memory { needed: Gib(needed), free: Gib(1), .. }) => {
+                assert_eq!(memory(dir.path()).ok(), Some(needed));
+                needed
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let elements: usize = {
+        let dir = tiny::folder(false);
+        let path = dir.path().join("flux1-schnell.safetensors");
+        let whole = candle_core::safetensors::load(path, &candle_core::Device::Cpu).expect("a file");
+        whole.values().filter(|t| t.rank() == 2).map(candle_core::Tensor::elem_count).sum()
+    };
+    let [quarter, half, whole, double] = [DType::F8E4M3, DType::BF16, DType::F32, DType::F64].map(needed);
+    assert_eq!([half - quarter, whole - half], [elements as u64, 2 * elements as u64]);
+    assert_eq!(double, whole);
+    let dir = tiny::folder(false);
+    assert!(FluxEngine::open(dir.path(), Some(whole)).is_ok());
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use candle_core::{Device, IndexOp, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::clip::text_model::ClipTextTransformer;
-use candle_transformers::models::t5::T5EncoderModel;
 
 use super::super::ModelError;
+use super::super::t5;
 use super::super::words::Words;
 use super::shapes::Shapes;
 
@@ -14,17 +14,13 @@ use super::shapes::Shapes;
 pub(super) struct Text {
     /// (1, width of CLIP).
     pub pooled: Tensor,
-    /// (1, tokens, width of T5).
+    /// (tokens, width of T5).
     pub context: Tensor,
 }
 
 pub(super) fn clip_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result<ClipTextTransformer> {
     let vb = if shapes.clip_prefix.is_empty() { vb } else { vb.pp(shapes.clip_prefix) };
     ClipTextTransformer::new(vb, &shapes.clip)
-}
-
-pub(super) fn t5_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result<T5EncoderModel> {
-    T5EncoderModel::load(vb, &shapes.t5)
 }
 
 /// CLIP's final state at the end token, (1, width).
@@ -42,12 +38,12 @@ pub(super) fn pooled(
 
 /// T5's states of the prompt padded to `length` tokens; FLUX was trained to see the padding, so there is no mask.
 pub(super) fn context(
-    mut model: T5EncoderModel,
+    model: &t5::Encoder,
     words: &Words,
     prompt: &str,
     length: usize,
 ) -> Result<Tensor, ModelError> {
     let mut ids = words.ids(prompt, length)?;
     ids.resize(length.max(1), words.pad);
-    Ok(model.forward(&Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?)?)
+    Ok(model.forward(&ids)?)
 }

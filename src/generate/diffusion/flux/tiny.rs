@@ -83,7 +83,7 @@ pub fn flux(dev: bool) -> model::Config {
     }
 }
 
-fn vae() -> autoencoder::Config {
+pub fn vae() -> autoencoder::Config {
     autoencoder::Config {
         resolution: 256,
         in_channels: 3,

@@ -148,8 +148,8 @@ impl StableEngine {
             let (what, found, expected) = ("tokens of a text", second.length, first.length);
             return Err(ModelError::Misfit { file, what, expected, other, found });
         }
-        let text: Vec<u64> = encoders.iter().map(Encoder::elements).collect();
-        let needed = parts::bytes(unet.elements(), autoencoder.elements(), &text);
+        let text: Vec<u64> = encoders.iter().map(Encoder::wide_bytes).collect();
+        let needed = parts::most(unet.wide_bytes(), autoencoder.wide_bytes(), &text);
         if let Some(free) = free
             && needed > free
         {

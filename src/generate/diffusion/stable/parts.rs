@@ -83,15 +83,15 @@ pub fn inventory(dir: &Path) -> Vec<Part> {
 /// Bytes that the weights of a folder take in memory at one time, in f32; `None` where they are not all there.
 pub fn memory(dir: &Path) -> Option<u64> {
     let parts = locate(dir, configs::is_xl(dir)?).ok()?;
-    let elements = |files: &Vec<PathBuf>| Some(super::super::weights::Weights::open(files).ok()?.elements());
-    let text = parts.text.iter().map(|text| elements(&text.weights)).collect::<Option<Vec<u64>>>()?;
-    Some(bytes(elements(&parts.unet)?, elements(&parts.autoencoder)?, &text))
+    let wide = |files: &Vec<PathBuf>| Some(super::super::weights::Weights::open(files).ok()?.wide_bytes());
+    let text = parts.text.iter().map(|text| wide(&text.weights)).collect::<Option<Vec<u64>>>()?;
+    Some(most(wide(&parts.unet)?, wide(&parts.autoencoder)?, &text))
 }
 
-/// Text encoders are read one after another and then let go.
-pub(super) fn bytes(unet: u64, autoencoder: u64, text: &[u64]) -> u64 {
+/// The most of these bytes that are held at one time: text encoders are read one after another and then let go.
+pub(super) fn most(unet: u64, autoencoder: u64, text: &[u64]) -> u64 {
     let text = text.iter().copied().max().unwrap_or_default();
-    text.max(unet.saturating_add(autoencoder)).saturating_mul(size_of::<f32>() as u64)
+    text.max(unet.saturating_add(autoencoder))
 }
 
 /// The files of a whole model.

@@ -47,8 +47,8 @@ impl Encoder {
         Ok(Encoder { weights, words, shape, length })
     }
 
-    pub fn elements(&self) -> u64 {
-        self.weights.elements()
+    pub fn wide_bytes(&self) -> u64 {
+        self.weights.wide_bytes()
     }
 
     /// Tokens of `text`. What is longer is cut, as diffusers does it.

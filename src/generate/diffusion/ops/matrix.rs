@@ -1,0 +1,94 @@
+//! A matrix that stays as its file stores it.
+
+use std::ops::Range;
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::super::types::Type;
+use super::widen;
+
+/// Numbers that are widened at a time; and what they take.
+const PANEL: usize = 4 << 20;
+pub const PANEL_BYTES: u64 = (PANEL * size_of::<f32>()) as u64;
+/// Numbers that one thread widens at a time.
+const STRIP: usize = 64 << 10;
+
+/// Rows of numbers, which f32 is made of a few at a time and only while they are looked at.
+pub struct Matrix {
+    rows: usize,
+    columns: usize,
+    data: Data,
+}
+
+enum Data {
+    Wide(Tensor),
+    /// Rows of whole blocks of a type other than f32.
+    Stored {
+        kind: Type,
+        bytes: Vec<u8>,
+    },
+}
+
+impl Matrix {
+    /// Of f32 with two dimensions.
+    pub fn wide(numbers: Tensor) -> candle_core::Result<Matrix> {
+        let (rows, columns) = numbers.dims2()?;
+        Ok(Matrix { rows, columns, data: Data::Wide(numbers) })
+    }
+
+    /// Of the `bytes` of a file, as many as a type asks for in this shape.
+    pub fn stored(kind: Type, [rows, columns]: [usize; 2], bytes: Vec<u8>) -> candle_core::Result<Matrix> {
+        if kind.bytes(&[rows, columns]) != Some(bytes.len() as u64) {
+            candle_core::bail!("{} bytes for {rows} rows of {columns} numbers", bytes.len());
+        }
+        Ok(Matrix { rows, columns, data: Data::Stored { kind, bytes } })
+    }
+
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Ranges that make up `rows` together, each small enough to be widened at a time.
+    pub fn panels(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
+        let most = match self.data {
+            Data::Wide(_) => self.rows,
+            Data::Stored { .. } => PANEL / self.columns.max(1),
+        };
+        let (most, end) = (most.max(1), rows.end);
+        rows.step_by(most).map(move |start| start..end.min(start + most))
+    }
+
+    /// These rows in f32.
+    pub fn widened(&self, rows: Range<usize>) -> candle_core::Result<Tensor> {
+        let (start, count) = (rows.start, rows.len());
+        let (kind, bytes) = match &self.data {
+            Data::Wide(numbers) => return numbers.narrow(0, start, count),
+            Data::Stored { kind, bytes } => (*kind, bytes),
+        };
+        let row = bytes.len() / self.rows.max(1);
+        let Some(bytes) = bytes.get(start * row..(start + count) * row) else {
+            candle_core::bail!("rows {start} to {} of {}", start + count, self.rows);
+        };
+        let mut numbers = vec![0.0; count * self.columns];
+        let strip = (STRIP / self.columns.max(1)).max(1);
+        numbers
+            .par_chunks_mut((strip * self.columns).max(1))
+            .zip(bytes.par_chunks((strip * row).max(1)))
+            .for_each(|(numbers, bytes)| widen(kind, bytes, numbers));
+        Tensor::from_vec(numbers, (count, self.columns), &Device::Cpu)
+    }
+
+    /// One row in f32 for each of `ids`, in their order.
+    pub fn lookup(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
+        let row = |id: &u32| match *id as usize {
+            id if id < self.rows => self.widened(id..id + 1),
+            id => candle_core::bail!("row {id} of {}", self.rows),
+        };
+        Tensor::cat(&ids.iter().map(row).collect::<candle_core::Result<Vec<_>>>()?, 0)
+    }
+}
