@@ -3,6 +3,8 @@
 #[cfg(feature = "diffusion")]
 mod flux;
 #[cfg(feature = "diffusion")]
+mod models;
+#[cfg(feature = "diffusion")]
 mod places;
 #[cfg(feature = "diffusion")]
 mod stable;

@@ -1,39 +1,35 @@
 //! Stable Diffusion from weights that the user has.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Asked, places};
+use super::Asked;
+use super::models::{Kind, Model, gap, refused};
+use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
-use crate::cli::term::{BOLD, GOOD, WARN, paint};
 use crate::generate::Engine;
-use crate::generate::diffusion::stable::{
-    Method, Options, Part, StableEngine, State, inventory, is_ours, memory,
-};
-use crate::generate::diffusion::{Gib, Meaning, ModelError};
+use crate::generate::diffusion::stable::{Method, Options, StableEngine, inventory, is_ours, memory};
 
-pub const NAME: &str = "stable-diffusion";
-const LICENCE: &str = "weights of Stable Diffusion 1, 2 and XL come under Open RAIL licences, which forbid some uses; \
-                       those of others, such as Turbo's, under their own";
+const KIND: Kind = Kind {
+    name: "stable-diffusion",
+    version: "1",
+    models: "Stable Diffusion",
+    expected: EXPECTED,
+    licence: "weights of Stable Diffusion 1, 2 and XL come under Open RAIL licences, which forbid some uses; \
+                       those of others, such as Turbo's, under their own",
+    look,
+    find,
+};
 const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers writes it";
 
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
-    let dir = match asked.model {
-        Some(dir) => dir.to_owned(),
-        None => only(Models::of(&places::folders(&places::environment)))?,
-    };
-    let mut engine =
-        StableEngine::open(&dir, asked.sampler.map(method), places::free_memory()).map_err(|error| {
-            let failure = Failure::new(&error);
-            match error {
-                ModelError::Memory { .. } => failure.advise("free some, or use a machine with more"),
-                _ => failure,
-            }
-        })?;
+    let dir = KIND.chosen(asked.model)?;
+    let opened = StableEngine::open(&dir, asked.sampler.map(method), places::free_memory());
+    let mut engine = opened.map_err(|error| refused(&error))?;
     engine.options = chosen(engine.options, asked);
     if engine.options.negative_prompt.is_some() && engine.options.guidance <= 1.0 {
         return Err(Failure::new("a negative prompt has no effect with a guidance of 1 or less")
@@ -47,11 +43,7 @@ fn chosen(own: Options, asked: Asked) -> Options {
     Options {
         steps: asked.steps.and_then(NonZeroU32::new).unwrap_or(own.steps),
         guidance: asked.guidance.unwrap_or(own.guidance),
-        meaning: match asked.meaning {
-            Some(args::Meaning::ComfyUi) => Meaning::ComfyUi,
-            Some(args::Meaning::Diffusers) => Meaning::Diffusers,
-            None => own.meaning,
-        },
+        meaning: asked.meaning.map_or(own.meaning, Into::into),
         negative_prompt: asked.negative_prompt.map(str::to_owned).or(own.negative_prompt),
         // The model was opened with it.
         method: own.method,
@@ -71,118 +63,32 @@ fn method(sampler: args::Sampler) -> Method {
     }
 }
 
-fn only(models: Models) -> Result<PathBuf, Failure> {
-    let whole: Vec<&Model> = models.0.iter().filter(|model| model.missing.is_empty()).collect();
-    match whole[..] {
-        [one] => Ok(one.dir.clone()),
-        [] => Err(Failure::new(format_args!("engine {NAME} needs weights, and no whole model was found"))
-            .advise("name their folder with --model; 'vidimus engines' tells what is missing where")),
-        _ => {
-            let dirs: Vec<String> = whole.iter().map(|model| model.dir.display().to_string()).collect();
-            let found = dirs.join(", ");
-            Err(Failure::new(format_args!("more than one Stable Diffusion model was found: {found}"))
-                .advise("choose one with --model"))
-        }
-    }
+fn look(dir: &Path) -> Model {
+    let parts = inventory(dir);
+    let index = (!is_ours(dir)).then(|| format!("model_index.json: expected {EXPECTED}"));
+    let missing = parts.iter().filter_map(|part| gap(part.role.name(), &part.state));
+    let missing = index.into_iter().chain(missing).collect();
+    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir) }
 }
 
-/// A folder of a Stable Diffusion, whole or not; or one that was asked for by name.
-struct Model {
-    dir: PathBuf,
-    parts: Vec<Part>,
-    missing: Vec<String>,
-    /// Bytes in memory, of a whole one.
-    memory: Option<u64>,
-}
-
-impl Model {
-    fn of(dir: &Path) -> Model {
-        let parts = inventory(dir);
-        let index = (!is_ours(dir)).then(|| format!("model_index.json: expected {EXPECTED}"));
-        let missing = parts.iter().filter_map(|part| match &part.state {
-            State::Found(_) => None,
-            State::Missing { expected } => Some(format!("{}: expected {expected}", part.role.name())),
-            State::Several(found) => Some(format!("{}: {} files, keep one", part.role.name(), found.len())),
-            State::Unreadable { format, .. } => {
-                Some(format!("{}: expected safetensors, found {format}", part.role.name()))
-            }
-        });
-        let missing = index.into_iter().chain(missing).collect();
-        Model { dir: dir.to_owned(), missing, parts, memory: memory(dir) }
-    }
-
-    fn line(&self) -> String {
-        let dir = self.dir.display();
-        match (self.missing.is_empty(), self.memory) {
-            (true, Some(bytes)) => format!("weights in {dir}, which need {} of memory", Gib(bytes)),
-            (true, None) => format!("weights in {dir}"),
-            (false, _) => format!("in {dir}: {}", self.missing.join("; ")),
-        }
-    }
-}
-
-struct Models(Vec<Model>);
-
-impl Models {
-    fn of(dirs: &[PathBuf]) -> Models {
-        Models(dirs.iter().filter(|dir| is_ours(dir)).map(|dir| Model::of(dir)).collect())
-    }
+fn find(dir: &Path) -> Option<Model> {
+    is_ours(dir).then(|| look(dir))
 }
 
 pub fn list(model: Option<&Path>) -> (String, Value) {
-    shown(&match model {
-        Some(dir) => Models(vec![Model::of(dir)]),
-        None => Models::of(&places::folders(&places::environment)),
-    })
-}
-
-fn shown(models: &Models) -> (String, Value) {
-    let whole = models.0.iter().filter(|model| model.missing.is_empty()).count();
-    let (state, style) = if whole > 0 { ("ready", GOOD) } else { ("needs weights", WARN) };
-    let none = || format!("{EXPECTED}: name it with --model");
-    let mut lines: Vec<String> = models.0.iter().map(Model::line).collect();
-    if lines.is_empty() {
-        lines.push(none());
-    }
-    if whole > 1 {
-        lines.push("choose one with --model".to_owned());
-    }
-    let text = format!(
-        "{}  {}  {}\n       img2img on the CPU; {LICENCE}",
-        paint(BOLD, NAME),
-        paint(style, state),
-        lines.join("\n       ")
-    );
-    let missing: Vec<String> = match &models.0[..] {
-        [] => vec![none()],
-        _ if whole > 0 => Vec::new(),
-        [first, ..] => first.missing.clone(),
-    };
-    let folders = models.0.iter().map(|model| {
-        json!({ "folder": model.dir.to_string_lossy(), "parts": model.parts, "missing": model.missing,
-                "memory": model.memory })
-    });
-    let entry = json!({
-        "name": NAME,
-        "version": "1",
-        "ready": whole > 0,
-        "weights": folders.collect::<Vec<_>>(),
-        "reads_prompt": true,
-        "missing": missing,
-        "licence": LICENCE,
-    });
-    (text, entry)
+    KIND.list(model)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::diffusion::Meaning;
 
     #[test]
     fn a_model_is_found_by_what_its_index_says_and_not_by_its_name() {
         let home = tempfile::tempdir().expect("a directory for the tests");
         let env = |name: &str| (name == "HOME").then(|| home.path().as_os_str().to_owned());
-        let found = || Models::of(&places::folders(&env));
+        let found = || KIND.among(&places::folders(&env));
         let hub = home.path().join(".cache/huggingface/hub");
         let made = |name: &str, class: &str| {
             let dir = hub.join(name).join("snapshots/1");
@@ -202,17 +108,17 @@ mod tests {
         };
         made("models--someone--flux", "FluxPipeline");
         made("models--someone--fill", "StableDiffusionInpaintPipeline");
-        let said = only(found()).expect_err("nothing is there").to_string();
+        let said = KIND.only(&found()).expect_err("nothing is there").to_string();
         assert!(said.contains("no whole model was found"), "{said}");
         let first = made("models--someone--plain", "StableDiffusionPipeline");
-        assert_eq!(only(found()).expect("one model"), first);
+        assert_eq!(KIND.only(&found()).expect("one model"), first);
         made("models--someone--large", "StableDiffusionXLPipeline");
-        let (text, json) = shown(&found());
+        let (text, json) = KIND.shown(&found());
         assert!(text.contains("second CLIP tokenizer: expected tokenizer_2/tokenizer.json"), "{text}");
         assert_eq!(json["weights"].as_array().map(Vec::len), Some(2));
-        assert_eq!(only(found()).expect("one whole model"), first, "a part is no choice");
+        assert_eq!(KIND.only(&found()).expect("one whole model"), first, "a part is no choice");
         made("models--someone--other", "StableDiffusionImg2ImgPipeline");
-        let said = only(found()).expect_err("two models").to_string();
+        let said = KIND.only(&found()).expect_err("two models").to_string();
         assert!(said.contains("more than one Stable Diffusion model"), "{said}");
     }
 

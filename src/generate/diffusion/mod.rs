@@ -25,7 +25,7 @@ use crate::progress::Progress;
 
 use super::GenerateError;
 pub use error::{Gib, ModelError};
-pub use layout::Found;
+pub use layout::{Found, State};
 pub use meaning::Meaning;
 
 /// Reports progress, and stops if that is asked.

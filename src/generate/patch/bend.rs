@@ -15,7 +15,7 @@ const CELL: f64 = 0.7;
 /// nothing is pulled in from outside.
 const MARGIN: f32 = 0.25;
 /// Pixels between which the bending is as good as straight.
-const STRIDE: usize = 8;
+const STRIDE: usize = 4;
 
 /// Where the things of the picture come from in the upright copy.
 pub struct Bend {

@@ -83,7 +83,7 @@ pub fn draw(
             let found = noise_that_keeps(kept, &bank, upright, &[0, compared], noise, progress)?;
             let most = schedule.most_noise();
             if found > most && keep.is_none() && !directed {
-                bend = Some(bend_that_keeps(kept, upright, Stream::new(seed, "patch bend")));
+                bend = Some(bend_that_keeps(schedule.bent(), upright, Stream::new(seed, "patch bend")));
                 schedule.starting_at(most)
             } else {
                 schedule.starting_at(found)

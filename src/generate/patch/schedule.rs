@@ -26,6 +26,10 @@ const KEPT: [(f64, f64); 7] =
 const MOST_NOISE: [(f64, f64); 6] =
     [(0.35, 17.0), (0.52, 9.0), (0.70, 3.6), (0.82, 2.3), (0.90, 1.8), (0.96, 1.5)];
 
+/// How much of the arrangement, in luminance, a bent scene is to keep where so much is to be kept of the finished
+/// picture: noise and refinement take some, too.
+const BENT: [(f64, f64); 5] = [(0.35, 0.35), (0.52, 0.52), (0.70, 0.74), (0.82, 0.87), (0.96, 0.98)];
+
 /// Noise at full resolution at clock 0, and over the coarsest factor at clock 0.5 and 1.
 const SIGMA: [f64; 3] = [0.3, 1.2, 8.0];
 /// Bending of the reference itself at strength 0; it grows as the strength does.
@@ -77,6 +81,11 @@ impl Schedule {
     /// Most noise that may be added on the start level.
     pub fn most_noise(&self) -> f64 {
         self.kept.map_or(f64::INFINITY, |kept| interpolate(&MOST_NOISE, kept))
+    }
+
+    /// Share of the arrangement that a bent scene is to keep.
+    pub fn bent(&self) -> f64 {
+        self.kept.map_or(1.0, |kept| interpolate(&BENT, kept))
     }
 
     /// Whether many patches stay near their places, so that the search begins there: it leaves a place where the

@@ -38,7 +38,7 @@ use configs::Configs;
 use files::Files;
 pub use files::memory;
 pub use folder::is_ours;
-pub use parts::{Part, Role, State, inventory};
+pub use parts::{Part, Role, inventory};
 use sample::Sampler;
 use schedule::Schedule;
 use shapes::Shapes;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 
-pub use super::super::layout::State;
+use super::super::layout::State;
 use super::super::layout::{Found, PICKLE, found};
 use super::super::{ModelError, digest};
 use super::configs::Configs;

@@ -28,7 +28,6 @@ use super::super::{Description, Draft, Engine, GenerateError, Orientation, Recor
 use super::autoencoder::{Autoencoder, Frame};
 use super::error::Gib;
 use super::latents::is_finite;
-pub use super::layout::State;
 use super::meaning::Meaning;
 use super::weights::Weights;
 use super::{ModelError, config, names, step};
