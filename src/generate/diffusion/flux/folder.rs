@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::super::config;
-use super::super::layout::{self, PICKLE, Stored};
+use super::super::layout::{self, PICKLE, State, Stored};
 use super::configs::Configs;
-use super::parts::{Role, State, tokenizer};
+use super::parts::{Role, tokenizer};
 
 /// Whether `dir` has this layout.
 pub(super) fn is(dir: &Path) -> bool {

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 
 use super::super::super::Canvas;
 use super::super::super::watch::Watch;
+use super::super::State;
 use super::schedule::Shift;
 use super::*;
 use crate::progress::Silent;
