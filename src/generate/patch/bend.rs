@@ -122,7 +122,7 @@ mod tests {
         for x in 8..56 {
             let ((y, at), (fine_y, fine_at)) = (coarse[x], fine[3 * x + 1]);
             let apart = (fine_at - (3.0 * at + 1.0)).abs().max((fine_y - (3.0 * y + 1.0)).abs());
-            assert!(apart < 1.5, "{x}: {apart}");
+            assert!(apart < 3.0, "{x}: {apart}, a pixel of the coarser one is 3");
         }
     }
 
