@@ -157,10 +157,10 @@ pub struct Vary {
     /// Folder with the weights of an engine that has some [default: the only one that is found]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
-    /// Steps of an engine that has a choice of them [default: what the makers of the model recommend]
+    /// Steps of an engine that has a choice of them [default: what diffusers takes for its kind]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: Option<u32>,
-    /// How much such an engine listens to the prompt, 0 to 100 [default: what the makers of the model recommend]
+    /// How much such an engine listens to the prompt, 0 to 100 [default: what diffusers takes for its kind]
     #[arg(long, value_name = "G", value_parser = guidance)]
     pub guidance: Option<f64>,
     /// What the picture should not show, for an engine that is led away from it

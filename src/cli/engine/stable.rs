@@ -11,7 +11,9 @@ use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::generate::Engine;
-use crate::generate::diffusion::stable::{Method, Options, StableEngine, inventory, is_ours, memory};
+use crate::generate::diffusion::stable::{
+    Method, Options, StableEngine, inventory, is_ours, memory, unconfigured,
+};
 
 const KIND: Kind = Kind {
     name: "stable-diffusion",
@@ -65,9 +67,14 @@ fn method(sampler: args::Sampler) -> Method {
 
 fn look(dir: &Path) -> Model {
     let parts = inventory(dir);
-    let index = (!is_ours(dir)).then(|| format!("model_index.json: expected {EXPECTED}"));
+    // A folder of something else lacks everything; no more than that is said of it.
+    let configs = if is_ours(dir) {
+        unconfigured(dir).iter().map(|file| format!("configuration: expected {}", file.display())).collect()
+    } else {
+        vec![format!("model_index.json: expected {EXPECTED}")]
+    };
     let missing = parts.iter().filter_map(|part| gap(part.role.name(), &part.state));
-    let missing = index.into_iter().chain(missing).collect();
+    let missing = configs.into_iter().chain(missing).collect();
     Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir) }
 }
 
@@ -97,6 +104,10 @@ mod tests {
                 "vae/diffusion_pytorch_model.safetensors",
                 "text_encoder/model.safetensors",
                 "tokenizer/tokenizer.json",
+                "unet/config.json",
+                "vae/config.json",
+                "text_encoder/config.json",
+                "scheduler/scheduler_config.json",
             ] {
                 let file = dir.join(file);
                 std::fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
@@ -117,6 +128,9 @@ mod tests {
         assert!(text.contains("second CLIP tokenizer: expected tokenizer_2/tokenizer.json"), "{text}");
         assert_eq!(json["weights"].as_array().map(Vec::len), Some(2));
         assert_eq!(KIND.only(&found()).expect("one whole model"), first, "a part is no choice");
+        let partial = made("models--someone--partial", "StableDiffusionPipeline");
+        std::fs::remove_file(partial.join("scheduler/scheduler_config.json")).expect("it is there");
+        assert_eq!(KIND.only(&found()).expect("one whole model"), first, "a partial download is no choice");
         made("models--someone--other", "StableDiffusionImg2ImgPipeline");
         let said = KIND.only(&found()).expect_err("two models").to_string();
         assert!(said.contains("more than one Stable Diffusion model"), "{said}");

@@ -34,6 +34,13 @@ impl Frame {
         (self.framed_width / self.square) * (self.framed_height / self.square)
     }
 
+    /// Bytes that the autoencoder's attention, which sees every pair of latents at once, takes at most: scores, their
+    /// exponentials and what is divided.
+    pub fn attention_bytes(&self) -> u64 {
+        let latents = (self.framed_width / SCALE) as u64 * (self.framed_height / SCALE) as u64;
+        latents.saturating_mul(latents).saturating_mul(3 * size_of::<f32>() as u64)
+    }
+
     /// Height and width in pixels.
     pub fn sides(&self) -> [usize; 2] {
         [self.framed_height, self.framed_width]

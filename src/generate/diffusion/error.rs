@@ -43,6 +43,8 @@ pub enum ModelError {
     Build { file: PathBuf, cause: String },
     #[error("{dir}: the model needs {needed} of memory, and {free} are free", dir = dir.display())]
     Memory { dir: PathBuf, needed: Gib, free: Gib },
+    #[error("a picture of this size needs {needed} of memory, and {free} are free; make it smaller")]
+    Picture { needed: Gib, free: Gib },
     #[error("{file}: {source}", file = file.display())]
     Read { file: PathBuf, source: std::io::Error },
     #[error("the prompt cannot be split into tokens: {cause}")]

@@ -24,6 +24,7 @@ mod words;
 use crate::progress::Progress;
 
 use super::GenerateError;
+use autoencoder::Frame;
 pub use error::{Gib, ModelError};
 pub use layout::{Found, State};
 pub use meaning::Meaning;
@@ -32,6 +33,15 @@ pub use meaning::Meaning;
 fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
     progress.advance(steps);
     if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
+}
+
+/// Refuses a picture that takes more memory than is `free`, as far as that is known.
+fn fits(frame: &Frame, free: Option<u64>) -> Result<(), ModelError> {
+    let needed = frame.attention_bytes();
+    match free {
+        Some(free) if needed > free => Err(ModelError::Picture { needed: Gib(needed), free: Gib(free) }),
+        _ => Ok(()),
+    }
 }
 
 /// Names what failed; the cause is one line.

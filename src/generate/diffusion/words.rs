@@ -70,7 +70,14 @@ fn token(tokenizer: &Tokenizer, file: &Path, token: &str) -> Result<u32, ModelEr
 
 fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), ModelError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("tokenizer.json"));
-    Ok((parse(&read(file)?, file)?, file))
+    let bytes = read(file)?;
+    // None of ours has one, and the library does not live through one that is longer than a merge.
+    let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    if document["model"]["continuing_subword_prefix"].as_str().is_some_and(|prefix| !prefix.is_empty()) {
+        let cause = "it has a continuing_subword_prefix, which no CLIP or T5 has".to_owned();
+        return Err(ModelError::Tokenizer { file: file.to_owned(), cause });
+    }
+    Ok((parse(&bytes, file)?, file))
 }
 
 /// CLIP's tokenizer, of which models from before `tokenizer.json` have only the vocabulary and the merges.
@@ -165,6 +172,17 @@ mod tests {
         std::fs::write(at("special_tokens_map.json"), r#"{"pad_token": "<|endoftext|>"}"#)
             .expect("a new file");
         assert_eq!(ids("a!"), (vec![4, 2, 3, 5], 5));
+    }
+
+    #[test]
+    fn a_tokenizer_that_its_library_dies_of_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let file = dir.path().join("tokenizer.json");
+        let model = r#"{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": ["a b"],
+                        "continuing_subword_prefix": "@@@"}}"#;
+        std::fs::write(&file, model).expect("a new file");
+        let refused = Words::t5(&[file], 9).err().expect("a complaint").to_string();
+        assert!(refused.contains("continuing_subword_prefix"), "{refused}");
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct FluxEngine {
     t5_words: Words,
     shapes: Shapes,
     digest: Digest,
+    /// Bytes of memory that were free, where that is known.
+    free: Option<u64>,
     loaded: Mutex<Option<Arc<Transformer>>>,
     last_text: Mutex<Option<((String, usize), Text)>>,
 }
@@ -116,6 +118,7 @@ impl FluxEngine {
             t5_words,
             shapes,
             digest,
+            free,
             loaded: Mutex::new(None),
             last_text: Mutex::new(None),
         })
@@ -221,6 +224,7 @@ impl Engine for FluxEngine {
             return Ok(Draft { raster: reference.clone(), record });
         }
         let frame = Frame::around(width as usize, height as usize, SQUARE);
+        super::fits(&frame, self.free).map_err(failed("encode the reference"))?;
         let schedule = {
             let Options { steps, meaning, .. } = self.options;
             Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.squares())

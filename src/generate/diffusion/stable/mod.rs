@@ -1,9 +1,11 @@
 //! Stable Diffusion 1, 2 and XL img2img on the CPU in f32, from weights that the user has in diffusers' layout.
 //!
 //! Semantics are those of diffusers' `StableDiffusionImg2ImgPipeline` and `StableDiffusionXLImg2ImgPipeline`, and with a
-//! mask of their inpainting by networks that were not made for it, with three deliberate differences: the reference is
+//! mask of their inpainting by networks that were not made for it, with these deliberate differences: the reference is
 //! encoded by the mean of its posterior; the noise is this program's own seeded noise, so that equal requests give equal
-//! pixels; and with a mask, too, a strength of 1 starts from the noised reference. Prompts longer than the text encoder
+//! pixels; with a mask, too, a strength of 1 starts from the noised
+//! reference, a latent is varied where any of its pixels is, and what stays is put back pixel by pixel; and sides that are
+//! no multiple of 8 are framed, not made smaller. Prompts longer than the text encoder
 //! reads (77 tokens with their frame) are cut, and a folder's safety checker is not asked.
 //! `parity` holds all of it against diffusers.
 
@@ -32,7 +34,7 @@ use super::meaning::Meaning;
 use super::weights::Weights;
 use super::{ModelError, config, names, step};
 use configs::Configs;
-pub use parts::{Part, Role, inventory, memory};
+pub use parts::{Part, Role, inventory, memory, unconfigured};
 use sample::Sampler;
 pub use scheduler::Method;
 use scheduler::Plan;
@@ -105,6 +107,8 @@ pub struct StableEngine {
     encoders: Vec<Encoder>,
     configs: Configs,
     digest: Digest,
+    /// Bytes of memory that were free, where that is known.
+    free: Option<u64>,
     loaded: Mutex<Option<Arc<Unet>>>,
     last_texts: Mutex<Option<(Vec<String>, Vec<Text>)>>,
 }
@@ -161,6 +165,7 @@ impl StableEngine {
             encoders,
             digest: parts.digest()?,
             configs,
+            free,
             loaded: Mutex::new(None),
             last_texts: Mutex::new(None),
         })
@@ -274,6 +279,7 @@ impl Engine for StableEngine {
             return Ok(Draft { raster: reference.clone(), record });
         }
         let frame = Frame::around(width as usize, height as usize, SQUARE);
+        super::fits(&frame, self.free).map_err(failed("encode the reference"))?;
         let plan = self.plan(request).map_err(failed("plan the steps"))?;
         let texts = self.read_prompts(request.prompt.as_deref().unwrap_or(""), progress)?;
 

@@ -80,6 +80,12 @@ pub fn inventory(dir: &Path) -> Vec<Part> {
     Role::of(is_xl).iter().map(|role| Part { role: *role, state: state(dir, *role) }).collect()
 }
 
+/// Those of its configurations that are no files.
+pub fn unconfigured(dir: &Path) -> Vec<PathBuf> {
+    let files = Configs::files(dir, configs::is_xl(dir).unwrap_or(false));
+    files.into_iter().filter(|file| !file.is_file()).collect()
+}
+
 /// Bytes that the weights of a folder take in memory at one time, in f32; `None` where they are not all there.
 pub fn memory(dir: &Path) -> Option<u64> {
     let parts = locate(dir, configs::is_xl(dir)?).ok()?;
