@@ -102,6 +102,27 @@ pub struct Record {
     pub findings: Vec<Finding>,
 }
 
+impl Record {
+    /// Of what every engine states; the rest is nothing.
+    pub fn new(engine: Description, request: &Request, noise_level: f64, steps: u32) -> Self {
+        Record {
+            strength: request.strength,
+            seed: request.seed,
+            noise_level,
+            steps,
+            prompt: request.prompt.clone(),
+            prompt_used: engine.reads_prompt && request.prompt.is_some() && steps > 0,
+            largest_copy: None,
+            varied_share: None,
+            guidance: None,
+            negative_prompt: None,
+            sampler: None,
+            findings: Vec::new(),
+            engine,
+        }
+    }
+}
+
 /// A generated picture that nobody has judged yet.
 #[derive(Clone, Debug)]
 pub struct Draft {

@@ -1,8 +1,12 @@
 """What the reference scripts share: weights, and CLIP's kind of vocabulary."""
 
 import json
+import sys
+from pathlib import Path
 
 import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
 from tokenizers import pre_tokenizers
 
 # More of them wait for one another longer than they work on networks this small.
@@ -54,3 +58,17 @@ def save(pipeline, folder):
         file.unlink()
     for file, content in words.items():
         file.write_bytes(content)
+
+
+def asked():
+    """The folder that the test made, and what it put there: the request, the noise, the picture and the mask."""
+    directory = Path(sys.argv[1])
+    request = json.loads((directory / "request.json").read_text())
+    noise = load_file(directory / "noise.safetensors")["noise"]
+    picture = Image.open(directory / "picture.png").convert("RGB")
+    return directory, request, noise, picture, Image.open(directory / "mask.png").convert("L")
+
+
+def keep(directory, name, stages):
+    """For the test to compare with."""
+    save_file({stage: tensor.contiguous() for stage, tensor in stages.items()}, directory / f"{name}.safetensors")

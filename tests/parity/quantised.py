@@ -9,15 +9,12 @@ Blocks that the library cannot quantise to are drawn by lot, bit by bit, and sca
 """
 
 import inspect
-import json
 import shutil
-import sys
-from pathlib import Path
 
 import gguf
 import numpy
 import torch
-from common import END, START, drawn
+from common import END, START, asked, drawn, keep
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
@@ -26,9 +23,8 @@ from diffusers import (
 )
 from diffusers.loaders import single_file_utils
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
-from PIL import Image
 from reference import clip_words, stages, t5_words
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 torch.set_grad_enabled(False)
@@ -228,11 +224,8 @@ def pipeline(folder, name, kinds, seed, prefix):
     )
 
 
-def main(directory):
-    request = json.loads((directory / "request.json").read_text())
-    noise = load_file(directory / "noise.safetensors")["noise"]
-    picture = Image.open(directory / "picture.png").convert("RGB")
-    mask = Image.open(directory / "mask.png").convert("L")
+def main():
+    directory, request, noise, picture, mask = asked()
     for seed, (name, kinds) in enumerate(sorted(request["files"].items())):
         folder = directory / name
         shutil.rmtree(folder, ignore_errors=True)
@@ -240,8 +233,8 @@ def main(directory):
         prefix = "model.diffusion_model." if seed % 2 else ""
         made = pipeline(folder, name, kinds, 10 * seed + 1, prefix)
         made = stages(made, request, request["steps"], noise, picture, mask)
-        save_file({stage: tensor.contiguous() for stage, tensor in made.items()}, directory / f"{name}.safetensors")
+        keep(directory, name, made)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

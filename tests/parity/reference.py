@@ -9,12 +9,8 @@ and "S.inpainted" (after every step, under the mask).
 Noise is given, and the picture is encoded by the mean of its posterior, so that nothing here is drawn by lot.
 """
 
-import json
-import sys
-from pathlib import Path
-
 import torch
-from common import END, START, WORDS, clip_vocabulary, drawn, save
+from common import END, START, WORDS, asked, clip_vocabulary, drawn, keep, save
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
@@ -25,8 +21,6 @@ from diffusers import (
 from diffusers.models.autoencoders import vae as posterior
 from diffusers.pipelines.flux import pipeline_flux_img2img as img2img
 from diffusers.pipelines.flux import pipeline_flux_inpaint as inpaint
-from PIL import Image
-from safetensors.torch import load_file, save_file
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import CLIPTextConfig, CLIPTextModel, PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
@@ -186,18 +180,15 @@ def stages(pipeline, request, steps, noise, picture, mask):
     return made
 
 
-def main(directory):
-    request = json.loads((directory / "request.json").read_text())
-    noise = load_file(directory / "noise.safetensors")["noise"]
-    picture = Image.open(directory / "picture.png").convert("RGB")
-    mask = Image.open(directory / "mask.png").convert("L")
+def main():
+    directory, request, noise, picture, mask = asked()
     for seed, (name, steps) in enumerate(sorted(request["steps"].items())):
         dev = name.endswith("dev")
         pipeline = flux(directory / name, dev, 10 * seed + 1)
         save_flux(pipeline, directory / name, shards=dev)
         made = stages(pipeline, request, steps, noise, picture, mask)
-        save_file({stage: tensor.contiguous() for stage, tensor in made.items()}, directory / f"{name}.safetensors")
+        keep(directory, name, made)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -6,17 +6,15 @@ DIR holds picture.png, mask.png, noise.safetensors (tensor "noise") and request.
 that is too long, strengths, steps, guidance, and the timestep of one call). Written are DIR/NAME/, a model folder, and
 DIR/NAME.safetensors, its stages: "ids", "ids.negative" and "ids.long" of every tokenizer, "context", "negative.context"
 (and of an XL "pooled", "negative.pooled"), "encoded" latents of the picture, "called" by one call of the network, and
-for strength S "S.timesteps", "S.latents" (after every step), "S.decoded", and for the one to be "masked" "S.inpainted"
-(after every step, under the mask).
+for strength S "S.timesteps", "S.latents" (after every step), "S.decoded", and "S.inpainted" (after every step, under the
+mask).
 Noise is given, and the picture is encoded by the mean of its posterior, so that nothing here is drawn by lot.
 """
 
 import json
-import sys
-from pathlib import Path
 
 import torch
-from common import END, START, clip_vocabulary, drawn, save
+from common import END, START, asked, clip_vocabulary, drawn, keep, save
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -33,7 +31,6 @@ from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_img2i
 from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion_inpaint as inpaint
 from diffusers.pipelines.stable_diffusion_xl import pipeline_stable_diffusion_xl_img2img as xl_img2img
 from diffusers.pipelines.stable_diffusion_xl import pipeline_stable_diffusion_xl_inpaint as xl_inpaint
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
@@ -237,17 +234,13 @@ def stages(pipeline, painter, request, noise, picture, mask):
         made[f"{strength}.timesteps"] = pipeline.scheduler.timesteps[-len(seen) :].float()
         made[f"{strength}.decoded"] = pipeline.vae.decode(latents / scale).sample
         seen.clear()
-        if strength == request["masked"]:
-            painter(mask_image=mask, height=picture.height, width=picture.width, **arguments)
-            made[f"{strength}.inpainted"] = torch.stack(seen)
+        painter(mask_image=mask, height=picture.height, width=picture.width, **arguments)
+        made[f"{strength}.inpainted"] = torch.stack(seen)
     return made
 
 
-def main(directory):
-    request = json.loads((directory / "request.json").read_text())
-    noise = load_file(directory / "noise.safetensors")["noise"]
-    picture = Image.open(directory / "picture.png").convert("RGB")
-    mask = Image.open(directory / "mask.png").convert("L")
+def main():
+    directory, request, noise, picture, mask = asked()
     for seed, (name, build) in enumerate({"sd15": first, "sd21": second, "sdxl": xl}.items()):
         pipeline = build(directory / name, 10 * seed + 1)
         save(pipeline, directory / name)
@@ -258,7 +251,7 @@ def main(directory):
         else:
             painter = StableDiffusionInpaintPipeline(**pipeline.components, requires_safety_checker=False)
         made = stages(pipeline, painter, request, noise, picture, mask)
-        save_file({stage: tensor.contiguous() for stage, tensor in made.items()}, directory / f"{name}.safetensors")
+        keep(directory, name, made)
 
 
-main(Path(sys.argv[1]))
+main()

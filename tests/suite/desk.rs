@@ -90,21 +90,7 @@ impl Engine for TestEngine {
                 Raster::from_planes(&[plane], Depth::Eight)
             }
         };
-        let record = Record {
-            engine: self.describe(),
-            strength: request.strength,
-            seed: request.seed,
-            noise_level: 1.0,
-            steps: 1,
-            prompt: None,
-            prompt_used: false,
-            largest_copy: None,
-            varied_share: None,
-            guidance: None,
-            negative_prompt: None,
-            sampler: None,
-            findings: Vec::new(),
-        };
+        let record = Record::new(self.describe(), request, 1.0, 1);
         Ok(Draft { raster, record })
     }
 }

@@ -6,6 +6,7 @@ mod digest;
 mod error;
 pub mod flux;
 mod gguf;
+mod img2img;
 mod latents;
 mod layout;
 mod meaning;
@@ -17,6 +18,8 @@ mod safetensors;
 mod special;
 pub mod stable;
 mod t5;
+#[cfg(test)]
+mod trial;
 mod types;
 mod weights;
 mod words;
@@ -24,7 +27,6 @@ mod words;
 use crate::progress::Progress;
 
 use super::GenerateError;
-use autoencoder::Frame;
 pub use error::{Gib, ModelError};
 pub use layout::{Found, State};
 pub use meaning::Meaning;
@@ -33,15 +35,6 @@ pub use meaning::Meaning;
 fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {
     progress.advance(steps);
     if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
-}
-
-/// Refuses a picture that takes more memory than is `free`, as far as that is known.
-fn fits(frame: &Frame, free: Option<u64>) -> Result<(), ModelError> {
-    let needed = frame.attention_bytes();
-    match free {
-        Some(free) if needed > free => Err(ModelError::Picture { needed: Gib(needed), free: Gib(free) }),
-        _ => Ok(()),
-    }
 }
 
 /// Names what failed; the cause is one line.

@@ -100,32 +100,28 @@ pub fn blocks(tensors: &Tensors, start: &str) -> usize {
     numbers.filter(|i| *i < 1000).max().map_or(0, |i| i + 1)
 }
 
+/// Tensors of these names, 4×6 each.
+#[cfg(test)]
+pub fn named(names: &[&str]) -> Tensors {
+    names.iter().map(|name| ((*name).to_owned(), Entry::of(&[4, 6]))).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::weights::Piece;
     use super::*;
-
-    fn entry(shape: &[usize]) -> Entry {
-        let end = 4 * shape.iter().product::<usize>() as u64;
-        Entry { dtype: "F32".into(), shape: shape.to_vec(), pieces: vec![Piece { file: 0, start: 0, end }] }
-    }
-
-    fn names(tensors: &[&str]) -> Tensors {
-        tensors.iter().map(|name| ((*name).to_owned(), entry(&[4, 6]))).collect()
-    }
 
     #[test]
     fn llama_cpps_names_become_those_of_hugging_face_which_stay() {
         let theirs = ["shared.weight", "encoder.block.0.layer.0.SelfAttention.q.weight"];
         let renamed =
-            t5(Path::new("t"), names(&["enc.blk.11.ffn_down.weight", "enc.blk.2.attn_rel_b.weight"]));
+            t5(Path::new("t"), named(&["enc.blk.11.ffn_down.weight", "enc.blk.2.attn_rel_b.weight"]));
         let renamed = renamed.expect("nothing is joined");
         let expected = [
             "encoder.block.11.layer.1.DenseReluDense.wo.weight",
             "encoder.block.2.layer.0.SelfAttention.relative_attention_bias.weight",
         ];
         assert_eq!(renamed.keys().map(String::as_str).collect::<Vec<_>>(), expected);
-        let stayed = t5(Path::new("t"), names(&theirs)).expect("nothing is joined");
+        let stayed = t5(Path::new("t"), named(&theirs)).expect("nothing is joined");
         assert!(theirs.iter().all(|name| stayed.contains_key(*name)));
     }
 
@@ -133,7 +129,7 @@ mod tests {
     fn the_way_up_is_counted_from_the_other_end() {
         let renamed = autoencoder(
             Path::new("t"),
-            names(&[
+            named(&[
                 "decoder.up_blocks.0.resnets.2.conv_shortcut.weight",
                 "decoder.up_blocks.3.upsamplers.0.conv.weight",
                 "encoder.down_blocks.1.resnets.0.conv1.weight",

@@ -47,6 +47,15 @@ pub struct Piece {
     pub end: u64,
 }
 
+#[cfg(test)]
+impl Entry {
+    /// Of f32 at the start of the first file.
+    pub fn of(shape: &[usize]) -> Entry {
+        let end = 4 * shape.iter().product::<usize>() as u64;
+        Entry { dtype: "F32".into(), shape: shape.to_vec(), pieces: vec![Piece { file: 0, start: 0, end }] }
+    }
+}
+
 impl Weights {
     /// Reads the headers of `paths`, at least one, and holds them against the files' lengths.
     pub fn open(paths: &[PathBuf]) -> Result<Weights, ModelError> {

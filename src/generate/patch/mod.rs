@@ -192,21 +192,8 @@ impl PatchEngine {
     }
 
     fn record(&self, request: &Request, noise_level: f64, steps: u32, largest_copy: f64) -> Record {
-        Record {
-            engine: self.describe(),
-            strength: request.strength,
-            seed: request.seed,
-            noise_level,
-            steps,
-            prompt: request.prompt.clone(),
-            prompt_used: false,
-            largest_copy: Some(largest_copy),
-            varied_share: None,
-            guidance: None,
-            negative_prompt: None,
-            sampler: None,
-            findings: Vec::new(),
-        }
+        let record = Record::new(self.describe(), request, noise_level, steps);
+        Record { largest_copy: Some(largest_copy), ..record }
     }
 }
 

@@ -4,7 +4,7 @@ use super::*;
 use std::sync::Arc;
 
 use super::super::Canvas;
-use super::super::watch::Watch;
+use super::super::watch::{self, Watch};
 use crate::progress::Silent;
 use crate::quantity::{Seed, Strength};
 use crate::random::Stream;
@@ -262,19 +262,6 @@ fn what_was_planned_is_done_whatever_is_drawn() {
 fn every_stage_does_what_it_announced_and_can_be_stopped() {
     let reference = discs();
     let request = Request::new(Strength::ONE, Seed(1));
-    let run = |patience| {
-        let mut watch = Watch::new(patience);
-        let done = PatchEngine.generate(&reference, &request, &mut watch);
-        (done, watch)
-    };
-    let (done, watch) = run(u32::MAX);
-    assert!(done.is_ok());
-    for (name, total, done) in &watch.stages {
-        assert_eq!(total, done, "{name}");
-    }
-    for patience in [1, 5, watch.reports - 1] {
-        let (stopped, watch) = run(patience);
-        assert!(matches!(stopped, Err(GenerateError::Cancelled)));
-        assert_eq!(watch.reports, patience, "it stops at once");
-    }
+    let run = |watch: &mut Watch| PatchEngine.generate(&reference, &request, watch);
+    watch::hold(run, |reports| vec![1, 5, reports - 1]);
 }

@@ -111,16 +111,8 @@ fn halves_swapped(mut entry: Entry) -> Entry {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::names::named;
     use super::*;
-
-    fn entry(shape: &[usize]) -> Entry {
-        let end = 4 * shape.iter().product::<usize>() as u64;
-        Entry { dtype: "F32".into(), shape: shape.to_vec(), pieces: vec![Piece { file: 0, start: 0, end }] }
-    }
-
-    fn names(tensors: &[&str]) -> Tensors {
-        tensors.iter().map(|name| ((*name).to_owned(), entry(&[4, 6]))).collect()
-    }
 
     #[test]
     fn a_single_block_has_one_matrix_for_all_that_it_reads_and_its_own_norms() {
@@ -128,7 +120,7 @@ mod tests {
         let all =
             ["attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp", "attn.norm_q", "proj_out", "norm.linear"];
         let all = all.map(at);
-        let renamed = transformer(Path::new("t"), names(&all.each_ref().map(String::as_str)));
+        let renamed = transformer(Path::new("t"), named(&all.each_ref().map(String::as_str)));
         let renamed = renamed.expect("all parts are there");
         let expected = ["linear1.weight", "linear2.weight", "modulation.lin.weight", "norm.query_norm.scale"];
         let expected = expected.map(|name| format!("single_blocks.0.{name}"));
@@ -140,18 +132,18 @@ mod tests {
     #[test]
     fn what_lacks_a_part_or_has_one_of_another_width_is_refused() {
         let at = |name: &str| format!("transformer_blocks.0.attn.{name}.weight");
-        let lacking = names(&[&at("to_q"), &at("to_v")]);
+        let lacking = named(&[&at("to_q"), &at("to_v")]);
         let refused = transformer(Path::new("t"), lacking).err().expect("a complaint").to_string();
         assert!(refused.contains("no tensor transformer_blocks.0.attn.to_k.weight"), "{refused}");
-        let mut unlike = names(&[&at("to_q"), &at("to_k"), &at("to_v")]);
-        unlike.insert(at("to_k"), entry(&[4, 7]));
+        let mut unlike = named(&[&at("to_q"), &at("to_k"), &at("to_v")]);
+        unlike.insert(at("to_k"), Entry::of(&[4, 7]));
         let refused = transformer(Path::new("t"), unlike).err().expect("a complaint").to_string();
         assert!(refused.contains("to_k"), "{refused}");
     }
 
     #[test]
     fn scale_and_shift_change_places() {
-        let renamed = transformer(Path::new("t"), names(&["norm_out.linear.weight", "proj_out.weight"]));
+        let renamed = transformer(Path::new("t"), named(&["norm_out.linear.weight", "proj_out.weight"]));
         let renamed = renamed.expect("nothing is joined");
         let pieces = &renamed["final_layer.adaLN_modulation.1.weight"].pieces;
         assert_eq!(pieces.iter().map(|p| (p.start, p.end)).collect::<Vec<_>>(), [(48, 96), (0, 48)]);

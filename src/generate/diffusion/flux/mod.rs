@@ -21,13 +21,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::Tensor;
+
 use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::raster::Raster;
 
-use super::super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
+use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
 use super::autoencoder::{Autoencoder, Frame, Quant};
-use super::error::Gib;
+use super::img2img::{self, Loaded, Model, Start, room};
 use super::meaning::Meaning;
 use super::ops::Place;
 use super::special::Specials;
@@ -48,8 +50,6 @@ use transformer::Transformer;
 const NAME: &str = "flux";
 /// Pixels to a packed latent's side.
 const SQUARE: usize = 16;
-/// Shortest side that can be drawn, in pixels: one packed latent.
-const LEAST_SIDE: u32 = SQUARE as u32;
 
 /// How a model is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ pub struct FluxEngine {
     digest: Digest,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
-    loaded: Mutex<Option<Arc<Transformer>>>,
+    loaded: Loaded<Transformer>,
     last_text: Mutex<Option<((String, usize), Text)>>,
 }
 
@@ -100,11 +100,7 @@ impl FluxEngine {
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, Quant::default(), vb))?;
         clip.check(|vb| text::clip_model(&shapes, vb))?;
         t5::Encoder::new(&shapes.t5, shapes.t5_words, &Place::checking(&t5))?;
-        if let Some(free) = free
-            && needed > free
-        {
-            return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
-        }
+        room(needed, free, |needed, free| ModelError::Memory { dir: dir.to_owned(), needed, free })?;
         let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocab_size)?;
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
@@ -119,7 +115,7 @@ impl FluxEngine {
             shapes,
             digest,
             free,
-            loaded: Mutex::new(None),
+            loaded: Loaded::nothing(),
             last_text: Mutex::new(None),
         })
     }
@@ -139,7 +135,7 @@ impl FluxEngine {
             return Ok(read.clone());
         }
         // There may be no room for T5 beside the transformer.
-        self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.loaded.release();
         let failed = failed("read the prompt");
         let pooled = self
             .clip
@@ -157,36 +153,7 @@ impl FluxEngine {
     }
 
     fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Transformer>, GenerateError> {
-        progress.stage("loading the model", 1);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let model = match loaded.as_ref() {
-            Some(model) => Arc::clone(model),
-            None => {
-                let built = Transformer::new(&self.shapes.flux, &Place::of(&self.transformer));
-                Arc::new(built.map_err(failed("load the model"))?)
-            }
-        };
-        *loaded = Some(Arc::clone(&model));
-        step(progress, 1)?;
-        Ok(model)
-    }
-
-    fn record(&self, request: &Request, noise_level: f64, steps: u32) -> Record {
-        Record {
-            engine: self.describe(),
-            strength: request.strength,
-            seed: request.seed,
-            noise_level,
-            steps,
-            prompt: request.prompt.clone(),
-            prompt_used: request.prompt.is_some() && steps > 0,
-            largest_copy: None,
-            varied_share: None,
-            guidance: self.is_guided().then_some(self.options.guidance),
-            negative_prompt: None,
-            sampler: None,
-            findings: Vec::new(),
-        }
+        self.loaded.get(NAME, progress, || Transformer::new(&self.shapes.flux, &Place::of(&self.transformer)))
     }
 }
 
@@ -210,54 +177,51 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        if request.canvas.is_some() || request.orientation != Orientation::Auto {
-            let what = "draws pictures as their reference is laid and sized: leave size and orientation out";
-            return Err(GenerateError::Unsupported { engine: NAME, what });
-        }
-        let (width, height) = (reference.width(), reference.height());
-        if width.min(height) < LEAST_SIDE {
-            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
-        }
-        let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
-        if request.strength.value() == 0.0 {
-            let record = Record { varied_share: mask.map(|_| 0.0), ..self.record(request, 0.0, 0) };
-            return Ok(Draft { raster: reference.clone(), record });
-        }
-        let frame = Frame::around(width as usize, height as usize, SQUARE);
-        super::fits(&frame, self.free).map_err(failed("encode the reference"))?;
-        let schedule = {
-            let Options { steps, meaning, .. } = self.options;
-            Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.squares())
-        };
-        let text = self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?;
+        img2img::generate(self, reference, request, progress)
+    }
+}
 
-        progress.stage("encoding the reference", 1);
-        let autoencoder = self
-            .autoencoder
-            .load(|vb| Autoencoder::new(&self.shapes.autoencoder, Quant::default(), vb))
-            .map_err(failed("load the autoencoder"))?;
-        let encoded = autoencoder.encode(reference, &frame).map_err(failed("encode the reference"))?;
-        step(progress, 1)?;
+impl Model for FluxEngine {
+    const NAME: &'static str = NAME;
+    const SQUARE: usize = SQUARE;
+    type Prepared = (Schedule, Text);
 
+    fn free(&self) -> Option<u64> {
+        self.free
+    }
+
+    fn prepare(
+        &self,
+        request: &Request,
+        frame: &Frame,
+        progress: &mut dyn Progress,
+    ) -> Result<(Schedule, Text), GenerateError> {
+        let Options { steps, meaning, .. } = self.options;
+        let schedule = Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.squares());
+        Ok((schedule, self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?))
+    }
+
+    fn autoencoder(&self) -> Result<Autoencoder, ModelError> {
+        self.autoencoder.load(|vb| Autoencoder::new(&self.shapes.autoencoder, Quant::default(), vb))
+    }
+
+    fn draw(
+        &self,
+        (schedule, text): &(Schedule, Text),
+        start: &Start,
+        progress: &mut dyn Progress,
+    ) -> Result<Tensor, GenerateError> {
         let model = self.model(progress)?;
-        let varied = mask.as_ref().map(|mask| frame.latents_of(mask)).transpose();
-        let varied = varied.map_err(failed("draw the picture"))?;
-        let guidance = self.options.guidance;
-        let axes = self.shapes.flux.axes;
-        let sampler = Sampler { model: &model, axes, text: &text, guidance, varied: varied.as_ref() };
-        let latents = sampler.draw(&encoded, &schedule, request.seed, progress)?;
+        let (axes, guidance) = (self.shapes.flux.axes, self.options.guidance);
+        let sampler = Sampler { model: &model, axes, text, guidance, varied: start.varied.as_ref() };
+        sampler.draw(&start.encoded, schedule, start.seed, progress)
+    }
 
-        progress.stage("decoding the picture", 1);
-        let raster = autoencoder.decode(&latents, &frame, reference).map_err(failed("decode the picture"))?;
-        step(progress, 1)?;
-        let record = self.record(request, schedule.noise_level(), schedule.steps());
-        Ok(match &mask {
-            Some(mask) => {
-                let (raster, share) = masked::join(mask, &raster, reference);
-                Draft { raster, record: Record { varied_share: Some(share), ..record } }
-            }
-            None => Draft { raster, record },
-        })
+    fn record(&self, request: &Request, prepared: Option<&(Schedule, Text)>) -> Record {
+        let taken = prepared.map(|(schedule, _)| (schedule.noise_level(), schedule.steps()));
+        let (noise_level, steps) = taken.unwrap_or_default();
+        let guidance = self.is_guided().then_some(self.options.guidance);
+        Record { guidance, ..Record::new(self.describe(), request, noise_level, steps) }
     }
 }
 

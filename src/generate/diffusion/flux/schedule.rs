@@ -8,7 +8,7 @@ use super::super::meaning::{Kept, Meaning};
 
 /// What moves the noise levels of a schedule up: a picture of more pixels needs more noise to hide as much.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Shift {
+pub enum Shift {
     /// The same at every size; 1 is none.
     Fixed(f64),
     /// Its logarithm is a straight line through these values at these numbers of packed latents.
@@ -33,7 +33,7 @@ impl Shift {
 }
 
 /// Noise levels that a request goes through, from the first to 0.
-pub(super) struct Schedule {
+pub struct Schedule {
     sigmas: Vec<f64>,
 }
 

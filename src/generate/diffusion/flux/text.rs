@@ -11,7 +11,7 @@ use super::shapes::Shapes;
 
 /// What the transformer is told of the prompt.
 #[derive(Clone)]
-pub(super) struct Text {
+pub struct Text {
     /// (1, width of CLIP).
     pub pooled: Tensor,
     /// (tokens, width of T5).

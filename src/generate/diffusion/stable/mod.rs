@@ -22,13 +22,15 @@ use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use candle_core::Tensor;
+
 use crate::digest::Digest;
 use crate::progress::Progress;
 use crate::raster::Raster;
 
-use super::super::{Description, Draft, Engine, GenerateError, Orientation, Record, Request, masked};
+use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
 use super::autoencoder::{Autoencoder, Frame};
-use super::error::Gib;
+use super::img2img::{self, Loaded, Model, Start, room};
 use super::latents::is_finite;
 use super::meaning::Meaning;
 use super::weights::Weights;
@@ -44,8 +46,6 @@ use unet::{Condition, Sizes, Unet};
 const NAME: &str = "stable-diffusion";
 /// Pixels to a latent's side.
 const SQUARE: usize = 8;
-/// Shortest side that can be drawn, in pixels: one latent.
-const LEAST_SIDE: u32 = SQUARE as u32;
 
 /// Whether a folder that is to be chosen from is one of a Stable Diffusion: its index says so.
 pub fn is_ours(dir: &Path) -> bool {
@@ -109,12 +109,12 @@ pub struct StableEngine {
     digest: Digest,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
-    loaded: Mutex<Option<Arc<Unet>>>,
+    loaded: Loaded<Unet>,
     last_texts: Mutex<Option<(Vec<String>, Vec<Text>)>>,
 }
 
 /// A prompt, and what is led away from, as they were read.
-struct Texts {
+pub struct Texts {
     prompt: Text,
     away: Option<Text>,
 }
@@ -153,11 +153,7 @@ impl StableEngine {
         }
         let text: Vec<u64> = encoders.iter().map(Encoder::wide_bytes).collect();
         let needed = parts::most(unet.wide_bytes(), autoencoder.wide_bytes(), &text);
-        if let Some(free) = free
-            && needed > free
-        {
-            return Err(ModelError::Memory { dir: dir.to_owned(), needed: Gib(needed), free: Gib(free) });
-        }
+        room(needed, free, |needed, free| ModelError::Memory { dir: dir.to_owned(), needed, free })?;
         Ok(StableEngine {
             options: Options { method, ..Options::of(configs.is_xl) },
             unet,
@@ -166,7 +162,7 @@ impl StableEngine {
             digest: parts.digest()?,
             configs,
             free,
-            loaded: Mutex::new(None),
+            loaded: Loaded::nothing(),
             last_texts: Mutex::new(None),
         })
     }
@@ -186,6 +182,7 @@ impl StableEngine {
                 read.clone()
             }
             None => {
+                self.loaded.release();
                 let read =
                     text::read(&self.encoders, &texts, failed("read the prompt"), || step(progress, 1))?;
                 *last = Some((texts.iter().map(|text| (*text).to_owned()).collect(), read.clone()));
@@ -204,18 +201,7 @@ impl StableEngine {
     }
 
     fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Unet>, GenerateError> {
-        progress.stage("loading the model", 1);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        let model = match loaded.as_ref() {
-            Some(model) => Arc::clone(model),
-            None => {
-                let built = self.unet.load(|vb| Unet::new(&self.configs.unet, vb));
-                Arc::new(built.map_err(failed("load the model"))?)
-            }
-        };
-        *loaded = Some(Arc::clone(&model));
-        step(progress, 1)?;
-        Ok(model)
+        self.loaded.get(NAME, progress, || self.unet.load(|vb| Unet::new(&self.configs.unet, vb)))
     }
 
     /// What the network is told of a text for a picture in `frame`.
@@ -230,28 +216,6 @@ impl StableEngine {
         let Options { steps, meaning, method, .. } = self.options;
         self.configs.scheduler.clone().with(method).plan(steps, request.strength, meaning)
     }
-
-    fn record(&self, request: &Request, noise_level: f64, steps: u32) -> Record {
-        Record {
-            engine: self.describe(),
-            strength: request.strength,
-            seed: request.seed,
-            noise_level,
-            steps,
-            prompt: request.prompt.clone(),
-            prompt_used: request.prompt.is_some() && steps > 0,
-            largest_copy: None,
-            varied_share: None,
-            guidance: Some(self.options.guidance),
-            negative_prompt: self
-                .options
-                .negative_prompt
-                .clone()
-                .filter(|_| self.options.is_guided() && steps > 0),
-            sampler: self.options.method.map(sampler_name),
-            findings: Vec::new(),
-        }
-    }
 }
 
 impl Engine for StableEngine {
@@ -265,65 +229,70 @@ impl Engine for StableEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        if request.canvas.is_some() || request.orientation != Orientation::Auto {
-            let what = "draws pictures as their reference is laid and sized: leave size and orientation out";
-            return Err(GenerateError::Unsupported { engine: NAME, what });
-        }
-        let (width, height) = (reference.width(), reference.height());
-        if width.min(height) < LEAST_SIDE {
-            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
-        }
-        let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
-        if request.strength.value() == 0.0 {
-            let record = Record { varied_share: mask.map(|_| 0.0), ..self.record(request, 0.0, 0) };
-            return Ok(Draft { raster: reference.clone(), record });
-        }
-        let frame = Frame::around(width as usize, height as usize, SQUARE);
-        super::fits(&frame, self.free).map_err(failed("encode the reference"))?;
+        img2img::generate(self, reference, request, progress)
+    }
+}
+
+impl Model for StableEngine {
+    const NAME: &'static str = NAME;
+    const SQUARE: usize = SQUARE;
+    type Prepared = (Plan, Texts);
+
+    fn free(&self) -> Option<u64> {
+        self.free
+    }
+
+    fn prepare(
+        &self,
+        request: &Request,
+        _: &Frame,
+        progress: &mut dyn Progress,
+    ) -> Result<(Plan, Texts), GenerateError> {
         let plan = self.plan(request).map_err(failed("plan the steps"))?;
-        let texts = self.read_prompts(request.prompt.as_deref().unwrap_or(""), progress)?;
+        Ok((plan, self.read_prompts(request.prompt.as_deref().unwrap_or(""), progress)?))
+    }
 
-        progress.stage("encoding the reference", 1);
+    fn autoencoder(&self) -> Result<Autoencoder, ModelError> {
         let shape = &self.configs.autoencoder;
-        let autoencoder = self
-            .autoencoder
-            .load(|vb| Autoencoder::new(&shape.network, shape.quant, vb))
-            .map_err(failed("load the autoencoder"))?;
-        let encoded = autoencoder.encode(reference, &frame).map_err(failed("encode the reference"))?;
-        step(progress, 1)?;
+        self.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb))
+    }
 
+    fn draw(
+        &self,
+        (plan, texts): &(Plan, Texts),
+        start: &Start,
+        progress: &mut dyn Progress,
+    ) -> Result<Tensor, GenerateError> {
         let unet = self.model(progress)?;
-        let varied = mask.as_ref().map(|mask| frame.latents_of(mask)).transpose();
-        let varied = varied.map_err(failed("draw the picture"))?;
-        let prompt = self.condition(&texts.prompt, &frame);
-        let away = texts.away.as_ref().map(|text| self.condition(text, &frame));
+        let prompt = self.condition(&texts.prompt, &start.frame);
+        let away = texts.away.as_ref().map(|text| self.condition(text, &start.frame));
         let sampler = Sampler {
             unet: &unet,
-            plan: &plan,
+            plan,
             prompt: &prompt,
             away: away.as_ref().map(|away| (away, self.options.guidance)),
-            varied: varied.as_ref(),
-            seed: request.seed,
+            varied: start.varied.as_ref(),
+            seed: start.seed,
         };
         progress.stage("drawing the picture", plan.calls() as u64);
-        let latents = sampler.draw(&encoded, |taken, latents| {
+        sampler.draw(&start.encoded, |taken, latents| {
             if !is_finite(latents).map_err(failed("draw the picture"))? {
                 return Err(GenerateError::NotFinite { engine: NAME, step: taken });
             }
             step(progress, 1)
-        })?;
-
-        progress.stage("decoding the picture", 1);
-        let raster = autoencoder.decode(&latents, &frame, reference).map_err(failed("decode the picture"))?;
-        step(progress, 1)?;
-        let record = self.record(request, plan.noise_level(), plan.calls() as u32);
-        Ok(match &mask {
-            Some(mask) => {
-                let (raster, share) = masked::join(mask, &raster, reference);
-                Draft { raster, record: Record { varied_share: Some(share), ..record } }
-            }
-            None => Draft { raster, record },
         })
+    }
+
+    fn record(&self, request: &Request, prepared: Option<&(Plan, Texts)>) -> Record {
+        let taken = prepared.map(|(plan, _)| (plan.noise_level(), plan.calls() as u32));
+        let (noise_level, steps) = taken.unwrap_or_default();
+        let led = self.options.is_guided() && steps > 0;
+        Record {
+            guidance: Some(self.options.guidance),
+            negative_prompt: self.options.negative_prompt.clone().filter(|_| led),
+            sampler: self.options.method.map(sampler_name),
+            ..Record::new(self.describe(), request, noise_level, steps)
+        }
     }
 }
 

@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::super::super::Canvas;
-use super::super::super::watch::Watch;
+use super::super::super::watch::{self, Watch};
+use super::super::super::{Canvas, Orientation};
+use super::super::trial::{self, request};
 use super::*;
 use crate::progress::Silent;
-use crate::quantity::{Seed, Strength};
+
 use crate::raster::{Channels, Depth, Plane};
 
 fn opened(dir: &TempDir) -> StableEngine {
@@ -17,16 +18,7 @@ fn opened(dir: &TempDir) -> StableEngine {
 
 /// A grey disc on a ramp, 44×61: neither side is a multiple of 8, and latents of 6×8 are halved to 3×4.
 fn disc() -> Raster {
-    let plane = Plane::from_fn(44, 61, |x, y| {
-        let near = (x as f32 - 18.0).hypot(y as f32 - 25.0) < 11.0;
-        if near { 0.75 } else { 0.2 + 0.005 * x as f32 }
-    });
-    Raster::from_planes(&[plane], Depth::Eight)
-}
-
-fn request(strength: f64, seed: u64) -> Request {
-    let strength = Strength::new(strength).expect("within 0..=1");
-    Request { prompt: Some("a virion".to_owned()), ..Request::new(strength, Seed(seed)) }
+    trial::disc(44, 61)
 }
 
 fn draft(engine: &StableEngine, request: &Request) -> Draft {
@@ -122,20 +114,7 @@ fn what_the_engine_cannot_do_is_refused() {
 #[test]
 fn every_stage_does_what_it_announced_and_can_be_stopped_between_steps() {
     let dir = tiny::folder(true);
-    let run = |patience| {
-        let mut watch = Watch::new(patience);
-        let done = opened(&dir).generate(&disc(), &request(1.0, 1), &mut watch);
-        (done, watch)
-    };
-    let (done, whole) = run(u32::MAX);
-    assert!(done.is_ok());
-    for (name, total, done) in &whole.stages {
-        assert_eq!(total, done, "{name}");
-    }
-    assert!(whole.stages.iter().any(|(name, total, _)| name == "drawing the picture" && *total == 6));
-    for patience in 1..=whole.reports {
-        let (stopped, watch) = run(patience);
-        assert!(matches!(stopped, Err(GenerateError::Cancelled)));
-        assert_eq!(watch.reports, patience, "it stops at once");
-    }
+    let run = |watch: &mut Watch| opened(&dir).generate(&disc(), &request(1.0, 1), watch);
+    let stages = watch::hold(run, |reports| (1..=reports).collect());
+    assert!(stages.iter().any(|(name, total, _)| name == "drawing the picture" && *total == 6));
 }

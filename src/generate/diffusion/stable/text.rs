@@ -22,7 +22,7 @@ pub(super) struct Encoder {
 
 /// A prompt as it was read.
 #[derive(Clone)]
-pub(super) struct Text {
+pub struct Text {
     /// (1, tokens, width).
     pub context: Tensor,
     /// The prompt as a whole, by the last encoder, (1, width).
