@@ -1,48 +1,41 @@
 //! The few layers that Stable Diffusion's networks are made of: what a faster kernel would have to compute is here
 //! and nowhere else.
 
-use candle_core::{D, Module, Tensor};
+use candle_core::{Module, Tensor};
 use candle_nn::{GroupNorm, LayerNorm, VarBuilder};
 
-/// Scores of attention that are held at one time, at most: 64 MiB of them.
-const SCORES: usize = 1 << 24;
+use super::super::ops;
 
 /// A matrix over the last dimension, and what is added.
-pub(super) struct Linear {
-    weight: Tensor,
-    bias: Option<Tensor>,
-}
+pub(super) struct Linear(ops::Linear);
 
 impl Linear {
     pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
-        Ok(Linear { weight: vb.get((outputs, inputs), "weight")?, bias: Some(vb.get(outputs, "bias")?) })
+        Linear::of(vb.get((outputs, inputs), "weight")?, Some(vb.get(outputs, "bias")?))
     }
 
     pub fn without_bias(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
-        Ok(Linear { weight: vb.get((outputs, inputs), "weight")?, bias: None })
+        Linear::of(vb.get((outputs, inputs), "weight")?, None)
     }
 
     /// A convolution of one pixel is the same, and stored as one.
     pub fn of_pixels(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
         let weight = vb.get((outputs, inputs, 1, 1), "weight")?;
-        let weight = weight.squeeze(D::Minus1)?.squeeze(D::Minus1)?;
-        Ok(Linear { weight, bias: Some(vb.get(outputs, "bias")?) })
+        Linear::of(weight.reshape((outputs, inputs))?, Some(vb.get(outputs, "bias")?))
+    }
+
+    fn of(weight: Tensor, bias: Option<Tensor>) -> candle_core::Result<Linear> {
+        Ok(Linear(ops::Linear::new(ops::Matrix::wide(weight)?, bias)))
     }
 
     /// (…, inputs) to (…, outputs).
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let mut shape = x.dims().to_vec();
-        let (outputs, inputs) = self.weight.dims2()?;
-        let rows = x.elem_count() / inputs;
-        let made = x.reshape((rows, inputs))?.matmul(&self.weight.t()?)?;
+        let made = self.0.forward(&x.flatten_to(x.rank().saturating_sub(2))?)?;
         if let Some(last) = shape.last_mut() {
-            *last = outputs;
+            *last = made.dim(1)?;
         }
-        let made = made.reshape(shape)?;
-        match &self.bias {
-            Some(bias) => made.broadcast_add(bias),
-            None => Ok(made),
-        }
+        made.reshape(shape)
     }
 }
 
@@ -111,10 +104,8 @@ pub(super) fn layer_norm(width: usize, epsilon: f64, vb: VarBuilder) -> candle_c
     Ok(LayerNorm::new(vb.get(width, "weight")?, vb.get(width, "bias")?, epsilon))
 }
 
-/// What every query finds among the values, (batch, queries, heads × width) of queries and as many columns of keys and
+/// What every query finds among the values, (1, queries, heads × width) of queries and as many columns of keys and
 /// values. A causal query sees only the keys up to its own place.
-///
-/// Queries are taken some at a time, so that memory does not grow with their square.
 pub(super) fn attention(
     queries: &Tensor,
     keys: &Tensor,
@@ -122,34 +113,26 @@ pub(super) fn attention(
     heads: usize,
     causal: bool,
 ) -> candle_core::Result<Tensor> {
-    let (batch, count, width) = queries.dims3()?;
-    let tokens = keys.dim(1)?;
     let apart = |x: &Tensor| {
-        let (batch, count, _) = x.dims3()?;
-        x.reshape((batch, count, heads, width / heads))?.transpose(1, 2)?.contiguous()
+        let (count, width) = x.squeeze(0)?.dims2()?;
+        x.reshape((count, heads, width / heads))?.transpose(0, 1)?.contiguous()
     };
-    let scale = 1.0 / ((width / heads) as f64).sqrt();
-    let [queries, keys, values] = [&(queries * scale)?, keys, values].map(apart);
-    let (queries, keys, values) = (queries?, keys?.transpose(2, 3)?, values?);
-    let once = (SCORES / (batch * heads * tokens).max(1)).clamp(1, count.max(1));
-    let mut found = Vec::with_capacity(count.div_ceil(once));
-    for first in (0..count).step_by(once) {
-        let some = queries.narrow(2, first, once.min(count - first))?.contiguous()?;
-        let mut scores = some.matmul(&keys)?;
-        if causal {
-            scores = scores.broadcast_add(&later(first, scores.dim(2)?, tokens)?)?;
-        }
-        found.push(candle_nn::ops::softmax_last_dim(&scores)?.matmul(&values)?);
-    }
-    let whole = if let [one] = &found[..] { one.clone() } else { Tensor::cat(&found, 2)? };
-    whole.transpose(1, 2)?.reshape((batch, count, width))
+    let [queries, keys, values] = [queries, keys, values].map(apart);
+    let (queries, keys, values) = (queries?, keys?, values?);
+    let (_, count, width) = queries.dims3()?;
+    let tokens = keys.dim(1)?;
+    let later = match causal {
+        true => Some(later(count, tokens)?.broadcast_as((heads, count, tokens))?),
+        false => None,
+    };
+    ops::attention(&queries, &keys, &values, 1.0 / (width as f64).sqrt(), later.as_ref())?.unsqueeze(0)
 }
 
-/// −∞ where the key comes after the query, for queries from `first` on.
-fn later(first: usize, count: usize, tokens: usize) -> candle_core::Result<Tensor> {
-    let at = |i: usize| if i % tokens > first + i / tokens { f32::NEG_INFINITY } else { 0.0 };
-    let mask: Vec<f32> = (0..count * tokens).map(at).collect();
-    Tensor::from_vec(mask, (count, tokens), &candle_core::Device::Cpu)
+/// −∞ where the key comes after the query.
+fn later(queries: usize, tokens: usize) -> candle_core::Result<Tensor> {
+    let at = |i: usize| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 };
+    let mask: Vec<f32> = (0..queries * tokens).map(at).collect();
+    Tensor::from_vec(mask, (queries, tokens), &candle_core::Device::Cpu)
 }
 
 #[cfg(test)]
@@ -181,7 +164,7 @@ mod tests {
         assert_eq!(found, [1.0, 1.5, 2.0]);
     }
 
-    /// 2 heads × 2900 keys leave 2892 queries at a time, so that these need two turns.
+    /// So many keys that queries are taken some at a time.
     #[test]
     fn queries_taken_in_turns_find_what_they_find_alone() {
         let count = 2900;
