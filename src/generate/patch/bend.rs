@@ -11,9 +11,11 @@ use super::search::{Field, Match};
 
 /// Lattice of the bending, as a share of the short side.
 const CELL: f64 = 0.7;
-/// From the border on, the share of the short side within which it falls to nothing across the border:
-/// nothing is pulled in from outside.
-const MARGIN: f32 = 0.25;
+/// Most of the way to the nearest border that anything comes along: nothing is pulled in from outside, and no two
+/// places at the border show the same.
+const REACH: f32 = 0.8;
+/// Least area that the bending may leave of a small square.
+const LEAST_AREA: f32 = 0.2;
 /// Pixels between which the bending is as good as straight.
 const STRIDE: usize = 4;
 
@@ -22,7 +24,7 @@ pub struct Bend {
     field: SmoothField,
     /// Size for which the field is laid out.
     size: (usize, usize),
-    /// Standard deviation in pixels of that size, before the border holds it.
+    /// Standard deviation in pixels of that size, where no border holds it.
     amplitude: f32,
 }
 
@@ -38,15 +40,27 @@ impl Bend {
     /// Place in the upright copy of what stands at (x, y): y and x, in pixels of the field's size.
     fn place(&self, x: f32, y: f32) -> (f32, f32) {
         let (width, height) = self.size;
-        let margin = MARGIN * width.min(height) as f32;
         let last = |n: usize| (n - 1) as f32;
-        let held = |v: f32, last: f32| {
-            let t = (v.min(last - v) / margin).clamp(0.0, 1.0);
-            t * (2.0 - t)
+        let along = |v: f32, by: f32, last: f32| {
+            let (by, most) = (self.amplitude * by, REACH * v.min(last - v));
+            v + by * most / by.hypot(most).max(f32::MIN_POSITIVE)
         };
-        let along = |v: f32, by: f32, last: f32| (v + self.amplitude * by * held(v, last)).clamp(0.0, last);
         let [by_y, by_x] = self.field.at(x, y);
         (along(y, by_y, last(height)), along(x, by_x, last(width)))
+    }
+
+    /// Whether something is shown twice, or pressed together until nothing can be seen of it.
+    pub fn folds(&self) -> bool {
+        let (width, height) = self.size;
+        let at = |y: usize, x: usize| self.place(x as f32, y as f32);
+        (1..height).into_par_iter().any(|y| {
+            (1..width).any(|x| {
+                let (here, left, above) = (at(y, x), at(y, x - 1), at(y - 1, x));
+                let (across, down) =
+                    ((here.0 - left.0, here.1 - left.1), (here.0 - above.0, here.1 - above.1));
+                across.1 * down.0 - across.0 * down.1 < LEAST_AREA
+            })
+        })
     }
 
     /// The same for every pixel of row `y` of a picture of another size, in its pixels.
@@ -113,6 +127,22 @@ mod tests {
         let moved = |(x, place): (usize, &(f32, f32))| (place.1 - x as f32).hypot(place.0 - 20.0);
         let most = bend.row(20, (64, 40)).iter().enumerate().map(moved).fold(0.0, f32::max);
         assert!((2.0..20.0).contains(&most), "{most}");
+    }
+
+    #[test]
+    fn nothing_at_the_border_is_shown_twice_however_much_is_bent() {
+        for seed in 0..20 {
+            let bend = Bend::new((64, 40), 0.15, Stream::new(seed, "bend"));
+            let (top, left) = (bend.row(1, (64, 40)), bend.row(20, (64, 40)));
+            assert!(top.iter().all(|place| place.0 > 0.1), "{seed}: {top:?}");
+            assert!(left[1].1 > 0.1 && left[62].1 < 62.9, "{seed}: {left:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_bent_too_much_folds() {
+        let folds = |share: f64| Bend::new((64, 40), share, Stream::new(3, "bend")).folds();
+        assert!(!folds(0.02) && folds(0.6));
     }
 
     #[test]

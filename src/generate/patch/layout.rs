@@ -150,13 +150,15 @@ fn noise_that_keeps(
     Ok(((low + high) / 2.0).exp())
 }
 
-/// The bending of the scene `upright` that keeps `kept` of its arrangement, as far as luminance shows it.
+/// The bending of the scene `upright` that keeps `kept` of its arrangement, as far as luminance shows it and nothing is
+/// folded.
 fn bend_that_keeps(kept: f64, upright: &Image, stream: Stream) -> Bend {
     let bend = |share| Bend::new((upright.width, upright.height), share, stream);
     let [mut low, mut high] = [0.0, MOST_BEND];
     for _ in 0..BENDINGS {
         let middle = (low + high) / 2.0;
-        if likeness(&bend(middle).image(upright), upright, &[0]) > kept {
+        let tried = bend(middle);
+        if likeness(&tried.image(upright), upright, &[0]) > kept && !tried.folds() {
             low = middle
         } else {
             high = middle

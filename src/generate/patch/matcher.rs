@@ -28,7 +28,7 @@ const OCCURRENCE: f64 = 0.6;
 /// that any comparison by shifts sees.
 const UPRIGHT: f64 = 0.01;
 /// Side of the smallest region that is broken, in patch widths.
-const PATCHES: f64 = 1.5;
+const PATCHES: f64 = 1.2;
 /// Cost of a barred match, in typical distances of a match at another place.
 const BARRED: f32 = 4.0;
 
@@ -61,29 +61,31 @@ impl<'a, const N: usize> Matcher<'a, N> {
         self.dictionary.describe_all(self.sources, self.sources.copies.iter().map(|copy| show(&copy.image)))
     }
 
-    /// Improves `field` by `passes` of PatchMatch for `query` among `keys`. Coherent regions over the
-    /// schedule's cap are added to `barred` first.
+    /// Bars what coherent regions over the schedule's cap show beyond it: the next search takes it from elsewhere.
+    pub fn break_copies(&self, field: &Field, barred: &mut [Option<Match>], stream: Stream) {
+        let Some(cap) = self.schedule.copy_cap() else { return };
+        let regions = Regions::of(&field.matches, field.width);
+        // A region of little more than a patch cannot be broken: that would only blur it.
+        let least = (PATCHES * self.dictionary.basis.patch as f64).powi(2);
+        let cap = |copy: u16| {
+            let share = if copy == 0 { cap.min(UPRIGHT) } else { cap };
+            (share * field.matches.len() as f64).max(least)
+        };
+        let excess = regions.excess(&field.matches, field.width, cap, stream);
+        // What was barred once stays so: a pixel would otherwise go back and forth.
+        barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
+    }
+
+    /// Improves `field` by `passes` of PatchMatch for `query` among `keys`, without what is `barred`.
     pub fn search(
         &self,
         keys: &[Feature<N>],
         query: Image,
         field: &mut Field,
-        barred: &mut [Option<Match>],
+        barred: &[Option<Match>],
         passes: usize,
         stream: Stream,
     ) {
-        if let Some(cap) = self.schedule.copy_cap() {
-            let regions = Regions::of(&field.matches, field.width);
-            // A region of little more than a patch cannot be broken: that would only blur it.
-            let least = (PATCHES * self.dictionary.basis.patch as f64).powi(2);
-            let cap = |copy: u16| {
-                let share = if copy == 0 { cap.min(UPRIGHT) } else { cap };
-                (share * field.matches.len() as f64).max(least)
-            };
-            let excess = regions.excess(&field.matches, field.width, cap, stream.child(u64::MAX));
-            // What was barred once stays so on this level: a pixel would otherwise go back and forth.
-            barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
-        }
         let query = self.dictionary.described(query);
         let bias = self.bias(field);
         let radius = (0.03 * field.width.min(field.height) as f64 + 2.0) as i32;

@@ -63,7 +63,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "5", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "6", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -142,7 +142,8 @@ impl PatchEngine {
         let (mut steps, schedule, bend) = (layout.steps, layout.schedule, layout.bend.take());
         let (keep, bend) = (keep.as_ref(), bend.as_ref());
         let context = Context { pyramid: &pyramid, schedule: &schedule, keep, bend, seed };
-        let mut drawing = Drawing { image: layout.image.clone(), field: None, tone: None };
+        let mut drawing =
+            Drawing { image: layout.image.clone(), field: None, barred: Vec::new(), tone: None };
         let mut layout = Some(layout);
         for level in levels {
             if level < schedule.start {

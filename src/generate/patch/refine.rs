@@ -16,7 +16,7 @@ use super::layout::Layout;
 use super::matcher::Matcher;
 use super::pyramid::{Pyramid, patch_width};
 use super::schedule::{Schedule, geometric, noised};
-use super::search::Field;
+use super::search::{Field, Match};
 use super::sources::Sources;
 use super::step;
 use super::tone;
@@ -31,6 +31,9 @@ const SUPER_NOISE: f64 = 0.35;
 /// Finest level where super-resolution looks for its patches. On finer ones those that the level before found are
 /// as good: no measure of the picture tells the difference, and it takes a third of the time.
 const SEARCHED_FROM: usize = 2;
+/// Levels from the start on where copies are broken. What is barred there stays so on the finer ones; what is broken
+/// on these smears, since there is no time left for whole things to come of it.
+const BROKEN_ON: usize = 2;
 /// Standard deviations of the voting kernel in pixels: super-resolution, first step, last step, and last
 /// step of level 0, where a narrow kernel keeps the grain of the film.
 const KERNEL: [f64; 4] = [1.6, 1.5, 1.0, 0.6];
@@ -39,6 +42,8 @@ const KERNEL: [f64; 4] = [1.6, 1.5, 1.0, 0.6];
 pub struct Drawing {
     pub image: Image,
     pub field: Option<Field>,
+    /// What each pixel of the field must not use.
+    pub barred: Vec<Option<Match>>,
     /// The layout at the coarsest size: its lowest band stays.
     pub tone: Option<Image>,
 }
@@ -94,13 +99,17 @@ pub fn refine<const N: usize>(
     let fresh = drawing.field.is_none();
     let mut barred = vec![None; sources.pixels()];
     let mut field = match drawing.field.take() {
-        Some(field) => field.resized(width, height),
+        Some(field) => {
+            barred = field.carried(&drawing.barred, (width, height), |m, moved| m.map(moved));
+            field.resized(width, height)
+        }
         None if schedule.keeps_places() => match bend {
             Some(bend) => bend.field((width, height)),
             None => Field::in_place(width, height),
         },
         None => Field::random((width, height), sources.copies.len(), (width, height), stream.child(1)),
     };
+    let breaks = schedule.start - level < BROKEN_ON;
     let place = format!("level {} of {}", schedule.start - level + 1, schedule.start + 1);
     let noise = match &layout {
         Some(layout) => layout.noise,
@@ -115,7 +124,10 @@ pub fn refine<const N: usize>(
                 let keys = matcher.describe(|image| Cow::Owned(pyramid.blurred(image, level)));
                 let magnified = std::mem::take(&mut drawing.image).resized(width, height);
                 let query = noised(magnified, SUPER_NOISE * detail, stream.child(2));
-                matcher.search(&keys, query, &mut field, &mut barred, 4, stream.child(3));
+                if breaks {
+                    matcher.break_copies(&field, &mut barred, stream.child(3).child(u64::MAX));
+                }
+                matcher.search(&keys, query, &mut field, &barred, 4, stream.child(3));
             }
             drawing.image = vote(&sources.images(), &field, patch, KERNEL[0]);
             restore(&mut drawing.image);
@@ -135,7 +147,11 @@ pub fn refine<const N: usize>(
         let sigma = if noisy_already { 0.0 } else { *sigma };
         let query = noised(std::mem::take(&mut drawing.image), sigma, stream.child(4).child(i as u64));
         let passes = if fresh && i == 0 { 5 } else { 3 };
-        matcher.search(&keys, query, &mut field, &mut barred, passes, stream.child(5).child(i as u64));
+        let stream = stream.child(5).child(i as u64);
+        if breaks {
+            matcher.break_copies(&field, &mut barred, stream.child(u64::MAX));
+        }
+        matcher.search(&keys, query, &mut field, &barred, passes, stream);
         let kernel = KERNEL[1] + (narrowest - KERNEL[1]) * i as f64 / (sigmas.len() - 1) as f64;
         drawing.image = vote(&sources.images(), &field, patch, kernel);
         if let Some(wanted) = &drawing.tone {
@@ -148,7 +164,7 @@ pub fn refine<const N: usize>(
         let (width, height) = pyramid.size(pyramid.coarsest());
         drawing.tone = Some(drawing.image.resized(width, height));
     }
-    drawing.field = Some(field);
+    (drawing.field, drawing.barred) = (Some(field), barred);
     Ok(())
 }
 

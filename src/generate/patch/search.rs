@@ -82,25 +82,37 @@ impl Field {
 
     /// The field on a level of another size: offsets grow with the level.
     pub fn resized(&self, width: usize, height: usize) -> Self {
+        let matches = self.carried(&self.matches, (width, height), |m, moved| moved(*m));
+        Field { width, height, matches, distances: Vec::new() }
+    }
+
+    /// What each pixel of this field has, for the pixels of a level of another `size`; `carry` is given how the
+    /// matches of a pixel move.
+    pub fn carried<T>(
+        &self,
+        old: &[T],
+        (width, height): (usize, usize),
+        carry: impl Fn(&T, &dyn Fn(Match) -> Match) -> T,
+    ) -> Vec<T> {
         let scaled = |centre: u16, from: usize, to: usize, at: usize, parent: usize| {
             let ratio = to as f64 / from as f64;
             let place = f64::from(centre) * ratio + (at as f64 - parent as f64 * ratio);
             place.round().clamp(0.0, to as f64 - 1.0) as u16
         };
-        let mut matches = Vec::with_capacity(width * height);
+        let mut new = Vec::with_capacity(width * height);
         for y in 0..height {
             let py = (y * self.height / height).min(self.height - 1);
             for x in 0..width {
                 let px = (x * self.width / width).min(self.width - 1);
-                let m = self.matches[py * self.width + px];
-                matches.push(Match {
+                let moved = |m: Match| Match {
                     copy: m.copy,
                     y: scaled(m.y, self.height, height, y, py),
                     x: scaled(m.x, self.width, width, x, px),
-                });
+                };
+                new.push(carry(&old[py * self.width + px], &moved));
             }
         }
-        Field { width, height, matches, distances: Vec::new() }
+        new
     }
 
     /// Median of the distances, at least 1.
@@ -224,7 +236,7 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
         for x in 0..width {
             let pixel = self.y * width + x;
             let place = match &places {
-                Some(places) => (places[x].0 as i32, places[x].1 as i32),
+                Some(places) => (places[x].0.round() as i32, places[x].1.round() as i32),
                 None => (self.y as i32, x as i32),
             };
             let mut best = Best::new(self.search, pixel, place);
