@@ -44,6 +44,12 @@ impl Terminal {
         Terminal { color, json, quiet, verbose }
     }
 
+    /// For tests.
+    #[cfg(test)]
+    pub fn silent() -> Self {
+        Terminal::new(Color::Never, false, true, false)
+    }
+
     fn choice(&self) -> ColorChoice {
         match self.color {
             Color::Auto => ColorChoice::Auto,

@@ -22,7 +22,7 @@ fn flux_without_weights_says_what_to_do() {
     lab.specimen("ref.png", 1);
     let ended = lab.run(["vary", "ref.png", "--engine", "flux"]).expect(2);
     let expected = if cfg!(feature = "diffusion") {
-        "engine flux needs weights, and no whole model was found; name their folder with --model"
+        "engine flux needs weights, and no whole model was found; name their folder or an id of the hub with --model"
     } else {
         "engine flux is not in this build; build the program with 'cargo build --release --features diffusion'"
     };

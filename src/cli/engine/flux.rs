@@ -9,9 +9,10 @@ use super::Asked;
 use super::models::{Kind, Model, gap, refused};
 use super::places;
 use crate::cli::error::Failure;
+use crate::cli::term::Terminal;
 use crate::generate::Engine;
 use crate::generate::diffusion::State;
-use crate::generate::diffusion::flux::{FluxEngine, Options, inventory, is_ours, memory};
+use crate::generate::diffusion::flux::{FluxEngine, Options, PARTS, check, inventory, is_ours, memory};
 
 const KIND: Kind = Kind {
     name: "flux",
@@ -20,13 +21,16 @@ const KIND: Kind = Kind {
     expected: "a folder as diffusers writes it, or flux1-*, ae, clip_l and t5xxl as safetensors \
      (flux1-* and t5-* also as GGUF) and two tokenizers",
     licence: "FLUX.1-dev weights may not be used commercially; FLUX.1-schnell weights may",
+    published: "black-forest-labs/FLUX.1-schnell",
+    parts: |dir| is_ours(dir).then_some(PARTS),
+    check,
     look,
     find,
 };
 
 /// The model that was asked for; without that, the only one that is found.
-pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
-    let dir = KIND.chosen(asked.model)?;
+pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
+    let dir = KIND.chosen(asked.model, terminal)?;
     let mut engine = FluxEngine::open(&dir, places::free_memory()).map_err(|error| refused(&error))?;
     if asked.guidance.is_some() && !engine.is_guided() {
         let message = "this model has no guidance, as FLUX.1-schnell has none";
@@ -146,8 +150,9 @@ mod tests {
     #[test]
     fn a_folder_without_a_model_says_what_it_lacks() {
         let dir = tempfile::tempdir().expect("a directory for the tests");
-        let said =
-            open(Asked { model: Some(dir.path()), ..Asked::default() }).err().expect("nothing is there");
+        let said = open(Asked { model: Some(dir.path()), ..Asked::default() }, &Terminal::silent())
+            .err()
+            .expect("nothing is there");
         assert!(said.to_string().contains("no transformer: expected flux1-*.safetensors"), "{said}");
         let (text, json) = list(Some(dir.path()));
         assert!(text.contains("needs weights"), "{text}");

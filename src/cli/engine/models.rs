@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::places;
+use super::{fetch, places};
 use crate::cli::args;
 use crate::cli::error::Failure;
-use crate::cli::term::{BOLD, GOOD, WARN, paint};
+use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint};
 use crate::generate::diffusion::{Gib, Meaning, ModelError, State};
+use crate::hub::Id;
 
 /// What an engine is told of by.
 pub struct Kind {
@@ -20,8 +21,14 @@ pub struct Kind {
     /// What a folder of theirs holds.
     pub expected: &'static str,
     pub licence: &'static str,
+    /// A model of the hub, for those who have none.
+    pub published: &'static str,
     /// Looks at a folder that was named.
     pub look: fn(&Path) -> Model,
+    /// The folders of a model's parts in diffusers' layout, by the index in this one; `None` for another engine's.
+    pub parts: fn(&Path) -> Option<&'static [&'static str]>,
+    /// Whether settings are of a model that is drawn with, before its weights are there.
+    pub check: fn(&Path) -> Result<(), ModelError>,
     /// Looks at one that was found, which may be of something else.
     pub find: fn(&Path) -> Option<Model>,
 }
@@ -38,7 +45,7 @@ pub struct Model {
 }
 
 impl Model {
-    fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.missing.is_empty()
     }
 
@@ -72,9 +79,13 @@ impl Kind {
         dirs.iter().filter_map(|dir| (self.find)(dir)).collect()
     }
 
-    /// The folder that was asked for; without that, of the only whole model that is found.
-    pub fn chosen(&self, asked: Option<&Path>) -> Result<PathBuf, Failure> {
-        asked.map_or_else(|| self.only(&self.found()), |dir| Ok(dir.to_owned()))
+    /// What was asked for, a place on disk before a model of the hub; without that, the only whole model that is found.
+    pub fn chosen(&self, asked: Option<&Path>, terminal: &Terminal) -> Result<PathBuf, Failure> {
+        let Some(asked) = asked else { return self.only(&self.found()) };
+        match asked.to_str().and_then(Id::parse) {
+            Some(id) if !asked.exists() => fetch::model(self, &id, terminal),
+            _ => Ok(asked.to_owned()),
+        }
     }
 
     pub fn only(&self, models: &[Model]) -> Result<PathBuf, Failure> {
@@ -85,7 +96,10 @@ impl Kind {
                 "engine {} needs weights, and no whole model was found",
                 self.name
             ))
-            .advise("name their folder with --model; 'vidimus engines' tells what is missing where")),
+            .advise(format_args!(
+                "name their folder or an id of the hub with --model, as {}; 'vidimus engines' tells what is missing where",
+                self.published
+            ))),
             _ => {
                 let dirs: Vec<String> = whole.iter().map(|model| model.dir.display().to_string()).collect();
                 let (models, dirs) = (self.models, dirs.join(", "));

@@ -10,9 +10,10 @@ use super::models::{Kind, Model, gap, refused};
 use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
+use crate::cli::term::Terminal;
 use crate::generate::Engine;
 use crate::generate::diffusion::stable::{
-    Method, Options, StableEngine, inventory, is_ours, memory, unconfigured,
+    Method, Options, StableEngine, check, inventory, is_ours, memory, parts_of, unconfigured,
 };
 
 const KIND: Kind = Kind {
@@ -22,14 +23,17 @@ const KIND: Kind = Kind {
     expected: EXPECTED,
     licence: "weights of Stable Diffusion 1, 2 and XL come under Open RAIL licences, which forbid some uses; \
                        those of others, such as Turbo's, under their own",
+    published: "stabilityai/stable-diffusion-xl-base-1.0",
+    parts: parts_of,
+    check,
     look,
     find,
 };
 const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers writes it";
 
 /// The model that was asked for; without that, the only one that is found.
-pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
-    let dir = KIND.chosen(asked.model)?;
+pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
+    let dir = KIND.chosen(asked.model, terminal)?;
     let opened = StableEngine::open(&dir, asked.sampler.map(method), places::free_memory());
     let mut engine = opened.map_err(|error| refused(&error))?;
     engine.options = chosen(engine.options, asked);
@@ -140,7 +144,7 @@ mod tests {
     fn a_folder_of_something_else_says_what_it_lacks() {
         let dir = tempfile::tempdir().expect("a directory for the tests");
         let asked = Asked { model: Some(dir.path()), ..Asked::default() };
-        let said = open(asked).err().expect("nothing is there").to_string();
+        let said = open(asked, &Terminal::silent()).err().expect("nothing is there").to_string();
         assert!(said.contains("no model: expected model_index.json"), "{said}");
         let (text, json) = list(Some(dir.path()));
         assert!(text.contains("needs weights"), "{text}");
