@@ -177,6 +177,7 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
+        let _turn = self.loaded.turn();
         img2img::generate(self, reference, request, progress)
     }
 }

@@ -248,6 +248,7 @@ impl Engine for StableEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
+        let _turn = self.loaded.turn();
         img2img::generate(self, reference, request, progress)
     }
 }
