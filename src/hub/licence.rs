@@ -32,6 +32,11 @@ impl Licence {
         Some(Licence(plain))
     }
 
+    /// That of a model which is known.
+    pub fn called(name: &str) -> Licence {
+        Licence(name.to_owned())
+    }
+
     pub fn name(&self) -> &str {
         &self.0
     }

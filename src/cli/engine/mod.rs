@@ -87,7 +87,7 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
 pub fn list(model: Option<&Path>) -> (String, Value) {
     let patch = PatchEngine.describe();
     let text = format!(
-        "{} {}  embedded, version {}, no weights and no downloads\n       \
+        "{} {}\n  embedded, version {}, no weights and no downloads\n  \
          draws from the reference's own patches; prompts are recorded, not read",
         paint(BOLD, patch.name),
         paint(GOOD, "ready"),
@@ -147,7 +147,7 @@ mod left_out {
     }
 
     pub fn list(name: &str) -> (String, Value) {
-        let text = format!("{}  {}  {HOW}", paint(BOLD, name), paint(WARN, "not in this build"));
+        let text = format!("{} {}\n  {HOW}", paint(BOLD, name), paint(WARN, "not in this build"));
         let entry = json!({
             "name": name,
             "ready": false,

@@ -1,12 +1,12 @@
 //! Stable Diffusion from weights that the user has.
 
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::models::{Kind, Model, gap, refused};
+use super::models::{Kind, Model, gap, licence, refused};
 use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
@@ -70,16 +70,19 @@ fn method(sampler: args::Sampler) -> Method {
 }
 
 fn look(dir: &Path) -> Model {
-    let parts = inventory(dir);
-    // A folder of something else lacks everything; no more than that is said of it.
-    let configs = if is_ours(dir) {
-        unconfigured(dir).iter().map(|file| format!("configuration: expected {}", file.display())).collect()
-    } else {
-        vec![format!("model_index.json: expected {EXPECTED}")]
-    };
+    let (parts, is_ours) = (inventory(dir), is_ours(dir));
+    let below = |file: PathBuf| file.strip_prefix(dir).map(Path::to_owned).unwrap_or(file);
+    let configs = unconfigured(dir)
+        .into_iter()
+        .map(|file| format!("configuration: expected {}", below(file).display()));
     let missing = parts.iter().filter_map(|part| gap(part.role.name(), &part.state));
-    let missing = configs.into_iter().chain(missing).collect();
-    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir) }
+    let missing = match is_ours {
+        true => configs.chain(missing).collect(),
+        // A folder of something else lacks everything; no more than that is said of it.
+        false => vec![format!("model_index.json: expected {EXPECTED}")],
+    };
+    let licence = if is_ours { licence(dir, None) } else { None };
+    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir), licence, is_ours }
 }
 
 fn find(dir: &Path) -> Option<Model> {
@@ -128,7 +131,7 @@ mod tests {
         let first = made("models--someone--plain", "StableDiffusionPipeline");
         assert_eq!(KIND.only(&found()).expect("one model"), first);
         made("models--someone--large", "StableDiffusionXLPipeline");
-        let (text, json) = KIND.shown(&found());
+        let (text, json) = KIND.shown(&found(), None);
         assert!(text.contains("second CLIP tokenizer: expected tokenizer_2/tokenizer.json"), "{text}");
         assert_eq!(json["weights"].as_array().map(Vec::len), Some(2));
         assert_eq!(KIND.only(&found()).expect("one whole model"), first, "a part is no choice");
@@ -148,7 +151,7 @@ mod tests {
         assert!(said.contains("no model: expected model_index.json"), "{said}");
         let (text, json) = list(Some(dir.path()));
         assert!(text.contains("needs weights"), "{text}");
-        assert_eq!(json["missing"].as_array().map(Vec::len), Some(5), "{json}");
+        assert_eq!(json["missing"].as_array().map(Vec::len), Some(1), "{json}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::models::{Kind, refused};
+use super::models::{Kind, NOT_FOR_COMMERCE, refused};
 use super::places;
 use crate::cli::error::Failure;
 use crate::cli::progress::Transfer;
@@ -52,7 +52,7 @@ pub fn model(kind: &Kind, id: &Id, terminal: &Terminal) -> Result<PathBuf, Failu
     if missing.is_empty() {
         Ok(dir)
     } else {
-        Err(Failure::at(id, format_args!("it lacks {}", missing.join("; "))))
+        Err(Failure::at(id, format_args!("it is not complete: {}", missing.join("; "))))
     }
 }
 
@@ -136,11 +136,9 @@ fn terms(repository: &Repository, at: &str) -> String {
     let page = format!("{at}/{}", repository.id.name());
     match &repository.licence {
         None => format!("its card names no licence; see {page}"),
-        Some(licence) if licence.is_non_commercial() => format!(
-            "licence {}: {}, see {page}",
-            licence.name(),
-            paint(WARN, "not for commercial use, marketing included")
-        ),
+        Some(licence) if licence.is_non_commercial() => {
+            format!("licence {}: {}, see {page}", licence.name(), paint(WARN, NOT_FOR_COMMERCE))
+        }
         Some(licence) => format!("licence {}", licence.name()),
     }
 }

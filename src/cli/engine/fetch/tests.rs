@@ -292,7 +292,7 @@ fn tokens_and_places_are_those_of_the_hubs_own_programs() {
         let home = home.path().to_owned();
         move |name: &str| {
             let value = names.iter().find(|(known, _)| *known == name)?.1;
-            Some(if value.starts_with('/') { home.join(&value[1..]).into_os_string() } else { value.into() })
+            Some(value.strip_prefix('/').map_or(value.into(), |path| home.join(path).into_os_string()))
         }
     };
     fs::create_dir_all(home.path().join(".cache/huggingface")).expect("a new folder");
