@@ -15,7 +15,7 @@ all:
 
 test: debian $(VENV)/.installed $(PARITY)/.installed check
 	cargo test --release --locked
-	cargo test --release --locked --features diffusion --lib -- diffusion engine::
+	cargo test --release --locked --features diffusion --lib -- diffusion engine:: hub::
 
 check:
 	cargo fmt --check

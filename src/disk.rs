@@ -30,14 +30,27 @@ pub fn write_with_mode(path: &Path, bytes: &[u8], overwrite: bool, mode: u32) ->
     sync(folder)
 }
 
+/// Bytes that may still be written to where `path` is or will be, as far as the system tells.
+#[cfg(all(unix, feature = "diffusion"))]
+pub fn free(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    let disk = rustix::fs::statvfs(there).ok()?;
+    disk.f_bavail.checked_mul(disk.f_frsize)
+}
+
+#[cfg(all(not(unix), feature = "diffusion"))]
+pub fn free(_: &Path) -> Option<u64> {
+    None
+}
+
 /// Makes a rename durable (POSIX: the directory holds the name).
 #[cfg(unix)]
-fn sync(folder: &Path) -> io::Result<()> {
+pub fn sync(folder: &Path) -> io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync(_: &Path) -> io::Result<()> {
+pub fn sync(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

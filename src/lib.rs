@@ -26,6 +26,8 @@ pub mod watermark;
 // Floor 3: state, the only writers to disk.
 pub mod catalog;
 pub mod disk;
+#[cfg(feature = "diffusion")]
+pub mod hub;
 pub mod keys;
 pub mod objects;
 pub mod policies;

@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 7] = [
     &["digest", "host", "iptc", "random", "simd"],
     &["fourier", "progress", "quantity", "raster"],
     &["deviation", "generate", "manifest", "metadata", "policy", "specimen", "watermark"],
-    &["catalog", "disk", "keys", "objects", "policies", "workspace"],
+    &["catalog", "disk", "hub", "keys", "objects", "policies", "workspace"],
     &["audit", "lineage", "release", "verify"],
     &[],
     &["cli"],
@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("anstream", &["cli"]),
     ("c2pa", &["manifest"]),
     ("candle_core", &["generate"]),
@@ -36,7 +36,12 @@ const DOORS: [(&str, &[&str]); 18] = [
     ("realfft", &["fourier"]),
     ("rusqlite", &["catalog"]),
     ("rustfft", &["fourier"]),
+    ("rustix", &["disk"]),
+    ("rustls", &["hub"]),
+    ("rustls_native_certs", &["hub"]),
+    ("sha1", &["hub"]),
     ("tokenizers", &["generate"]),
+    ("ureq", &["hub"]),
     ("x509_parser", &["keys"]),
 ];
 

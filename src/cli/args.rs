@@ -154,8 +154,9 @@ pub struct Vary {
     /// Engine that draws
     #[arg(long, value_name = "NAME", default_value = "patch")]
     pub engine: String,
-    /// Folder with the weights of an engine that has some [default: the only one that is found]
-    #[arg(long, value_name = "DIR")]
+    /// Folder with the weights of an engine that has some, or a model of the Hugging Face hub, owner/name or
+    /// owner/name@revision, which is fetched unless it is there [default: the only one that is found]
+    #[arg(long, value_name = "DIR|ID")]
     pub model: Option<PathBuf>,
     /// Steps of an engine that has a choice of them [default: what diffusers takes for its kind]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -4,6 +4,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::preview::Preview;
 use super::term::Terminal;
+#[cfg(feature = "diffusion")]
+use crate::hub::Size;
 use crate::progress::Progress;
 use crate::raster::Raster;
 
@@ -46,6 +48,64 @@ impl Progress for Bar<'_> {
         if let Some(preview) = &mut self.preview {
             preview.show(&picture());
         }
+    }
+
+    fn advance(&mut self, steps: u64) {
+        self.bar.inc(steps);
+    }
+}
+
+/// The bytes of one file after another; where nobody is watching, a line for each.
+#[cfg(feature = "diffusion")]
+pub struct Transfer<'a> {
+    bar: ProgressBar,
+    terminal: &'a Terminal,
+    /// The file that is fetched, and how many there are.
+    number: usize,
+    files: usize,
+    name: String,
+}
+
+#[cfg(feature = "diffusion")]
+impl<'a> Transfer<'a> {
+    pub fn new(terminal: &'a Terminal, files: usize) -> Self {
+        let bar = Bar::new(terminal).bar;
+        let template =
+            "{prefix:>7} {wide_msg} [{bar:14}] {decimal_bytes:>9} of {decimal_total_bytes:<9} {eta:>4} left";
+        let style = ProgressStyle::with_template(template).expect("the template is well formed");
+        bar.set_style(style.progress_chars("=> "));
+        Transfer { bar, terminal, number: 0, files, name: String::new() }
+    }
+
+    pub fn clear(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(feature = "diffusion")]
+impl Progress for Transfer<'_> {
+    fn stage(&mut self, name: &str, total: u64) {
+        let is_new = self.name != name;
+        if is_new {
+            self.number += 1;
+            name.clone_into(&mut self.name);
+        }
+        let number = format!("{}/{}", self.number, self.files);
+        if !self.terminal.is_watched() {
+            let anew = if is_new { "" } else { ", from its beginning" };
+            self.terminal.talk(&format!("{number:>8} {name}, {}{anew}", Size(total)));
+        }
+        self.bar.set_prefix(number);
+        self.bar.set_message(name.to_owned());
+        self.bar.set_length(total.max(1));
+        self.bar.reset();
+    }
+
+    fn phase(&mut self, name: &str) {
+        if !self.terminal.is_watched() {
+            self.terminal.talk(&format!("         {name}"));
+        }
+        self.bar.set_message(name.to_owned());
     }
 
     fn advance(&mut self, steps: u64) {

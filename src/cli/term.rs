@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
@@ -31,6 +32,29 @@ pub fn quoted(path: &Path) -> String {
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
+/// Text in lines of 80 columns, where its words allow it: all but the first `first` columns of the first line, and
+/// indented by `indent` below.
+pub fn wrapped(text: &str, first: usize, indent: usize) -> String {
+    const COLUMNS: usize = 80;
+    let (mut out, mut column) = (String::new(), first);
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        // Styles take no room.
+        let length = strip_str(word).to_string().chars().count();
+        if out.is_empty() {
+            column += length;
+        } else if column + 1 + length <= COLUMNS {
+            out.push(' ');
+            column += 1 + length;
+        } else {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent + length;
+        }
+        out.push_str(word);
+    }
+    out
+}
+
 /// Where a command writes.
 pub struct Terminal {
     color: Color,
@@ -42,6 +66,12 @@ pub struct Terminal {
 impl Terminal {
     pub fn new(color: Color, json: bool, quiet: bool, verbose: bool) -> Self {
         Terminal { color, json, quiet, verbose }
+    }
+
+    /// For tests.
+    #[cfg(test)]
+    pub fn silent() -> Self {
+        Terminal::new(Color::Never, false, true, false)
     }
 
     fn choice(&self) -> ColorChoice {
@@ -79,5 +109,23 @@ impl Terminal {
     /// Whether progress bars make sense.
     pub fn is_watched(&self) -> bool {
         !self.quiet && io::stderr().is_terminal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_broken_between_words() {
+        let text = "word ".repeat(30);
+        let lines = wrapped(&text, 4, 6);
+        let lines: Vec<&str> = lines.lines().collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].len() + 4 <= 80 && lines[0].len() + 4 + 5 > 80, "{}", lines[0]);
+        assert!(lines[1].starts_with("      word") && lines[1].len() <= 80);
+        assert_eq!(wrapped(&"x".repeat(200), 0, 2).len(), 200, "a path stays whole");
+        let painted = format!("{} {}", paint(GOOD, "x".repeat(39)), paint(BAD, "y".repeat(40)));
+        assert_eq!(wrapped(&painted, 0, 2).lines().count(), 1, "styles take no room");
     }
 }

@@ -44,7 +44,7 @@ impl Lab {
         command.args(args).current_dir(self.dir.path()).env_remove("VIDIMUS_WORKSPACE").env("NO_COLOR", "1");
         // No models but the lab's own.
         command.env("HOME", self.dir.path());
-        ["HF_HOME", "HF_HUB_CACHE", "COMFYUI_PATH"].iter().for_each(|name| {
+        ["HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "COMFYUI_PATH"].iter().for_each(|name| {
             command.env_remove(name);
         });
         command

@@ -6,7 +6,8 @@ use crate::common::Lab;
 fn engines_lists_what_is_ready_and_what_is_missing() {
     let lab = Lab::new();
     let text = lab.run(["engines"]).expect(0).stdout;
-    assert!(text.contains("patch ready  embedded"), "{text}");
+    assert!(text.starts_with("patch ready\n  embedded"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let engines = lab.run(["engines", "--json"]).expect(0).json();
     assert_eq!(engines["engines"][0]["ready"], true);
     assert_eq!(engines["engines"][1]["name"], "flux");
@@ -22,7 +23,7 @@ fn flux_without_weights_says_what_to_do() {
     lab.specimen("ref.png", 1);
     let ended = lab.run(["vary", "ref.png", "--engine", "flux"]).expect(2);
     let expected = if cfg!(feature = "diffusion") {
-        "engine flux needs weights, and no whole model was found; name their folder with --model"
+        "engine flux needs weights, and no whole model was found; name their folder or an id of the hub with --model"
     } else {
         "engine flux is not in this build; build the program with 'cargo build --release --features diffusion'"
     };

@@ -6,12 +6,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::models::{Kind, Model, gap, refused};
+use super::models::{Kind, Model, gap, licence, refused};
 use super::places;
 use crate::cli::error::Failure;
+use crate::cli::term::Terminal;
 use crate::generate::Engine;
 use crate::generate::diffusion::State;
-use crate::generate::diffusion::flux::{FluxEngine, Options, inventory, is_ours, memory};
+use crate::generate::diffusion::flux::{FluxEngine, Options, PARTS, check, inventory, is_ours, memory};
 
 const KIND: Kind = Kind {
     name: "flux",
@@ -19,14 +20,17 @@ const KIND: Kind = Kind {
     models: "FLUX.1",
     expected: "a folder as diffusers writes it, or flux1-*, ae, clip_l and t5xxl as safetensors \
      (flux1-* and t5-* also as GGUF) and two tokenizers",
-    licence: "FLUX.1-dev weights may not be used commercially; FLUX.1-schnell weights may",
+    licence: "FLUX.1-dev may not be used commercially, marketing included; FLUX.1-schnell may",
+    published: "black-forest-labs/FLUX.1-schnell",
+    parts: |dir| is_ours(dir).then_some(PARTS),
+    check,
     look,
     find,
 };
 
 /// The model that was asked for; without that, the only one that is found.
-pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
-    let dir = KIND.chosen(asked.model)?;
+pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
+    let dir = KIND.chosen(asked.model, terminal)?;
     let mut engine = FluxEngine::open(&dir, places::free_memory()).map_err(|error| refused(&error))?;
     if asked.guidance.is_some() && !engine.is_guided() {
         let message = "this model has no guidance, as FLUX.1-schnell has none";
@@ -48,9 +52,25 @@ fn chosen(own: Options, asked: Asked) -> Options {
 
 fn look(dir: &Path) -> Model {
     let parts = inventory(dir);
-    let missing: Vec<String> = parts.iter().filter_map(|part| gap(part.role.name(), &part.state)).collect();
-    let memory = if missing.is_empty() { memory(dir).ok() } else { None };
-    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory }
+    let lacking = parts.iter().filter_map(|part| gap(part.role.name(), &part.state));
+    let missing: Vec<String> = match is_ours(dir) {
+        true => lacking.collect(),
+        false => vec!["model_index.json: expected a FLUX.1 pipeline, found another".to_owned()],
+    };
+    // Headers are read for it: what is damaged shows here.
+    let memory = if missing.is_empty() { Some(memory(dir)) } else { None };
+    let (memory, damage) = match memory.transpose() {
+        Ok(memory) => (memory, None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    let transformer = match &parts[0].state {
+        State::Found(files) => files.first().map(|file| file.path.as_path()),
+        _ => None,
+    };
+    let is_ours = is_ours(dir);
+    let licence = if is_ours { licence(dir, transformer) } else { None };
+    let missing = missing.into_iter().chain(damage).collect();
+    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory, licence, is_ours }
 }
 
 /// More than a folder of other models: one with a transformer.
@@ -69,7 +89,10 @@ mod tests {
     use crate::cli::args;
     use crate::generate::diffusion::Meaning;
 
-    /// Empty files under the names that a search looks for.
+    /// A file of safetensors without tensors.
+    const NOTHING: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
+
+    /// Such files under the names that a search looks for.
     fn comfy(dir: &Path, transformer: &str) {
         for file in [
             &format!("diffusion_models/{transformer}.safetensors"),
@@ -81,7 +104,7 @@ mod tests {
         ] {
             let file = dir.join(file);
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
-            std::fs::write(file, "").expect("a new file");
+            std::fs::write(file, NOTHING).expect("a new file");
         }
     }
 
@@ -97,7 +120,7 @@ mod tests {
         let tree = home.path().join("ComfyUI/models");
         comfy(&tree, "flux1-schnell");
         assert_eq!(KIND.only(&found()).expect("one model"), tree);
-        assert!(KIND.shown(&found()).0.contains("ready"));
+        assert!(KIND.shown(&found(), None).0.contains("ready"));
 
         let hub = home.path().join(".cache/huggingface/hub");
         let snapshot = hub.join("models--black-forest-labs--FLUX.1-dev/snapshots/0123");
@@ -108,7 +131,7 @@ mod tests {
         std::fs::write(file, "").expect("a new file");
         // A part alone is shown, but is no choice.
         assert_eq!(KIND.only(&found()).expect("one whole model"), tree);
-        let (text, json) = KIND.shown(&found());
+        let (text, json) = KIND.shown(&found(), None);
         assert!(text.contains("autoencoder: expected vae/diffusion_pytorch_model.safetensors"), "{text}");
         assert_eq!(
             (json["ready"].as_bool(), json["weights"].as_array().map(Vec::len)),
@@ -144,10 +167,59 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_told_of_with_its_memory_and_its_licence_within_80_columns() {
+        let home = tempfile::tempdir().expect("a directory for the tests");
+        let env = |name: &str| (name == "HOME").then(|| home.path().as_os_str().to_owned());
+        let told = |free| {
+            let (text, json) = KIND.shown(&KIND.among(&places::folders(&env)), free);
+            (anstream::adapter::strip_str(&text).to_string(), json)
+        };
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (text, _) = told(None);
+        assert!(flat(&text).contains("an id of the hub: black-forest-labs/FLUX.1-schnell"), "{text}");
+        let hub = home.path().join(".cache/huggingface/hub");
+        let dir = hub.join("models--black-forest-labs--FLUX.1-dev/snapshots/0123");
+        comfy(&dir, "flux1-dev");
+        let (text, json) = told(Some(1 << 20));
+        assert!(text.contains("  complete black-forest-labs/FLUX.1-dev\n"), "{text}");
+        assert!(text.contains("needs 0.0 GiB of memory, but 0.0 GiB are free"), "{text}");
+        let expected =
+            "licence flux-1-dev-non-commercial-license: not for commercial use, marketing included";
+        assert!(flat(&text).contains(expected), "{text}");
+        let model = &json["weights"][0];
+        assert_eq!(model["id"], "black-forest-labs/FLUX.1-dev");
+        assert_eq!(
+            (model["non_commercial"].as_bool(), json["free_memory"].as_u64()),
+            (Some(true), Some(1 << 20))
+        );
+        // The card goes before the name.
+        std::fs::write(dir.join("README.md"), "---\nlicense: mit\n---\n").expect("a new file");
+        assert!(told(None).0.contains("licence mit"));
+        // What is broken is no whole model.
+        std::fs::write(dir.join("vae/ae.safetensors"), "broken").expect("a new file");
+        let (text, json) = told(None);
+        assert!(text.contains("incomplete") && flat(&text).contains("ae.safetensors: truncated"), "{text}");
+        assert!(text.contains("fetched by --model black-forest-labs/FLUX.1-dev\n"), "{text}");
+        assert_eq!(json["ready"], false);
+        let long = |line: &&str| line.chars().count() > 80 && !line.contains('/');
+        assert_eq!(text.lines().find(long), None);
+    }
+
+    #[test]
+    fn a_folder_of_another_model_is_no_incomplete_one_of_this() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        std::fs::write(dir.path().join("model_index.json"), r#"{"_class_name": "StableDiffusionPipeline"}"#)
+            .expect("a new file");
+        let (_, json) = list(Some(dir.path()));
+        assert_eq!(json["missing"].as_array().map(Vec::len), Some(1), "{json}");
+    }
+
+    #[test]
     fn a_folder_without_a_model_says_what_it_lacks() {
         let dir = tempfile::tempdir().expect("a directory for the tests");
-        let said =
-            open(Asked { model: Some(dir.path()), ..Asked::default() }).err().expect("nothing is there");
+        let said = open(Asked { model: Some(dir.path()), ..Asked::default() }, &Terminal::silent())
+            .err()
+            .expect("nothing is there");
         assert!(said.to_string().contains("no transformer: expected flux1-*.safetensors"), "{said}");
         let (text, json) = list(Some(dir.path()));
         assert!(text.contains("needs weights"), "{text}");

@@ -1,6 +1,8 @@
 //! Engines by their names on the command line.
 
 #[cfg(feature = "diffusion")]
+mod fetch;
+#[cfg(feature = "diffusion")]
 mod flux;
 #[cfg(feature = "diffusion")]
 mod models;
@@ -15,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::args::{Meaning, Sampler, Vary};
 use super::error::Failure;
-use super::term::{BOLD, GOOD, paint};
+use super::term::{BOLD, GOOD, Terminal, paint};
 use crate::generate::Engine;
 use crate::generate::patch::PatchEngine;
 
@@ -55,8 +57,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The engine `name`, as it was asked for.
-pub fn open(name: &str, asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+/// The engine `name`, as it was asked for; a model of the hub is fetched if it is not there.
+pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
     match name {
         "patch" => {
             let flags = [
@@ -72,9 +74,9 @@ pub fn open(name: &str, asked: Asked) -> Result<Box<dyn Engine>, Failure> {
         }
         "flux" => {
             asked.lacking(name, &[asked.negative_prompt_flag(), asked.sampler_flag()])?;
-            flux::open(asked)
+            flux::open(asked, terminal)
         }
-        "stable-diffusion" => stable::open(asked),
+        "stable-diffusion" => stable::open(asked, terminal),
         _ => Err(Failure::new(format_args!("there is no engine {name:?}"))
             .advise("'vidimus engines' lists those that there are")),
     }
@@ -85,7 +87,7 @@ pub fn open(name: &str, asked: Asked) -> Result<Box<dyn Engine>, Failure> {
 pub fn list(model: Option<&Path>) -> (String, Value) {
     let patch = PatchEngine.describe();
     let text = format!(
-        "{} {}  embedded, version {}, no weights and no downloads\n       \
+        "{} {}\n  embedded, version {}, no weights and no downloads\n  \
          draws from the reference's own patches; prompts are recorded, not read",
         paint(BOLD, patch.name),
         paint(GOOD, "ready"),
@@ -110,7 +112,7 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 mod flux {
     use super::*;
 
-    pub fn open(_asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+    pub fn open(_asked: Asked, _terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
         left_out::open("flux")
     }
 
@@ -124,7 +126,7 @@ mod flux {
 mod stable {
     use super::*;
 
-    pub fn open(_asked: Asked) -> Result<Box<dyn Engine>, Failure> {
+    pub fn open(_asked: Asked, _terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
         left_out::open("stable-diffusion")
     }
 
@@ -145,7 +147,7 @@ mod left_out {
     }
 
     pub fn list(name: &str) -> (String, Value) {
-        let text = format!("{}  {}  {HOW}", paint(BOLD, name), paint(WARN, "not in this build"));
+        let text = format!("{} {}\n  {HOW}", paint(BOLD, name), paint(WARN, "not in this build"));
         let entry = json!({
             "name": name,
             "ready": false,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::places;
+use super::{fetch, places};
 use crate::cli::args;
 use crate::cli::error::Failure;
-use crate::cli::term::{BOLD, GOOD, WARN, paint};
-use crate::generate::diffusion::{Gib, Meaning, ModelError, State};
+use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint, shown, wrapped};
+use crate::generate::diffusion::{CARD, Gib, Meaning, ModelError, State};
+use crate::hub::{Id, Licence};
 
 /// What an engine is told of by.
 pub struct Kind {
@@ -20,8 +21,14 @@ pub struct Kind {
     /// What a folder of theirs holds.
     pub expected: &'static str,
     pub licence: &'static str,
+    /// A model of the hub, for those who have none.
+    pub published: &'static str,
     /// Looks at a folder that was named.
     pub look: fn(&Path) -> Model,
+    /// The folders of a model's parts in diffusers' layout, by the index in this one; `None` for another engine's.
+    pub parts: fn(&Path) -> Option<&'static [&'static str]>,
+    /// Whether settings are of a model that is drawn with, before its weights are there.
+    pub check: fn(&Path) -> Result<(), ModelError>,
     /// Looks at one that was found, which may be of something else.
     pub find: fn(&Path) -> Option<Model>,
 }
@@ -35,21 +42,90 @@ pub struct Model {
     pub missing: Vec<String>,
     /// Bytes of memory that a whole model needs, unless its files are damaged.
     pub memory: Option<u64>,
+    /// Where it is known.
+    pub licence: Option<Licence>,
+    /// Whether it may be a model of this engine at all.
+    pub is_ours: bool,
 }
 
 impl Model {
-    fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.missing.is_empty()
     }
 
-    fn line(&self) -> String {
-        let dir = self.dir.display();
-        match (self.is_whole(), self.memory) {
-            (true, Some(bytes)) => format!("weights in {dir}, {} of memory", Gib(bytes)),
-            (true, None) => format!("weights in {dir}"),
-            (false, _) => format!("in {dir}: {}", self.missing.join("; ")),
-        }
+    /// The id that the hub knows it by, if it is in the hub's cache.
+    fn id(&self) -> Option<Id> {
+        // The folder of a commit lies in `snapshots`, and that in the model's own.
+        Id::of_folder(self.dir.parent()?.parent()?.file_name()?.to_str()?)
     }
+
+    /// What is told of it: where it is, what it lacks, what it needs of the `free` bytes of memory, and its licence.
+    fn lines(&self, free: Option<u64>) -> Vec<String> {
+        let (state, style) = if self.is_whole() { ("complete", GOOD) } else { ("incomplete", WARN) };
+        let id = self.id();
+        let name = id.as_ref().map_or_else(|| shown(&self.dir), |id| id.name().to_owned());
+        let mut lines = vec![format!("{} {name}", paint(style, state))];
+        lines.extend(id.as_ref().and_then(|_| self.cached()));
+        lines.extend(self.missing.iter().cloned());
+        lines.extend(
+            id.filter(|_| self.is_ours && !self.is_whole())
+                .map(|id| format!("fetched by --model {}", id.name())),
+        );
+        lines.extend(self.memory.map(|needed| match free.map(|free| (Gib(free), free < needed)) {
+            Some((free, true)) => {
+                format!(
+                    "needs {} of memory, {}",
+                    Gib(needed),
+                    paint(WARN, format_args!("but {free} are free"))
+                )
+            }
+            Some((free, false)) => format!("needs {} of memory, and {free} are free", Gib(needed)),
+            None => format!("needs {} of memory", Gib(needed)),
+        }));
+        lines.extend(self.licence.as_ref().map(|licence| match licence.is_non_commercial() {
+            true => format!("licence {}: {}", licence.name(), paint(WARN, NOT_FOR_COMMERCE)),
+            false => format!("licence {}", licence.name()),
+        }));
+        lines
+    }
+
+    /// Where the hub's cache has it.
+    fn cached(&self) -> Option<String> {
+        let cache = self.dir.parent()?.parent()?.parent()?;
+        let commit: String = self.dir.file_name()?.to_string_lossy().chars().take(12).collect();
+        Some(format!("in {}, commit {commit}", shown(cache)))
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "folder": self.dir.to_string_lossy(),
+            "id": self.id().map(|id| id.name().to_owned()),
+            "parts": self.parts,
+            "missing": self.missing,
+            "memory": self.memory,
+            "licence": self.licence.as_ref().map(Licence::name),
+            "non_commercial": self.licence.as_ref().map(Licence::is_non_commercial),
+        })
+    }
+}
+
+/// What a licence forbids that forbids commerce.
+pub const NOT_FOR_COMMERCE: &str = "not for commercial use, marketing included";
+
+/// The licence that a folder's own card names; else that of a model which its name shows to be one that is known.
+pub fn licence(dir: &Path, file: Option<&Path>) -> Option<Licence> {
+    const KNOWN: [(&str, &str); 4] = [
+        ("flux.1-dev", "flux-1-dev-non-commercial-license"),
+        ("flux1-dev", "flux-1-dev-non-commercial-license"),
+        ("flux.1-schnell", "apache-2.0"),
+        ("flux1-schnell", "apache-2.0"),
+    ];
+    let card = std::fs::read_to_string(dir.join(CARD)).ok();
+    card.as_deref().and_then(Licence::of_readme).or_else(|| {
+        let names = [Some(dir), file].into_iter().flatten().map(|path| path.to_string_lossy().to_lowercase());
+        let known = |name: String| KNOWN.iter().find(|(part, _)| name.contains(part));
+        names.rev().find_map(known).map(|(_, licence)| Licence::called(licence))
+    })
 }
 
 /// What is wrong with the part that people call `name`.
@@ -72,9 +148,13 @@ impl Kind {
         dirs.iter().filter_map(|dir| (self.find)(dir)).collect()
     }
 
-    /// The folder that was asked for; without that, of the only whole model that is found.
-    pub fn chosen(&self, asked: Option<&Path>) -> Result<PathBuf, Failure> {
-        asked.map_or_else(|| self.only(&self.found()), |dir| Ok(dir.to_owned()))
+    /// What was asked for, a place on disk before a model of the hub; without that, the only whole model that is found.
+    pub fn chosen(&self, asked: Option<&Path>, terminal: &Terminal) -> Result<PathBuf, Failure> {
+        let Some(asked) = asked else { return self.only(&self.found()) };
+        match asked.to_str().and_then(Id::parse) {
+            Some(id) if !asked.exists() => fetch::model(self, &id, terminal),
+            _ => Ok(asked.to_owned()),
+        }
     }
 
     pub fn only(&self, models: &[Model]) -> Result<PathBuf, Failure> {
@@ -85,7 +165,10 @@ impl Kind {
                 "engine {} needs weights, and no whole model was found",
                 self.name
             ))
-            .advise("name their folder with --model; 'vidimus engines' tells what is missing where")),
+            .advise(format_args!(
+                "name their folder or an id of the hub with --model, as {}; 'vidimus engines' tells what is missing where",
+                self.published
+            ))),
             _ => {
                 let dirs: Vec<String> = whole.iter().map(|model| model.dir.display().to_string()).collect();
                 let (models, dirs) = (self.models, dirs.join(", "));
@@ -97,48 +180,55 @@ impl Kind {
 
     /// What is there, as text and as JSON: in `asked`, or where people have models.
     pub fn list(&self, asked: Option<&Path>) -> (String, Value) {
-        self.shown(&asked.map_or_else(|| self.found(), |dir| vec![(self.look)(dir)]))
+        self.shown(&asked.map_or_else(|| self.found(), |dir| vec![(self.look)(dir)]), places::free_memory())
     }
 
-    pub fn shown(&self, models: &[Model]) -> (String, Value) {
+    pub fn shown(&self, models: &[Model], free: Option<u64>) -> (String, Value) {
         let whole = models.iter().filter(|model| model.is_whole()).count();
         let (state, style) = if whole > 0 { ("ready", GOOD) } else { ("needs weights", WARN) };
-        let none = || format!("{}: name it with --model", self.expected);
-        let mut lines: Vec<String> = models.iter().map(Model::line).collect();
-        if lines.is_empty() {
-            lines.push(none());
+        let mut lines = vec![format!("  img2img on the CPU; {}", self.licence)];
+        for model in models {
+            let told = model.lines(free);
+            lines.extend(
+                told.iter()
+                    .enumerate()
+                    .map(|(i, line)| format!("{}{line}", if i == 0 { "  " } else { "    " })),
+            );
         }
-        if whole > 1 {
-            lines.push("choose one with --model".to_owned());
+        let none = || format!("expected {}", self.expected);
+        if models.is_empty() {
+            lines.push(format!("  {}", none()));
         }
+        lines.push(match whole {
+            0 => format!("  name its folder with --model, or an id of the hub: {}", self.published),
+            1 => format!("  another is fetched by its id on the hub: --model {}", self.published),
+            _ => "  choose one with --model".to_owned(),
+        });
+        let lines = lines.iter().map(|line| {
+            let indent = line.len() - line.trim_start().len();
+            format!("{}{}", " ".repeat(indent), wrapped(line, indent, indent + 2))
+        });
         let text = format!(
-            "{}  {}  {}\n       img2img on the CPU; {}",
+            "{} {}\n{}",
             paint(BOLD, self.name),
             paint(style, state),
-            lines.join("\n       "),
-            self.licence
+            lines.collect::<Vec<_>>().join("\n")
         );
         let missing: Vec<String> = match models {
             [] => vec![none()],
             _ if whole > 0 => Vec::new(),
             [first, ..] => first.missing.clone(),
         };
-        let folders = models.iter().map(|model| {
-            json!({
-                "folder": model.dir.to_string_lossy(),
-                "parts": model.parts,
-                "missing": model.missing,
-                "memory": model.memory,
-            })
-        });
         let entry = json!({
             "name": self.name,
             "version": self.version,
             "ready": whole > 0,
-            "weights": folders.collect::<Vec<_>>(),
+            "weights": models.iter().map(Model::json).collect::<Vec<_>>(),
             "reads_prompt": true,
             "missing": missing,
+            "free_memory": free,
             "licence": self.licence,
+            "hub": self.published,
         });
         (text, entry)
     }

@@ -16,9 +16,7 @@ pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     let home = path("HOME");
     let comfy = [path("COMFYUI_PATH"), home.as_ref().map(|home| home.join("ComfyUI"))];
     let comfy = comfy.into_iter().flatten().map(|comfy| comfy.join("models")).filter(|dir| dir.is_dir());
-    let hub = path("HF_HUB_CACHE")
-        .or_else(|| Some(path("HF_HOME")?.join("hub")))
-        .or_else(|| Some(home.as_ref()?.join(".cache/huggingface/hub")));
+    let hub = hub(env);
     let named = |dir: &PathBuf| {
         let name = dir.file_name()?.to_string_lossy().to_lowercase();
         name.starts_with("models--").then(|| name.contains("flux"))
@@ -40,6 +38,18 @@ pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     all.sort();
     all.dedup();
     all
+}
+
+/// The Hugging Face cache.
+pub fn hub(env: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    env("HF_HUB_CACHE").map(PathBuf::from).or_else(|| Some(hub_home(env)?.join("hub")))
+}
+
+/// Where its programs keep all that is theirs.
+pub fn hub_home(env: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let path = |name: &str| env(name).map(PathBuf::from);
+    let caches = || path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+    path("HF_HOME").or_else(|| Some(caches()?.join("huggingface")))
 }
 
 /// The folders in a folder; none where it cannot be read.

@@ -1,18 +1,19 @@
 //! Stable Diffusion from weights that the user has.
 
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::models::{Kind, Model, gap, refused};
+use super::models::{Kind, Model, gap, licence, refused};
 use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
+use crate::cli::term::Terminal;
 use crate::generate::Engine;
 use crate::generate::diffusion::stable::{
-    Method, Options, StableEngine, inventory, is_ours, memory, unconfigured,
+    Method, Options, StableEngine, check, inventory, is_ours, memory, parts_of, unconfigured,
 };
 
 const KIND: Kind = Kind {
@@ -22,14 +23,17 @@ const KIND: Kind = Kind {
     expected: EXPECTED,
     licence: "weights of Stable Diffusion 1, 2 and XL come under Open RAIL licences, which forbid some uses; \
                        those of others, such as Turbo's, under their own",
+    published: "stabilityai/stable-diffusion-xl-base-1.0",
+    parts: parts_of,
+    check,
     look,
     find,
 };
 const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers writes it";
 
 /// The model that was asked for; without that, the only one that is found.
-pub fn open(asked: Asked) -> Result<Box<dyn Engine>, Failure> {
-    let dir = KIND.chosen(asked.model)?;
+pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
+    let dir = KIND.chosen(asked.model, terminal)?;
     let opened = StableEngine::open(&dir, asked.sampler.map(method), places::free_memory());
     let mut engine = opened.map_err(|error| refused(&error))?;
     engine.options = chosen(engine.options, asked);
@@ -66,16 +70,19 @@ fn method(sampler: args::Sampler) -> Method {
 }
 
 fn look(dir: &Path) -> Model {
-    let parts = inventory(dir);
-    // A folder of something else lacks everything; no more than that is said of it.
-    let configs = if is_ours(dir) {
-        unconfigured(dir).iter().map(|file| format!("configuration: expected {}", file.display())).collect()
-    } else {
-        vec![format!("model_index.json: expected {EXPECTED}")]
-    };
+    let (parts, is_ours) = (inventory(dir), is_ours(dir));
+    let below = |file: PathBuf| file.strip_prefix(dir).map(Path::to_owned).unwrap_or(file);
+    let configs = unconfigured(dir)
+        .into_iter()
+        .map(|file| format!("configuration: expected {}", below(file).display()));
     let missing = parts.iter().filter_map(|part| gap(part.role.name(), &part.state));
-    let missing = configs.into_iter().chain(missing).collect();
-    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir) }
+    let missing = match is_ours {
+        true => configs.chain(missing).collect(),
+        // A folder of something else lacks everything; no more than that is said of it.
+        false => vec![format!("model_index.json: expected {EXPECTED}")],
+    };
+    let licence = if is_ours { licence(dir, None) } else { None };
+    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir), licence, is_ours }
 }
 
 fn find(dir: &Path) -> Option<Model> {
@@ -124,7 +131,7 @@ mod tests {
         let first = made("models--someone--plain", "StableDiffusionPipeline");
         assert_eq!(KIND.only(&found()).expect("one model"), first);
         made("models--someone--large", "StableDiffusionXLPipeline");
-        let (text, json) = KIND.shown(&found());
+        let (text, json) = KIND.shown(&found(), None);
         assert!(text.contains("second CLIP tokenizer: expected tokenizer_2/tokenizer.json"), "{text}");
         assert_eq!(json["weights"].as_array().map(Vec::len), Some(2));
         assert_eq!(KIND.only(&found()).expect("one whole model"), first, "a part is no choice");
@@ -140,11 +147,11 @@ mod tests {
     fn a_folder_of_something_else_says_what_it_lacks() {
         let dir = tempfile::tempdir().expect("a directory for the tests");
         let asked = Asked { model: Some(dir.path()), ..Asked::default() };
-        let said = open(asked).err().expect("nothing is there").to_string();
+        let said = open(asked, &Terminal::silent()).err().expect("nothing is there").to_string();
         assert!(said.contains("no model: expected model_index.json"), "{said}");
         let (text, json) = list(Some(dir.path()));
         assert!(text.contains("needs weights"), "{text}");
-        assert_eq!(json["missing"].as_array().map(Vec::len), Some(5), "{json}");
+        assert_eq!(json["missing"].as_array().map(Vec::len), Some(1), "{json}");
     }
 
     #[test]

@@ -55,6 +55,15 @@ pub fn hold(
     }
 }
 
+/// Refuses an epsilon that keeps nothing from being divided by 0, or that drowns everything.
+pub fn small(file: &Path, what: &'static str, epsilon: f64) -> Result<f64, ModelError> {
+    if (1e-12..=1e-1).contains(&epsilon) {
+        return Ok(epsilon);
+    }
+    let (expected, found) = ("a small number above 0", format!("{what} = {epsilon}"));
+    Err(ModelError::Family { file: file.to_owned(), expected, found })
+}
+
 /// Characters of a refused setting that are shown.
 const LONGEST_SETTING: usize = 60;
 

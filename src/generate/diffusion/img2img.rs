@@ -1,6 +1,6 @@
 //! The way from a request to its draft: the same for every model but for what is planned, read of the prompt and drawn.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::Tensor;
 
@@ -117,11 +117,20 @@ pub fn room(
 }
 
 /// A network that stays in memory once it is read.
-pub struct Loaded<T>(Mutex<Option<Arc<T>>>);
+pub struct Loaded<T> {
+    network: Mutex<Option<Arc<T>>>,
+    turn: Mutex<()>,
+}
 
 impl<T> Loaded<T> {
     pub fn nothing() -> Self {
-        Loaded(Mutex::new(None))
+        Loaded { network: Mutex::new(None), turn: Mutex::new(()) }
+    }
+
+    /// One picture after another: there is room for one network, and two would be there when one request still draws
+    /// with it and the next has let it go to read another prompt.
+    pub fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The network, which `build` reads if it is not there.
@@ -132,7 +141,7 @@ impl<T> Loaded<T> {
         build: impl FnOnce() -> Result<T, ModelError>,
     ) -> Result<Arc<T>, GenerateError> {
         progress.stage("loading the model", 1);
-        let mut loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.network.lock().unwrap_or_else(PoisonError::into_inner);
         let model = match loaded.as_ref() {
             Some(model) => Arc::clone(model),
             None => Arc::new(build().map_err(failed(engine, "load the model"))?),
@@ -144,6 +153,6 @@ impl<T> Loaded<T> {
 
     /// Lets it go: there may be no room for something else beside it.
     pub fn release(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.network.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

@@ -40,7 +40,7 @@ pub enum State {
 pub const PICKLE: &str = "a pickle, which can run code and is never loaded";
 
 /// Variants of a part's files, the exact one first.
-const VARIANTS: [&str; 4] = ["", ".fp32", ".bf16", ".fp16"];
+pub const VARIANTS: [&str; 4] = ["", ".fp32", ".bf16", ".fp16"];
 
 /// Bytes of an index, at most: that of a model of a thousand blocks has a megabyte.
 const LARGEST_INDEX: u64 = 64 << 20;
@@ -73,14 +73,16 @@ pub fn weights(folder: &Path, stem: &str) -> Stored {
 
 /// The shards that the index of this name lists, if all of them are there.
 fn shards(folder: &Path, index: &str) -> Option<Vec<Found>> {
-    let index = found(&folder.join(index)).filter(|index| index.bytes <= LARGEST_INDEX)?;
+    shard_names(&folder.join(index))?.iter().map(|name| found(&folder.join(name))).collect()
+}
+
+/// What an index lists, each in its own folder; `None` for what is no such index.
+pub fn shard_names(index: &Path) -> Option<BTreeSet<String>> {
+    let index = found(index).filter(|index| index.bytes <= LARGEST_INDEX)?;
     let text = std::fs::read(index.path).ok()?;
     let Shards { weight_map } = serde_json::from_slice(&text).ok()?;
     let names: BTreeSet<String> = weight_map.into_values().collect();
     // A name may not lead out of the folder.
     let plain = |name: &String| Path::new(name).file_name().is_some_and(|only| only == name.as_str());
-    if names.is_empty() || !names.iter().all(plain) {
-        return None;
-    }
-    names.iter().map(|name| found(&folder.join(name))).collect()
+    (!names.is_empty() && names.iter().all(plain)).then_some(names)
 }

@@ -14,6 +14,7 @@ mod names;
 mod ops;
 #[cfg(test)]
 mod parity;
+mod published;
 mod safetensors;
 mod special;
 pub mod stable;
@@ -30,6 +31,7 @@ use super::GenerateError;
 pub use error::{Gib, ModelError};
 pub use layout::{Found, State};
 pub use meaning::Meaning;
+pub use published::{CARD, INDEX, Published};
 
 /// Reports progress, and stops if that is asked.
 fn step(progress: &mut dyn Progress, steps: u64) -> Result<(), GenerateError> {

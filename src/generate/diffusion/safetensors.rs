@@ -62,9 +62,9 @@ pub fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError>
         let (Some(start), Some(end)) = (data.checked_add(from), data.checked_add(to)) else {
             return Err(damaged(format!("tensor {name} ends beyond any file")));
         };
-        // Types that are not read, too, have a bit to a number at least; and nothing is no tensor.
+        // Types that are not read, too, have a bit to a number at least.
         let numbers = stored.shape.iter().try_fold(1u64, |n, side| n.checked_mul(*side as u64));
-        if !numbers.is_some_and(|n| n > 0 && n / 8 <= to.saturating_sub(from)) {
+        if numbers.is_none_or(|n| n / 8 > to.saturating_sub(from)) {
             return Err(damaged(format!("tensor {name} has an impossible shape {:?}", stored.shape)));
         }
         if from > to || bytes_of(&stored).is_some_and(|bytes| bytes != Some(to - from)) {

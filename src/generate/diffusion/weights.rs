@@ -64,7 +64,8 @@ impl Weights {
         for (index, path) in paths.iter().enumerate() {
             let (file, stored) = header(path)?;
             files.push((path.clone(), Mutex::new(file)));
-            for (name, stored) in stored {
+            // Scaled fp8 files have an empty tensor as a sign of what they are.
+            for (name, stored) in stored.into_iter().filter(|(_, stored)| !stored.shape.contains(&0)) {
                 let (start, end) = stored.data_offsets;
                 let pieces = vec![Piece { file: index, start, end }];
                 let entry = Entry { dtype: stored.dtype, shape: stored.shape, pieces };
@@ -113,12 +114,31 @@ impl Weights {
         self.sum(|_, shape| Type::F32.bytes(shape))
     }
 
-    /// The same with matrices as they are stored.
-    pub fn bytes(&self) -> u64 {
-        self.sum(|kind, shape| match (kind, shape) {
-            (Type::F64, _) | (_, [_]) => Type::F32.bytes(shape),
-            _ => kind.bytes(shape),
-        })
+    /// The same of those tensors that `is_read`, with matrices as they are stored.
+    pub fn bytes(&self, is_read: impl Fn(&str) -> bool) -> u64 {
+        let of = |entry: &Entry| {
+            let (kind, shape) = (Type::named(&entry.dtype)?, entry.shape.as_slice());
+            let held = if is_widened(kind, shape) { Type::F32 } else { kind };
+            Some(held.bytes(shape).unwrap_or(u64::MAX))
+        };
+        let read = self.tensors.iter().filter(|(name, _)| is_read(name));
+        read.filter_map(|(_, entry)| of(entry)).fold(0, u64::saturating_add)
+    }
+
+    /// Bytes that the largest of those tensors takes besides, while it is widened.
+    pub fn largest_widened(&self, is_read: impl Fn(&str) -> bool) -> u64 {
+        let of = |entry: &Entry| {
+            let kind = Type::named(&entry.dtype).filter(|kind| is_widened(*kind, &entry.shape))?;
+            kind.bytes(&entry.shape)
+        };
+        let read = self.tensors.iter().filter(|(name, _)| is_read(name));
+        read.filter_map(|(_, entry)| of(entry)).max().unwrap_or_default()
+    }
+
+    /// Bytes that its largest tensor takes as it is stored.
+    pub fn largest(&self) -> u64 {
+        let of = |entry: &Entry| Type::named(&entry.dtype)?.bytes(&entry.shape);
+        self.tensors.values().filter_map(of).max().unwrap_or_default()
     }
 
     fn sum(&self, bytes: impl Fn(Type, &[usize]) -> Option<u64>) -> u64 {
@@ -245,12 +265,19 @@ impl Weights {
     }
 }
 
+/// Whether a tensor is held in f32 where matrices stay as they are stored.
+fn is_widened(kind: Type, shape: &[usize]) -> bool {
+    matches!(kind, Type::F32 | Type::F64) || shape.len() != 2
+}
+
 /// Opens a file of either format, which it shows by its first bytes.
 fn header(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
     let mut start = [0; 4];
     let began = File::open(path).and_then(|mut file| file.read_exact(&mut start));
     match began {
         Ok(()) if start == gguf::MAGIC => gguf::open(path),
+        // Broken, but meant to be one.
+        _ if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) => gguf::open(path),
         // What is shorter, or cannot be read, is found out there.
         _ => safetensors::open(path),
     }

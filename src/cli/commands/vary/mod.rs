@@ -30,7 +30,6 @@ const ATTEMPTS: u32 = 8;
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
-    let engine = engine::open(&args.engine, engine::Asked::by(args))?;
     let target = Target::choose(args)?;
     let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
@@ -38,6 +37,8 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     // Asked for before anything is made: a slip in a name leaves nothing behind.
     let existing = place::existing(place)?.map(|workspace| workspace.policies());
     policies::load(existing.as_deref(), &args.policy).map_err(Failure::new)?;
+    // After all that is quickly known to be wrong: a model may have to be fetched.
+    let engine = engine::open(&args.engine, engine::Asked::by(args), terminal)?;
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
     let policy = policies::load(Some(&workspace.policies()), &args.policy).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;

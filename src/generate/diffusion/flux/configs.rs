@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
-use super::super::config::{Index, index, parse};
+use super::super::config::{Index, hold, index, parse, small};
 use super::schedule::Shift;
 
 /// Of the folder's `model_index.json`: the pipelines whose parts make this engine's model begin so.
@@ -50,16 +51,20 @@ pub(super) struct Autoencoder {
 pub(super) struct Clip {
     pub num_attention_heads: usize,
     #[serde(default = "quick_gelu")]
-    pub hidden_act: String,
+    hidden_act: String,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 #[derive(Deserialize)]
 pub(super) struct T5 {
-    pub feed_forward_proj: String,
+    feed_forward_proj: String,
     #[serde(default = "t5_epsilon")]
     pub layer_norm_epsilon: f64,
     #[serde(default = "t5_distance")]
     pub relative_attention_max_distance: usize,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
 }
 
 fn t5_epsilon() -> f64 {
@@ -72,6 +77,16 @@ fn t5_distance() -> usize {
 
 /// The activation that candle's CLIP computes, and the default of its configuration.
 const QUICK_GELU: &str = "quick_gelu";
+
+/// What else candle's CLIP is, whatever is said of it.
+fn held_of_clip() -> [(&'static str, Value); 2] {
+    [("layer_norm_eps", json!(1e-5)), ("use_attention_mask", json!(false))]
+}
+
+/// What else this engine's T5 is.
+fn held_of_t5() -> [(&'static str, Value); 2] {
+    [("is_gated_act", json!(true)), ("dense_act_fn", json!("gelu_new"))]
+}
 
 /// The activation of T5 1.1.
 const GATED_GELU: &str = "gated-gelu";
@@ -131,6 +146,7 @@ impl Scheduler {
     /// What shifts the schedule; or the name of a setting that this engine does not have.
     fn shift(&self) -> Result<Shift, &'static str> {
         let logs = [self.base_shift, self.max_shift].map(|log| log.unwrap_or(f64::NAN));
+        let by_size = Shift::BySize { tokens: [self.base_image_seq_len, self.max_image_seq_len], logs };
         let within = |log: &f64| (-MOST_SHIFT.ln()..=MOST_SHIFT.ln()).contains(log);
         let unknown = [
             (self._class_name != EULER, "_class_name"),
@@ -145,12 +161,11 @@ impl Scheduler {
             (self.stochastic_sampling, "stochastic_sampling"),
             (self.use_dynamic_shifting && self.time_shift_type != "exponential", "time_shift_type"),
             (self.base_image_seq_len >= self.max_image_seq_len, "base_image_seq_len"),
+            (self.use_dynamic_shifting && !by_size.is_sound(), "base_image_seq_len or max_image_seq_len"),
         ];
         match unknown.iter().find(|(set, _)| *set) {
             Some((_, name)) => Err(name),
-            None if self.use_dynamic_shifting => {
-                Ok(Shift::BySize { tokens: [self.base_image_seq_len, self.max_image_seq_len], logs })
-            }
+            None if self.use_dynamic_shifting => Ok(by_size),
             None => Ok(Shift::Fixed(self.shift)),
         }
     }
@@ -181,11 +196,14 @@ impl Configs {
             let expected = "a CLIP text encoder with quick_gelu";
             return Err(ModelError::Family { file: of_clip.clone(), expected, found: clip.hidden_act });
         }
+        hold(of_clip, &clip.rest, &held_of_clip(), "a CLIP text encoder as FLUX.1 has it")?;
         let t5: T5 = parse(of_t5)?;
         if t5.feed_forward_proj != GATED_GELU {
             let expected = "a T5 encoder with gated-gelu";
             return Err(ModelError::Family { file: of_t5.clone(), expected, found: t5.feed_forward_proj });
         }
+        hold(of_t5, &t5.rest, &held_of_t5(), "a T5 encoder as FLUX.1 has it")?;
+        small(of_t5, "layer_norm_epsilon", t5.layer_norm_epsilon)?;
         let scheduler: Scheduler = parse(of_scheduler)?;
         let shift = scheduler.shift().map_err(|setting| ModelError::Family {
             file: of_scheduler.clone(),
@@ -233,5 +251,57 @@ mod tests {
         }
         let wrong = r#"{"use_dynamic_shifting": true, "base_shift": -1e300}"#;
         assert_eq!(shift(wrong), Err("base_shift or max_shift"));
+    }
+
+    #[test]
+    fn sizes_between_which_a_shift_is_no_number_are_refused() {
+        for (base, max) in [(0_u64, 1_u64), (1 << 63, (1 << 63) + 1), (256, 257)] {
+            let wrong = format!(
+                r#"{{"use_dynamic_shifting": true, "base_shift": -13.0, "max_shift": 13.0,
+                     "base_image_seq_len": {base}, "max_image_seq_len": {max}}}"#
+            );
+            assert_eq!(shift(&wrong), Err("base_image_seq_len or max_image_seq_len"), "{base} {max}");
+        }
+    }
+
+    #[test]
+    fn what_no_text_encoder_here_is_is_refused_by_its_name() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let write = |name: &str, text: String| {
+            let file = dir.path().join(name);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
+            std::fs::write(file, text).expect("a new file");
+        };
+        write("model_index.json", r#"{"_class_name": "FluxPipeline"}"#.to_owned());
+        write("scheduler/scheduler_config.json", "{}".to_owned());
+        write("vae/config.json", r#"{"scaling_factor": 0.3611}"#.to_owned());
+        let transformer = r#"{"num_layers": 2, "num_single_layers": 2, "attention_head_dim": 32, "num_attention_heads": 2}"#;
+        write("transformer/config.json", transformer.to_owned());
+        let clip =
+            |more: &str| write("text_encoder/config.json", format!(r#"{{"num_attention_heads": 1{more}}}"#));
+        let t5 = |more: &str| {
+            write("text_encoder_2/config.json", format!(r#"{{"feed_forward_proj": "gated-gelu"{more}}}"#));
+        };
+        clip(r#", "layer_norm_eps": 1e-05"#);
+        t5(r#", "layer_norm_epsilon": 1e-06, "is_gated_act": true"#);
+        Configs::read(dir.path()).expect("all as it is here");
+        let refused = || Configs::read(dir.path()).err().expect("a complaint").to_string();
+        for (wrong, said) in [
+            (r#", "layer_norm_epsilon": -1"#, "layer_norm_epsilon = -1"),
+            (r#", "layer_norm_epsilon": 7"#, "layer_norm_epsilon = 7"),
+            (r#", "dense_act_fn": "relu""#, "dense_act_fn = \"relu\""),
+            (r#", "is_gated_act": false"#, "is_gated_act = false"),
+        ] {
+            t5(wrong);
+            assert!(refused().ends_with(said), "{}", refused());
+        }
+        t5("");
+        for (wrong, said) in [
+            (r#", "layer_norm_eps": -1"#, "layer_norm_eps = -1"),
+            (r#", "use_attention_mask": true"#, "use_attention_mask = true"),
+        ] {
+            clip(wrong);
+            assert!(refused().ends_with(said), "{}", refused());
+        }
     }
 }

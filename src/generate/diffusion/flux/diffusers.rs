@@ -1,4 +1,4 @@
-//! From diffusers' names of tensors to those of Black Forest Labs, which candle's models ask for.
+//! From diffusers' names of tensors to those of Black Forest Labs, which this engine's networks ask for.
 
 use std::path::Path;
 

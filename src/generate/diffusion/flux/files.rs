@@ -8,6 +8,7 @@ use super::super::weights::Weights;
 use super::super::{ModelError, names};
 use super::diffusers;
 use super::parts::{Parts, locate};
+use super::shapes::T5_WORDS;
 
 /// The four networks, with the names of tensors that this engine asks for.
 pub(super) struct Files {
@@ -34,8 +35,16 @@ impl Files {
     /// Bytes that weights take at most at one time, with those that are widened for a moment: text encoders are gone
     /// when the transformer comes.
     pub fn memory(&self) -> u64 {
-        let drawing = self.transformer.bytes().saturating_add(self.autoencoder.wide_bytes());
-        self.t5.bytes().max(drawing).saturating_add(PANEL_BYTES)
+        let all = |_: &str| true;
+        let widened = self.transformer.largest_widened(all).max(self.autoencoder.largest());
+        let drawing = self.transformer.bytes(all).saturating_add(self.autoencoder.wide_bytes());
+        // Files of a whole T5 have a decoder, too, and the words' matrix under two names.
+        let twice = self.t5.has(T5_WORDS[0]);
+        let read = |name: &str| {
+            name == T5_WORDS[0] || name.starts_with("encoder.") && !(twice && name == T5_WORDS[1])
+        };
+        let reading = self.t5.bytes(read).saturating_add(self.t5.largest_widened(read));
+        reading.max(drawing.saturating_add(widened)).saturating_add(PANEL_BYTES)
     }
 }
 

@@ -2,10 +2,22 @@
 
 use std::path::Path;
 
-use super::super::config;
 use super::super::layout::{self, PICKLE, State, Stored};
+use super::super::{ModelError, config};
 use super::configs::Configs;
 use super::parts::{Role, tokenizer};
+
+/// The folders of a model's parts.
+pub const PARTS: &[&str] =
+    &["transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
+
+/// Whether the settings of a folder are those of a model that this engine draws with, before its weights are there.
+///
+/// # Errors
+/// With the first that is not.
+pub fn check(dir: &Path) -> Result<(), ModelError> {
+    Configs::read(dir).map(drop)
+}
 
 /// Whether `dir` has this layout.
 pub(super) fn is(dir: &Path) -> bool {

@@ -39,7 +39,7 @@ use super::{ModelError, step, t5};
 use configs::Configs;
 use files::Files;
 pub use files::memory;
-pub use folder::is_ours;
+pub use folder::{PARTS, check, is_ours};
 pub use parts::{Part, Role, inventory};
 use sample::Sampler;
 use schedule::Schedule;
@@ -177,6 +177,7 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
+        let _turn = self.loaded.turn();
         img2img::generate(self, reference, request, progress)
     }
 }

@@ -21,6 +21,11 @@ impl Shift {
     /// That of FLUX.1-dev.
     pub const DEV: Shift = Shift::BySize { tokens: [256, 4096], logs: [0.5, 1.15] };
 
+    /// Whether it is a number above 0 for every picture that could be drawn.
+    pub fn is_sound(self) -> bool {
+        [1, MOST_TOKENS].iter().all(|tokens| (1e-300..=1e300).contains(&self.at(*tokens)))
+    }
+
     fn at(self, tokens: usize) -> f64 {
         match self {
             Shift::Fixed(shift) => shift,
@@ -31,6 +36,9 @@ impl Shift {
         }
     }
 }
+
+/// Packed latents of a picture of 16384×16384 pixels.
+const MOST_TOKENS: usize = 1 << 20;
 
 /// Noise levels that a request goes through, from the first to 0.
 pub struct Schedule {

@@ -202,7 +202,7 @@ fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipText
 }
 
 /// Under which names T5's matrix of words is stored.
-const T5_WORDS: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
+pub(super) const T5_WORDS: [&str; 2] = ["shared.weight", "encoder.embed_tokens.weight"];
 
 fn t5_encoder(w: &Weights, words: &str) -> Result<t5::Config, ModelError> {
     const EXPECTED: &str = "a gated T5 v1.1 encoder with Hugging Face's tensor names (encoder.block.0…)";

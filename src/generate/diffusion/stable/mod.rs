@@ -47,6 +47,25 @@ const NAME: &str = "stable-diffusion";
 /// Pixels to a latent's side.
 const SQUARE: usize = 8;
 
+/// The folders of a model's parts; those of an XL have two more.
+pub const PARTS: &[&str] = &["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
+pub const PARTS_OF_XL: &[&str] =
+    &["unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
+
+/// Those of the model in `dir`, by its index; `None` for one of another engine.
+pub fn parts_of(dir: &Path) -> Option<&'static [&'static str]> {
+    configs::is_xl(dir).map(|xl| if xl { PARTS_OF_XL } else { PARTS })
+}
+
+/// Whether the settings of a folder are those of a model that this engine draws with, before its weights are there. Its
+/// scheduler is not looked at: another may be chosen.
+///
+/// # Errors
+/// With the first that is not.
+pub fn check(dir: &Path) -> Result<(), ModelError> {
+    Configs::read(dir).map(drop)
+}
+
 /// Whether a folder that is to be chosen from is one of a Stable Diffusion: its index says so.
 pub fn is_ours(dir: &Path) -> bool {
     configs::is_xl(dir).is_some()
@@ -229,6 +248,7 @@ impl Engine for StableEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
+        let _turn = self.loaded.turn();
         img2img::generate(self, reference, request, progress)
     }
 }
@@ -305,4 +325,4 @@ mod parity;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod tiny;
+pub(crate) mod tiny;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::ModelError;
-use super::super::config::{self, hold, index, parse};
+use super::super::config::{self, hold, index, parse, small};
 use super::clip;
 use super::scheduler::Settings;
 use super::unet::Shape;
@@ -175,14 +175,6 @@ fn headed(file: &Path, width: usize, heads: usize) -> Result<usize, ModelError> 
 
 fn refuse<T>(file: &Path, expected: &'static str, found: String) -> Result<T, ModelError> {
     Err(ModelError::Family { file: file.to_owned(), expected, found })
-}
-
-/// Refuses an epsilon that keeps nothing from being divided by 0, or that drowns everything.
-fn small(file: &Path, what: &'static str, epsilon: f64) -> Result<f64, ModelError> {
-    match (1e-12..=1e-1).contains(&epsilon) {
-        true => Ok(epsilon),
-        false => refuse(file, "a small number above 0", format!("{what} = {epsilon}")),
-    }
 }
 
 #[cfg(test)]

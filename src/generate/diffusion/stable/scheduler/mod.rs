@@ -100,11 +100,18 @@ impl Settings {
     pub fn plan(&self, steps: NonZeroU32, strength: Strength, meaning: Meaning) -> Result<Plan, ModelError> {
         let settings = self.resolve()?;
         let (whole, start) = meaning.cut(steps.get(), strength.value(), Kept::RoundedDown);
-        let trained = settings.alpha_bars.len();
-        if whole as usize > trained {
-            let expected =
-                "a schedule of no more steps than the model has timesteps (fewer steps, or more strength)";
-            return Err(self.refused(expected, format!("{whole} steps of {trained}")));
+        let (most, expected) = match settings.class {
+            Class::Lcm => (
+                settings.distilled.0,
+                "a schedule of no more steps than lcm was distilled for (fewer steps, 4 to 8 as a rule, or more strength)",
+            ),
+            _ => (
+                settings.alpha_bars.len(),
+                "a schedule of no more steps than the model has timesteps (fewer steps, or more strength)",
+            ),
+        };
+        if whole as usize > most {
+            return Err(self.refused(expected, format!("{whole} steps of {most}")));
         }
         let planned = Plan::new(&settings, whole as usize, start as usize);
         planned.map_err(|found| self.refused("a scheduler that can go through these steps", found))

@@ -68,6 +68,11 @@ fn comfy_takes_all_steps_on_the_last_part_of_a_longer_schedule() {
         refused.contains("scheduler_config.json: expected") && refused.ends_with("2000 steps of 1000"),
         "{refused}"
     );
+    // 50 steps at 0.7 are the last of 71.
+    let lcm = sd("LCMScheduler");
+    let refused = meant(&lcm, 50, 0.7, Meaning::ComfyUi).expect_err("more than lcm has");
+    assert!(refused.contains("fewer steps, 4 to 8") && refused.ends_with("71 steps of 50"), "{refused}");
+    assert_eq!(meant(&lcm, 8, 0.7, Meaning::ComfyUi).expect("a plan").calls(), 8);
 }
 
 /// By hand for two timesteps: ᾱ is 0.81 at the first, and 0.81 · 0.8 at the second; √(1 − 0.81) is 0.435 889 9.
