@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 18] = [
+const DOORS: [(&str, &[&str]); 19] = [
     ("anstream", &["cli"]),
     ("c2pa", &["manifest"]),
     ("candle_core", &["generate"]),
@@ -36,6 +36,7 @@ const DOORS: [(&str, &[&str]); 18] = [
     ("realfft", &["fourier"]),
     ("rusqlite", &["catalog"]),
     ("rustfft", &["fourier"]),
+    ("signal_hook", &["cli"]),
     ("tokenizers", &["generate"]),
     ("x509_parser", &["keys"]),
 ];

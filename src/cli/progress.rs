@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::interrupt::Interrupt;
 use super::preview::Preview;
 use super::term::Terminal;
 use crate::progress::Progress;
@@ -10,12 +11,14 @@ use crate::raster::Raster;
 /// A bar on stderr that leaves nothing behind when it ends.
 pub struct Bar<'a> {
     bar: ProgressBar,
+    /// Who may ask to stop.
+    interrupt: Option<Interrupt>,
     /// Who wants to see the picture on its way.
     pub preview: Option<Preview<'a>>,
 }
 
 impl Bar<'_> {
-    pub fn new(terminal: &Terminal) -> Self {
+    pub fn new(terminal: &Terminal, interrupt: Option<&Interrupt>) -> Self {
         let target =
             if terminal.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
@@ -23,7 +26,7 @@ impl Bar<'_> {
             .expect("the template is well formed")
             .progress_chars("=> ");
         bar.set_style(style);
-        Bar { bar, preview: None }
+        Bar { bar, interrupt: interrupt.cloned(), preview: None }
     }
 
     pub fn clear(&self) {
@@ -50,5 +53,9 @@ impl Progress for Bar<'_> {
 
     fn advance(&mut self, steps: u64) {
         self.bar.inc(steps);
+    }
+
+    fn cancelled(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(Interrupt::is_asked)
     }
 }
