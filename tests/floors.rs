@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 23] = [
+const DOORS: [(&str, &[&str]); 24] = [
     ("anstream", &["cli"]),
     ("c2pa", &["manifest"]),
     ("candle_core", &["generate"]),
@@ -40,6 +40,7 @@ const DOORS: [(&str, &[&str]); 23] = [
     ("rustls", &["hub"]),
     ("rustls_native_certs", &["hub"]),
     ("sha1", &["hub"]),
+    ("signal_hook", &["cli"]),
     ("tokenizers", &["generate"]),
     ("ureq", &["hub"]),
     ("x509_parser", &["keys"]),

@@ -32,7 +32,7 @@ pub fn write(path: &Path, reference: &Raster, rows: &[Vec<Raster>]) -> Result<()
     let label = Label {
         tool: "vidimus, benches/generation".to_owned(),
         engine: format!("{} {}", engine.name, engine.version),
-        source: Digest::of(&raster::encode(reference, Format::Png, 100)?),
+        source: Some(Digest::of(&raster::encode(reference, Format::Png, 100)?)),
         in_part: true,
     };
     std::fs::write(path, metadata::write(&sheet, Format::Jpeg, &label)?)?;

@@ -14,6 +14,7 @@ Exit codes:
   0  yes: released; verified as AI-derived on intact evidence; audit clean
   1  no: refused by the policy; no evidence, or evidence that contradicts itself; findings
   2  could not: usage, unreadable file, input or output error
+  130  interrupted by Ctrl-C: what was made before stays, nothing else is left
 With several files the worst wins.";
 
 /// Make variations of scientific images that say what they are.
@@ -104,6 +105,8 @@ pub enum Command {
     Init(Init),
     /// Make labelled variations of one or more references
     Vary(Box<Vary>),
+    /// Does the model know a subject? Draws it from text alone: small pictures to look at, not to use
+    Probe(Box<Probe>),
     /// Is it AI-derived, from what, by whom, and is the evidence intact?
     Verify(Verify),
     /// What does the watermark say, and what became of the picture since?
@@ -234,6 +237,52 @@ pub struct Vary {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
+Nothing is measured or recorded, for there is no reference. The pictures are labelled as AI-generated; they are too
+small to be watermarked, and are not to be published. 'vidimus vary' makes those that are.")]
+pub struct Probe {
+    /// What the picture should show; the prompt becomes "electron microscope image of S"
+    #[arg(long, value_name = "S", conflicts_with = "prompt", required_unless_present = "prompt")]
+    pub subject: Option<String>,
+    /// The prompt itself
+    #[arg(long, value_name = "P")]
+    pub prompt: Option<String>,
+    /// Engine that draws: one that reads text
+    #[arg(long, value_name = "NAME")]
+    pub engine: String,
+    /// Folder with its weights [default: the only one that is found]
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Size that is drawn; what is written is smaller [default: that of the pictures that the model was trained on]
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    pub size: Option<(u32, u32)>,
+    /// Seed of everything random [default: a new one, which is printed]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<Seed>,
+    /// Pictures; their seeds follow one another
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub count: u32,
+    /// Steps [default: what diffusers takes for the model's kind]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
+    /// How much the model listens to the prompt, 0 to 100 [default: what diffusers takes for its kind]
+    #[arg(long, value_name = "G", value_parser = guidance)]
+    pub guidance: Option<f64>,
+    /// What the picture should not show, for an engine that is led away from it
+    #[arg(long, value_name = "TEXT")]
+    pub negative_prompt: Option<String>,
+    /// Sampler of an engine that has a choice of them [default: the model's own]
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<Sampler>,
+    /// Directory to write to
+    #[arg(long, value_name = "DIR", default_value = "probes")]
+    pub out: PathBuf,
+    /// Overwrite existing files
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
 The answer is never \"authentic\": only AI-derived and why, no evidence found, or evidence that contradicts itself.")]
 pub struct Verify {
     /// Pictures to verify
@@ -347,6 +396,12 @@ pub struct SpecimenArgs {
     /// Overwrite an existing file
     #[arg(long)]
     pub force: bool,
+}
+
+/// The prompt that was asked for, by its subject or in its own words.
+pub fn prompt(subject: Option<&str>, prompt: Option<&str>) -> Option<String> {
+    let of_subject = subject.map(|subject| format!("electron microscope image of {subject}"));
+    of_subject.or_else(|| prompt.map(str::to_owned))
 }
 
 fn guidance(text: &str) -> Result<f64, String> {

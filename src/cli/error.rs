@@ -47,6 +47,8 @@ pub enum Outcome {
     No = 1,
     /// Usage, unreadable file, IO.
     CouldNot = 2,
+    /// By Ctrl-C: as shells count it.
+    Interrupted = 130,
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ mod engine;
 mod error;
 mod files;
 mod host;
+mod interrupt;
 mod place;
 mod preview;
 mod progress;
+mod seeds;
 mod term;
 
 use std::process::ExitCode;

@@ -44,7 +44,8 @@ impl<'a> Preview<'a> {
 
     fn write(&mut self, picture: &Raster) -> Result<(), Failure> {
         let in_part = self.order.request.mask.is_some();
-        let file = release::glimpse(picture, &self.engine, self.reference, in_part).map_err(Failure::new)?;
+        let source = Some(self.reference.sha256);
+        let file = release::glimpse(picture, &self.engine, source, in_part).map_err(Failure::new)?;
         let name = self.order.out.file_stem().unwrap_or_default().to_string_lossy();
         let path = self.folder.join(format!("{name}-preview-{}.png", self.written.len() + 1));
         if same_file(&path, self.source) {

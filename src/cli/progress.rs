@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::interrupt::Interrupt;
 use super::preview::Preview;
 use super::term::Terminal;
 #[cfg(feature = "diffusion")]
@@ -12,12 +13,14 @@ use crate::raster::Raster;
 /// A bar on stderr that leaves nothing behind when it ends.
 pub struct Bar<'a> {
     bar: ProgressBar,
+    /// Who may ask to stop.
+    interrupt: Option<Interrupt>,
     /// Who wants to see the picture on its way.
     pub preview: Option<Preview<'a>>,
 }
 
 impl Bar<'_> {
-    pub fn new(terminal: &Terminal) -> Self {
+    pub fn new(terminal: &Terminal, interrupt: Option<&Interrupt>) -> Self {
         let target =
             if terminal.is_watched() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(1), target);
@@ -25,7 +28,7 @@ impl Bar<'_> {
             .expect("the template is well formed")
             .progress_chars("=> ");
         bar.set_style(style);
-        Bar { bar, preview: None }
+        Bar { bar, interrupt: interrupt.cloned(), preview: None }
     }
 
     pub fn clear(&self) {
@@ -53,6 +56,10 @@ impl Progress for Bar<'_> {
     fn advance(&mut self, steps: u64) {
         self.bar.inc(steps);
     }
+
+    fn cancelled(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(Interrupt::is_asked)
+    }
 }
 
 /// The bytes of one file after another; where nobody is watching, a line for each.
@@ -69,7 +76,7 @@ pub struct Transfer<'a> {
 #[cfg(feature = "diffusion")]
 impl<'a> Transfer<'a> {
     pub fn new(terminal: &'a Terminal, files: usize) -> Self {
-        let bar = Bar::new(terminal).bar;
+        let bar = Bar::new(terminal, None).bar;
         let template =
             "{prefix:>7} {wide_msg} [{bar:14}] {decimal_bytes:>9} of {decimal_total_bytes:<9} {eta:>4} left";
         let style = ProgressStyle::with_template(template).expect("the template is well formed");

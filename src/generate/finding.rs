@@ -42,6 +42,8 @@ pub enum Finding {
     Annotation { areas: Vec<Area> },
     /// The picture is laid one way, as photographs are: its patches are mirrored, not turned.
     Directed,
+    /// The picture shows more of the scene than the reference, which was made up: this share of the picture.
+    Extended { share: f64 },
 }
 
 impl fmt::Display for Finding {
@@ -59,6 +61,9 @@ impl fmt::Display for Finding {
                 "the reference is laid one way, as photographs are (over strength 0.6 a scene falls apart): its \
                  patches were mirrored, not turned",
             ),
+            Finding::Extended { share } => {
+                write!(f, "{:.0} % of the picture lies beyond the reference and was made up, whatever the strength", 100.0 * share)
+            }
         }
     }
 }

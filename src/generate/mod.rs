@@ -5,6 +5,7 @@ pub mod diffusion;
 mod finding;
 mod masked;
 pub mod patch;
+mod scene;
 #[cfg(test)]
 mod watch;
 
@@ -98,7 +99,9 @@ pub struct Record {
     pub negative_prompt: Option<String>,
     /// The sampler that was chosen; `None` for the model's own, and where there is no choice.
     pub sampler: Option<&'static str>,
-    /// What of the reference was not drawn, or drawn with care.
+    /// Windows that each step was drawn in, where the picture is larger than the model was trained for.
+    pub windows: Option<u32>,
+    /// What of the reference was not drawn, or drawn with care; and what was drawn beyond it.
     pub findings: Vec<Finding>,
 }
 
@@ -117,6 +120,7 @@ impl Record {
             guidance: None,
             negative_prompt: None,
             sampler: None,
+            windows: None,
             findings: Vec::new(),
             engine,
         }
@@ -164,4 +168,20 @@ pub trait Engine: Sync {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError>;
+
+    /// A picture of what `prompt` says and of no reference, `size` pixels wide and high; without a size one that the
+    /// engine draws best.
+    ///
+    /// # Errors
+    /// When the engine draws from references alone, or those of [`generate`](Engine::generate).
+    fn from_text(
+        &self,
+        _prompt: &str,
+        _size: Option<(u32, u32)>,
+        _seed: Seed,
+        _progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        let what = "draws from a reference alone: it reads no text, and knows no subject";
+        Err(GenerateError::Unsupported { engine: self.describe().name, what })
+    }
 }

@@ -54,6 +54,9 @@ pub struct Derivation {
     /// Sampler that was chosen; none for the model's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
+    /// Windows that each step was drawn in; none for pictures that were drawn at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<u32>,
     /// As decimal digits: 64 bits do not fit the numbers of JSON.
     #[serde(with = "decimal")]
     pub seed: Seed,

@@ -118,7 +118,7 @@ mod tests {
 
     fn label() -> Label {
         let source = crate::digest::Digest::of("reference");
-        Label { tool: "vidimus 0.1.0".into(), engine: "patch 1".into(), source, in_part: false }
+        Label { tool: "vidimus 0.1.0".into(), engine: "patch 1".into(), source: Some(source), in_part: false }
     }
 
     fn picture(width: u32, alpha: bool) -> Raster {

@@ -20,8 +20,8 @@ pub struct Label {
     pub tool: String,
     /// `Iptc4xmpExt:AISystemUsed`, such as `stable-diffusion 1.5`.
     pub engine: String,
-    /// Digest of the reference file, for `dcterms:source`.
-    pub source: Digest,
+    /// Digest of the reference file, for `dcterms:source`; `None` for a picture that was made of none.
+    pub source: Option<Digest>,
     /// Whether only part of the picture was generated, for `Iptc4xmpExt:DigitalSourceType`.
     pub in_part: bool,
 }

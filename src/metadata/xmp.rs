@@ -3,6 +3,7 @@
 //! IPTC Photo Metadata Standard 2025.1 (DigitalSourceType, AISystemUsed), XMP part 1 (ISO 16684-1).
 
 use super::{Claim, Label, shorten};
+use crate::digest::Digest;
 use crate::iptc;
 
 /// Property values longer than this are not looked at.
@@ -10,7 +11,9 @@ const VALUE: usize = 1024;
 
 /// Our packet. It is closed to change (`end="r"`), for a change would break the signature.
 pub(super) fn packet(label: &Label) -> String {
-    let (tool, engine, source) = (escape(&label.tool), escape(&label.engine), label.source);
+    let (tool, engine) = (escape(&label.tool), escape(&label.engine));
+    let source = |source: Digest| format!("\n    dcterms:source=\"nih:sha-256;{source}\"");
+    let source = label.source.map(source).unwrap_or_default();
     let source_type = iptc::of_output(label.in_part);
     format!(
         r#"<?xpacket begin="{bom}" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -20,8 +23,7 @@ pub(super) fn packet(label: &Label) -> String {
     xmlns:xmp="http://ns.adobe.com/xap/1.0/"
     xmlns:dcterms="http://purl.org/dc/terms/"
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
-    xmp:CreatorTool="{tool}"
-    dcterms:source="nih:sha-256;{source}"
+    xmp:CreatorTool="{tool}"{source}
     Iptc4xmpExt:DigitalSourceType="{source_type}"
     Iptc4xmpExt:AISystemUsed="{engine}"/>
  </rdf:RDF>
@@ -102,7 +104,6 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
     use crate::iptc::TRAINED;
     use proptest::prelude::*;
 
@@ -111,7 +112,7 @@ mod tests {
         let label = Label {
             tool: "a <b> & \"c\"".into(),
             engine: "flux \u{1}1".into(),
-            source: Digest::of("s"),
+            source: Some(Digest::of("s")),
             in_part: false,
         };
         let packet = packet(&label);

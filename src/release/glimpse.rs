@@ -1,8 +1,8 @@
-//! What a picture looks like on its way to being a draft.
+//! Pictures to look at, not to use: on their way to being a draft, and of a prompt alone.
 
 use super::error::ReleaseError;
 use super::marking::label;
-use super::prepare::Reference;
+use crate::digest::Digest;
 use crate::generate::Description;
 use crate::metadata;
 use crate::raster::{self, Format, Kernel, Plane, Raster};
@@ -11,12 +11,12 @@ use crate::watermark;
 /// Short side in pixels of a glimpse of a picture that could bear a watermark.
 const GLIMPSE: u32 = 160;
 
-/// `picture`, on its way to a variation of `reference`, as a PNG that says what it is. It is nobody's draft yet
-/// and bears no watermark: so it is kept smaller than the smallest picture that can.
+/// `picture`, on its way to a variation of the file `source` or of none, as a PNG that says what it is. Nobody judges it
+/// and it bears no watermark: so it is kept smaller than the smallest picture that can.
 pub fn glimpse(
     picture: &Raster,
     engine: &Description,
-    reference: &Reference,
+    source: Option<Digest>,
     in_part: bool,
 ) -> Result<Vec<u8>, ReleaseError> {
     let (width, height) = (picture.width(), picture.height());
@@ -29,5 +29,5 @@ pub fn glimpse(
         Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
     };
     let file = raster::encode(&small, Format::Png, 100)?;
-    Ok(metadata::write(&file, Format::Png, &label(engine, &reference.sha256, in_part))?)
+    Ok(metadata::write(&file, Format::Png, &label(engine, source, in_part))?)
 }

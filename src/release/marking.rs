@@ -89,7 +89,11 @@ impl<'a> Marked<'a> {
             Format::Tiff => self.file,
             format => {
                 let in_part = self.record.varied_share.is_some();
-                metadata::write(&self.file, format, &label(&self.record.engine, &reference.sha256, in_part))?
+                metadata::write(
+                    &self.file,
+                    format,
+                    &label(&self.record.engine, Some(reference.sha256), in_part),
+                )?
             }
         };
         let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
@@ -143,11 +147,11 @@ fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, Rel
     Err(ReleaseError::NoFreeId)
 }
 
-pub(super) fn label(engine: &Description, source: &Digest, in_part: bool) -> metadata::Label {
+pub(super) fn label(engine: &Description, source: Option<Digest>, in_part: bool) -> metadata::Label {
     metadata::Label {
         tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
         engine: format!("{} {}", engine.name, engine.version),
-        source: *source,
+        source,
         in_part,
     }
 }
@@ -178,6 +182,7 @@ fn statement(
             varied_share: record.varied_share.map(stated),
             guidance: record.guidance.map(stated),
             sampler: record.sampler.map(str::to_owned),
+            windows: record.windows,
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
             negative_prompt: record.negative_prompt.clone().filter(|_| course.order.disclose_prompt),

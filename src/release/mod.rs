@@ -25,6 +25,7 @@ pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
 pub use report::{Outcome, Refused, Released, Timings, Trial};
 
+use crate::generate::GenerateError;
 use crate::progress::Progress;
 use states::{Course, Drafted};
 
@@ -34,7 +35,8 @@ use states::{Course, Drafted};
 /// log entry and nothing else, but for the quarantine where the policy wants it.
 ///
 /// # Errors
-/// When something could not be done; then nothing is released.
+/// When something could not be done, or `progress` asks to stop; then nothing is released. What is recorded is published
+/// all the same.
 pub fn release(
     desk: &mut Desk<'_>,
     reference: &Reference,
@@ -53,9 +55,16 @@ pub fn release(
     if order.dry_run {
         return Ok(approved.trial());
     }
+    still_wanted(progress)?;
     let marked = match approved.embed(desk)? {
         Ok(marked) => marked,
         Err(rejected) => return rejected.refuse(desk),
     };
-    marked.sign(desk)?.record(desk)?.publish(desk)
+    let signed = marked.sign(desk)?;
+    still_wanted(progress)?;
+    signed.record(desk)?.publish(desk)
+}
+
+fn still_wanted(progress: &dyn Progress) -> Result<(), GenerateError> {
+    if progress.cancelled() { Err(GenerateError::Cancelled) } else { Ok(()) }
 }

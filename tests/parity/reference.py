@@ -5,7 +5,8 @@
 DIR holds picture.png, mask.png, noise.safetensors (tensor "noise") and request.json (prompt, strengths, and for every pipeline
 its steps). Written are DIR/NAME/, a model folder, and DIR/NAME.safetensors, its stages: "pooled" and "context" of the
 prompt, "encoded" latents of the picture, and for strength S "S.sigmas", "S.latents" (after every step), "S.decoded",
-and "S.inpainted" (after every step, under the mask).
+and "S.inpainted" (after every step, under the mask); and "alone.latents" (after every step) and "alone.decoded" of the
+prompt without the picture.
 Noise is given, and the picture is encoded by the mean of its posterior, so that nothing here is drawn by lot.
 """
 
@@ -16,9 +17,11 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     FluxImg2ImgPipeline,
     FluxInpaintPipeline,
+    FluxPipeline,
     FluxTransformer2DModel,
 )
 from diffusers.models.autoencoders import vae as posterior
+from diffusers.pipelines.flux import pipeline_flux as text2img
 from diffusers.pipelines.flux import pipeline_flux_img2img as img2img
 from diffusers.pipelines.flux import pipeline_flux_inpaint as inpaint
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -138,7 +141,7 @@ def save_flux(pipeline, folder, shards):
 def stages(pipeline, request, steps, noise, picture, mask):
     height, width = picture.height, picture.width
     posterior.randn_tensor = lambda shape, **_: torch.zeros(shape)
-    img2img.randn_tensor = inpaint.randn_tensor = lambda shape, **_: noise.reshape(shape).clone()
+    text2img.randn_tensor = img2img.randn_tensor = inpaint.randn_tensor = lambda shape, **_: noise.reshape(shape).clone()
     pipeline.set_progress_bar_config(disable=True)
     context, pooled, _ = pipeline.encode_prompt(
         request["prompt"], None, max_sequence_length=request["text_tokens"]
@@ -177,6 +180,14 @@ def stages(pipeline, request, steps, noise, picture, mask):
         painter.set_progress_bar_config(disable=True)
         painter(mask_image=mask, **arguments)
         made[f"{strength}.inpainted"] = torch.stack(seen)
+    seen = []
+    drawer = FluxPipeline(**pipeline.components)
+    drawer.set_progress_bar_config(disable=True)
+    without = {name: value for name, value in arguments.items() if name not in ("image", "strength")}
+    last = drawer(**without | {"callback_on_step_end": lambda *now: seen.append(unpacked(now[-1]["latents"])) or {}})
+    latents = unpacked(last.images) / pipeline.vae.config.scaling_factor + pipeline.vae.config.shift_factor
+    made["alone.latents"] = torch.stack(seen)
+    made["alone.decoded"] = pipeline.vae.decode(latents).sample
     return made
 
 

@@ -5,7 +5,7 @@
 DIR holds request.json (cases, steps, strengths) and noise.safetensors (tensors "clean", "noise", and "steps", one for every step).
 A case is a scheduler_config.json; the class that is chosen instead of its own, with settings, or null; and whether the
 pipeline is one of SD 1 and 2, which overrule some settings. Written is DIR/schedulers.safetensors: for case C, N steps and
-strength S "C.N.S.timesteps", "C.N.S.sigmas" (noise over picture at every step), "C.N.S.noised" (the clean latents under the noise of every step)
+strength S "C.N.S.timesteps", "C.N.S.sigmas" (noise over picture at every step), "C.N.S.alone" (what the noise of a picture without a reference is times), "C.N.S.noised" (the clean latents under the noise of every step)
 and "C.N.S.latents" (after every step).
 The model is a function that needs no weights, and noise is given, so that nothing here is drawn by lot.
 """
@@ -80,6 +80,7 @@ def stages(case, steps, strength, given):
     return {
         "timesteps": timesteps.float(),
         "sigmas": ratios(scheduler, timesteps, len(scheduler.timesteps) - len(timesteps)).float(),
+        "alone": torch.tensor([float(scheduler.init_noise_sigma)]),
         "noised": torch.stack(noised),
         "latents": torch.stack(seen),
     }

@@ -7,7 +7,7 @@ that is too long, strengths, steps, guidance, and the timestep of one call). Wri
 DIR/NAME.safetensors, its stages: "ids", "ids.negative" and "ids.long" of every tokenizer, "context", "negative.context"
 (and of an XL "pooled", "negative.pooled"), "encoded" latents of the picture, "called" by one call of the network, and
 for strength S "S.timesteps", "S.latents" (after every step), "S.decoded", and "S.inpainted" (after every step, under the
-mask).
+mask); and "alone.latents" (after every step) and "alone.decoded" of the prompt without the picture.
 Noise is given, and the picture is encoded by the mean of its posterior, so that nothing here is drawn by lot.
 """
 
@@ -22,8 +22,10 @@ from diffusers import (
     PNDMScheduler,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLInpaintPipeline,
+    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from diffusers.models.autoencoders import vae as posterior
@@ -199,6 +201,30 @@ def read(pipeline, request):
     return made, pooled
 
 
+def alone(pipeline, drawer, request, noise, picture):
+    """The prompt without the picture, in the picture's size."""
+    seen = []
+
+    def note(_pipeline, _step, _time, now):
+        seen.append(now["latents"])
+        return {}
+
+    drawer.set_progress_bar_config(disable=True)
+    latents = drawer(
+        prompt=request["prompt"],
+        negative_prompt=request["negative"],
+        height=picture.height,
+        width=picture.width,
+        num_inference_steps=request["steps"],
+        guidance_scale=request["guidance"],
+        latents=noise.clone(),
+        output_type="latent",
+        callback_on_step_end=note,
+    ).images
+    decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+    return {"alone.latents": torch.stack(seen), "alone.decoded": decoded}
+
+
 def stages(pipeline, painter, request, noise, picture, mask):
     posterior.randn_tensor = lambda shape, **_: torch.zeros(shape)
     for module in (img2img, inpaint, xl_img2img, xl_inpaint):
@@ -248,9 +274,12 @@ def main():
             prefixed(directory / name / "text_encoder/model.safetensors")
         if name == "sdxl":
             painter = StableDiffusionXLInpaintPipeline(**pipeline.components, add_watermarker=False)
+            drawer = StableDiffusionXLPipeline(**pipeline.components, add_watermarker=False)
         else:
             painter = StableDiffusionInpaintPipeline(**pipeline.components, requires_safety_checker=False)
+            drawer = StableDiffusionPipeline(**pipeline.components, requires_safety_checker=False)
         made = stages(pipeline, painter, request, noise, picture, mask)
+        made |= alone(pipeline, drawer, request, noise, picture)
         keep(directory, name, made)
 
 

@@ -283,7 +283,7 @@ fn metadata_written_before_signing_is_covered_by_the_signature() {
         let label = Label {
             tool: "vidimus 0.1.0".into(),
             engine: "patch 1".into(),
-            source: Digest::of("source"),
+            source: Some(Digest::of("source")),
             in_part: false,
         };
         let labelled = metadata::write(&picture(format, 0), format, &label).expect("it is labelled");

@@ -53,6 +53,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             steps: 28,
             varied_share: None,
             guidance: None,
+            windows: None,
             sampler: None,
             seed: Seed(u64::MAX),
             prompt: None,

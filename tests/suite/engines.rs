@@ -60,3 +60,16 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         assert!(ended.stderr.contains(what), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn a_probe_needs_an_engine_that_reads_text() {
+    let lab = Lab::new();
+    let refused = lab.run(["probe", "--subject", "virions", "--engine", "patch"]).expect(2);
+    let expected =
+        "engine patch draws from a reference alone: it reads no text, and knows no subject; name another";
+    assert!(refused.stderr.contains(expected), "{}", refused.stderr);
+    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    assert!(lab.files(".").is_empty(), "no workspace, and no picture");
+    let nothing = lab.run(["probe", "--engine", "flux"]).expect(2);
+    assert!(nothing.stderr.contains("--subject"), "{}", nothing.stderr);
+}

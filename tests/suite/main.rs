@@ -8,6 +8,7 @@ mod detect;
 mod engines;
 mod findings;
 mod hostile;
+mod interrupt;
 mod invariants;
 mod journey;
 mod marks;

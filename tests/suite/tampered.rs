@@ -189,7 +189,7 @@ fn unsigned_claim_alone_is_ai_derived_with_low_confidence_and_no_yes() {
     let label = vidimus::metadata::Label {
         tool: "someone, trusted here".into(),
         engine: "an engine".into(),
-        source: vidimus::digest::Digest::of("x"),
+        source: Some(vidimus::digest::Digest::of("x")),
         in_part: false,
     };
     let plain = fs::read(lab.path("plain.png")).expect("there");

@@ -17,7 +17,7 @@ pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure
         .map_err(|error| Failure::new(error).advise("it comes with the first 'vidimus vary'"))?;
     let signers = SignerKeys::load(&workspace.keys()).map_err(Failure::new)?;
     let anchors = Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors;
-    let mut bar = Bar::new(terminal);
+    let mut bar = Bar::new(terminal, None);
     let audit = audit::audit(&catalog, &Objects::at(workspace.objects()), &signers, &anchors, &mut bar);
     bar.clear();
     let audit = audit.map_err(Failure::new)?;

@@ -7,6 +7,7 @@ mod init;
 mod keys;
 mod lineage;
 mod policy;
+mod probe;
 mod specimen;
 mod vary;
 mod verify;
@@ -22,6 +23,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Init(args) => init::run(args, place, terminal),
         Command::Vary(args) => vary::run(args, place, terminal),
+        Command::Probe(args) => probe::run(args, terminal),
         Command::Verify(args) => verify::run(args, place, terminal),
         Command::Detect(args) => detect::run(args, place, terminal),
         Command::Lineage(args) => lineage::run(args, place, terminal),

@@ -16,7 +16,7 @@ use crate::generate::diffusion::flux::{FluxEngine, Options, PARTS, check, invent
 
 const KIND: Kind = Kind {
     name: "flux",
-    version: "1",
+    version: "2",
     models: "FLUX.1",
     expected: "a folder as diffusers writes it, or flux1-*, ae, clip_l and t5xxl as safetensors \
      (flux1-* and t5-* also as GGUF) and two tokenizers",

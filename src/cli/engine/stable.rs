@@ -18,7 +18,7 @@ use crate::generate::diffusion::stable::{
 
 const KIND: Kind = Kind {
     name: "stable-diffusion",
-    version: "1",
+    version: "2",
     models: "Stable Diffusion",
     expected: EXPECTED,
     licence: "weights of Stable Diffusion 1, 2 and XL come under Open RAIL licences, which forbid some uses; \

@@ -9,13 +9,12 @@ use crate::raster::{Plane, Raster};
 use super::latents::is_finite;
 
 /// Pixels to a latent's side.
-const SCALE: usize = 8;
+pub const SCALE: usize = 8;
 
 /// A picture in its frame of whole squares: the picture stands at the top left, and its last column
 /// and row are repeated to the right and below. Nothing is stretched.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
-    square: usize,
     width: usize,
     height: usize,
     framed_width: usize,
@@ -26,12 +25,7 @@ impl Frame {
     /// Of squares whose side is `square` pixels, one or more whole latents.
     pub fn around(width: usize, height: usize, square: usize) -> Frame {
         let [framed_width, framed_height] = [width, height].map(|side| side.next_multiple_of(square));
-        Frame { square, width, height, framed_width, framed_height }
-    }
-
-    /// Number of squares.
-    pub fn squares(&self) -> usize {
-        (self.framed_width / self.square) * (self.framed_height / self.square)
+        Frame { width, height, framed_width, framed_height }
     }
 
     /// Bytes that the autoencoder's attention, which sees every pair of latents at once, takes at most: scores, their

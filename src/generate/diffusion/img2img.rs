@@ -1,16 +1,19 @@
 //! The way from a request to its draft: the same for every model but for what is planned, read of the prompt and drawn.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use candle_core::{DType, Device, Tensor};
 
-use candle_core::Tensor;
-
-use crate::generate::{Draft, GenerateError, Orientation, Record, Request, masked};
+use crate::generate::scene::Scene;
+use crate::generate::{Draft, Finding, GenerateError, Orientation, Record, Request, masked};
 use crate::progress::Progress;
-use crate::quantity::Seed;
-use crate::raster::Raster;
+use crate::quantity::{Seed, Strength};
+use crate::raster::{Depth, Plane, Raster};
 
-use super::autoencoder::{Autoencoder, Frame};
+use super::autoencoder::{Autoencoder, Frame, SCALE};
 use super::error::{Gib, ModelError};
+use super::follow::{Follow, Told};
+use super::kept::Kept;
+use super::placed::Placed;
+use super::windows::Windows;
 use super::{failed, step};
 
 /// What a model does about a request that is its own.
@@ -20,39 +23,100 @@ pub trait Model {
     const SQUARE: usize;
     /// The steps to take, and what was read of the prompt.
     type Prepared;
+    /// What tells noise from picture.
+    type Network;
 
     /// Bytes of memory that were free when the model was opened, where that is known.
     fn free(&self) -> Option<u64>;
 
+    fn latent_channels(&self) -> usize;
+
+    /// Latents to a side of the pictures that the model was trained on.
+    fn trained_side(&self) -> usize;
+
+    /// What stays in memory from one draft to the next.
+    fn kept(&self) -> &Kept<Self::Network>;
+
     fn prepare(
         &self,
         request: &Request,
-        frame: &Frame,
+        sheet: &Sheet,
         progress: &mut dyn Progress,
     ) -> Result<Self::Prepared, GenerateError>;
 
-    fn autoencoder(&self) -> Result<Autoencoder, ModelError>;
+    fn read_autoencoder(&self) -> Result<Autoencoder, ModelError>;
+
+    fn read_network(&self) -> Result<Self::Network, ModelError>;
+
+    /// Steps that are taken: the network is called once for each window of each.
+    fn steps(prepared: &Self::Prepared) -> u32;
 
     /// New latents from those of the reference.
     fn draw(
         &self,
+        network: &Self::Network,
         prepared: &Self::Prepared,
         start: &Start,
-        progress: &mut dyn Progress,
+        follow: &mut dyn Follow,
     ) -> Result<Tensor, GenerateError>;
 
-    /// What is stated of a draft, but for its mask; `None` prepared is the reference itself.
+    /// What is stated of a draft, but for its mask and its windows; `None` prepared is the reference itself.
     fn record(&self, request: &Request, prepared: Option<&Self::Prepared>) -> Record;
+}
+
+/// What is drawn on.
+pub struct Sheet {
+    pub frame: Frame,
+    pub windows: Windows,
+    /// Whether the picture goes beyond its reference, and needs all steps there.
+    pub grows: bool,
+}
+
+impl Sheet {
+    /// Refuses a picture that the autoencoder has no room for.
+    fn new<M: Model>(model: &M, (width, height): (usize, usize), grows: bool) -> Result<Sheet, ModelError> {
+        let frame = Frame::around(width, height, M::SQUARE);
+        let refused = |needed, free| ModelError::Picture { needed, free };
+        room(frame.attention_bytes(), model.free(), refused)?;
+        let windows = Windows::over(latents(&frame), model.trained_side(), M::SQUARE / SCALE);
+        Ok(Sheet { frame, windows, grows })
+    }
+}
+
+/// Rows and columns.
+fn latents(frame: &Frame) -> [usize; 2] {
+    frame.sides().map(|side| side / SCALE)
 }
 
 /// What drawing begins with.
 pub struct Start {
-    pub frame: Frame,
-    /// Latents of the reference, (1, channels, height/8, width/8).
+    pub sheet: Sheet,
+    /// Latents of the reference, (1, channels, height/8, width/8); without one they are zeros.
     pub encoded: Tensor,
-    /// 1 where latents are varied and 0 where they stay, (1, 1, height/8, width/8); `None` for all.
-    pub varied: Option<Tensor>,
+    /// Whether there is no reference, and noise alone to begin with.
+    pub alone: bool,
+    pub varied: Varied,
     pub seed: Seed,
+}
+
+/// Which latents are varied: 1 where they are and 0 where they stay, (1, 1, height/8, width/8).
+pub enum Varied {
+    All,
+    /// These, in every step.
+    These(Tensor),
+    /// These in all steps, and the others in those that the strength asks for.
+    TheseFirst(Tensor),
+}
+
+impl Varied {
+    /// Those of step `i`, if not all, where a strength asks for the steps from number `first` on.
+    pub fn at(&self, i: usize, first: usize) -> Option<&Tensor> {
+        match self {
+            Varied::These(these) => Some(these),
+            Varied::TheseFirst(these) if i < first => Some(these),
+            Varied::All | Varied::TheseFirst(_) => None,
+        }
+    }
 }
 
 pub fn generate<M: Model>(
@@ -62,46 +126,96 @@ pub fn generate<M: Model>(
     progress: &mut dyn Progress,
 ) -> Result<Draft, GenerateError> {
     let engine = M::NAME;
-    if request.canvas.is_some() || request.orientation != Orientation::Auto {
-        let what = "draws pictures as their reference is laid and sized: leave size and orientation out";
+    if request.orientation == Orientation::Any {
+        let what = "draws pictures as their reference is laid, and turns nothing";
         return Err(GenerateError::Unsupported { engine, what });
     }
-    let (width, height, limit) = (reference.width(), reference.height(), M::SQUARE as u32);
-    if width.min(height) < limit {
-        return Err(GenerateError::TooSmall { engine, width, height, limit });
-    }
+    let own = (reference.width() as usize, reference.height() as usize);
+    let scene = Scene::new(engine, M::SQUARE as u32, reference.width(), reference.height(), request.canvas)?;
     let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
+    if mask.is_some() && scene.size != own {
+        return Err(GenerateError::MaskedCanvas);
+    }
+    let Placed { picture, beyond } = Placed::new(reference, &scene);
     if request.strength.value() == 0.0 {
         let record = Record { varied_share: mask.map(|_| 0.0), ..model.record(request, None) };
-        return Ok(Draft { raster: reference.clone(), record });
+        return Ok(Draft { raster: picture, record });
     }
-    let frame = Frame::around(width as usize, height as usize, M::SQUARE);
-    let refused = |needed, free| ModelError::Picture { needed, free };
-    room(frame.attention_bytes(), model.free(), refused).map_err(failed(engine, "encode the reference"))?;
-    let prepared = model.prepare(request, &frame, progress)?;
+    let sheet = Sheet::new(model, scene.size, beyond.is_some());
+    let sheet = sheet.map_err(failed(engine, "encode the reference"))?;
+    let prepared = model.prepare(request, &sheet, progress)?;
+    let encoded = model.kept().encoded(model, &picture, &sheet.frame, progress)?;
 
-    progress.stage("encoding the reference", 1);
-    let autoencoder = model.autoencoder().map_err(failed(engine, "load the autoencoder"))?;
-    let encoded = autoencoder.encode(reference, &frame).map_err(failed(engine, "encode the reference"))?;
-    step(progress, 1)?;
-
-    let varied = mask.as_ref().map(|mask| frame.latents_of(mask)).transpose();
-    let varied = varied.map_err(failed(engine, "draw the picture"))?;
-    let start = Start { frame, encoded, varied, seed: request.seed };
-    let latents = model.draw(&prepared, &start, progress)?;
-
-    progress.stage("decoding the picture", 1);
-    let raster =
-        autoencoder.decode(&latents, &frame, reference).map_err(failed(engine, "decode the picture"))?;
-    step(progress, 1)?;
-    let record = model.record(request, Some(&prepared));
-    Ok(match &mask {
-        Some(mask) => {
+    let varied = |these: &_| sheet.frame.latents_of(these).map_err(failed(engine, "draw the picture"));
+    let varied = match (&mask, &beyond) {
+        (Some(mask), _) => Varied::These(varied(mask)?),
+        (None, Some(beyond)) => Varied::TheseFirst(varied(beyond)?),
+        (None, None) => Varied::All,
+    };
+    let start = Start { sheet, encoded, alone: false, varied, seed: request.seed };
+    let Draft { raster, record } = drawn(model, &prepared, request, &start, &picture, progress)?;
+    Ok(match (&mask, beyond) {
+        (Some(mask), _) => {
             let (raster, share) = masked::join(mask, &raster, reference);
             Draft { raster, record: Record { varied_share: Some(share), ..record } }
         }
-        None => Draft { raster, record },
+        (None, Some(beyond)) => {
+            let findings = vec![Finding::Extended { share: beyond.mean() }];
+            Draft { raster, record: Record { findings, ..record } }
+        }
+        (None, None) => Draft { raster, record },
     })
+}
+
+/// A picture of the prompt alone, of so many pixels; without a number as large as those the model was trained on.
+pub fn from_text<M: Model>(
+    model: &M,
+    prompt: &str,
+    size: Option<(u32, u32)>,
+    seed: Seed,
+    progress: &mut dyn Progress,
+) -> Result<Draft, GenerateError> {
+    let side = (model.trained_side() * SCALE) as u32;
+    let (width, height) = size.unwrap_or((side, side));
+    let scene = Scene::new(M::NAME, M::SQUARE as u32, width, height, None)?;
+    let request = Request { prompt: Some(prompt.to_owned()), ..Request::new(Strength::ONE, seed) };
+    let failed = failed(M::NAME, "draw the picture");
+    let sheet = Sheet::new(model, scene.size, false).map_err(&failed)?;
+    let prepared = model.prepare(&request, &sheet, progress)?;
+    let [rows, columns] = latents(&sheet.frame);
+    let shape = (1, model.latent_channels(), rows, columns);
+    let encoded = Tensor::zeros(shape, DType::F32, &Device::Cpu).map_err(|error| failed(error.into()))?;
+    // It may have colours, and is decoded like what has some.
+    let colours = [1.0, 0.0, 0.0].map(|value| Plane::filled(scene.size.0, scene.size.1, value));
+    let like = Raster::from_planes(&colours, Depth::Eight);
+    let start = Start { sheet, encoded, alone: true, varied: Varied::All, seed };
+    drawn(model, &prepared, &request, &start, &like, progress)
+}
+
+/// What is drawn from `start`, decoded in the form of `like`.
+fn drawn<M: Model>(
+    model: &M,
+    prepared: &M::Prepared,
+    request: &Request,
+    start: &Start,
+    like: &Raster,
+    progress: &mut dyn Progress,
+) -> Result<Draft, GenerateError> {
+    let (engine, steps, windows) = (M::NAME, M::steps(prepared), start.sheet.windows.count());
+    let network = model.kept().network.get(engine, "loading the model", progress, || model.read_network())?;
+    progress.stage("drawing the picture", u64::from(steps) * windows as u64);
+    let known = (!start.alone).then_some((&start.encoded, like));
+    let told = Told::new(engine, steps, known, progress);
+    let mut told = told.map_err(failed(engine, "draw the picture"))?;
+    let latents = model.draw(&network, prepared, start, &mut told)?;
+
+    let autoencoder = model.kept().autoencoder(model, progress)?;
+    progress.stage("decoding the picture", 1);
+    let raster = autoencoder.decode(&latents, &start.sheet.frame, like);
+    let raster = raster.map_err(failed(engine, "decode the picture"))?;
+    step(progress, 1)?;
+    let windows = u32::try_from(windows).ok().filter(|count| *count > 1);
+    Ok(Draft { raster, record: Record { windows, ..model.record(request, Some(prepared)) } })
 }
 
 /// Whether `needed` bytes of memory are `free`, as far as that is known.
@@ -113,46 +227,5 @@ pub fn room(
     match free {
         Some(free) if needed > free => Err(refused(Gib(needed), Gib(free))),
         _ => Ok(()),
-    }
-}
-
-/// A network that stays in memory once it is read.
-pub struct Loaded<T> {
-    network: Mutex<Option<Arc<T>>>,
-    turn: Mutex<()>,
-}
-
-impl<T> Loaded<T> {
-    pub fn nothing() -> Self {
-        Loaded { network: Mutex::new(None), turn: Mutex::new(()) }
-    }
-
-    /// One picture after another: there is room for one network, and two would be there when one request still draws
-    /// with it and the next has let it go to read another prompt.
-    pub fn turn(&self) -> MutexGuard<'_, ()> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The network, which `build` reads if it is not there.
-    pub fn get(
-        &self,
-        engine: &'static str,
-        progress: &mut dyn Progress,
-        build: impl FnOnce() -> Result<T, ModelError>,
-    ) -> Result<Arc<T>, GenerateError> {
-        progress.stage("loading the model", 1);
-        let mut loaded = self.network.lock().unwrap_or_else(PoisonError::into_inner);
-        let model = match loaded.as_ref() {
-            Some(model) => Arc::clone(model),
-            None => Arc::new(build().map_err(failed(engine, "load the model"))?),
-        };
-        *loaded = Some(Arc::clone(&model));
-        step(progress, 1)?;
-        Ok(model)
-    }
-
-    /// Lets it go: there may be no room for something else beside it.
-    pub fn release(&self) {
-        self.network.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }

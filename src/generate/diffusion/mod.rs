@@ -5,8 +5,10 @@ mod config;
 mod digest;
 mod error;
 pub mod flux;
+mod follow;
 mod gguf;
 mod img2img;
+mod kept;
 mod latents;
 mod layout;
 mod meaning;
@@ -14,6 +16,8 @@ mod names;
 mod ops;
 #[cfg(test)]
 mod parity;
+mod placed;
+mod projection;
 mod published;
 mod safetensors;
 mod special;
@@ -23,6 +27,7 @@ mod t5;
 mod trial;
 mod types;
 mod weights;
+mod windows;
 mod words;
 
 use crate::progress::Progress;

@@ -16,7 +16,6 @@ mod energy;
 mod exact;
 mod features;
 mod finish;
-mod frame;
 mod gate;
 mod image;
 mod keep;
@@ -43,12 +42,12 @@ use crate::random::Stream;
 use crate::raster::{Plane, Raster};
 
 use self::image::Image;
+use super::scene::Scene;
 use super::{Area, Description, Draft, Engine, Finding, GenerateError, Orientation, Record, Request, masked};
 use colour::Colour;
 use copies::Regions;
 use energy::Energy;
 use finish::Tones;
-use frame::Frame;
 use keep::Keep;
 use magnify::Magnifier;
 use pyramid::Pyramid;
@@ -57,6 +56,9 @@ use schedule::Schedule;
 use sources::Sources;
 
 const NAME: &str = "patch";
+/// Shortest side that can be drawn, in pixels.
+const LEAST_SIDE: u32 = 32;
+
 /// Draws from the patches of the reference alone. Cannot read prompts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PatchEngine;
@@ -73,7 +75,7 @@ impl Engine for PatchEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let (width, height) = (reference.width(), reference.height());
-        let frame = Frame::new(width, height, request.canvas)?;
+        let frame = Scene::new(NAME, LEAST_SIDE, width, height, request.canvas)?;
         let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
         if mask.is_some() && frame.size != (width as usize, height as usize) {
             return Err(GenerateError::MaskedCanvas);
@@ -91,7 +93,7 @@ impl PatchEngine {
     fn draw(
         &self,
         reference: &Raster,
-        frame: Frame,
+        frame: Scene,
         mask: Option<Plane>,
         request: &Request,
         progress: &mut dyn Progress,
@@ -104,7 +106,9 @@ impl PatchEngine {
             Orientation::Auto => (direction::is_directed(&clear), true),
             given => (given == Orientation::Upright, false),
         };
-        let image = frame.reference(image);
+        // The picture is drawn at the reference's own magnification, where its patches fit.
+        let (across, down) = frame.drawn;
+        let image = if frame.stretched { image.resized(across, down) } else { image };
         let keep = mask.map(|mask| Keep::new(image.clone(), mask));
         let tones = Tones::of(&image);
         let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
@@ -201,7 +205,7 @@ impl PatchEngine {
 /// From the size at which a picture was drawn to the size that was asked for, by `sizes` where that is larger.
 fn bring_to_size(
     mut picture: Image,
-    frame: Frame,
+    frame: Scene,
     sizes: &[(usize, usize)],
     sources: &Sources,
     seed: u64,

@@ -9,9 +9,6 @@ use crate::simd::{self, Kernel};
 use super::bend::Bend;
 use super::features::{Feature, distance};
 
-/// Longest side of a picture whose places a [`Match`] can hold, in pixels.
-pub const LONGEST_SIDE: usize = 65_535;
-
 /// A patch of the corpus: copy, row and column of its centre. There is one for every pixel, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Match {

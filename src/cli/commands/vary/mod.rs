@@ -14,14 +14,15 @@ use crate::cli::args::{self, Vary};
 use crate::cli::commands::{keys, same_file};
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::preview::Preview;
 use crate::cli::progress::Bar;
+use crate::cli::seeds::Seeds;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
-use crate::generate::{Canvas, Orientation, Request};
+use crate::generate::{Canvas, GenerateError, Orientation, Request};
 use crate::host::Host;
 use crate::policies;
-use crate::quantity::Seed;
 use crate::raster::{self, Limits, Plane};
 use crate::release::{self, Desk, Order, Reference, ReleaseError};
 
@@ -39,15 +40,19 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     policies::load(existing.as_deref(), &args.policy).map_err(Failure::new)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
     let engine = engine::open(&args.engine, engine::Asked::by(args), terminal)?;
+    // From here on: Ctrl-C ends a download at once, which goes on from there the next time.
+    let interrupt = Interrupt::watch()?;
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
     let policy = policies::load(Some(&workspace.policies()), &args.policy).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
     warn_of_expiry(&host, &keys, terminal);
 
+    let wanted = args.references.len() * args.count as usize;
     let mut outcome = Outcome::Yes;
     let mut refused = false;
+    let mut made = 0;
     let mut documents = Vec::new();
-    for (path, bytes) in args.references.iter().zip(references) {
+    'all: for (path, bytes) in args.references.iter().zip(references) {
         let prepared = Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors());
         let reference = match prepared.and_then(|r| if args.enlarge { r.enlarge() } else { Ok(r) }) {
             Ok(reference) => reference,
@@ -58,7 +63,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
             }
         };
         let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
-        let mut seeds = Seeds::new(args, &host);
+        let mut seeds = Seeds::new(args.seed, &host);
         for _ in 0..args.count {
             let mut desk = Desk {
                 host: &host,
@@ -69,8 +74,17 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 engine: engine.as_ref(),
                 witness: &|_| {},
             };
-            let ended = match one(args, &target, mask.as_ref(), &mut desk, &page, &mut seeds) {
-                Ok(ended) => ended,
+            let drafting = Drafting { args, target: &target, mask: mask.as_ref(), interrupt: &interrupt };
+            let ended = match drafting.one(&mut desk, &page, &mut seeds) {
+                Ok(Some(ended)) => ended,
+                Ok(None) => {
+                    terminal.insist(&format!(
+                        "{} interrupted: {made} of {wanted} variations were made and stay, nothing else is left",
+                        paint(WARN, "note:")
+                    ));
+                    outcome = Outcome::Interrupted;
+                    break 'all;
+                }
                 // The others are answered all the same.
                 Err(failure) => {
                     documents.push(failed(path, &failure, terminal));
@@ -83,8 +97,9 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 release::Outcome::Trial(trial) => page.trial(trial),
                 release::Outcome::Refused(refused) => page.refused(refused),
             };
-            if matches!(ended, release::Outcome::Refused(_)) {
-                refused = true;
+            match ended {
+                release::Outcome::Refused(_) => refused = true,
+                _ => made += 1,
             }
             if terminal.json {
                 documents.push(document);
@@ -113,87 +128,80 @@ fn failed(path: &Path, failure: &Failure, terminal: &Terminal) -> Value {
     })
 }
 
-/// One variation: drafts with one seed after another until the policy clears one or the attempts are used up.
-fn one(
-    args: &Vary,
-    target: &Target,
-    mask: Option<&Arc<Plane>>,
-    desk: &mut Desk<'_>,
-    page: &Page<'_>,
-    seeds: &mut Seeds,
-) -> Result<release::Outcome, Failure> {
-    let mut left = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
-    loop {
-        let seed = seeds.next();
-        let order = Order {
-            request: Request {
-                strength: args.strength,
-                seed,
-                canvas: canvas(args, page.reference),
-                mask: mask.cloned(),
-                orientation: match args.orientation {
-                    args::Orientation::Auto => Orientation::Auto,
-                    args::Orientation::Upright => Orientation::Upright,
-                    args::Orientation::Any => Orientation::Any,
-                },
-                prompt: prompt(args),
-            },
-            purpose: args.purpose.clone(),
-            format: target.format,
-            out: target.path(page.path, args.strength.value(), seed),
-            overwrite: args.force,
-            disclose_prompt: args.disclose_prompt,
-            dry_run: args.dry_run,
-        };
-        if same_file(&order.out, page.path) {
-            return Err(Failure::at(order.out.display(), "the output would overwrite its own reference")
-                .advise("choose another --out"));
-        }
-        let mut bar = Bar::new(page.terminal);
-        bar.preview = args
-            .preview
-            .as_deref()
-            .map(|folder| Preview::new(folder, &order, desk.engine.describe(), page.reference, page.path));
-        let ended = release::release(desk, page.reference, &order, &mut bar);
-        bar.clear();
-        let released = matches!(ended, Ok(release::Outcome::Released(_)));
-        let remark = bar.preview.take().and_then(|preview| preview.end(released));
-        remark.into_iter().for_each(|remark| page.terminal.talk(&remark));
-        let ended = ended.map_err(|error| explain(args, page.path, &error))?;
-        left -= 1;
-        match &ended {
-            // A request that is refused as such is refused with any seed.
-            // So is a picture that is too close by what the mask keeps of it.
-            release::Outcome::Refused(refused)
-                if refused.record.is_some() && !page.kept_too_much(refused) && left > 0 =>
-            {
-                page.terminal
-                    .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
-            }
-            _ => return Ok(ended),
-        }
-    }
+/// What all variations of a command have in common.
+struct Drafting<'a> {
+    args: &'a Vary,
+    target: &'a Target,
+    mask: Option<&'a Arc<Plane>>,
+    interrupt: &'a Interrupt,
 }
 
-/// Seeds one after another, from the one that was asked for or from one that nobody chose.
-struct Seeds(u64);
-
-impl Seeds {
-    fn new(args: &Vary, host: &System) -> Self {
-        Seeds(args.seed.map_or_else(
-            || {
-                let mut bytes = [0; 4];
-                host.random(&mut bytes);
-                u64::from(u32::from_le_bytes(bytes))
-            },
-            |seed| seed.0,
-        ))
-    }
-
-    fn next(&mut self) -> Seed {
-        let seed = Seed(self.0);
-        self.0 = self.0.wrapping_add(1);
-        seed
+impl Drafting<'_> {
+    /// One variation: drafts with one seed after another until the policy clears one or the attempts are used up. `None` if
+    /// the user interrupted it.
+    fn one(
+        &self,
+        desk: &mut Desk<'_>,
+        page: &Page<'_>,
+        seeds: &mut Seeds,
+    ) -> Result<Option<release::Outcome>, Failure> {
+        let Drafting { args, target, mask, interrupt } = *self;
+        let mut left = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
+        loop {
+            if interrupt.is_asked() {
+                return Ok(None);
+            }
+            let seed = seeds.next();
+            let order = Order {
+                request: Request {
+                    strength: args.strength,
+                    seed,
+                    canvas: canvas(args, page.reference),
+                    mask: mask.cloned(),
+                    orientation: match args.orientation {
+                        args::Orientation::Auto => Orientation::Auto,
+                        args::Orientation::Upright => Orientation::Upright,
+                        args::Orientation::Any => Orientation::Any,
+                    },
+                    prompt: args::prompt(args.subject.as_deref(), args.prompt.as_deref()),
+                },
+                purpose: args.purpose.clone(),
+                format: target.format,
+                out: target.path(page.path, args.strength.value(), seed),
+                overwrite: args.force,
+                disclose_prompt: args.disclose_prompt,
+                dry_run: args.dry_run,
+            };
+            if same_file(&order.out, page.path) {
+                return Err(Failure::at(order.out.display(), "the output would overwrite its own reference")
+                    .advise("choose another --out"));
+            }
+            let mut bar = Bar::new(page.terminal, Some(interrupt));
+            bar.preview = args.preview.as_deref().map(|folder| {
+                Preview::new(folder, &order, desk.engine.describe(), page.reference, page.path)
+            });
+            let ended = release::release(desk, page.reference, &order, &mut bar);
+            bar.clear();
+            let released = matches!(ended, Ok(release::Outcome::Released(_)));
+            let remark = bar.preview.take().and_then(|preview| preview.end(released));
+            remark.into_iter().for_each(|remark| page.terminal.talk(&remark));
+            let ended = match ended {
+                Err(ReleaseError::Generate(GenerateError::Cancelled)) => return Ok(None),
+                ended => ended.map_err(|error| explain(args, page.path, &error))?,
+            };
+            left -= 1;
+            match &ended {
+                // A request that is refused as such is refused with any seed.
+                // So is a picture that is too close by what the mask keeps of it.
+                release::Outcome::Refused(refused)
+                    if refused.record.is_some() && !page.kept_too_much(refused) && left > 0 =>
+                {
+                    page.terminal
+                        .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
+                }
+                _ => return Ok(Some(ended)),
+            }
+        }
     }
 }
 
@@ -210,11 +218,6 @@ fn mask(path: &Path) -> Result<Arc<Plane>, Failure> {
     let decoded = raster::decode(&files::read(path)?, &Limits::default())
         .map_err(|error| Failure::at(path.display(), error))?;
     Ok(Arc::new(decoded.raster.flatten().luma()))
-}
-
-fn prompt(args: &Vary) -> Option<String> {
-    let of_subject = args.subject.as_ref().map(|subject| format!("electron microscope image of {subject}"));
-    of_subject.or_else(|| args.prompt.clone())
 }
 
 fn title(path: &Path) -> String {

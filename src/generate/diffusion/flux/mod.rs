@@ -25,11 +25,14 @@ use candle_core::Tensor;
 
 use crate::digest::Digest;
 use crate::progress::Progress;
+use crate::quantity::Seed;
 use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
-use super::autoencoder::{Autoencoder, Frame, Quant};
-use super::img2img::{self, Loaded, Model, Start, room};
+use super::autoencoder::{Autoencoder, Quant, SCALE};
+use super::follow::Follow;
+use super::img2img::{self, Model, Sheet, Start, room};
+use super::kept::Kept;
 use super::meaning::Meaning;
 use super::ops::Place;
 use super::special::Specials;
@@ -49,7 +52,9 @@ use transformer::Transformer;
 
 const NAME: &str = "flux";
 /// Pixels to a packed latent's side.
-const SQUARE: usize = 16;
+const SQUARE: usize = 2 * SCALE;
+/// Latents to a side of the pictures that the models were trained on: 1024 pixels. No file says it.
+const TRAINED_SIDE: usize = 128;
 
 /// How a model is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,8 +68,8 @@ pub struct Options {
     pub text_tokens: usize,
 }
 
-/// A FLUX.1 model folder, opened and checked. Weights are read when first needed: the transformer then
-/// stays in memory until another prompt is read, the text encoders and the autoencoder do not.
+/// A FLUX.1 model folder, opened and checked. Weights are read when first needed: transformer and autoencoder then
+/// stay in memory until another prompt is read, the text encoders do not.
 pub struct FluxEngine {
     pub options: Options,
     transformer: Arc<Weights>,
@@ -77,7 +82,7 @@ pub struct FluxEngine {
     digest: Digest,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
-    loaded: Loaded<Transformer>,
+    kept: Kept<Transformer>,
     last_text: Mutex<Option<((String, usize), Text)>>,
 }
 
@@ -115,7 +120,7 @@ impl FluxEngine {
             shapes,
             digest,
             free,
-            loaded: Loaded::nothing(),
+            kept: Kept::nothing(),
             last_text: Mutex::new(None),
         })
     }
@@ -127,15 +132,14 @@ impl FluxEngine {
 
     /// The text encoders' reading of `prompt`; the last one is kept.
     fn read_prompt(&self, prompt: &str, progress: &mut dyn Progress) -> Result<Text, GenerateError> {
-        progress.stage("reading the prompt", 2);
         let mut last = self.last_text.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (prompt.to_owned(), self.options.text_tokens);
         if let Some((_, read)) = last.as_ref().filter(|(other, _)| *other == key) {
-            step(progress, 2)?;
             return Ok(read.clone());
         }
+        progress.stage("reading the prompt", 2);
         // There may be no room for T5 beside the transformer.
-        self.loaded.release();
+        self.kept.release();
         let failed = failed("read the prompt");
         let pooled = self
             .clip
@@ -151,10 +155,6 @@ impl FluxEngine {
         *last = Some((key, read.clone()));
         Ok(read)
     }
-
-    fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Transformer>, GenerateError> {
-        self.loaded.get(NAME, progress, || Transformer::new(&self.shapes.flux, &Place::of(&self.transformer)))
-    }
 }
 
 impl Options {
@@ -168,7 +168,7 @@ impl Options {
 
 impl Engine for FluxEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "1", model_digest: Some(self.digest), reads_prompt: true }
+        Description { name: NAME, version: "2", model_digest: Some(self.digest), reads_prompt: true }
     }
 
     fn generate(
@@ -177,8 +177,19 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        let _turn = self.loaded.turn();
+        let _turn = self.kept.turn();
         img2img::generate(self, reference, request, progress)
+    }
+
+    fn from_text(
+        &self,
+        prompt: &str,
+        size: Option<(u32, u32)>,
+        seed: Seed,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        let _turn = self.kept.turn();
+        img2img::from_text(self, prompt, size, seed, progress)
     }
 }
 
@@ -186,36 +197,61 @@ impl Model for FluxEngine {
     const NAME: &'static str = NAME;
     const SQUARE: usize = SQUARE;
     type Prepared = (Schedule, Text);
+    type Network = Transformer;
 
     fn free(&self) -> Option<u64> {
         self.free
     }
 
+    fn latent_channels(&self) -> usize {
+        self.shapes.autoencoder.z_channels
+    }
+
+    fn trained_side(&self) -> usize {
+        TRAINED_SIDE
+    }
+
+    fn kept(&self) -> &Kept<Transformer> {
+        &self.kept
+    }
+
     fn prepare(
         &self,
         request: &Request,
-        frame: &Frame,
+        sheet: &Sheet,
         progress: &mut dyn Progress,
     ) -> Result<(Schedule, Text), GenerateError> {
         let Options { steps, meaning, .. } = self.options;
-        let schedule = Schedule::new(steps, request.strength, meaning, self.shapes.shift, frame.squares());
+        // How far levels shift goes by the picture that the model sees, which is a window.
+        let tokens = sheet.windows.size().iter().map(|side| side * SCALE / SQUARE).product();
+        let shift = self.shapes.shift;
+        let schedule = Schedule::new(steps, request.strength, meaning, shift, tokens, sheet.grows);
         Ok((schedule, self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?))
     }
 
-    fn autoencoder(&self) -> Result<Autoencoder, ModelError> {
+    fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
         self.autoencoder.load(|vb| Autoencoder::new(&self.shapes.autoencoder, Quant::default(), vb))
+    }
+
+    fn read_network(&self) -> Result<Transformer, ModelError> {
+        Transformer::new(&self.shapes.flux, &Place::of(&self.transformer))
+    }
+
+    fn steps((schedule, _): &(Schedule, Text)) -> u32 {
+        schedule.steps()
     }
 
     fn draw(
         &self,
+        model: &Transformer,
         (schedule, text): &(Schedule, Text),
         start: &Start,
-        progress: &mut dyn Progress,
+        follow: &mut dyn Follow,
     ) -> Result<Tensor, GenerateError> {
-        let model = self.model(progress)?;
         let (axes, guidance) = (self.shapes.flux.axes, self.options.guidance);
-        let sampler = Sampler { model: &model, axes, text, guidance, varied: start.varied.as_ref() };
-        sampler.draw(&start.encoded, schedule, start.seed, progress)
+        let (windows, varied, seed) = (&start.sheet.windows, &start.varied, start.seed);
+        let sampler = Sampler { model, axes, text, guidance, schedule, windows, varied, seed };
+        sampler.draw(&start.encoded, follow)
     }
 
     fn record(&self, request: &Request, prepared: Option<&(Schedule, Text)>) -> Record {

@@ -7,7 +7,11 @@ use candle_core::{Device, Tensor};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::super::autoencoder::Frame;
+use super::super::img2img::Varied;
 use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, report};
+use super::super::trial::Steps;
+use super::super::windows::Windows;
 use super::sample::{NOISE, Sampler};
 use super::*;
 use crate::progress::Silent;
@@ -110,6 +114,13 @@ fn wrong_shards_are_refused(dir: &Path) {
     assert!(one.contains("expected a FLUX.1 transformer"), "{one}");
 }
 
+/// The latents after every step.
+pub(super) fn stepped(sampler: &Sampler, reference: &Tensor) -> Tensor {
+    let mut steps = Steps::default();
+    assert!(sampler.draw(reference, &mut steps).is_ok());
+    steps.stacked()
+}
+
 #[test]
 fn every_stage_is_what_diffusers_makes_of_it() {
     let dir = reference();
@@ -132,38 +143,56 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
 
-        let model = engine.model(&mut Silent).expect("it loads");
+        let model = engine.read_network().expect("it loads");
         let guidance = engine.options.guidance;
         let axes = engine.shapes.flux.axes;
-        let sampler = Sampler { model: &model, axes, text: &text, guidance, varied: None };
+        let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 2);
+        let schedule = |strength| {
+            let (steps, shift) = (engine.options.steps, engine.shapes.shift);
+            Schedule::new(
+                steps,
+                strength,
+                Meaning::Diffusers,
+                shift,
+                WIDTH * HEIGHT / (SQUARE * SQUARE),
+                false,
+            )
+        };
+        let whole = schedule(Strength::ONE);
+        let sampler = Sampler {
+            model: &model,
+            axes,
+            text: &text,
+            guidance,
+            schedule: &whole,
+            windows: &windows,
+            varied: &Varied::All,
+            seed: SEED,
+        };
+        stages.hold("alone.latents", &stepped(&sampler, &encoded.zeros_like().expect("zeros")));
+        let drawn = engine.from_text(PROMPT, Some((WIDTH as u32, HEIGHT as u32)), SEED, &mut Silent);
+        stages.hold_pixels("alone", &drawn.expect("it draws").raster);
         for strength in STRENGTHS {
             let request = Request {
                 prompt: Some(PROMPT.to_owned()),
                 ..Request::new(Strength::new(strength).expect("within 0..=1"), SEED)
             };
-            let schedule = Schedule::new(
-                engine.options.steps,
-                request.strength,
-                Meaning::Diffusers,
-                engine.shapes.shift,
-                frame.squares(),
-            );
+            let schedule = schedule(request.strength);
             let levels: Vec<f32> = schedule.pairs().map(|(now, _)| now as f32).chain([0.0]).collect();
             let count = levels.len();
             stages.hold(
                 &format!("{strength}.sigmas"),
                 &Tensor::from_vec(levels, count, &Device::Cpu).expect("as many numbers"),
             );
-            let steps = sampler.latents(&encoded, &schedule, SEED).expect("it draws");
-            stages.hold(&format!("{strength}.latents"), &Tensor::stack(&steps, 0).expect("alike"));
+            let sampler = Sampler { schedule: &schedule, ..sampler };
+            stages.hold(&format!("{strength}.latents"), &stepped(&sampler, &encoded));
 
             let drawn = engine.generate(&reference, &request, &mut Silent).expect("it draws").raster;
             stages.hold_pixels(&strength.to_string(), &drawn);
 
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
-            let sampler = Sampler { varied: Some(&varied), ..sampler };
-            let steps = sampler.latents(&encoded, &schedule, SEED).expect("it draws");
-            stages.hold(&format!("{strength}.inpainted"), &Tensor::stack(&steps, 0).expect("alike"));
+            let sampler = Sampler { varied: &Varied::These(varied), ..sampler };
+            stages.hold(&format!("{strength}.inpainted"), &stepped(&sampler, &encoded));
         }
         all.push(stages);
     }

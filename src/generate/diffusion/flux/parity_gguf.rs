@@ -7,8 +7,10 @@ use std::path::Path;
 use candle_transformers::models::flux::autoencoder;
 use serde_json::json;
 
+use super::super::img2img::Varied;
 use super::super::parity::{HEIGHT, SEED, Stages, WIDTH, made, picture, report};
-use super::parity::{PROMPT, TOKENS};
+use super::super::windows::Windows;
+use super::parity::{PROMPT, TOKENS, stepped};
 use super::sample::{NOISE, Sampler};
 use super::*;
 use crate::progress::Silent;
@@ -45,19 +47,27 @@ fn quantised_files_draw_what_diffusers_draws_with_their_numbers() {
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
-        let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let schedule = Schedule::new(
             engine.options.steps,
             Strength::new(STRENGTH).expect("within 0..=1"),
             Meaning::Diffusers,
             engine.shapes.shift,
-            frame.squares(),
+            WIDTH * HEIGHT / (SQUARE * SQUARE),
+            false,
         );
-        let model = engine.model(&mut Silent).expect("it loads");
-        let (axes, guidance) = (engine.shapes.flux.axes, engine.options.guidance);
-        let sampler = Sampler { model: &model, axes, text: &text, guidance, varied: None };
-        let steps = sampler.latents(&stages.made["encoded"], &schedule, SEED).expect("it draws");
-        let steps = candle_core::Tensor::stack(&steps, 0).expect("alike");
+        let model = engine.read_network().expect("it loads");
+        let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 2);
+        let sampler = Sampler {
+            model: &model,
+            axes: engine.shapes.flux.axes,
+            text: &text,
+            guidance: engine.options.guidance,
+            schedule: &schedule,
+            windows: &windows,
+            varied: &Varied::All,
+            seed: SEED,
+        };
+        let steps = stepped(&sampler, &stages.made["encoded"]);
         stages.hold(&format!("{STRENGTH}.latents"), &steps);
         all.push(stages);
 

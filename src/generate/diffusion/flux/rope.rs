@@ -6,7 +6,7 @@ const THETA: f64 = 1e4;
 
 /// Cosines and sines of every token, (tokens, half the width of a head). Made in f64: in 16 bits angles far from the
 /// corner would be off by a tenth.
-pub(super) struct Rope {
+pub struct Rope {
     pub cos: Tensor,
     pub sin: Tensor,
 }

@@ -43,17 +43,21 @@ const MOST_TOKENS: usize = 1 << 20;
 /// Noise levels that a request goes through, from the first to 0.
 pub struct Schedule {
     sigmas: Vec<f64>,
+    /// The first step that the strength asks for.
+    first: usize,
 }
 
 impl Schedule {
     /// The last part of `steps` levels that `strength` asks for; strengths above 0 keep at least one step.
-    /// `tokens` is the number of packed latents.
+    /// `tokens` is the number of packed latents. A schedule from the `start` has all of the levels, for what the strength
+    /// does not hold for, and says which is the first that it holds for.
     pub fn new(
         steps: NonZeroU32,
         strength: Strength,
         meaning: Meaning,
         shift: Shift,
         tokens: usize,
+        from_start: bool,
     ) -> Schedule {
         let (steps, start) = meaning.cut(steps.get(), strength.value(), Kept::RoundedUp);
         let n = f64::from(steps);
@@ -62,12 +66,23 @@ impl Schedule {
             let t = 1.0 - f64::from(i) / n;
             shift / (shift + (1.0 / t - 1.0))
         };
-        Schedule { sigmas: (start..steps).map(level).chain([0.0]).collect() }
+        let (start, first) = if from_start { (0, start as usize) } else { (start, 0) };
+        Schedule { sigmas: (start..steps).map(level).chain([0.0]).collect(), first }
     }
 
-    /// Share of noise in the first latents, 0..=1.
+    /// Share of noise in the latents that the strength means, 0..=1.
     pub fn noise_level(&self) -> f64 {
+        self.sigmas[self.first]
+    }
+
+    /// Share of noise in the first latents.
+    pub fn first_level(&self) -> f64 {
         self.sigmas[0]
+    }
+
+    /// The first step that the strength asks for: 0, unless the schedule is one from the start.
+    pub fn first(&self) -> usize {
+        self.first
     }
 
     /// Calls of the model.
@@ -91,7 +106,7 @@ mod tests {
 
     fn meant(steps: u32, strength: f64, meaning: Meaning, shift: Shift) -> Schedule {
         let strength = Strength::new(strength).expect("within 0..=1");
-        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, meaning, shift, 1024)
+        Schedule::new(NonZeroU32::new(steps).expect("positive"), strength, meaning, shift, 1024, false)
     }
 
     #[test]
@@ -142,6 +157,17 @@ mod tests {
         for (found, expected) in sigmas.iter().zip([1.0, 0.9, 0.75, 0.5, 0.0]) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");
         }
+    }
+
+    #[test]
+    fn from_the_start_the_strength_holds_for_the_last_part() {
+        let half = Strength::new(0.5).expect("within 0..=1");
+        let steps = NonZeroU32::new(4).expect("positive");
+        let whole = Schedule::new(steps, half, Meaning::Diffusers, Shift::NONE, 1024, true);
+        assert_eq!(
+            (whole.steps(), whole.first(), whole.first_level(), whole.noise_level()),
+            (4, 2, 1.0, 0.5)
+        );
     }
 
     #[test]

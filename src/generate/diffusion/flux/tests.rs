@@ -5,7 +5,8 @@ use tempfile::TempDir;
 
 use super::super::super::watch::{self, Watch};
 use super::super::super::{Canvas, Orientation};
-use super::super::trial::{self, request};
+use super::super::autoencoder::Frame;
+use super::super::trial::{self, Album, request};
 use super::super::{Gib, State};
 use super::schedule::Shift;
 use super::*;
@@ -43,8 +44,14 @@ fn a_grey_picture_of_odd_size_comes_back_in_its_size_and_grey() {
     let record = drawn.record;
     assert_eq!((record.steps, record.prompt_used, record.engine.name), (17, true, "flux"));
     assert_eq!(record.engine.model_digest, Some(engine.digest));
-    let shift =
-        Schedule::new(engine.options.steps, request(0.6, 1).strength, Meaning::Diffusers, Shift::DEV, 3 * 4);
+    let shift = Schedule::new(
+        engine.options.steps,
+        request(0.6, 1).strength,
+        Meaning::Diffusers,
+        Shift::DEV,
+        3 * 4,
+        false,
+    );
     assert_eq!(record.noise_level, shift.noise_level());
 }
 
@@ -164,15 +171,68 @@ fn a_mask_keeps_the_rest_to_the_bit() {
 }
 
 #[test]
-fn what_the_engine_cannot_do_is_refused() {
+fn nothing_is_turned_as_upright_asks_and_any_does_not() {
     let engine = opened(&tiny::folder(false));
-    let plain = request(0.5, 1);
-    let canvas = Some(Canvas { width: 80, height: 56, stretch: false });
-    for asked in
-        [Request { canvas, ..plain.clone() }, Request { orientation: Orientation::Upright, ..plain.clone() }]
+    let laid = |orientation| {
+        let asked = Request { orientation, ..request(0.5, 1) };
+        engine.generate(&disc(), &asked, &mut Silent)
+    };
+    let upright = laid(Orientation::Upright).expect("it turns nothing").raster;
+    assert!(upright == draft(&engine, 0.5, 1).raster);
+    assert!(matches!(laid(Orientation::Any), Err(GenerateError::Unsupported { .. })));
+}
+
+#[test]
+fn further_seeds_read_nothing_anew_and_draw_the_same() {
+    let dir = tiny::folder(true);
+    let engine = opened(&dir);
+    let names = |asked: &Request| {
+        let mut watch = Watch::new(u32::MAX);
+        engine.generate(&disc(), asked, &mut watch).expect("it draws");
+        watch.stages.into_iter().map(|(name, ..)| name).collect::<Vec<_>>()
+    };
+    let first = names(&request(0.2, 1));
+    for stage in
+        ["reading the prompt", "loading the autoencoder", "encoding the reference", "loading the model"]
     {
-        let refused = engine.generate(&disc(), &asked, &mut Silent);
-        assert!(matches!(refused, Err(GenerateError::Unsupported { .. })), "{asked:?}");
+        assert_eq!(first.iter().filter(|name| *name == stage).count(), 1, "{first:?}");
+    }
+    assert_eq!(names(&request(0.2, 2)), ["drawing the picture", "decoding the picture"]);
+    assert!(draft(&engine, 0.2, 2).raster == draft(&opened(&dir), 0.2, 2).raster);
+    let other = names(&Request { prompt: Some("a helix".to_owned()), ..request(0.2, 1) });
+    assert!(
+        other.contains(&"reading the prompt".to_owned())
+            && !other.contains(&"encoding the reference".to_owned())
+    );
+}
+
+#[test]
+fn a_picture_larger_than_those_of_the_training_is_drawn_in_windows() {
+    let engine = opened(&tiny::folder(false));
+    let strip = trial::disc(800, 32);
+    let canvas = Some(Canvas { width: 1600, height: 64, stretch: false });
+    let run = |watch: &mut Watch| engine.generate(&strip, &Request { canvas, ..request(0.5, 1) }, watch);
+    let mut watch = Watch::new(u32::MAX);
+    let Draft { raster, record } = run(&mut watch).expect("it draws");
+    assert_eq!((raster.width(), raster.height(), record.windows, record.steps), (1600, 64, Some(2), 2));
+    assert!(watch.stages.contains(&("drawing the picture".to_owned(), 4, 4)), "{:?}", watch.stages);
+    // Noise levels are those of a window.
+    let engine = opened(&tiny::folder(true));
+    let asked = Request { canvas, ..request(0.02, 1) };
+    let record = engine.generate(&strip, &asked, &mut Silent).expect("it draws").record;
+    let schedule =
+        Schedule::new(engine.options.steps, asked.strength, Meaning::Diffusers, Shift::DEV, 64 * 4, false);
+    assert_eq!(record.noise_level, schedule.noise_level());
+}
+
+#[test]
+fn a_picture_is_seen_on_its_way_in_its_own_colours() {
+    let engine = opened(&tiny::folder(true));
+    let mut album = Album::default();
+    engine.generate(&disc(), &request(0.6, 1), &mut album).expect("it draws");
+    assert_eq!(album.0.len(), 8, "of 17 steps");
+    for seen in &album.0 {
+        assert_eq!((seen.width(), seen.height(), seen.channels()), (5, 7, Channels::Grey));
     }
 }
 

@@ -14,7 +14,7 @@ const TIME_WIDTH: usize = 256;
 
 /// What the transformer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Config {
+pub struct Config {
     /// Channels of a packed latent.
     pub channels: usize,
     /// Width of the pooled text.
@@ -35,7 +35,7 @@ pub(super) struct Config {
     pub guided: bool,
 }
 
-pub(super) struct Transformer {
+pub struct Transformer {
     image_in: Linear,
     text_in: Linear,
     time_in: Embedder,

@@ -26,14 +26,17 @@ use candle_core::Tensor;
 
 use crate::digest::Digest;
 use crate::progress::Progress;
+use crate::quantity::Seed;
 use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
-use super::autoencoder::{Autoencoder, Frame};
-use super::img2img::{self, Loaded, Model, Start, room};
-use super::latents::is_finite;
+use super::autoencoder::{Autoencoder, SCALE};
+use super::follow::Follow;
+use super::img2img::{self, Model, Sheet, Start, room};
+use super::kept::Kept;
 use super::meaning::Meaning;
 use super::weights::Weights;
+use super::windows::Windows;
 use super::{ModelError, config, names, step};
 use configs::Configs;
 pub use parts::{Part, Role, inventory, memory, unconfigured};
@@ -45,7 +48,7 @@ use unet::{Condition, Sizes, Unet};
 
 const NAME: &str = "stable-diffusion";
 /// Pixels to a latent's side.
-const SQUARE: usize = 8;
+const SQUARE: usize = SCALE;
 
 /// The folders of a model's parts; those of an XL have two more.
 pub const PARTS: &[&str] = &["unet", "vae", "text_encoder", "tokenizer", "scheduler"];
@@ -117,8 +120,8 @@ pub fn sampler_name(method: Method) -> &'static str {
     }
 }
 
-/// A Stable Diffusion folder, opened and checked. Weights are read when first needed: the network then stays in memory,
-/// the text encoders and the autoencoder do not.
+/// A Stable Diffusion folder, opened and checked. Weights are read when first needed: network and autoencoder then stay in
+/// memory until another prompt is read, the text encoders do not.
 pub struct StableEngine {
     pub options: Options,
     unet: Arc<Weights>,
@@ -128,7 +131,7 @@ pub struct StableEngine {
     digest: Digest,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
-    loaded: Loaded<Unet>,
+    kept: Kept<Unet>,
     last_texts: Mutex<Option<(Vec<String>, Vec<Text>)>>,
 }
 
@@ -181,27 +184,23 @@ impl StableEngine {
             digest: parts.digest()?,
             configs,
             free,
-            loaded: Loaded::nothing(),
+            kept: Kept::nothing(),
             last_texts: Mutex::new(None),
         })
     }
 
     /// What the text encoders read of the prompt and, under guidance, of the negative prompt; the last ones are kept.
     fn read_prompts(&self, prompt: &str, progress: &mut dyn Progress) -> Result<Texts, GenerateError> {
-        let count = self.encoders.len() as u64;
-        progress.stage("reading the prompt", count);
         let negative = self.options.negative_prompt.as_deref();
         let nothing = negative.is_none() && self.configs.nothing_for_no_text;
         let away = (self.options.is_guided() && !nothing).then(|| negative.unwrap_or_default());
         let texts: Vec<&str> = std::iter::once(prompt).chain(away).collect();
         let mut last = self.last_texts.lock().unwrap_or_else(PoisonError::into_inner);
         let read = match last.as_ref().filter(|(known, _)| *known == texts) {
-            Some((_, read)) => {
-                step(progress, count)?;
-                read.clone()
-            }
+            Some((_, read)) => read.clone(),
             None => {
-                self.loaded.release();
+                progress.stage("reading the prompt", self.encoders.len() as u64);
+                self.kept.release();
                 let read =
                     text::read(&self.encoders, &texts, failed("read the prompt"), || step(progress, 1))?;
                 *last = Some((texts.iter().map(|text| (*text).to_owned()).collect(), read.clone()));
@@ -219,27 +218,29 @@ impl StableEngine {
         Ok(Texts { prompt, away })
     }
 
-    fn model(&self, progress: &mut dyn Progress) -> Result<Arc<Unet>, GenerateError> {
-        self.loaded.get(NAME, progress, || self.unet.load(|vb| Unet::new(&self.configs.unet, vb)))
+    /// What the network is told of a text for each window of a picture: an XL also where the window was cut out, and of
+    /// what, as it was told of the pictures that it was trained on.
+    fn conditions(&self, text: &Text, windows: &Windows) -> Vec<Condition> {
+        let pixels = |latents: [usize; 2]| latents.map(|count| (count * SCALE) as f64);
+        let ([height, width], [rows, columns]) = (pixels(windows.whole()), pixels(windows.size()));
+        let condition = |corner| {
+            let [top, left] = pixels(corner);
+            let numbers = [height, width, top, left, rows, columns];
+            let sizes = self.configs.is_xl.then(|| Sizes { pooled: text.pooled.clone(), numbers });
+            Condition { context: text.context.clone(), added: sizes }
+        };
+        windows.corners().map(condition).collect()
     }
 
-    /// What the network is told of a text for a picture in `frame`.
-    fn condition(&self, text: &Text, frame: &Frame) -> Condition {
-        let [height, width] = frame.sides().map(|side| side as f64);
-        let numbers = [height, width, 0.0, 0.0, height, width];
-        let sizes = self.configs.is_xl.then(|| Sizes { pooled: text.pooled.clone(), numbers });
-        Condition { context: text.context.clone(), added: sizes }
-    }
-
-    fn plan(&self, request: &Request) -> Result<Plan, ModelError> {
+    fn plan(&self, request: &Request, from_start: bool) -> Result<Plan, ModelError> {
         let Options { steps, meaning, method, .. } = self.options;
-        self.configs.scheduler.clone().with(method).plan(steps, request.strength, meaning)
+        self.configs.scheduler.clone().with(method).plan(steps, request.strength, meaning, from_start)
     }
 }
 
 impl Engine for StableEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "1", model_digest: Some(self.digest), reads_prompt: true }
+        Description { name: NAME, version: "2", model_digest: Some(self.digest), reads_prompt: true }
     }
 
     fn generate(
@@ -248,8 +249,19 @@ impl Engine for StableEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        let _turn = self.loaded.turn();
+        let _turn = self.kept.turn();
         img2img::generate(self, reference, request, progress)
+    }
+
+    fn from_text(
+        &self,
+        prompt: &str,
+        size: Option<(u32, u32)>,
+        seed: Seed,
+        progress: &mut dyn Progress,
+    ) -> Result<Draft, GenerateError> {
+        let _turn = self.kept.turn();
+        img2img::from_text(self, prompt, size, seed, progress)
     }
 }
 
@@ -257,50 +269,61 @@ impl Model for StableEngine {
     const NAME: &'static str = NAME;
     const SQUARE: usize = SQUARE;
     type Prepared = (Plan, Texts);
+    type Network = Unet;
 
     fn free(&self) -> Option<u64> {
         self.free
     }
 
+    fn latent_channels(&self) -> usize {
+        self.configs.unet.latents
+    }
+
+    fn trained_side(&self) -> usize {
+        self.configs.trained_side
+    }
+
+    fn kept(&self) -> &Kept<Unet> {
+        &self.kept
+    }
+
     fn prepare(
         &self,
         request: &Request,
-        _: &Frame,
+        sheet: &Sheet,
         progress: &mut dyn Progress,
     ) -> Result<(Plan, Texts), GenerateError> {
-        let plan = self.plan(request).map_err(failed("plan the steps"))?;
+        let plan = self.plan(request, sheet.grows).map_err(failed("plan the steps"))?;
         Ok((plan, self.read_prompts(request.prompt.as_deref().unwrap_or(""), progress)?))
     }
 
-    fn autoencoder(&self) -> Result<Autoencoder, ModelError> {
+    fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
         let shape = &self.configs.autoencoder;
         self.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb))
     }
 
+    fn read_network(&self) -> Result<Unet, ModelError> {
+        self.unet.load(|vb| Unet::new(&self.configs.unet, vb))
+    }
+
+    fn steps((plan, _): &(Plan, Texts)) -> u32 {
+        plan.calls() as u32
+    }
+
     fn draw(
         &self,
+        unet: &Unet,
         (plan, texts): &(Plan, Texts),
         start: &Start,
-        progress: &mut dyn Progress,
+        follow: &mut dyn Follow,
     ) -> Result<Tensor, GenerateError> {
-        let unet = self.model(progress)?;
-        let prompt = self.condition(&texts.prompt, &start.frame);
-        let away = texts.away.as_ref().map(|text| self.condition(text, &start.frame));
-        let sampler = Sampler {
-            unet: &unet,
-            plan,
-            prompt: &prompt,
-            away: away.as_ref().map(|away| (away, self.options.guidance)),
-            varied: start.varied.as_ref(),
-            seed: start.seed,
-        };
-        progress.stage("drawing the picture", plan.calls() as u64);
-        sampler.draw(&start.encoded, |taken, latents| {
-            if !is_finite(latents).map_err(failed("draw the picture"))? {
-                return Err(GenerateError::NotFinite { engine: NAME, step: taken });
-            }
-            step(progress, 1)
-        })
+        let windows = &start.sheet.windows;
+        let prompt = self.conditions(&texts.prompt, windows);
+        let away = texts.away.as_ref().map(|text| self.conditions(text, windows));
+        let away = away.as_deref().map(|away| (away, self.options.guidance));
+        let (varied, seed) = (&start.varied, start.seed);
+        let sampler = Sampler { unet, plan, windows, prompt: &prompt, away, varied, seed };
+        sampler.draw(&start.encoded, start.alone, follow)
     }
 
     fn record(&self, request: &Request, prepared: Option<&(Plan, Texts)>) -> Record {

@@ -5,7 +5,10 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::{Value, json};
 
+use super::super::autoencoder::Frame;
+use super::super::img2img::Varied;
 use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, report};
+use super::super::trial::Steps;
 use super::sample::NOISE;
 use super::*;
 use crate::progress::Silent;
@@ -41,14 +44,10 @@ fn hold_prompts(engine: &StableEngine, stages: &mut Stages, long: &str) -> Texts
 }
 
 /// The latents after every step.
-fn steps(sampler: &Sampler, reference: &Tensor) -> Tensor {
-    let mut steps = Vec::new();
-    let drawn = sampler.draw(reference, |_, latents| {
-        steps.push(latents.clone());
-        Ok(())
-    });
-    assert!(drawn.is_ok());
-    Tensor::stack(&steps, 0).expect("alike")
+fn steps(sampler: &Sampler, reference: &Tensor, alone: bool) -> Tensor {
+    let mut steps = Steps::default();
+    assert!(sampler.draw(reference, alone, &mut steps).is_ok());
+    steps.stacked()
 }
 
 #[test]
@@ -77,27 +76,40 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let encoded = autoencoder.encode(&picture(), &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
 
-        let unet = engine.model(&mut Silent).expect("it loads");
-        let prompt = engine.condition(&texts.prompt, &frame);
-        let away = texts.away.map(|text| engine.condition(&text, &frame)).expect("it is guided");
-        stages.hold("called", &unet.forward(&encoded, TIMESTEP, &prompt).expect("it runs"));
+        let unet = engine.read_network().expect("it loads");
+        let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 1);
+        let prompt = engine.conditions(&texts.prompt, &windows);
+        let away = texts.away.map(|text| engine.conditions(&text, &windows)).expect("it is guided");
+        stages.hold("called", &unet.forward(&encoded, TIMESTEP, &prompt[0]).expect("it runs"));
+        let asked = Request::new(Strength::ONE, SEED);
+        let plan = engine.plan(&asked, false).expect("sound steps");
+        let sampler = Sampler {
+            unet: &unet,
+            plan: &plan,
+            windows: &windows,
+            prompt: &prompt,
+            away: Some((&away, 7.5)),
+            varied: &Varied::All,
+            seed: SEED,
+        };
+        stages.hold("alone.latents", &steps(&sampler, &encoded.zeros_like().expect("zeros"), true));
+        let drawn = engine.from_text(PROMPT, Some((WIDTH as u32, HEIGHT as u32)), SEED, &mut Silent);
+        stages.hold_pixels("alone", &drawn.expect("it draws").raster);
         for strength in STRENGTHS {
             let request = Request {
                 prompt: Some(PROMPT.to_owned()),
                 ..Request::new(Strength::new(strength).expect("within 0..=1"), SEED)
             };
-            let plan = engine.plan(&request).expect("sound steps");
+            let plan = engine.plan(&request, false).expect("sound steps");
             let timesteps = tensor(plan.timesteps(), plan.calls());
             stages.hold(&format!("{strength}.timesteps"), &timesteps);
-            let away = Some((&away, 7.5));
-            let sampler =
-                Sampler { unet: &unet, plan: &plan, prompt: &prompt, away, varied: None, seed: SEED };
-            stages.hold(&format!("{strength}.latents"), &steps(&sampler, &encoded));
+            let sampler = Sampler { plan: &plan, ..sampler };
+            stages.hold(&format!("{strength}.latents"), &steps(&sampler, &encoded, false));
             let drawn = engine.generate(&picture(), &request, &mut Silent).expect("it draws");
             stages.hold_pixels(&strength.to_string(), &drawn.raster);
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
-            let sampler = Sampler { varied: Some(&varied), ..sampler };
-            stages.hold(&format!("{strength}.inpainted"), &steps(&sampler, &encoded));
+            let sampler = Sampler { varied: &Varied::These(varied), ..sampler };
+            stages.hold(&format!("{strength}.inpainted"), &steps(&sampler, &encoded, false));
         }
         all.push(stages);
     }

@@ -5,7 +5,10 @@ use candle_core::Tensor;
 use crate::generate::GenerateError;
 use crate::quantity::Seed;
 
-use super::super::latents::noise;
+use super::super::follow::Follow;
+use super::super::img2img::Varied;
+use super::super::latents::{joined, noise};
+use super::super::windows::Windows;
 use super::failed;
 use super::scheduler::Plan;
 use super::unet::{Condition, Unet};
@@ -19,61 +22,68 @@ pub(super) const NOISE: &str = "stable diffusion noise";
 pub(super) struct Sampler<'a> {
     pub unet: &'a Unet,
     pub plan: &'a Plan,
-    pub prompt: &'a Condition,
-    /// What is led away from, and how far; `None` where the prompt alone is followed.
-    pub away: Option<(&'a Condition, f64)>,
-    /// 1 where latents are varied and 0 where they stay, (1, 1, height/8, width/8); `None` for all.
-    pub varied: Option<&'a Tensor>,
+    pub windows: &'a Windows,
+    /// What is told of each window.
+    pub prompt: &'a [Condition],
+    /// What is led away from in each, and how far; `None` where the prompt alone is followed.
+    pub away: Option<(&'a [Condition], f64)>,
+    pub varied: &'a Varied,
     pub seed: Seed,
 }
 
 impl Sampler<'_> {
-    /// Latents in the shape of `reference`, noised to the level of the first step and brought to none. `after` sees
-    /// them after every step, and may stop.
+    /// Latents in the shape of `reference`, noised to the level of the first step and brought to none; those of a picture
+    /// that is drawn `alone` begin as noise.
     pub fn draw(
         &self,
         reference: &Tensor,
-        mut after: impl FnMut(u32, &Tensor) -> Result<(), GenerateError>,
+        alone: bool,
+        follow: &mut dyn Follow,
     ) -> Result<Tensor, GenerateError> {
         let failed = failed("draw the picture");
         let noise = noise(reference, self.seed, NOISE).map_err(&failed)?;
-        let mut latents = self.plan.noised(0, reference, &noise).map_err(&failed)?;
+        let first = if alone { self.plan.alone(&noise) } else { self.plan.noised(0, reference, &noise) };
+        let mut latents = first.map_err(&failed)?;
         let mut stepper = self.plan.stepper();
         for i in 0..self.plan.calls() {
-            let output = self.output(i, &latents).map_err(&failed)?;
+            let input = self.plan.input(i, &latents).map_err(&failed)?;
+            let output = self.windows.each(&input, &failed, |window, part| {
+                let output = self.output(i, window, part).map_err(&failed)?;
+                follow.called()?;
+                Ok(output)
+            })?;
             let mut fresh = |like: &Tensor| self::noise(like, self.seed, &format!("{NOISE} {i}"));
-            latents = stepper.step(i, &latents, &output, &mut fresh).map_err(&failed)?;
-            latents = self.restored(i, latents, reference, &noise).map_err(&failed)?;
-            after(i as u32 + 1, &latents)?;
+            let mut step = || {
+                let mut clean = self.plan.clean(i, &input, &output)?;
+                let mut next = stepper.step(i, &latents, &output, &mut fresh)?;
+                // As diffusers' inpainting does it: what stays is the reference under the noise of the step that comes.
+                if let Some(varied) = self.varied.at(i, self.plan.first()) {
+                    next = joined(&next, varied, &self.plan.noised(i + 1, reference, &noise)?)?;
+                    clean = joined(&clean, varied, reference)?;
+                }
+                Ok((next, clean))
+            };
+            let (next, clean) = step().map_err(&failed)?;
+            latents = next;
+            follow.stepped(&latents, &clean)?;
         }
         Ok(latents)
     }
 
-    /// What the network makes of `latents` at step `i`, led away from what it makes of the negative prompt.
-    fn output(&self, i: usize, latents: &Tensor) -> candle_core::Result<Tensor> {
-        let input = self.plan.input(i, latents)?;
+    /// What the network makes of a window at step `i`, led away from what it makes of the negative prompt.
+    fn output(&self, i: usize, window: usize, input: &Tensor) -> candle_core::Result<Tensor> {
         let Some(timestep) = self.plan.timesteps().get(i) else { candle_core::bail!("no step {i}") };
-        let wanted = self.unet.forward(&input, *timestep, self.prompt)?;
+        let call = |told: &[Condition]| match told.get(window) {
+            Some(told) => self.unet.forward(input, *timestep, told),
+            None => candle_core::bail!("nothing is told of window {window}"),
+        };
+        let wanted = call(self.prompt)?;
         match self.away {
             None => Ok(wanted),
             Some((negative, guidance)) => {
-                let unwanted = self.unet.forward(&input, *timestep, negative)?;
+                let unwanted = call(negative)?;
                 &unwanted + ((wanted - &unwanted)? * guidance)?
             }
         }
-    }
-
-    /// As diffusers' inpainting does it: what stays is the reference under the noise of the step that comes.
-    fn restored(
-        &self,
-        i: usize,
-        latents: Tensor,
-        reference: &Tensor,
-        noise: &Tensor,
-    ) -> candle_core::Result<Tensor> {
-        let Some(varied) = self.varied else { return Ok(latents) };
-        let stays = self.plan.noised(i + 1, reference, noise)?;
-        // So that what is varied is the very latents.
-        latents.broadcast_mul(varied)? + stays.broadcast_mul(&(1.0 - varied)?)?
     }
 }

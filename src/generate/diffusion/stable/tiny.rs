@@ -21,7 +21,7 @@ pub fn folder(is_xl: bool) -> TempDir {
                 "projection_dim": 8 })
     };
     let mut unet = json!({
-        "block_out_channels": [16, 32], "layers_per_block": 1, "norm_num_groups": 8, "attention_head_dim": 2,
+        "sample_size": 8, "block_out_channels": [16, 32], "layers_per_block": 1, "norm_num_groups": 8, "attention_head_dim": 2,
         "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
         "cross_attention_dim": if is_xl { 40 } else { 16 },

@@ -31,6 +31,8 @@ const SIZES: usize = 6;
 pub(super) struct Configs {
     pub is_xl: bool,
     pub unet: Shape,
+    /// Latents to a side of the pictures that the network was trained on.
+    pub trained_side: usize,
     pub autoencoder: Autoencoder,
     /// One encoder, or the two of an XL.
     pub text: Vec<clip::Shape>,
@@ -98,13 +100,15 @@ impl Configs {
         if is_xl {
             text.push(text::read(&at("text_encoder_2"), true)?);
         }
-        let unet = unet::read(&at("unet"))?;
+        let (unet, trained_side) = unet::read(&at("unet"))?;
         let autoencoder = autoencoder::read(&at("vae"))?;
         let scheduler = Settings::read(&dir.join("scheduler/scheduler_config.json"))?;
         let scheduler = if is_xl { scheduler } else { scheduler.of_first_models() };
         let configs = Configs {
             is_xl,
             unet,
+            // As diffusers has it where the file does not say.
+            trained_side: trained_side.unwrap_or(if is_xl { 128 } else { 64 }),
             autoencoder,
             text,
             nothing_for_no_text: is_xl && found.force_zeros_for_empty_prompt,

@@ -10,18 +10,34 @@ fn of<T>(content: Value, read: impl Fn(&Path) -> Result<T, ModelError>) -> Resul
     read(&file).map_err(|error| error.to_string())
 }
 
+fn network(file: &Path) -> Result<super::super::unet::Shape, ModelError> {
+    unet::read(file).map(|(shape, _)| shape)
+}
+
 fn level(channels: usize, heads: usize, transformer: usize, attends: bool) -> Level {
     Level { channels, residuals: 2, heads, transformer, attends: [attends; 2] }
 }
 
 #[test]
 fn a_network_that_says_nothing_is_the_first_of_its_class() {
-    let shape = of(json!({}), unet::read).expect("defaults");
+    let shape = of(json!({}), network).expect("defaults");
     let level = |channels, attends| level(channels, 8, 1, attends);
     let levels = [level(320, true), level(640, true), level(1280, true), level(1280, false)];
     assert_eq!(shape.levels, levels);
     assert_eq!((shape.context, shape.groups, shape.latents), (1280, 32, 4));
     assert!(shape.middle && shape.cosines_first && !shape.linear_projection && shape.added.is_none());
+}
+
+#[test]
+fn the_side_of_the_pictures_of_the_training_is_a_number_or_two_or_not_said() {
+    let side =
+        |size: Value| of(json!({ "sample_size": size }), |file| unet::read(file).map(|(_, side)| side));
+    for (size, expected) in [(Value::Null, None), (json!(64), Some(64)), (json!([96, 128]), Some(128))] {
+        assert_eq!(side(size), Ok(expected));
+    }
+    for wrong in [json!(0), json!(-1), json!("64"), json!([]), json!(1u64 << 40)] {
+        assert!(side(wrong).expect_err("a complaint").contains("sample_size"));
+    }
 }
 
 #[test]
@@ -35,7 +51,7 @@ fn an_xl_has_heads_and_transformers_of_each_level_and_is_told_sizes() {
         "projection_class_embeddings_input_dim": 2816, "use_linear_projection": true,
         "mid_block_type": null, "class_embed_type": null, "upcast_attention": true, "_diffusers_version": "0.19.0",
     });
-    let shape = of(settings, unet::read).expect("as the hub has it");
+    let shape = of(settings, network).expect("as the hub has it");
     assert_eq!(shape.levels, [level(320, 5, 1, false), level(640, 10, 2, true), level(1280, 20, 10, true)]);
     assert_eq!(shape.added, Some(Added { numbers: 256, width: 2816 }));
     assert!(!shape.middle);
@@ -47,7 +63,7 @@ fn ways_down_and_up_may_attend_at_other_levels() {
         "block_out_channels": [32, 64], "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
         "up_block_types": ["UpBlock2D", "CrossAttnUpBlock2D"],
     });
-    let shape = of(settings, unet::read).expect("a sound network");
+    let shape = of(settings, network).expect("a sound network");
     let attends: Vec<_> = shape.levels.iter().map(|level| level.attends).collect();
     assert_eq!(attends, [[false, true], [true, false]]);
 }
@@ -71,7 +87,7 @@ fn networks_that_cannot_be_built_are_refused_in_one_line() {
         (json!({ "act_fn": "gelu" }), "act_fn = gelu"),
         (json!({ "in_channels": -4 }), "invalid value"),
     ] {
-        let line = of(settings, unet::read).expect_err("a complaint");
+        let line = of(settings, network).expect_err("a complaint");
         assert!(line.contains(said) && !line.contains('\n'), "{line}");
     }
 }

@@ -19,6 +19,8 @@ const TEXT_AND_SIZES: &str = "text_time";
 #[derive(Deserialize)]
 #[serde(default)]
 struct Unet {
+    /// Latents to a side of the pictures that it was trained on.
+    sample_size: Value,
     in_channels: usize,
     out_channels: usize,
     flip_sin_to_cos: bool,
@@ -48,6 +50,7 @@ impl Default for Unet {
         let [[down, up], [down_attending, up_attending]] =
             [PLAIN, ATTENDING].map(|kinds| kinds.map(str::to_owned));
         Unet {
+            sample_size: Value::Null,
             in_channels: 4,
             out_channels: 4,
             flip_sin_to_cos: true,
@@ -103,8 +106,25 @@ fn held() -> [(&'static str, Value); 25] {
     ]
 }
 
-pub fn read(file: &Path) -> Result<Shape, ModelError> {
-    shape(file, parse(file)?)
+/// The network, and its latents to a side of the pictures that it was trained on.
+pub fn read(file: &Path) -> Result<(Shape, Option<usize>), ModelError> {
+    let unet: Unet = parse(file)?;
+    let side = side(file, &unet.sample_size)?;
+    Ok((shape(file, unet)?, side))
+}
+
+/// One number, or two of which the larger counts.
+fn side(file: &Path, size: &Value) -> Result<Option<usize>, ModelError> {
+    let sides = match size {
+        Value::Null => return Ok(None),
+        Value::Array(sides) => sides.iter().collect(),
+        side => vec![side],
+    };
+    let sides = sides.into_iter().map(|side| side.as_u64().and_then(|side| usize::try_from(side).ok()));
+    match sides.collect::<Option<Vec<usize>>>().and_then(|sides| sides.into_iter().max()) {
+        Some(side) => sized(file, "sample_size", side, WIDEST).map(Some),
+        None => refuse(file, "a number of latents, or two", "sample_size set otherwise".to_owned()),
+    }
 }
 
 fn shape(file: &Path, unet: Unet) -> Result<Shape, ModelError> {

@@ -107,6 +107,12 @@ impl Level {
         Level { signal: 1.0, noise: sigma }
     }
 
+    /// The same of latents that keep their variance.
+    pub fn kept(self) -> Level {
+        let size = self.signal.hypot(self.noise);
+        Level { signal: self.signal / size, noise: self.noise / size }
+    }
+
     /// Share of noise, 0..=1: √(1 − ᾱ).
     pub fn share(self) -> f64 {
         self.noise / self.signal.hypot(self.noise)

@@ -60,10 +60,11 @@ impl Schedule {
     }
 
     /// As a plan.
-    pub fn plan(mut self, solver: Solver) -> Plan {
+    pub fn plan(mut self, settings: &Resolved, solver: Solver) -> Plan {
         self.levels.truncate(self.timesteps.len());
         let inputs = vec![1.0; self.timesteps.len()];
-        Plan { timesteps: self.timesteps, levels: self.levels, inputs, solver }
+        let Schedule { timesteps, levels, .. } = self;
+        Plan { timesteps, levels, inputs, prediction: settings.prediction, alone: 1.0, first: 0, solver }
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
         }
     };
     let steps = (0..count).map(step).collect();
-    schedule.plan(Solver::Dpm(Dpm { steps }))
+    schedule.plan(settings, Solver::Dpm(Dpm { steps }))
 }
 
 fn factors(settings: &Resolved, before: Option<Level>, from: Level, to: Level) -> [f64; 4] {

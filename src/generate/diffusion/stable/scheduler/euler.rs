@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::betas::{Level, sigma};
 use super::resolved::{Class, Resolved};
-use super::spacing::{karras, sigma_at, timestep_of};
+use super::spacing::{Spacing, karras, sigma_at, timestep_of};
 use super::{Plan, Solver, sum};
 
 #[derive(Debug)]
@@ -25,6 +25,11 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
         timesteps = sigmas.iter().map(|sigma| timestep_of(bars, *sigma)).collect();
     }
     sigmas.push(if settings.ends_clean { 0.0 } else { sigma(bars[0]) });
+    let most = sigmas.iter().copied().fold(0.0, f64::max);
+    let alone = match settings.spacing {
+        Spacing::Leading => most.hypot(1.0),
+        Spacing::Linspace | Spacing::Trailing => most,
+    };
     let timesteps: Vec<f64> = timesteps.into_iter().skip(start).collect();
     let sigmas: Vec<f64> = sigmas.into_iter().skip(start).collect();
     let step = |pair: &[f64]| factors(settings, pair[0], pair[1]);
@@ -32,7 +37,15 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
     let levels: Vec<Level> =
         sigmas.iter().take(timesteps.len()).map(|sigma| Level::growing(*sigma)).collect();
     let inputs = levels.iter().map(|level| 1.0 / level.noise.hypot(1.0)).collect();
-    Plan { timesteps, levels, inputs, solver: Solver::Euler(Euler { steps }) }
+    Plan {
+        timesteps,
+        levels,
+        inputs,
+        prediction: settings.prediction,
+        alone,
+        first: 0,
+        solver: Solver::Euler(Euler { steps }),
+    }
 }
 
 fn factors(settings: &Resolved, from: f64, to: f64) -> [f64; 3] {

@@ -24,7 +24,7 @@ use crate::quantity::Strength;
 
 use super::super::ModelError;
 use super::super::meaning::{Kept, Meaning};
-use betas::Level;
+use betas::{Level, Prediction};
 use config::Raw;
 use resolved::{CLASSES, Class, Resolved};
 
@@ -93,11 +93,18 @@ impl Settings {
         self.resolve().map(drop)
     }
 
-    /// The steps that are taken: `steps` and `strength` mean what `meaning` says.
+    /// The steps that are taken: `steps` and `strength` mean what `meaning` says. A plan from the `start` has those of
+    /// the whole schedule, for what the strength does not hold for, and says which is the first that it holds for.
     ///
     /// # Errors
     /// Those of [`check`](Self::check), and when there are more steps than the model has timesteps.
-    pub fn plan(&self, steps: NonZeroU32, strength: Strength, meaning: Meaning) -> Result<Plan, ModelError> {
+    pub fn plan(
+        &self,
+        steps: NonZeroU32,
+        strength: Strength,
+        meaning: Meaning,
+        from_start: bool,
+    ) -> Result<Plan, ModelError> {
         let settings = self.resolve()?;
         let (whole, start) = meaning.cut(steps.get(), strength.value(), Kept::RoundedDown);
         let (most, expected) = match settings.class {
@@ -113,7 +120,8 @@ impl Settings {
         if whole as usize > most {
             return Err(self.refused(expected, format!("{whole} steps of {most}")));
         }
-        let planned = Plan::new(&settings, whole as usize, start as usize);
+        let (start, first) = if from_start { (0, start as usize) } else { (start as usize, 0) };
+        let planned = Plan::new(&settings, whole as usize, start).map(|plan| Plan { first, ..plan });
         planned.map_err(|found| self.refused("a scheduler that can go through these steps", found))
     }
 
@@ -137,6 +145,11 @@ pub struct Plan {
     levels: Vec<Level>,
     /// What latents are multiplied by for the model.
     inputs: Vec<f64>,
+    prediction: Prediction,
+    /// Standard deviation of the noise that a picture without a reference begins as.
+    alone: f64,
+    /// The first step that the strength asks for.
+    first: usize,
     solver: Solver,
 }
 
@@ -183,9 +196,15 @@ impl Plan {
         self.timesteps.len()
     }
 
-    /// Share of noise in the first latents, 0..=1: √(1 − ᾱ) of the first timestep, of latents whose variance is kept.
+    /// The first step that the strength asks for: 0, unless the plan is one from the start.
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// Share of noise in the latents that the strength means, 0..=1: √(1 − ᾱ) of the timestep, of latents whose variance
+    /// is kept.
     pub fn noise_level(&self) -> f64 {
-        self.levels.first().map_or(0.0, |level| level.share())
+        self.levels.get(self.first).map_or(0.0, |level| level.share())
     }
 
     /// Clean latents under the noise of step `i`: what the first step starts from for 0, and for [`calls`](Self::calls)
@@ -197,6 +216,11 @@ impl Plan {
         }
     }
 
+    /// What a picture without a reference begins as, at the first step of a whole schedule.
+    pub fn alone(&self, noise: &Tensor) -> candle_core::Result<Tensor> {
+        noise * self.alone
+    }
+
     /// What the model sees of the latents at step `i`.
     pub fn input(&self, i: usize, latents: &Tensor) -> candle_core::Result<Tensor> {
         match self.inputs.get(i) {
@@ -204,6 +228,17 @@ impl Plan {
             Some(scale) => latents * *scale,
             None => bail!("no step {i} of {}", self.calls()),
         }
+    }
+
+    /// The latents without their noise, as the model sees them at step `i`: what it makes of its `input` is `output`.
+    pub fn clean(&self, i: usize, input: &Tensor, output: &Tensor) -> candle_core::Result<Tensor> {
+        let Some(level) = self.levels.get(i) else { bail!("no step {i} of {}", self.calls()) };
+        let [latents, predicted] = self.prediction.picture(level.kept());
+        // Nothing of the picture is left to divide by.
+        if !(latents.is_finite() && predicted.is_finite()) {
+            return input.zeros_like();
+        }
+        sum(&[(latents, input), (predicted, output)])
     }
 
     /// Goes through the steps from the first.

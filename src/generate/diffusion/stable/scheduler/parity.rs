@@ -247,12 +247,16 @@ fn every_step_of_every_scheduler_is_what_diffusers_makes_of_it() {
                 let stage = |name: &str| &made[&format!("{at}.{name}")];
                 let steps = NonZeroU32::new(steps).expect("not zero");
                 let asked = Strength::new(*strength).expect("within 0..=1");
-                let plan = settings.plan(steps, asked, Meaning::Diffusers).expect(&at);
+                let plan = settings.plan(steps, asked, Meaning::Diffusers, false).expect(&at);
                 let timesteps = values(stage("timesteps"));
                 let apart = plan.timesteps.iter().zip(&timesteps).map(|(f, e)| (f - e).abs());
                 assert_eq!(plan.timesteps.len(), timesteps.len(), "{at}");
                 if apart.fold(0.0, f64::max) > TIME {
                     wrong.push(format!("{at}: timesteps {:?} for {timesteps:?}", plan.timesteps));
+                }
+                let alone = values(stage("alone"))[0];
+                if *strength == 1.0 && (plan.alone - alone).abs() > TOLERANCE * alone {
+                    wrong.push(format!("{at}: noise alone of {} for {alone}", plan.alone));
                 }
                 for (level, sigma) in plan.levels.iter().zip(values(stage("sigmas"))) {
                     // Infinite where nothing of the picture is left.
@@ -275,7 +279,7 @@ fn every_step_of_every_scheduler_is_what_diffusers_makes_of_it() {
             }
         }
     }
-    assert_eq!(4 * held, made.len(), "diffusers drew others");
+    assert_eq!(5 * held, made.len(), "diffusers drew others");
     let mut report = "| scheduler | noised latents | latents after every step |\n|---|---|---|\n".to_owned();
     for (class, [noised, latents]) in &worst {
         report.push_str(&format!("| {class} | {noised:.1e} | {latents:.1e} |\n"));

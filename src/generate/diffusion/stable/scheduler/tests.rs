@@ -26,7 +26,7 @@ fn plan(settings: &Settings, steps: u32, strength: f64) -> Result<Plan, String> 
 fn meant(settings: &Settings, steps: u32, strength: f64, meaning: Meaning) -> Result<Plan, String> {
     let steps = NonZeroU32::new(steps).expect("not zero");
     let strength = Strength::new(strength).expect("within 0..=1");
-    settings.plan(steps, strength, meaning).map_err(|refused| refused.to_string())
+    settings.plan(steps, strength, meaning, false).map_err(|refused| refused.to_string())
 }
 
 fn tensor(values: &[f32]) -> Tensor {

@@ -41,7 +41,7 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
         }
     };
     let steps = (0..count).map(step).collect();
-    schedule.plan(Solver::UniPc(UniPc { steps }))
+    schedule.plan(settings, Solver::UniPc(UniPc { steps }))
 }
 
 /// From one level to another.

@@ -56,7 +56,7 @@ pub(in super::super) struct Added {
 
 /// What the network is told of a prompt.
 #[derive(Clone)]
-pub(super) struct Condition {
+pub struct Condition {
     /// (1, tokens, width of the text).
     pub context: Tensor,
     /// Of a network with [`Added`].
@@ -65,14 +65,14 @@ pub(super) struct Condition {
 
 /// A prompt as a whole, and the sizes of the picture that is drawn.
 #[derive(Clone)]
-pub(super) struct Sizes {
+pub struct Sizes {
     /// (1, width of the pooled text).
     pub pooled: Tensor,
     /// Height and width of the original, the corner that was cut out, height and width of the picture.
     pub numbers: [f64; 6],
 }
 
-pub(super) struct Unet {
+pub struct Unet {
     time: Embedding,
     enter: Conv,
     down: Vec<Down>,

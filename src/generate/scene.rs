@@ -1,23 +1,19 @@
-//! How large the picture is drawn, and how large it is in the end.
+//! How much of a scene a picture shows, and how large it is in the end.
 
-use super::super::{Canvas, GenerateError};
-use super::NAME;
-use super::image::Image;
-use super::search::LONGEST_SIDE;
+use super::{Canvas, GenerateError};
 
-/// Shortest side that can be drawn, in pixels.
-pub const LEAST_SIDE: u32 = 32;
+/// Longest side in pixels: what is drawn from patches knows its places in 16 bits.
+const LONGEST_SIDE: usize = 65_535;
 /// Most that a picture is magnified: beyond, texture of the reference says nothing about the detail.
 const MOST_MAGNIFIED: f64 = 8.0;
 const MOST_PIXELS: f64 = 1e8;
 /// Magnification that counts as none.
 const ONE: f64 = 0.01;
 
-/// The picture is drawn at the reference's own magnification, where its patches fit, and then brought to
-/// the size that was asked for.
+/// A window on the scene of a reference, and the size of the picture that shows it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Frame {
-    /// Width and height of the drawing.
+pub struct Scene {
+    /// Width and height of the window in pixels of the reference, whose middle is the window's.
     pub drawn: (usize, usize),
     /// Width and height of the picture.
     pub size: (usize, usize),
@@ -26,9 +22,15 @@ pub struct Frame {
     pub stretched: bool,
 }
 
-impl Frame {
-    /// For a reference of `width` × `height` pixels.
-    pub fn new(width: u32, height: u32, canvas: Option<Canvas>) -> Result<Self, GenerateError> {
+impl Scene {
+    /// For a reference of `width` × `height` pixels and an engine that draws `least` pixels a side at least.
+    pub fn new(
+        engine: &'static str,
+        least: u32,
+        width: u32,
+        height: u32,
+        canvas: Option<Canvas>,
+    ) -> Result<Self, GenerateError> {
         let pair = |w: u32, h: u32| (w as usize, h as usize);
         let (size, stretched) = match canvas {
             Some(canvas) => (pair(canvas.width, canvas.height), canvas.stretch),
@@ -47,27 +49,18 @@ impl Frame {
         } else {
             (side(size.0), side(size.1))
         };
-        if drawn.0.min(drawn.1).min(size.0.min(size.1)) < LEAST_SIDE as usize {
+        if drawn.0.min(drawn.1).min(size.0.min(size.1)) < least as usize {
             let (width, height) = (size.0 as u32, size.1 as u32);
-            return Err(GenerateError::TooSmall { engine: NAME, width, height, limit: LEAST_SIDE });
+            return Err(GenerateError::TooSmall { engine, width, height, limit: least });
         }
         let long = [size.0, size.1, drawn.0, drawn.1].iter().any(|side| *side > LONGEST_SIDE);
         if magnified > MOST_MAGNIFIED || area(size) > MOST_PIXELS || long {
             let limit =
                 "at most 8 times the reference's width and height, 65535 pixels a side, and 100 megapixels";
             let (width, height) = (size.0 as u32, size.1 as u32);
-            return Err(GenerateError::TooLarge { engine: NAME, width, height, limit });
+            return Err(GenerateError::TooLarge { engine, width, height, limit });
         }
-        Ok(Frame { drawn, size, stretched })
-    }
-
-    /// The reference as the drawing sees it.
-    pub fn reference(&self, image: Image) -> Image {
-        if self.stretched && (image.width, image.height) != self.drawn {
-            image.resized(self.drawn.0, self.drawn.1)
-        } else {
-            image
-        }
+        Ok(Scene { drawn, size, stretched })
     }
 
     /// Whether the picture is larger than the drawing, along either side.
@@ -80,32 +73,33 @@ impl Frame {
 mod tests {
     use super::*;
 
-    fn frame(width: u32, height: u32, stretch: bool) -> Result<Frame, GenerateError> {
-        Frame::new(320, 200, Some(Canvas { width, height, stretch }))
+    fn scene(width: u32, height: u32, stretch: bool) -> Result<Scene, GenerateError> {
+        Scene::new("test", 32, 320, 200, Some(Canvas { width, height, stretch }))
     }
 
     #[test]
     fn the_same_aspect_is_drawn_at_the_size_of_the_reference() {
         for (width, height) in [(320, 200), (640, 400), (641, 400), (160, 100)] {
-            let frame = frame(width, height, false).expect("allowed");
-            assert_eq!((frame.drawn, frame.size), ((320, 200), (width as usize, height as usize)));
+            let scene = scene(width, height, false).expect("allowed");
+            assert_eq!((scene.drawn, scene.size), ((320, 200), (width as usize, height as usize)));
         }
-        assert_eq!(Frame::new(320, 200, None).expect("allowed").size, (320, 200));
+        assert_eq!(Scene::new("test", 32, 320, 200, None).expect("allowed").size, (320, 200));
     }
 
     #[test]
     fn another_aspect_shows_as_much_of_the_scene_in_another_shape() {
-        let frame = frame(600, 600, false).expect("allowed");
-        assert_eq!(frame.drawn, (253, 253));
-        let unmagnified = Frame::new(320, 200, Some(Canvas { width: 600, height: 107, stretch: false }));
+        let scene = scene(600, 600, false).expect("allowed");
+        assert_eq!(scene.drawn, (253, 253));
+        let unmagnified =
+            Scene::new("test", 32, 320, 200, Some(Canvas { width: 600, height: 107, stretch: false }));
         assert_eq!(unmagnified.expect("allowed").drawn, (600, 107));
     }
 
     #[test]
     fn what_is_too_small_or_magnified_too_much_is_refused() {
-        assert!(matches!(frame(31, 50, false), Err(GenerateError::TooSmall { width: 31, .. })));
-        assert!(matches!(frame(40, 4000, false), Err(GenerateError::TooSmall { width: 40, .. })));
-        assert!(matches!(frame(2600, 1620, false), Err(GenerateError::TooLarge { .. })));
-        assert!(matches!(Frame::new(70_000, 64, None), Err(GenerateError::TooLarge { .. })));
+        assert!(matches!(scene(31, 50, false), Err(GenerateError::TooSmall { width: 31, .. })));
+        assert!(matches!(scene(40, 4000, false), Err(GenerateError::TooSmall { width: 40, .. })));
+        assert!(matches!(scene(2600, 1620, false), Err(GenerateError::TooLarge { .. })));
+        assert!(matches!(Scene::new("test", 32, 70_000, 64, None), Err(GenerateError::TooLarge { .. })));
     }
 }
