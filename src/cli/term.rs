@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+#[cfg(feature = "diffusion")]
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
@@ -34,6 +35,7 @@ pub fn quoted(path: &Path) -> String {
 
 /// Text in lines of 80 columns, where its words allow it: all but the first `first` columns of the first line, and
 /// indented by `indent` below.
+#[cfg(feature = "diffusion")]
 pub fn wrapped(text: &str, first: usize, indent: usize) -> String {
     const COLUMNS: usize = 80;
     let (mut out, mut column) = (String::new(), first);
@@ -69,7 +71,7 @@ impl Terminal {
     }
 
     /// For tests.
-    #[cfg(test)]
+    #[cfg(all(test, feature = "diffusion"))]
     pub fn silent() -> Self {
         Terminal::new(Color::Never, false, true, false)
     }
@@ -112,7 +114,7 @@ impl Terminal {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "diffusion"))]
 mod tests {
     use super::*;
 
