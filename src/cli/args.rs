@@ -194,7 +194,7 @@ pub struct Vary {
     /// reference's]
     #[arg(long, value_name = "WxH", value_parser = size, conflicts_with_all = ["scale", "enlarge"])]
     pub size: Option<(u32, u32)>,
-    /// Size as a multiple of the reference's, with detail from the reference's own texture
+    /// Size as a multiple of the reference's
     #[arg(long, value_name = "2|3|4", value_parser = clap::value_parser!(u32).range(2..=4), conflicts_with = "enlarge")]
     pub scale: Option<u32>,
     /// Stretch the scene to the aspect of --size
@@ -226,8 +226,8 @@ pub struct Vary {
     /// Generate, measure and judge, but mark, record and write nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Write to this directory what the picture looks like level by level: small and labelled pictures, which are
-    /// taken away again if the policy refuses the draft
+    /// Write to this directory what the picture looks like on its way: small and labelled pictures, which are taken
+    /// away again if the policy refuses the draft
     #[arg(long, value_name = "DIR", conflicts_with = "dry_run")]
     pub preview: Option<PathBuf>,
     /// Overwrite existing output files
@@ -237,8 +237,8 @@ pub struct Vary {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Nothing is measured or recorded, for there is no reference. The pictures are labelled as AI-generated; they are too
-small to be watermarked, and are not to be published. 'vidimus vary' makes those that are.")]
+Nothing is measured or recorded, for there is no reference. The pictures are labelled as
+AI-generated, too small to be watermarked, and not for publishing; 'vidimus vary' makes those.")]
 pub struct Probe {
     /// What the picture should show; the prompt becomes "electron microscope image of S"
     #[arg(long, value_name = "S", conflicts_with = "prompt", required_unless_present = "prompt")]

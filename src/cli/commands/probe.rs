@@ -133,20 +133,25 @@ mod tests {
     fn a_probe_is_small_and_labelled_and_names_no_source() {
         let model = tiny::folder(true);
         let out = tempfile::tempdir().expect("a directory for the tests");
-        let run = |more: &[&str]| {
+        let interrupt = Interrupt::watch().expect("signals can be watched for");
+        let run = |seed: u64, more: &[&str]| {
             let [model, out] = [model.path(), out.path()].map(|path| path.to_str().expect("plain letters"));
             let args =
                 ["vidimus", "probe", "--subject", "a virion", "--engine", "stable-diffusion", "--steps", "2"];
-            let place = ["--model", model, "--out", out, "--size", "256x320", "--seed", "3", "--count", "2"];
+            let place = ["--model", model, "--out", out, "--size", "256x320"];
             let cli = Cli::try_parse_from([&args[..], &place, more].concat()).expect("sound arguments");
             let Command::Probe(args) = cli.command else { panic!("it is a probe") };
-            super::run(&args, &Terminal::new(Color::Never, true, true, false))
+            let engine = engine::open(&args.engine, engine::Asked::by_probe(&args))?;
+            let terminal = Terminal::new(Color::Never, false, true, false);
+            one(&args, engine.as_ref(), "a virion", Seed(seed), &terminal, &interrupt)
         };
-        assert_eq!(run(&[]).expect("it draws"), Outcome::Yes);
         let mut files = Vec::new();
         for seed in [3, 4] {
-            let file =
-                std::fs::read(out.path().join(format!("probe-stable-diffusion-{seed}.png"))).expect("there");
+            let (text, document) = run(seed, &[]).expect("it draws").expect("nobody interrupts it");
+            assert!(text.contains("160×200, drawn at 256×320") && text.contains("not watermarked"), "{text}");
+            let path = out.path().join(format!("probe-stable-diffusion-{seed}.png"));
+            assert_eq!(document["output"].as_str(), path.to_str());
+            let file = std::fs::read(path).expect("there");
             let picture = raster::decode(&file, &Limits::default()).expect("a picture").raster;
             assert_eq!((picture.width(), picture.height()), (160, 200), "too small for a watermark");
             let claims = metadata::read(&file);
@@ -158,8 +163,8 @@ mod tests {
             files.push(file);
         }
         assert_ne!(files[0], files[1]);
-        let refused = run(&[]).expect_err("they are there").to_string();
+        let refused = run(3, &[]).expect_err("it is there").to_string();
         assert!(refused.contains("use --force"), "{refused}");
-        assert_eq!(run(&["--force"]).expect("it draws"), Outcome::Yes);
+        assert!(run(3, &["--force"]).is_ok());
     }
 }

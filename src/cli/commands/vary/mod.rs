@@ -253,3 +253,56 @@ fn explain(args: &Vary, path: &Path, error: &ReleaseError) -> Failure {
         _ => failure,
     }
 }
+
+#[cfg(all(test, feature = "diffusion"))]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Color, Command};
+    use crate::generate::diffusion::stable::tiny;
+    use crate::manifest;
+    use crate::quantity::Seed;
+    use crate::raster::{Format, encode};
+    use crate::specimen::{Colour, Kind, Specimen};
+
+    /// From the command line to the signed file, and what is left on the way.
+    #[test]
+    fn a_large_variation_says_in_how_many_windows_it_was_drawn_and_was_seen_before() {
+        let model = tiny::folder(false);
+        let home = tempfile::tempdir().expect("a directory for the tests");
+        let at = |name: &str| home.path().join(name).to_str().expect("plain letters").to_owned();
+        let specimen =
+            Specimen { kind: Kind::Adenovirus, width: 208, height: 208, seed: Seed(1), colour: Colour::Grey };
+        let png = encode(&specimen.render().expect("a specimen"), Format::Png, 90).expect("it encodes");
+        std::fs::write(at("ref.png"), png).expect("a new file");
+        let model = model.path().to_str().expect("plain letters");
+        let paths = [at("ref.png"), at("out.png"), at("way")];
+        let [reference, out, way] = paths.each_ref().map(String::as_str);
+        let args =
+            ["vidimus", "vary", reference, "--engine", "stable-diffusion", "--model", model, "--steps", "2"];
+        let how = [
+            "--strength",
+            "1",
+            "--size",
+            "300x240",
+            "--seed",
+            "1",
+            "--attempts",
+            "9",
+            "--orientation",
+            "upright",
+        ];
+        let cli = Cli::try_parse_from([&args[..], &how, &["--out", out, "--preview", way]].concat());
+        let Command::Vary(args) = cli.expect("sound arguments").command else { panic!("it is a variation") };
+        let terminal = Terminal::new(Color::Never, false, true, false);
+        assert_eq!(run(&args, Some(home.path()), &terminal).expect("it runs"), Outcome::Yes);
+        let made = std::fs::read(out).expect("released");
+        let reading = manifest::read(&made, "image/png", &[]).expect("it reads").expect("there is one");
+        // 38 columns of latents and 30 rows, in windows of 8.
+        let facts = reading.facts().expect("ours");
+        assert_eq!((facts.windows, facts.steps), (Some(6 * 5), 2));
+        let seen = std::fs::read_dir(way).expect("a folder").count();
+        assert_eq!(seen, 2, "one of each step");
+    }
+}

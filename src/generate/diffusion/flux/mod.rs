@@ -33,7 +33,7 @@ use super::autoencoder::{Autoencoder, Quant, SCALE};
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
-use super::meaning::Meaning;
+use super::meaning::{self, Meaning};
 use super::ops::Place;
 use super::special::Specials;
 use super::weights::Weights;
@@ -55,6 +55,8 @@ const NAME: &str = "flux";
 const SQUARE: usize = 2 * SCALE;
 /// Latents to a side of the pictures that the models were trained on: 1024 pixels. No file says it.
 const TRAINED_SIDE: usize = 128;
+/// Steps of a schedule of which all are taken; as many as can be asked for.
+const MOST_STEPS: u32 = 1000;
 
 /// How a model is sampled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -222,6 +224,12 @@ impl Model for FluxEngine {
         progress: &mut dyn Progress,
     ) -> Result<(Schedule, Text), GenerateError> {
         let Options { steps, meaning, .. } = self.options;
+        if sheet.grows
+            && meaning.cut(steps.get(), request.strength.value(), meaning::Kept::RoundedUp).0 > MOST_STEPS
+        {
+            let what = "takes 1000 steps at most beyond a reference: ask for fewer, or for more strength";
+            return Err(GenerateError::Unsupported { engine: NAME, what });
+        }
         // How far levels shift goes by the picture that the model sees, which is a window.
         let tokens = sheet.windows.size().iter().map(|side| side * SCALE / SQUARE).product();
         let shift = self.shapes.shift;

@@ -226,6 +226,19 @@ fn a_picture_larger_than_those_of_the_training_is_drawn_in_windows() {
 }
 
 #[test]
+fn a_schedule_without_end_is_refused_beyond_a_reference() {
+    let mut engine = opened(&tiny::folder(false));
+    engine.options.meaning = Meaning::ComfyUi;
+    let canvas = Some(Canvas { width: 64, height: 48, stretch: false });
+    let run = |strength: f64| {
+        let asked = Request { canvas, ..request(strength, 1) };
+        engine.generate(&disc(), &asked, &mut Silent)
+    };
+    assert_eq!(run(0.5).expect("8 steps").record.steps, 8);
+    assert!(matches!(run(1e-300), Err(GenerateError::Unsupported { .. })));
+}
+
+#[test]
 fn a_picture_is_seen_on_its_way_in_its_own_colours() {
     let engine = opened(&tiny::folder(true));
     let mut album = Album::default();

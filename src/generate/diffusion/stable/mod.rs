@@ -7,7 +7,8 @@
 //! reference, a latent is varied where any of its pixels is, and what stays is put back pixel by pixel; and sides that are
 //! no multiple of 8 are framed, not made smaller. Prompts longer than the text encoder
 //! reads (77 tokens with their frame) are cut, and a folder's safety checker is not asked.
-//! `parity` holds all of it against diffusers.
+//! Without a reference they are those of the text2img pipelines. Pictures much larger than those of the training are drawn
+//! in windows. `parity` holds all of it but the windows against diffusers.
 
 mod clip;
 mod configs;

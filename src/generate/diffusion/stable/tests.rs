@@ -205,6 +205,41 @@ fn large_pictures_are_drawn_in_windows_and_an_xl_is_told_where_they_stand() {
     assert_eq!(whole, Some([48.0, 64.0, 0.0, 0.0, 48.0, 64.0]), "as diffusers tells it of a whole picture");
 }
 
+/// By the mean step from one latent to the next, where windows begin and end and everywhere else.
+#[test]
+fn windows_leave_no_seam_in_the_latents() {
+    let engine = opened(&tiny::folder(false));
+    let plan = engine.plan(&request(1.0, 1), false).expect("sound steps");
+    let unet = engine.read_network().expect("it loads");
+    let texts = engine.read_prompts("a virion", &mut Silent).expect("a prompt");
+    let windows = Windows::over([30, 44], 8, 1);
+    let prompt = engine.conditions(&texts.prompt, &windows);
+    let (varied, seed) = (Varied::All, Seed(3));
+    let sampler = Sampler {
+        unet: &unet,
+        plan: &plan,
+        windows: &windows,
+        prompt: &prompt,
+        away: None,
+        varied: &varied,
+        seed,
+    };
+    let reference = Tensor::zeros((1, 4, 30, 44), candle_core::DType::F32, &candle_core::Device::Cpu);
+    let mut steps = Steps::default();
+    let drawn = sampler.draw(&reference.expect("zeros"), true, &mut steps).expect("it draws");
+    assert_eq!(steps.calls, plan.calls() * windows.count());
+    let numbers = drawn.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("numbers");
+    let edges: Vec<usize> = windows.corners().flat_map(|[_, left]| [left, left + 8]).collect();
+    let step = |at_edge: bool| {
+        let columns = (1..44).filter(|x| edges.contains(x) == at_edge);
+        let steps = columns.flat_map(|x| (0..4 * 30).map(move |row| 44 * row + x));
+        let steps: Vec<f32> = steps.map(|at| (numbers[at] - numbers[at - 1]).abs()).collect();
+        steps.iter().sum::<f32>() / steps.len() as f32
+    };
+    let ratio = step(true) / step(false);
+    assert!((0.8..1.2).contains(&ratio), "{ratio}");
+}
+
 #[test]
 fn further_seeds_read_nothing_anew_and_draw_the_same() {
     let dir = tiny::folder(true);
