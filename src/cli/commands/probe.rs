@@ -63,7 +63,7 @@ fn one(
 ) -> Result<Option<(String, Value)>, Failure> {
     let path = args.out.join(format!("probe-{}-{seed}.png", args.engine));
     let mut bar = Bar::new(terminal, Some(interrupt));
-    let drawn = engine.from_text(prompt, args.size, seed, &mut bar);
+    let drawn = engine.text2img(prompt, args.size, seed, &mut bar);
     bar.clear();
     let draft = match drawn {
         Ok(draft) => draft,

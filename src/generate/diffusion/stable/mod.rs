@@ -234,14 +234,14 @@ impl Engine for StableEngine {
         img2img::generate(self, reference, request, progress)
     }
 
-    fn from_text(
+    fn text2img(
         &self,
         prompt: &str,
         size: Option<(u32, u32)>,
         seed: Seed,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        img2img::from_text(self, prompt, size, seed, progress)
+        img2img::text2img(self, prompt, size, seed, progress)
     }
 }
 
