@@ -174,7 +174,7 @@ pub trait Engine: Sync {
     ///
     /// # Errors
     /// When the engine draws from references alone, or those of [`generate`](Engine::generate).
-    fn from_text(
+    fn text2img(
         &self,
         _prompt: &str,
         _size: Option<(u32, u32)>,

@@ -63,7 +63,7 @@ fn one(
 ) -> Result<Option<(String, Value)>, Failure> {
     let path = args.out.join(format!("probe-{}-{seed}.png", args.engine));
     let mut bar = Bar::new(terminal, Some(interrupt));
-    let drawn = engine.from_text(prompt, args.size, seed, &mut bar);
+    let drawn = engine.text2img(prompt, args.size, seed, &mut bar);
     bar.clear();
     let draft = match drawn {
         Ok(draft) => draft,
@@ -141,8 +141,8 @@ mod tests {
             let place = ["--model", model, "--out", out, "--size", "256x320"];
             let cli = Cli::try_parse_from([&args[..], &place, more].concat()).expect("sound arguments");
             let Command::Probe(args) = cli.command else { panic!("it is a probe") };
-            let engine = engine::open(&args.engine, engine::Asked::by_probe(&args))?;
-            let terminal = Terminal::new(Color::Never, false, true, false);
+            let terminal = Terminal::silent();
+            let engine = engine::open(&args.engine, engine::Asked::by_probe(&args), &terminal)?;
             one(&args, engine.as_ref(), "a virion", Seed(seed), &terminal, &interrupt)
         };
         let mut files = Vec::new();

@@ -168,7 +168,7 @@ pub fn generate<M: Model>(
 }
 
 /// A picture of the prompt alone, of so many pixels; without a number as large as those the model was trained on.
-pub fn from_text<M: Model>(
+pub fn text2img<M: Model>(
     model: &M,
     prompt: &str,
     size: Option<(u32, u32)>,

@@ -18,8 +18,15 @@ use super::{failed, step};
 pub struct Kept<N> {
     pub network: Loaded<N>,
     autoencoder: Loaded<Autoencoder>,
-    encoded: Mutex<Option<((Digest, [usize; 2]), Tensor)>>,
+    encoded: Mutex<Option<Encoded>>,
     turn: Mutex<()>,
+}
+
+/// Latents of a picture in a frame with these sides.
+struct Encoded {
+    picture: Digest,
+    sides: [usize; 2],
+    latents: Tensor,
 }
 
 impl<N> Kept<N> {
@@ -60,16 +67,17 @@ impl<N> Kept<N> {
         frame: &Frame,
         progress: &mut dyn Progress,
     ) -> Result<Tensor, GenerateError> {
-        let key = (picture.digest(), frame.sides());
+        let (digest, sides) = (picture.digest(), frame.sides());
         let mut last = self.encoded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, encoded)) = last.as_ref().filter(|(known, _)| *known == key) {
-            return Ok(encoded.clone());
+        let same = |known: &&Encoded| known.picture == digest && known.sides == sides;
+        if let Some(known) = last.as_ref().filter(same) {
+            return Ok(known.latents.clone());
         }
         let autoencoder = self.autoencoder(model, progress)?;
         progress.stage("encoding the reference", 1);
         let encoded = autoencoder.encode(picture, frame).map_err(failed(M::NAME, "encode the reference"))?;
         step(progress, 1)?;
-        *last = Some((key, encoded.clone()));
+        *last = Some(Encoded { picture: digest, sides, latents: encoded.clone() });
         Ok(encoded)
     }
 }

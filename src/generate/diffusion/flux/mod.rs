@@ -183,7 +183,7 @@ impl Engine for FluxEngine {
         img2img::generate(self, reference, request, progress)
     }
 
-    fn from_text(
+    fn text2img(
         &self,
         prompt: &str,
         size: Option<(u32, u32)>,
@@ -191,7 +191,7 @@ impl Engine for FluxEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let _turn = self.kept.turn();
-        img2img::from_text(self, prompt, size, seed, progress)
+        img2img::text2img(self, prompt, size, seed, progress)
     }
 }
 

@@ -170,7 +170,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             seed: SEED,
         };
         stages.hold("alone.latents", &stepped(&sampler, &encoded.zeros_like().expect("zeros")));
-        let drawn = engine.from_text(PROMPT, Some((WIDTH as u32, HEIGHT as u32)), SEED, &mut Silent);
+        let drawn = engine.text2img(PROMPT, Some((WIDTH as u32, HEIGHT as u32)), SEED, &mut Silent);
         stages.hold_pixels("alone", &drawn.expect("it draws").raster);
         for strength in STRENGTHS {
             let request = Request {

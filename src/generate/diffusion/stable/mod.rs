@@ -254,7 +254,7 @@ impl Engine for StableEngine {
         img2img::generate(self, reference, request, progress)
     }
 
-    fn from_text(
+    fn text2img(
         &self,
         prompt: &str,
         size: Option<(u32, u32)>,
@@ -262,7 +262,7 @@ impl Engine for StableEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let _turn = self.kept.turn();
-        img2img::from_text(self, prompt, size, seed, progress)
+        img2img::text2img(self, prompt, size, seed, progress)
     }
 }
 

@@ -257,7 +257,7 @@ fn further_seeds_read_nothing_anew_and_draw_the_same() {
 fn a_picture_of_a_prompt_alone_is_as_large_as_those_of_the_training_and_may_have_colours() {
     let engine = opened(&tiny::folder(true));
     let drawn =
-        |prompt: &str, size, seed| engine.from_text(prompt, size, Seed(seed), &mut Silent).expect("it draws");
+        |prompt: &str, size, seed| engine.text2img(prompt, size, Seed(seed), &mut Silent).expect("it draws");
     let Draft { raster, record } = drawn("a virion", None, 1);
     assert_eq!((raster.width(), raster.height(), raster.channels()), (64, 64, Channels::Rgb));
     assert!(!raster.is_neutral(0.01));
@@ -265,7 +265,7 @@ fn a_picture_of_a_prompt_alone_is_as_large_as_those_of_the_training_and_may_have
     assert_eq!(drawn("a virion", Some((80, 51)), 1).raster.height(), 51);
     assert!(drawn("a virion", None, 1).raster == raster);
     assert!(drawn("a virion", None, 2).raster != raster && drawn("a helix", None, 1).raster != raster);
-    let refused = engine.from_text("a virion", Some((7, 80)), Seed(1), &mut Silent);
+    let refused = engine.text2img("a virion", Some((7, 80)), Seed(1), &mut Silent);
     assert!(matches!(refused, Err(GenerateError::TooSmall { .. })));
 }
 
