@@ -125,7 +125,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::{Cli, Color, Command};
+    use crate::cli::args::{Cli, Command};
     use crate::generate::diffusion::stable::tiny;
     use crate::metadata;
 
