@@ -20,7 +20,7 @@ test: debian $(VENV)/.installed $(PARITY)/.installed check
 check:
 	cargo fmt --check
 	cargo clippy --release --locked --all-targets -- -D warnings
-	cargo clippy --release --locked --features diffusion --lib --bins -- -D warnings
+	cargo clippy --release --locked --features diffusion --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
 # Debian packages that tests call: the sqlite3 shell tries to get round the schema.
