@@ -250,7 +250,6 @@ impl Engine for StableEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        let _turn = self.kept.turn();
         img2img::generate(self, reference, request, progress)
     }
 
@@ -261,7 +260,6 @@ impl Engine for StableEngine {
         seed: Seed,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        let _turn = self.kept.turn();
         img2img::text2img(self, prompt, size, seed, progress)
     }
 }

@@ -120,6 +120,27 @@ fn sized(engine: &StableEngine, width: u32, height: u32, strength: f64) -> Draft
     engine.generate(&disc(), &asked, &mut Silent).expect("a size that fits")
 }
 
+/// What is drawn in the steps of `plan`, and what was seen on the way; without a `reference` of noise alone.
+fn followed(
+    engine: &StableEngine,
+    plan: &Plan,
+    windows: &Windows,
+    varied: &Varied,
+    reference: Option<&Tensor>,
+    seed: Seed,
+) -> (Tensor, Steps) {
+    let unet = engine.read_network().expect("it loads");
+    let texts = engine.read_prompts("a virion", &mut Silent).expect("a prompt");
+    let prompt = engine.conditions(&texts.prompt, windows);
+    let sampler = Sampler { unet: &unet, plan, windows, prompt: &prompt, away: None, varied, seed };
+    let [rows, columns] = windows.whole();
+    let nothing = Tensor::zeros((1, 4, rows, columns), candle_core::DType::F32, &candle_core::Device::Cpu);
+    let nothing = nothing.expect("zeros");
+    let mut steps = Steps::default();
+    let drawn = sampler.draw(reference.unwrap_or(&nothing), reference.is_none(), &mut steps);
+    (drawn.expect("it draws"), steps)
+}
+
 #[test]
 fn another_size_of_the_same_aspect_is_the_reference_made_larger_and_varied() {
     let engine = opened(&tiny::folder(false));
@@ -149,10 +170,7 @@ fn what_lies_beyond_the_reference_is_made_up_from_noise() {
 
     let plan = engine.plan(&request(0.5, 1), true).expect("sound steps");
     assert_eq!((plan.calls(), plan.first()), (6, 3));
-    let unet = engine.read_network().expect("it loads");
-    let texts = engine.read_prompts("a virion", &mut Silent).expect("a prompt");
     let windows = Windows::over([8, 12], 8, 1);
-    let prompt = engine.conditions(&texts.prompt, &windows);
     let numbers =
         |tensor: &Tensor| tensor.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("numbers");
     let reference =
@@ -160,17 +178,7 @@ fn what_lies_beyond_the_reference_is_made_up_from_noise() {
     let beyond: Vec<f32> = (0..96).map(|i| if i % 12 < 6 { 1.0 } else { 0.0 }).collect();
     let beyond = Tensor::from_vec(beyond, (1, 1, 8, 12), reference.device()).expect("as many");
     let (varied, seed) = (Varied::TheseFirst(beyond), Seed(3));
-    let sampler = Sampler {
-        unet: &unet,
-        plan: &plan,
-        windows: &windows,
-        prompt: &prompt,
-        away: None,
-        varied: &varied,
-        seed,
-    };
-    let mut steps = Steps::default();
-    sampler.draw(&reference, false, &mut steps).expect("it draws");
+    let (_, steps) = followed(&engine, &plan, &windows, &varied, Some(&reference), seed);
     let noise = noise(&reference, seed, sample::NOISE).expect("as many");
     for (i, latents) in steps.latents.iter().enumerate() {
         let stays = numbers(&plan.noised(i + 1, &reference, &noise).expect("a level"));
@@ -210,23 +218,8 @@ fn large_pictures_are_drawn_in_windows_and_an_xl_is_told_where_they_stand() {
 fn windows_leave_no_seam_in_the_latents() {
     let engine = opened(&tiny::folder(false));
     let plan = engine.plan(&request(1.0, 1), false).expect("sound steps");
-    let unet = engine.read_network().expect("it loads");
-    let texts = engine.read_prompts("a virion", &mut Silent).expect("a prompt");
     let windows = Windows::over([30, 44], 8, 1);
-    let prompt = engine.conditions(&texts.prompt, &windows);
-    let (varied, seed) = (Varied::All, Seed(3));
-    let sampler = Sampler {
-        unet: &unet,
-        plan: &plan,
-        windows: &windows,
-        prompt: &prompt,
-        away: None,
-        varied: &varied,
-        seed,
-    };
-    let reference = Tensor::zeros((1, 4, 30, 44), candle_core::DType::F32, &candle_core::Device::Cpu);
-    let mut steps = Steps::default();
-    let drawn = sampler.draw(&reference.expect("zeros"), true, &mut steps).expect("it draws");
+    let (drawn, steps) = followed(&engine, &plan, &windows, &Varied::All, None, Seed(3));
     assert_eq!(steps.calls, plan.calls() * windows.count());
     let numbers = drawn.flatten_all().and_then(|flat| flat.to_vec1::<f32>()).expect("numbers");
     let edges: Vec<usize> = windows.corners().flat_map(|[_, left]| [left, left + 8]).collect();

@@ -30,16 +30,7 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
         to: level_at(settings, t - settings.stride(whole)),
     };
     let steps = timesteps.iter().zip(&levels).map(step).collect();
-    let inputs = vec![1.0; timesteps.len()];
-    Plan {
-        timesteps,
-        levels,
-        inputs,
-        prediction: settings.prediction,
-        alone: 1.0,
-        first: 0,
-        solver: Solver::Ddim(Ddim { steps, clip: settings.clip }),
-    }
+    Plan::of(settings, timesteps, levels, Solver::Ddim(Ddim { steps, clip: settings.clip }))
 }
 
 impl Ddim {

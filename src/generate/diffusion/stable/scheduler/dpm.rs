@@ -62,9 +62,7 @@ impl Schedule {
     /// As a plan.
     pub fn plan(mut self, settings: &Resolved, solver: Solver) -> Plan {
         self.levels.truncate(self.timesteps.len());
-        let inputs = vec![1.0; self.timesteps.len()];
-        let Schedule { timesteps, levels, .. } = self;
-        Plan { timesteps, levels, inputs, prediction: settings.prediction, alone: 1.0, first: 0, solver }
+        Plan::of(settings, self.timesteps, self.levels, solver)
     }
 }
 

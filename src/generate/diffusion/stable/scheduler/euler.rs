@@ -37,15 +37,7 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
     let levels: Vec<Level> =
         sigmas.iter().take(timesteps.len()).map(|sigma| Level::growing(*sigma)).collect();
     let inputs = levels.iter().map(|level| 1.0 / level.noise.hypot(1.0)).collect();
-    Plan {
-        timesteps,
-        levels,
-        inputs,
-        prediction: settings.prediction,
-        alone,
-        first: 0,
-        solver: Solver::Euler(Euler { steps }),
-    }
+    Plan { inputs, alone, ..Plan::of(settings, timesteps, levels, Solver::Euler(Euler { steps })) }
 }
 
 fn factors(settings: &Resolved, from: f64, to: f64) -> [f64; 3] {

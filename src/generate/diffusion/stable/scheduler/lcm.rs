@@ -39,16 +39,7 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
         }
     };
     let steps = timesteps.iter().enumerate().map(step).collect();
-    let inputs = vec![1.0; timesteps.len()];
-    Plan {
-        timesteps,
-        levels,
-        inputs,
-        prediction: settings.prediction,
-        alone: 1.0,
-        first: 0,
-        solver: Solver::Lcm(Lcm { steps, clip: settings.clip }),
-    }
+    Plan::of(settings, timesteps, levels, Solver::Lcm(Lcm { steps, clip: settings.clip }))
 }
 
 /// Of the timesteps of the distillation, from the last one in even strides; none if they are fewer than `steps`.

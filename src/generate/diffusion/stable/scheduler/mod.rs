@@ -165,6 +165,12 @@ enum Solver {
 }
 
 impl Plan {
+    /// Of latents whose variance is kept, which the model sees as they are; the strength asks for all of the steps.
+    fn of(settings: &Resolved, timesteps: Vec<f64>, levels: Vec<Level>, solver: Solver) -> Plan {
+        let inputs = vec![1.0; timesteps.len()];
+        Plan { timesteps, levels, inputs, prediction: settings.prediction, alone: 1.0, first: 0, solver }
+    }
+
     /// All steps from number `start` of a schedule of `whole` steps; or what of it is no number.
     fn new(settings: &Resolved, whole: usize, start: usize) -> Result<Plan, String> {
         let plan = match settings.class {

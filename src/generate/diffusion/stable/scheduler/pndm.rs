@@ -35,16 +35,7 @@ pub(super) fn plan(settings: &Resolved, whole: usize, start: usize) -> Plan {
     };
     let steps = timesteps.iter().enumerate().map(step).collect();
     let levels = timesteps.iter().map(|t| level_at(settings, *t)).collect();
-    let inputs = vec![1.0; timesteps.len()];
-    Plan {
-        timesteps,
-        levels,
-        inputs,
-        prediction: settings.prediction,
-        alone: 1.0,
-        first: 0,
-        solver: Solver::Pndm(Pndm { steps }),
-    }
+    Plan::of(settings, timesteps, levels, Solver::Pndm(Pndm { steps }))
 }
 
 /// Formula (9) of the paper.
