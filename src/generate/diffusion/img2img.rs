@@ -125,6 +125,7 @@ pub fn generate<M: Model>(
     request: &Request,
     progress: &mut dyn Progress,
 ) -> Result<Draft, GenerateError> {
+    let _turn = model.kept().turn();
     let engine = M::NAME;
     if request.orientation == Orientation::Any {
         let what = "draws pictures as their reference is laid, and turns nothing";
@@ -175,6 +176,7 @@ pub fn text2img<M: Model>(
     seed: Seed,
     progress: &mut dyn Progress,
 ) -> Result<Draft, GenerateError> {
+    let _turn = model.kept().turn();
     let side = (model.trained_side() * SCALE) as u32;
     let (width, height) = size.unwrap_or((side, side));
     let scene = Scene::new(M::NAME, M::SQUARE as u32, width, height, None)?;

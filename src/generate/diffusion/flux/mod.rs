@@ -179,7 +179,6 @@ impl Engine for FluxEngine {
         request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        let _turn = self.kept.turn();
         img2img::generate(self, reference, request, progress)
     }
 
@@ -190,7 +189,6 @@ impl Engine for FluxEngine {
         seed: Seed,
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
-        let _turn = self.kept.turn();
         img2img::text2img(self, prompt, size, seed, progress)
     }
 }
