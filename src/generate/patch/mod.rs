@@ -75,17 +75,17 @@ impl Engine for PatchEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let (width, height) = (reference.width(), reference.height());
-        let frame = Scene::new(NAME, LEAST_SIDE, width, height, request.canvas)?;
+        let scene = Scene::new(NAME, LEAST_SIDE, width, height, request.canvas)?;
         let mask = request.mask.as_ref().map(|mask| masked::varied(mask, reference)).transpose()?;
-        if mask.is_some() && frame.size != (width as usize, height as usize) {
+        if mask.is_some() && scene.size != (width as usize, height as usize) {
             return Err(GenerateError::MaskedCanvas);
         }
-        if request.strength.value() == 0.0 && frame.size == (width as usize, height as usize) {
+        if request.strength.value() == 0.0 && scene.size == (width as usize, height as usize) {
             let varied_share = mask.map(|_| 0.0);
             let record = Record { varied_share, ..self.record(request, 0.0, 0, 1.0) };
             return Ok(Draft { raster: reference.clone(), record });
         }
-        self.draw(reference, frame, mask, request, progress)
+        self.draw(reference, scene, mask, request, progress)
     }
 }
 
@@ -93,7 +93,7 @@ impl PatchEngine {
     fn draw(
         &self,
         reference: &Raster,
-        frame: Scene,
+        scene: Scene,
         mask: Option<Plane>,
         request: &Request,
         progress: &mut dyn Progress,
@@ -107,20 +107,20 @@ impl PatchEngine {
             given => (given == Orientation::Upright, false),
         };
         // The picture is drawn at the reference's own magnification, where its patches fit.
-        let (across, down) = frame.drawn;
-        let image = if frame.stretched { image.resized(across, down) } else { image };
+        let (across, down) = scene.drawn;
+        let image = if scene.stretched { image.resized(across, down) } else { image };
         let keep = mask.map(|mask| Keep::new(image.clone(), mask));
         let tones = Tones::of(&image);
-        let pyramid = Pyramid::new(frame.drawn.0, frame.drawn.1);
+        let pyramid = Pyramid::new(scene.drawn.0, scene.drawn.1);
         let schedule = Schedule::new(request.strength, &pyramid);
 
-        let copies = corpus::copies(frame.drawn.0 * frame.drawn.1);
-        let sizes = if frame.magnifies() { magnify::sizes(frame.drawn, frame.size) } else { Vec::new() };
+        let copies = corpus::copies(scene.drawn.0 * scene.drawn.1);
+        let sizes = if scene.magnifies() { magnify::sizes(scene.drawn, scene.size) } else { Vec::new() };
         progress.stage("drawing", effort::total(&pyramid, &schedule, copies, &sizes));
         progress.phase("gathering patches");
         let corpus: Vec<corpus::Copy> = (0..copies)
             .into_par_iter()
-            .map(|k| corpus::copy(&image, frame.drawn, k, schedule.drift, directed, seed))
+            .map(|k| corpus::copy(&image, scene.drawn, k, schedule.drift, directed, seed))
             .collect();
         drop(image);
         step(progress, effort::copying(pyramid.pixels(0), copies))?;
@@ -170,8 +170,8 @@ impl PatchEngine {
         if keep.is_none() {
             tones.finish(&mut picture);
         }
-        if frame.size != frame.drawn {
-            picture = bring_to_size(picture, frame, &sizes, &sources, seed, progress)?;
+        if scene.size != scene.drawn {
+            picture = bring_to_size(picture, scene, &sizes, &sources, seed, progress)?;
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
         let varied = |area: &Area| keep.is_none_or(|keep| keep.varies(area));
@@ -205,20 +205,20 @@ impl PatchEngine {
 /// From the size at which a picture was drawn to the size that was asked for, by `sizes` where that is larger.
 fn bring_to_size(
     mut picture: Image,
-    frame: Scene,
+    scene: Scene,
     sizes: &[(usize, usize)],
     sources: &Sources,
     seed: u64,
     progress: &mut dyn Progress,
 ) -> Result<Image, GenerateError> {
-    let (width, height) = frame.size;
+    let (width, height) = scene.size;
     if sizes.is_empty() {
         return Ok(picture.resized(width, height));
     }
     progress.phase("magnifying");
     let stream = Stream::new(seed, "patch magnification");
     let pixels = |(w, h): (usize, usize)| (w * h) as f64;
-    let ratio = (pixels(frame.size) / pixels(frame.drawn)).powf(0.5 / sizes.len() as f64).max(1.0);
+    let ratio = (pixels(scene.size) / pixels(scene.drawn)).powf(0.5 / sizes.len() as f64).max(1.0);
     let magnifier = Magnifier::new(sources, ratio, stream.child(u64::MAX));
     for (i, size) in sizes.iter().enumerate() {
         picture = magnifier.magnify(&picture, *size, stream.child(i as u64));

@@ -83,8 +83,8 @@ impl Field {
         Field { width, height, matches, distances: Vec::new() }
     }
 
-    /// What each pixel of this field has, for the pixels of a level of another `size`; `carry` is given how the
-    /// matches of a pixel move.
+    /// What each pixel of this field has, for those of a level of another size; `carry` is given how the matches of a
+    /// pixel move.
     pub fn carried<T>(
         &self,
         old: &[T],
@@ -383,6 +383,18 @@ mod tests {
         let exact = field.distances.iter().filter(|d| **d == 0).count();
         assert!(exact * 10 > width * height * 9, "{exact} of {}", width * height);
         assert_eq!(field.matches[10 * width + 10], Match { copy: 1, y: 13, x: 15 });
+    }
+
+    #[test]
+    fn what_a_pixel_has_goes_with_it_to_a_finer_level() {
+        let field = Field::in_place(20, 10);
+        let barred: Vec<Option<Match>> =
+            field.matches.iter().map(|m| (m.x < 10).then_some(Match { copy: 3, ..*m })).collect();
+        let carried = field.carried(&barred, (30, 15), |m, moved| m.map(moved));
+        for (found, expected) in carried.iter().zip(field.resized(30, 15).matches) {
+            let is_left = expected.x < 15;
+            assert_eq!(*found, is_left.then_some(Match { copy: 3, ..expected }));
+        }
     }
 
     #[test]
