@@ -157,22 +157,8 @@ pub struct Vary {
     /// Engine that draws
     #[arg(long, value_name = "NAME", default_value = "patch")]
     pub engine: String,
-    /// Folder with the weights of an engine that has some, or a model of the Hugging Face hub, owner/name or
-    /// owner/name@revision, which is fetched unless it is there [default: the only one that is found]
-    #[arg(long, value_name = "DIR|ID")]
-    pub model: Option<PathBuf>,
-    /// Steps of an engine that has a choice of them [default: what diffusers takes for its kind]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub steps: Option<u32>,
-    /// How much such an engine listens to the prompt, 0 to 100 [default: what diffusers takes for its kind]
-    #[arg(long, value_name = "G", value_parser = guidance)]
-    pub guidance: Option<f64>,
-    /// What the picture should not show, for an engine that is led away from it
-    #[arg(long, value_name = "TEXT")]
-    pub negative_prompt: Option<String>,
-    /// Sampler of an engine that has a choice of them [default: the model's own]
-    #[arg(long, value_name = "NAME")]
-    pub sampler: Option<Sampler>,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// What a strength says of such an engine's steps: 0.4 takes 40 % of them (diffusers), or all of them on the last
     /// 40 % of the way (comfyui, its denoise) [default: diffusers]
     #[arg(long, value_name = "WHOSE")]
@@ -235,6 +221,27 @@ pub struct Vary {
     pub force: bool,
 }
 
+/// The model of an engine that has a choice of them, and how it is used.
+#[derive(Args, Debug)]
+pub struct ModelArgs {
+    /// Folder with the weights of an engine that has some, or a model of the Hugging Face hub, owner/name or
+    /// owner/name@revision, which is fetched unless it is there [default: the only one that is found]
+    #[arg(long, value_name = "DIR|ID")]
+    pub model: Option<PathBuf>,
+    /// Steps of an engine that has a choice of them [default: what diffusers takes for its kind]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
+    /// How much such an engine listens to the prompt, 0 to 100 [default: what diffusers takes for its kind]
+    #[arg(long, value_name = "G", value_parser = guidance)]
+    pub guidance: Option<f64>,
+    /// What the picture should not show, for an engine that is led away from it
+    #[arg(long, value_name = "TEXT")]
+    pub negative_prompt: Option<String>,
+    /// Sampler of an engine that has a choice of them [default: the model's own]
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<Sampler>,
+}
+
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Nothing is measured or recorded, for there is no reference. The pictures are labelled as
@@ -249,9 +256,8 @@ pub struct Probe {
     /// Engine that draws: one that reads text
     #[arg(long, value_name = "NAME")]
     pub engine: String,
-    /// Folder with its weights [default: the only one that is found]
-    #[arg(long, value_name = "DIR")]
-    pub model: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
     /// Size that is drawn; what is written is smaller [default: that of the pictures that the model was trained on]
     #[arg(long, value_name = "WxH", value_parser = size)]
     pub size: Option<(u32, u32)>,
@@ -261,18 +267,6 @@ pub struct Probe {
     /// Pictures; their seeds follow one another
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub count: u32,
-    /// Steps [default: what diffusers takes for the model's kind]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub steps: Option<u32>,
-    /// How much the model listens to the prompt, 0 to 100 [default: what diffusers takes for its kind]
-    #[arg(long, value_name = "G", value_parser = guidance)]
-    pub guidance: Option<f64>,
-    /// What the picture should not show, for an engine that is led away from it
-    #[arg(long, value_name = "TEXT")]
-    pub negative_prompt: Option<String>,
-    /// Sampler of an engine that has a choice of them [default: the model's own]
-    #[arg(long, value_name = "NAME")]
-    pub sampler: Option<Sampler>,
     /// Directory to write to
     #[arg(long, value_name = "DIR", default_value = "probes")]
     pub out: PathBuf,

@@ -7,6 +7,7 @@ use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
 use super::error::{Failure, Outcome};
+use super::term::{Terminal, WARN, paint};
 
 /// Whether the user asked to stop.
 #[derive(Clone)]
@@ -21,6 +22,14 @@ impl Interrupt {
             .and_then(|_| flag::register(SIGINT, Arc::clone(&asked)))
             .map_err(|error| Failure::new(format_args!("Ctrl-C cannot be watched for: {error}")))?;
         Ok(Interrupt(asked))
+    }
+
+    /// Tells of what was made by then, in their plural.
+    pub fn tell(terminal: &Terminal, made: usize, wanted: usize, what: &str) {
+        terminal.insist(&format!(
+            "{} interrupted: {made} of {wanted} {what} were made and stay, nothing else is left",
+            paint(WARN, "note:")
+        ));
     }
 
     pub fn is_asked(&self) -> bool {

@@ -8,6 +8,8 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
+use serde_json::Value;
+
 use super::args::Color;
 
 pub const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -92,6 +94,12 @@ impl Terminal {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
         }
+    }
+
+    /// Writes the JSON of one result, or an array of several.
+    pub fn documents(&self, mut documents: Vec<Value>) -> io::Result<()> {
+        let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
+        self.result(&format!("{document:#}"))
     }
 
     /// Says something on stderr unless asked to be quiet.

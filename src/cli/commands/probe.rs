@@ -8,7 +8,7 @@ use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Bar;
 use crate::cli::seeds::Seeds;
-use crate::cli::term::{BOLD, DIM, Terminal, WARN, paint, shown};
+use crate::cli::term::{BOLD, DIM, Terminal, paint, shown};
 use crate::cli::{engine, files};
 use crate::digest::Digest;
 use crate::generate::{Draft, Engine, GenerateError};
@@ -18,7 +18,7 @@ use crate::release;
 
 pub fn run(args: &Probe, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
-    let engine = engine::open(&args.engine, engine::Asked::by_probe(args), terminal)?;
+    let engine = engine::open(&args.engine, engine::Asked::by(&args.model, None), terminal)?;
     let prompt = args::prompt(args.subject.as_deref(), args.prompt.as_deref()).unwrap_or_default();
     let interrupt = Interrupt::watch()?;
     let mut seeds = Seeds::new(args.seed, &host);
@@ -31,11 +31,7 @@ pub fn run(args: &Probe, terminal: &Terminal) -> Result<Outcome, Failure> {
             one(args, engine.as_ref(), &prompt, seeds.next(), terminal, &interrupt)?
         };
         let Some((text, document)) = drawn else {
-            let count = args.count;
-            terminal.insist(&format!(
-                "{} interrupted: {made} of {count} pictures were drawn and stay, nothing else is left",
-                paint(WARN, "note:")
-            ));
+            Interrupt::tell(terminal, made as usize, args.count as usize, "pictures");
             outcome = Outcome::Interrupted;
             break;
         };
@@ -46,8 +42,7 @@ pub fn run(args: &Probe, terminal: &Terminal) -> Result<Outcome, Failure> {
         }
     }
     if terminal.json {
-        let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
-        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+        terminal.documents(documents).map_err(Failure::new)?;
     }
     Ok(outcome)
 }
@@ -142,7 +137,7 @@ mod tests {
             let cli = Cli::try_parse_from([&args[..], &place, more].concat()).expect("sound arguments");
             let Command::Probe(args) = cli.command else { panic!("it is a probe") };
             let terminal = Terminal::silent();
-            let engine = engine::open(&args.engine, engine::Asked::by_probe(&args), &terminal)?;
+            let engine = engine::open(&args.engine, engine::Asked::by(&args.model, None), &terminal)?;
             one(&args, engine.as_ref(), "a virion", Seed(seed), &terminal, &interrupt)
         };
         let mut files = Vec::new();

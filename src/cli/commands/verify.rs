@@ -102,8 +102,7 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
         }
     }
     if terminal.json {
-        let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
-        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+        terminal.documents(documents).map_err(Failure::new)?;
     }
     Ok(outcome)
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Meaning, Probe, Sampler, Vary};
+use super::args::{Meaning, ModelArgs, Sampler};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, Terminal, paint};
 use crate::generate::Engine;
@@ -33,16 +33,10 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub fn by(args: &'a Vary) -> Self {
-        let (steps, guidance, meaning) = (args.steps, args.guidance, args.strength_meaning);
+    pub fn by(args: &'a ModelArgs, meaning: Option<Meaning>) -> Self {
+        let ModelArgs { steps, guidance, sampler, .. } = *args;
         let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
-        Asked { model, steps, guidance, meaning, negative_prompt, sampler: args.sampler }
-    }
-
-    pub fn by_probe(args: &'a Probe) -> Self {
-        let Probe { steps, guidance, sampler, .. } = *args;
-        let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
-        Asked { model, steps, guidance, meaning: None, negative_prompt, sampler }
+        Asked { model, steps, guidance, meaning, negative_prompt, sampler }
     }
 
     /// Refuses a flag that was given and that `engine` has nothing for.

@@ -39,7 +39,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let existing = place::existing(place)?.map(|workspace| workspace.policies());
     policies::load(existing.as_deref(), &args.policy).map_err(Failure::new)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
-    let engine = engine::open(&args.engine, engine::Asked::by(args), terminal)?;
+    let engine = engine::open(&args.engine, engine::Asked::by(&args.model, args.strength_meaning), terminal)?;
     // From here on: Ctrl-C ends a download at once, which goes on from there the next time.
     let interrupt = Interrupt::watch()?;
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
@@ -78,10 +78,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
             let ended = match drafting.one(&mut desk, &page, &mut seeds) {
                 Ok(Some(ended)) => ended,
                 Ok(None) => {
-                    terminal.insist(&format!(
-                        "{} interrupted: {made} of {wanted} variations were made and stay, nothing else is left",
-                        paint(WARN, "note:")
-                    ));
+                    Interrupt::tell(terminal, made, wanted, "variations");
                     outcome = Outcome::Interrupted;
                     break 'all;
                 }
@@ -112,8 +109,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
         outcome = outcome.max(Outcome::No);
     }
     if terminal.json {
-        let document = if documents.len() == 1 { documents.remove(0) } else { Value::Array(documents) };
-        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+        terminal.documents(documents).map_err(Failure::new)?;
     }
     Ok(outcome)
 }
@@ -259,7 +255,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::cli::args::{Cli, Color, Command};
+    use crate::cli::args::{Cli, Command};
     use crate::generate::diffusion::stable::tiny;
     use crate::manifest;
     use crate::quantity::Seed;
@@ -295,7 +291,7 @@ mod tests {
         ];
         let cli = Cli::try_parse_from([&args[..], &how, &["--out", out, "--preview", way]].concat());
         let Command::Vary(args) = cli.expect("sound arguments").command else { panic!("it is a variation") };
-        let terminal = Terminal::new(Color::Never, false, true, false);
+        let terminal = Terminal::silent();
         assert_eq!(run(&args, Some(home.path()), &terminal).expect("it runs"), Outcome::Yes);
         let made = std::fs::read(out).expect("released");
         let reading = manifest::read(&made, "image/png", &[]).expect("it reads").expect("there is one");
