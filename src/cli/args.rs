@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::quantity::{Seed, Strength};
+use crate::quantity::{ParseStrengthError, Seed, Strength};
 use crate::raster::Format;
 use crate::specimen::Kind;
 
@@ -139,6 +140,7 @@ pub struct Init {
 Examples:
   vidimus vary virions.png --subject \"adenovirus virions\" --strength 0.7
   vidimus vary virions.png --strength 70% --count 4 --out press/ --format jpeg
+  vidimus vary virions.png --strength auto
   vidimus vary virions.png --size 1200x628 --strength 0.8
   vidimus vary virions.png --policy strict --strength 0.9 --dry-run")]
 pub struct Vary {
@@ -151,9 +153,10 @@ pub struct Vary {
     /// The prompt itself; an engine that cannot read prompts says so
     #[arg(long, value_name = "P")]
     pub prompt: Option<String>,
-    /// Denoise strength: 0 is the reference itself, 1 is entirely new; 0.55 or 55%
-    #[arg(long, value_name = "S", default_value = "0.7")]
-    pub strength: Strength,
+    /// Denoise strength: 0 is the reference itself, 1 is entirely new; 0.55 or 55%. With auto it is, for each picture,
+    /// the least that the policy clears with something to spare, found by some five drafts
+    #[arg(long, value_name = "S|auto", default_value = "0.7")]
+    pub strength: Aim,
     /// Engine that draws
     #[arg(long, value_name = "NAME", default_value = "patch")]
     pub engine: String,
@@ -219,6 +222,26 @@ pub struct Vary {
     /// Overwrite existing output files
     #[arg(long)]
     pub force: bool,
+}
+
+/// A strength, or the search for one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aim {
+    At(Strength),
+    Auto,
+}
+
+impl FromStr for Aim {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Aim::Auto),
+            number => {
+                number.parse().map(Aim::At).map_err(|error: ParseStrengthError| format!("{error}, or auto"))
+            }
+        }
+    }
 }
 
 /// The model of an engine that has a choice of them, and how it is used.

@@ -34,6 +34,11 @@ impl Bar<'_> {
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
+
+    /// For saying something while the bar stands.
+    pub fn handle(&self) -> ProgressBar {
+        self.bar.clone()
+    }
 }
 
 impl Progress for Bar<'_> {

@@ -16,6 +16,7 @@ mod prepare;
 mod proof;
 mod recording;
 mod report;
+mod seek;
 mod states;
 
 pub use error::ReleaseError;
@@ -24,6 +25,7 @@ pub use order::{Desk, Order, Step};
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
 pub use report::{Outcome, Refused, Released, Timings, Trial};
+pub use seek::{MARGIN, Sought, Tried, seek};
 
 use crate::generate::GenerateError;
 use crate::progress::Progress;

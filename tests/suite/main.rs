@@ -1,5 +1,6 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
+mod auto;
 mod canvas;
 mod common;
 mod crash;

@@ -1,3 +1,4 @@
+mod drafting;
 mod page;
 mod target;
 
@@ -6,32 +7,31 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use drafting::{Drafting, Ended};
 use page::Page;
 use target::Target;
 
 use crate::catalog::Catalog;
-use crate::cli::args::{self, Vary};
-use crate::cli::commands::{keys, same_file};
+use crate::cli::args::{Aim, Vary};
+use crate::cli::commands::keys;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::preview::Preview;
-use crate::cli::progress::Bar;
 use crate::cli::seeds::Seeds;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
-use crate::generate::{Canvas, GenerateError, Orientation, Request};
 use crate::host::Host;
 use crate::policies;
 use crate::raster::{self, Limits, Plane};
-use crate::release::{self, Desk, Order, Reference, ReleaseError};
-
-/// Drafts tried for a variation when the user leaves the seed to us.
-const ATTEMPTS: u32 = 8;
+use crate::release::{self, Desk, Reference};
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
     let target = Target::choose(args)?;
+    if args.strength == Aim::Auto && args.preview.is_some() {
+        return Err(Failure::new("--preview shows one draft on its way, and --strength auto draws several")
+            .advise("give the strength that auto found"));
+    }
     let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
@@ -89,12 +89,13 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                     continue;
                 }
             };
-            let (text, document) = match &ended {
-                release::Outcome::Released(released) => page.released(released),
-                release::Outcome::Trial(trial) => page.trial(trial),
-                release::Outcome::Refused(refused) => page.refused(refused),
+            let Ended { outcome: end, tried } = ended;
+            let (text, document) = match &end {
+                release::Outcome::Released(released) => page.released(released, &tried),
+                release::Outcome::Trial(trial) => page.trial(trial, &tried),
+                release::Outcome::Refused(refused) => page.refused(refused, &tried),
             };
-            match ended {
+            match end {
                 release::Outcome::Refused(_) => refused = true,
                 _ => made += 1,
             }
@@ -124,91 +125,6 @@ fn failed(path: &Path, failure: &Failure, terminal: &Terminal) -> Value {
     })
 }
 
-/// What all variations of a command have in common.
-struct Drafting<'a> {
-    args: &'a Vary,
-    target: &'a Target,
-    mask: Option<&'a Arc<Plane>>,
-    interrupt: &'a Interrupt,
-}
-
-impl Drafting<'_> {
-    /// One variation: drafts with one seed after another until the policy clears one or the attempts are used up. `None` if
-    /// the user interrupted it.
-    fn one(
-        &self,
-        desk: &mut Desk<'_>,
-        page: &Page<'_>,
-        seeds: &mut Seeds,
-    ) -> Result<Option<release::Outcome>, Failure> {
-        let Drafting { args, target, mask, interrupt } = *self;
-        let mut left = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
-        loop {
-            if interrupt.is_asked() {
-                return Ok(None);
-            }
-            let seed = seeds.next();
-            let order = Order {
-                request: Request {
-                    strength: args.strength,
-                    seed,
-                    canvas: canvas(args, page.reference),
-                    mask: mask.cloned(),
-                    orientation: match args.orientation {
-                        args::Orientation::Auto => Orientation::Auto,
-                        args::Orientation::Upright => Orientation::Upright,
-                        args::Orientation::Any => Orientation::Any,
-                    },
-                    prompt: args::prompt(args.subject.as_deref(), args.prompt.as_deref()),
-                },
-                purpose: args.purpose.clone(),
-                format: target.format,
-                out: target.path(page.path, args.strength.value(), seed),
-                overwrite: args.force,
-                disclose_prompt: args.disclose_prompt,
-                dry_run: args.dry_run,
-            };
-            if same_file(&order.out, page.path) {
-                return Err(Failure::at(order.out.display(), "the output would overwrite its own reference")
-                    .advise("choose another --out"));
-            }
-            let mut bar = Bar::new(page.terminal, Some(interrupt));
-            bar.preview = args.preview.as_deref().map(|folder| {
-                Preview::new(folder, &order, desk.engine.describe(), page.reference, page.path)
-            });
-            let ended = release::release(desk, page.reference, &order, &mut bar);
-            bar.clear();
-            let released = matches!(ended, Ok(release::Outcome::Released(_)));
-            let remark = bar.preview.take().and_then(|preview| preview.end(released));
-            remark.into_iter().for_each(|remark| page.terminal.talk(&remark));
-            let ended = match ended {
-                Err(ReleaseError::Generate(GenerateError::Cancelled)) => return Ok(None),
-                ended => ended.map_err(|error| explain(args, page.path, &error))?,
-            };
-            left -= 1;
-            match &ended {
-                // A request that is refused as such is refused with any seed.
-                // So is a picture that is too close by what the mask keeps of it.
-                release::Outcome::Refused(refused)
-                    if refused.record.is_some() && !page.kept_too_much(refused) && left > 0 =>
-                {
-                    page.terminal
-                        .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
-                }
-                _ => return Ok(Some(ended)),
-            }
-        }
-    }
-}
-
-/// The size that was asked for.
-fn canvas(args: &Vary, reference: &Reference) -> Option<Canvas> {
-    let (width, height) = (reference.canvas().width(), reference.canvas().height());
-    let scaled = args.scale.map(|scale| (width.saturating_mul(scale), height.saturating_mul(scale)));
-    let (width, height) = args.size.or(scaled)?;
-    Some(Canvas { width, height, stretch: args.stretch })
-}
-
 /// Where to vary: a picture's brightness.
 fn mask(path: &Path) -> Result<Arc<Plane>, Failure> {
     let decoded = raster::decode(&files::read(path)?, &Limits::default())
@@ -227,26 +143,6 @@ fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) 
             paint(WARN, "note:"),
             keys.signer().not_after.date()
         ));
-    }
-}
-
-fn explain(args: &Vary, path: &Path, error: &ReleaseError) -> Failure {
-    let failure = Failure::at(path.display(), error);
-    match error {
-        ReleaseError::OutputExists { .. } => Failure::new(error).advise("use --force to overwrite it"),
-        ReleaseError::Catalog(_) => {
-            Failure::new(error).advise("nothing was released; 'vidimus audit' looks into it")
-        }
-        ReleaseError::TooSmall { .. } if args.size.is_some() => failure.advise("ask for a larger --size"),
-        ReleaseError::TooSmall { .. } if args.mask.is_some() => {
-            failure.advise("enlarge reference and mask first")
-        }
-        ReleaseError::TooSmall { .. } => failure.advise("try --enlarge"),
-        ReleaseError::Unmarkable { .. } => {
-            failure.advise("enlarge the reference, or try another seed or strength")
-        }
-        ReleaseError::Publish { .. } => Failure::new(error).advise("the picture is safe in catalog/objects"),
-        _ => failure,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::generate::{Description, Finding, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
 use crate::quantity::{Deviation, Seed, Strength};
-use crate::release::{Reference, Refused, Released, Timings, Trial};
+use crate::release::{self, Reference, Refused, Released, Timings, Trial, Tried};
 use crate::watermark::Level;
 use crate::workspace::Workspace;
 
@@ -43,11 +43,11 @@ pub struct Page<'a> {
 }
 
 impl Page<'_> {
-    pub fn released(&self, done: &Released) -> (String, Value) {
+    pub fn released(&self, done: &Released, tried: &[Tried]) -> (String, Value) {
         let mut lines = vec![
             self.line("Made", format_args!("{}  {}×{}", shown(&done.output), done.width, done.height)),
             self.from(),
-            self.line("Engine", self.recipe(&done.record)),
+            self.line("Engine", self.recipe(&done.record, tried)),
             self.line("Differs", self.differs(&done.deviation)),
             self.line(
                 "Marks",
@@ -81,16 +81,17 @@ impl Page<'_> {
             "level": done.level.name(),
             "psnr_db": done.psnr_db,
         });
+        document["sought"] = sought(tried);
         document["manifest"] =
             json!({ "label": done.manifest_label, "state": done.manifest_state, "signer": done.signer });
         (lines.join("\n"), document)
     }
 
-    pub fn trial(&self, trial: &Trial) -> (String, Value) {
+    pub fn trial(&self, trial: &Trial, tried: &[Tried]) -> (String, Value) {
         let mut lines = vec![
             self.line("Dry run", "the policy would release it; nothing was marked, recorded or written"),
             self.from(),
-            self.line("Engine", self.recipe(&trial.record)),
+            self.line("Engine", self.recipe(&trial.record, tried)),
             self.line("Differs", self.differs(&trial.deviation)),
         ];
         if self.terminal.verbose {
@@ -104,13 +105,14 @@ impl Page<'_> {
             &trial.timings,
         );
         document["dry_run"] = true.into();
+        document["sought"] = sought(tried);
         (lines.join("\n"), document)
     }
 
-    pub fn refused(&self, refused: &Refused) -> (String, Value) {
+    pub fn refused(&self, refused: &Refused, tried: &[Tried]) -> (String, Value) {
         let mut lines = vec![self.line("Refused", paint(BAD, &refused.refusal)), self.from()];
         if let Some(record) = &refused.record {
-            lines.push(self.line("Engine", self.recipe(record)));
+            lines.push(self.line("Engine", self.recipe(record, tried)));
         }
         if let Some(deviation) = &refused.deviation {
             lines.push(self.line("Differs", self.differs(deviation)));
@@ -125,6 +127,8 @@ impl Page<'_> {
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
         if self.kept_too_much(refused) {
             lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
+        } else if !tried.is_empty() {
+            lines.push(self.line("Try", "another --seed, or several with --attempts"));
         } else if refused.refusal.to_string().contains("too close") {
             lines.push(self.line("Try", "a higher --strength, or another --seed"));
         }
@@ -142,6 +146,7 @@ impl Page<'_> {
         let mut document = self.document("refused", asked, record, deviation, &refused.timings);
         document["reasons"] = refused.refusal.reasons.iter().map(ToString::to_string).collect();
         document["run"] = json!(refused.run_id);
+        document["sought"] = sought(tried);
         document["quarantine"] = json!(refused.quarantine.as_ref().map(|path| path.to_string_lossy()));
         if !refused.logged {
             document["dry_run"] = true.into();
@@ -173,8 +178,25 @@ impl Page<'_> {
         self.line("From", format_args!("{}  sha256 {digest}{enlarged}", shown(self.path)))
     }
 
-    fn recipe(&self, record: &Record) -> String {
+    /// One of the drafts that a strength is sought by.
+    pub fn tried(&self, one: &Tried) -> String {
+        let clears = if one.clears { "clears" } else { "too close" };
+        format!("strength {}: differs by {}: {clears}", one.strength, self.figures(one))
+    }
+
+    /// Its deviation, and how far its arrangement differs where that is limited.
+    fn figures(&self, one: &Tried) -> String {
+        match self.policy.limits().min_composition {
+            0.0 => format!("{:.2}", one.deviation),
+            _ => format!("{:.2}/{:.2}", one.deviation, one.composition),
+        }
+    }
+
+    fn recipe(&self, record: &Record, tried: &[Tried]) -> String {
         let mut text = format!("{}, strength {}, seed {}", record.engine.name, record.strength, record.seed);
+        if !tried.is_empty() {
+            text.push_str(&self.curve(record.strength, tried));
+        }
         if let Some(share) = record.varied_share {
             text.push_str(&format!(", {:.1} % of the picture varied", 100.0 * share));
         }
@@ -192,6 +214,20 @@ impl Page<'_> {
             ));
         }
         text
+    }
+
+    /// How the strength was found.
+    fn curve(&self, found: Strength, tried: &[Tried]) -> String {
+        let mut tried = tried.to_vec();
+        tried.sort_by(|a, b| a.strength.value().total_cmp(&b.strength.value()));
+        let all: Vec<String> =
+            tried.iter().map(|one| format!("{} at {}", self.figures(one), one.strength)).collect();
+        let clears = tried.iter().any(|one| one.clears);
+        let what = match clears {
+            true => format!("{found} is the least of these strengths that clears"),
+            false => "none of these strengths clears".to_owned(),
+        };
+        format!("\n          {what} with {:.2} to spare: {}", release::MARGIN, all.join(", "))
     }
 
     fn differs(&self, deviation: &Deviation) -> String {
@@ -269,6 +305,11 @@ impl Page<'_> {
             "timings_ms": timings,
         })
     }
+}
+
+/// The drafts that a strength was sought by; null where it was given.
+fn sought(tried: &[Tried]) -> Value {
+    if tried.is_empty() { Value::Null } else { json!({ "margin": release::MARGIN, "tried": tried }) }
 }
 
 fn watermark(done: &Released) -> String {

@@ -39,6 +39,11 @@ impl Target {
         Ok(Target { format: by_name, file: Some(args.out.clone()), folder: PathBuf::new() })
     }
 
+    /// The one file that was named.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// `NAME-s070-SEED.png` in the folder, unless one file was named.
     pub fn path(&self, reference: &Path, strength: f64, seed: Seed) -> PathBuf {
         if let Some(file) = &self.file {
