@@ -38,6 +38,8 @@ pub const HALVINGS: usize = 5;
 /// Most that a scene is bent, as a share of its short side, and the halvings of that range.
 const MOST_BEND: f64 = 0.15;
 const BENDINGS: usize = 7;
+/// How far noise takes over what a bending falls short of: 1 would be all the noise that the strength asks for.
+const INSTEAD: f64 = 0.7;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 
@@ -82,16 +84,22 @@ pub fn draw(
             let compared = if Energy::is_on(schedule.start, pyramid) { sources.channels() - 1 } else { 0 };
             let found = noise_that_keeps(kept, &bank, upright, &[0, compared], noise, progress)?;
             let most = schedule.most_noise();
-            if found > most && keep.is_none() && !directed {
-                bend = Some(bend_that_keeps(schedule.bent(), upright, Stream::new(seed, "patch bend")));
-                schedule.starting_at(most)
+            if found > most && keep.is_none() && !directed && schedule.shown() > 0.0 {
+                let wanted = schedule.bent();
+                let (made, reached) = bend_that_keeps(wanted, upright, Stream::new(seed, "patch bend"));
+                bend = Some(made);
+                // What bending cannot do without folds, noise has to.
+                let short = ((reached - wanted) / (1.0 - wanted)).clamp(0.0, 1.0);
+                schedule.starting_at(most * (found / most).powf(INSTEAD * short))
             } else {
                 schedule.starting_at(found)
             }
         }
         None => *schedule,
     };
-    let scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
+    let mut scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
+    let shown = schedule.shown() as f32;
+    scene.data.iter_mut().for_each(|v| *v *= shown);
     let first = |draft: u64| noised(scene.clone(), schedule.start_noise, noise.child(draft));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
     let style = Style::new(sources, patch, seed);
@@ -151,8 +159,8 @@ fn noise_that_keeps(
 }
 
 /// The bending of the scene `upright` that keeps `kept` of its arrangement, as far as luminance shows it and nothing is
-/// folded.
-fn bend_that_keeps(kept: f64, upright: &Image, stream: Stream) -> Bend {
+/// folded; and what it keeps.
+fn bend_that_keeps(kept: f64, upright: &Image, stream: Stream) -> (Bend, f64) {
     let bend = |share| Bend::new((upright.width, upright.height), share, stream);
     let [mut low, mut high] = [0.0, MOST_BEND];
     for _ in 0..BENDINGS {
@@ -164,7 +172,9 @@ fn bend_that_keeps(kept: f64, upright: &Image, stream: Stream) -> Bend {
             high = middle
         }
     }
-    bend(low)
+    let found = bend(low);
+    let reached = likeness(&found.image(upright), upright, &[0]);
+    (found, reached)
 }
 
 /// Correlation of the blurred pictures: that of the channel among `channels` that is least alike.

@@ -65,7 +65,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "6", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "7", model_digest: None, reads_prompt: false }
     }
 
     fn generate(

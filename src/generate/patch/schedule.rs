@@ -12,7 +12,7 @@ use super::pyramid::{Pyramid, factor};
 /// evenly patches are used, how large a copy may be. The noise goes by it, too, below strength 0.2 and where the
 /// coarsest level is too large to be drawn exactly.
 const CLOCK: [(f64, f64); 7] =
-    [(0.0, 0.30), (0.2, 0.48), (0.4, 0.57), (0.55, 0.63), (0.7, 0.70), (0.85, 0.82), (1.0, 1.0)];
+    [(0.0, 0.30), (0.2, 0.42), (0.4, 0.54), (0.55, 0.63), (0.7, 0.70), (0.85, 0.82), (1.0, 1.0)];
 
 /// How much of the reference's arrangement the posterior's first look at the coarsest level is to show at a
 /// strength: the correlation of the blurred pictures, luminance or energy, whichever is less. The finished picture keeps less, most of all where
@@ -25,6 +25,10 @@ const KEPT: [(f64, f64); 7] =
 /// things apart, and the scene is bent instead.
 const MOST_NOISE: [(f64, f64); 6] =
     [(0.35, 17.0), (0.52, 9.0), (0.70, 3.6), (0.82, 2.3), (0.90, 1.8), (0.96, 1.5)];
+
+/// How much of the reference is under the noise where so much of the arrangement is to be kept. In some pictures no noise
+/// hides where the large things are: from strength 0.88 on the reference fades, until at 1 there is noise alone.
+const SHOWN: [(f64, f64); 2] = [(0.35, 0.0), (0.55, 1.0)];
 
 /// How much of the arrangement, in luminance, a bent scene is to keep where so much is to be kept of the finished
 /// picture: noise and refinement take some, too.
@@ -81,6 +85,11 @@ impl Schedule {
     /// Most noise that may be added on the start level.
     pub fn most_noise(&self) -> f64 {
         self.kept.map_or(f64::INFINITY, |kept| interpolate(&MOST_NOISE, kept))
+    }
+
+    /// Amplitude of the reference under the noise, 0..=1.
+    pub fn shown(&self) -> f64 {
+        self.kept.map_or(1.0, |kept| interpolate(&SHOWN, kept))
     }
 
     /// Share of the arrangement that a bent scene is to keep.
@@ -163,6 +172,14 @@ mod tests {
         assert_eq!(cap(0.59), None);
         let caps: Vec<f64> = [0.6, 0.7, 0.85, 1.0].map(|s| cap(s).expect("capped")).to_vec();
         assert!(caps.windows(2).all(|c| c[0] > c[1]) && caps[0] <= 0.06);
+    }
+
+    #[test]
+    fn at_full_strength_nothing_of_the_reference_is_shown() {
+        let pyramid = Pyramid::new(320, 201);
+        let shown = |s: f64| Schedule::new(Strength::new(s).expect("within 0..=1"), &pyramid).shown();
+        assert_eq!([0.0, 0.1, 0.5, 0.8, 1.0].map(shown), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        assert!((0.2..0.8).contains(&shown(0.9)));
     }
 
     #[test]
