@@ -371,6 +371,12 @@ pub enum PolicyCommand {
         /// Policy that judges
         #[arg(long, value_name = "NAME", default_value = "default")]
         policy: String,
+        /// Draw IMAGE, REF as it lies on it best, and where the two agree, side by side
+        #[arg(long, value_name = "OUT.png")]
+        map: Option<PathBuf>,
+        /// Overwrite an existing map
+        #[arg(long, requires = "map")]
+        force: bool,
     },
 }
 

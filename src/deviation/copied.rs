@@ -81,8 +81,8 @@ fn find_in(pair: &Aligned, octave: &Octave, demand: Demand) -> Found {
 
 /// Where the output is copied, from whatever placement.
 pub struct Canvas {
-    width: usize,
-    height: usize,
+    pub width: usize,
+    pub height: usize,
     marked: Vec<bool>,
 }
 
@@ -102,6 +102,14 @@ impl Canvas {
                 self.marked[row * self.width + left..row * self.width + right].fill(true);
             }
         }
+    }
+
+    /// Whether a marked pixel has a neighbour that is not.
+    pub fn is_edge(&self, x: usize, y: usize) -> bool {
+        let marked = |x: usize, y: usize| self.marked[y * self.width + x];
+        let (right, below) = ((x + 1).min(self.width - 1), (y + 1).min(self.height - 1));
+        let beside = [(x.saturating_sub(1), y), (right, y), (x, y.saturating_sub(1)), (x, below)];
+        marked(x, y) && beside.iter().any(|(x, y)| !marked(*x, *y))
     }
 
     /// Marked share of a window; what lies outside the canvas counts for nothing.

@@ -41,12 +41,28 @@ const LOST: [f64; 2] = [0.05, 0.2];
 /// strong blur, the scale is laid one octave lower. Where no octave holds anything in both, nothing tells the
 /// pictures apart, and caution counts them as the same.
 pub fn agreement(octaves: &[Octave]) -> f64 {
+    deciding(octaves).map_or(1.0, |(_, _, agreement)| agreement)
+}
+
+/// The same cell by cell, in the octave that decides; what does not stand above its noise counts for less. One cell
+/// of 1 where no octave holds anything in both.
+pub fn shown(octaves: &[Octave]) -> Plane {
+    let Some((octave, scale, _)) = deciding(octaves) else { return Plane::filled(1, 1, 1.0) };
+    let cells = octave.agreement.iter().zip(&octave.held).zip(&octave.cover);
+    let shown = cells.map(|((agreement, [output, reference]), cover)| match cover {
+        0.5.. => scaled(f64::from(*agreement).min(1.0), scale) as f32 * (output * reference).sqrt(),
+        _ => 0.0,
+    });
+    Plane::new(octave.columns, octave.rows, shown.collect())
+}
+
+/// The octave that shows most agreement, its scale, and that agreement.
+fn deciding(octaves: &[Octave]) -> Option<(&Octave, (f64, f64), f64)> {
     let lower = usize::from((0..LOST.len()).all(|k| lost(octaves, k)));
-    let found = octaves
-        .iter()
-        .zip(SCALE.into_iter().take(lower).chain(SCALE))
-        .filter_map(|(octave, scale)| Some(scaled(octave.mean()?, scale)));
-    found.reduce(f64::max).unwrap_or(1.0)
+    let scales = SCALE.into_iter().take(lower).chain(SCALE);
+    let found = octaves.iter().zip(scales);
+    let found = found.filter_map(|(octave, scale)| Some((octave, scale, scaled(octave.mean()?, scale))));
+    found.reduce(|best, one| if one.2 > best.2 { one } else { best })
 }
 
 /// Whether one of the two pictures has next to nothing in octave `k`, measured by what both have in octave 3.

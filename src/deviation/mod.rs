@@ -21,11 +21,13 @@ mod familiar;
 mod fingerprint;
 mod flow;
 mod local;
+mod overlay;
 #[cfg(test)]
 mod tests;
 mod working;
 
 pub use fingerprint::{Fingerprint, fingerprint, variants};
+pub use overlay::overlay;
 
 use crate::quantity::Deviation;
 use crate::raster::{Plane, Raster};
@@ -47,35 +49,17 @@ pub enum MeasureError {
 /// of threads; `deviation` is rounded down, its parts up, to 1e-4. SSIM is measured on the working images
 /// (long side 512 at most), a negative one given as 0; PSNR on luma at the output's full size.
 pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, MeasureError> {
-    for raster in [reference, output] {
-        let (width, height) = (raster.width(), raster.height());
-        if width.min(height) < LEAST_SIDE {
-            return Err(MeasureError::TooSmall { width, height, limit: LEAST_SIDE });
-        }
-    }
-    let (luma_r, luma_o) = (working::luma_over_white(reference), working::luma_over_white(output));
-    let (small_r, small_o) = (working::working(&luma_r), working::working(&luma_o));
-
-    let mut likeness = compare(&small_o, &small_r);
-    // A false-colour copy may hide from luma.
-    if likeness.similarity() < CLEAR
-        && let Some(tint) = working::tint(output)
-    {
-        let other = compare(&working::working(&tint), &small_r);
-        if other.similarity() > likeness.similarity() {
-            likeness = other;
-        }
-    }
-
-    let parts = Rounded::new(likeness.detail, copied::weight(likeness.copied_area));
+    let pair = Pair::of(reference, output)?;
+    let Likeness { ncc, detail, copied_area } = compare_best(&pair, output).likeness;
+    let parts = Rounded::new(detail, copied::weight(copied_area));
     Ok(Deviation {
         deviation: parts.deviation,
-        composition: composition(likeness.ncc),
+        composition: composition(ncc),
         detail: parts.detail,
         copied: parts.copied,
-        copied_area: steps_up(likeness.copied_area) as f64 / STEPS,
-        ssim: (familiar::ssim(&small_o, &small_r).max(0.0) * STEPS).round() / STEPS,
-        psnr_db: (familiar::psnr(&luma_o, &luma_r) * 100.0).round() / 100.0,
+        copied_area: steps_up(copied_area) as f64 / STEPS,
+        ssim: (familiar::ssim(&pair.small_o, &pair.small_r).max(0.0) * STEPS).round() / STEPS,
+        psnr_db: (familiar::psnr(&pair.luma_o, &pair.luma_r) * 100.0).round() / 100.0,
     })
 }
 
@@ -98,21 +82,64 @@ impl Likeness {
     }
 }
 
-fn compare(output: &Plane, reference: &Plane) -> Likeness {
+/// Both pictures over white: whole, and on the grid that is compared.
+struct Pair {
+    luma_r: Plane,
+    luma_o: Plane,
+    small_r: Plane,
+    small_o: Plane,
+}
+
+impl Pair {
+    fn of(reference: &Raster, output: &Raster) -> Result<Pair, MeasureError> {
+        for raster in [reference, output] {
+            let (width, height) = (raster.width(), raster.height());
+            if width.min(height) < LEAST_SIDE {
+                return Err(MeasureError::TooSmall { width, height, limit: LEAST_SIDE });
+            }
+        }
+        let [luma_r, luma_o] = [reference, output].map(working::luma_over_white);
+        let [small_r, small_o] = [&luma_r, &luma_o].map(working::working);
+        Ok(Pair { luma_r, luma_o, small_r, small_o })
+    }
+}
+
+/// What was found on a pair of planes, and where.
+struct Compared {
+    likeness: Likeness,
+    pair: flow::Aligned,
+    octaves: Vec<detail::Octave>,
+    /// Where the output is copied.
+    canvas: copied::Canvas,
+}
+
+/// By luma, or by the tint of `output` where that is more alike: a false-colour copy may hide from luma.
+fn compare_best(pair: &Pair, output: &Raster) -> Compared {
+    let found = compare(&pair.small_o, &pair.small_r);
+    if found.likeness.similarity() >= CLEAR {
+        return found;
+    }
+    let Some(tint) = working::tint(output) else { return found };
+    let other = compare(&working::working(&tint), &pair.small_r);
+    if other.likeness.similarity() > found.likeness.similarity() { other } else { found }
+}
+
+fn compare(output: &Plane, reference: &Plane) -> Compared {
     let fit = align::align(output, reference);
     let pair = flow::Aligned::new(output, reference, fit.map);
     let octaves = detail::octaves(&pair);
     let whole = copied::find(&pair, &octaves, copied::WHOLE);
-    let everywhere = copied_anywhere(output, reference, &whole);
-    Likeness {
+    let (everywhere, canvas) = copied_anywhere(output, reference, &whole);
+    let likeness = Likeness {
         ncc: fit.ncc,
         detail: detail::agreement(&octaves),
         copied_area: whole.share.max(everywhere).min(1.0),
-    }
+    };
+    Compared { likeness, pair, octaves, canvas }
 }
 
-/// Copied share of the output's texture, under the placement of the whole and under those of parts.
-fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> f64 {
+/// Copied share of the output's texture, under the placement of the whole and under those of parts; and where.
+fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> (f64, copied::Canvas) {
     // A picture with little texture must not turn one small copy into a large share.
     const LEAST_TEXTURE: f64 = 0.3;
     let (width, height) = (output.width(), output.height());
@@ -124,7 +151,7 @@ fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> 
         let found = copied::find(&pair, &detail::octaves(&pair), copied::PART);
         canvas.mark(&found.cells, part.x, part.y, part.output.width(), part.output.height());
     }
-    canvas.share(0, 0, width, height) / whole.textured.max(LEAST_TEXTURE)
+    (canvas.share(0, 0, width, height) / whole.textured.max(LEAST_TEXTURE), canvas)
 }
 
 /// 1 − similarity of the arrangement: unrelated pictures reach an NCC of about 0.45 somewhere.

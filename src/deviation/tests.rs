@@ -360,3 +360,33 @@ fn every_figure_of_the_arrangement_is_the_number_that_its_decimals_say() {
         assert_eq!(format!("{figure:.4}").parse(), Ok(figure), "{figure}");
     }
 }
+
+/// A copy of the left half beside new content.
+#[test]
+fn the_map_shows_where_two_pictures_agree() {
+    let [reference, new] = [1, 2].map(|seed| Layout::new(seed).draw(seed));
+    let half =
+        Plane::from_fn(WIDTH, HEIGHT, |x, y| if x < WIDTH / 2 { reference.at(x, y) } else { new.at(x, y) });
+    let [reference, half] = [reference, half].map(|plane| Raster::from_planes(&[plane], Depth::Eight));
+    let map = overlay(&reference, &half).expect("large enough");
+    let width = map.width() as usize / 3;
+    assert_eq!((map.width(), map.height()), (3 * WIDTH as u32 + 16, HEIGHT as u32));
+    let planes = map.planes();
+    // Amber has much red and no blue.
+    let tint = |from: usize, to: usize| {
+        let columns = (2 * (WIDTH + 8) + from)..(2 * (WIDTH + 8) + to);
+        let cells = (0..HEIGHT).flat_map(|y| columns.clone().map(move |x| (x, y)));
+        cells.map(|(x, y)| f64::from(planes[0].at(x, y) - planes[2].at(x, y))).sum::<f64>()
+    };
+    let (left, right) = (tint(8, width / 2 - 16), tint(width / 2 + 16, width - 8));
+    assert!(left > 4.0 * right.abs(), "{left} {right}");
+    let sky = |x: usize, y: usize| planes[2].at(x, y) > 0.95 && planes[0].at(x, y) < 0.3;
+    let outlined = (0..HEIGHT).flat_map(|y| (2 * (WIDTH + 8)..3 * WIDTH + 16).map(move |x| (x, y)));
+    assert!(outlined.filter(|(x, y)| sky(*x, *y)).count() > HEIGHT / 2);
+    let small = Raster::from_planes(&[Plane::filled(20, 20, 0.5)], Depth::Eight);
+    assert!(overlay(&small, &small).is_err());
+    // A picture with itself, and one in which nothing can be compared.
+    assert!(overlay(&half, &half).is_ok());
+    let flat = Raster::from_planes(&[Plane::filled(40, 40, 0.5)], Depth::Eight);
+    assert!(overlay(&flat, &flat).is_ok());
+}

@@ -7,11 +7,13 @@ pub mod filter;
 mod luma;
 mod plane;
 mod resize;
+mod tint;
 
 pub use decode::{DecodeError, Decoded, Limits, decode};
 pub use encode::{EncodeError, Format, encode};
 pub use plane::Plane;
 pub use resize::{Kernel, resize};
+pub use tint::tinted;
 
 use crate::digest::{Digest, Hasher};
 

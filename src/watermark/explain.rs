@@ -7,16 +7,10 @@ use super::key::{Key, TILE};
 use super::search::Lock;
 use crate::fourier::Complex32;
 use crate::raster::filter::gaussian;
-use crate::raster::{Depth, Plane, Raster};
+use crate::raster::{Depth, Plane, Raster, tinted};
 
 /// Evidence of a part, in standard deviations of chance, that has the full tint.
 const FULL: f32 = 5.0;
-/// The tint, as R, G, B: amber, which no micrograph's grey hides and which the colour-blind can see.
-const TINT: [f32; 3] = [1.0, 0.72, 0.0];
-/// How much of the picture is left under the full tint, and how bright it is where nothing was found.
-const UNDER: f32 = 0.35;
-const DIM: f32 = 0.6;
-
 impl Sighting {
     /// `raster`, in which this was seen under the public key `key`, dimmed to grey, and tinted where its parts of
     /// half a tile agree with the mark: the more, the stronger the evidence. Where it was painted over or replaced,
@@ -24,19 +18,9 @@ impl Sighting {
     pub fn explain(&self, raster: &Raster, key: &Key) -> Raster {
         let evidence = self.evidence(raster, key);
         let luma = raster.luma();
-        let planes: Vec<Plane> = TINT
-            .iter()
-            .map(|tint| {
-                let Some(evidence) = &evidence else { return luma.map(|v| DIM * v) };
-                luma.zip(evidence, |v, z| {
-                    let part = (z / FULL).clamp(0.0, 1.0);
-                    let under = DIM * v * (1.0 - part)
-                        + (UNDER * v + (1.0 - UNDER) * tint * (0.35 + 0.65 * v)) * part;
-                    under.clamp(0.0, 1.0)
-                })
-            })
-            .collect();
-        Raster::from_planes(&planes, Depth::Eight)
+        let none = || Plane::filled(luma.width(), luma.height(), 0.0);
+        let share = evidence.map_or_else(none, |evidence| evidence.map(|z| (z / FULL).clamp(0.0, 1.0)));
+        Raster::from_planes(&tinted(&luma, &share), Depth::Eight)
     }
 
     /// For each pixel the evidence about it, in standard deviations.

@@ -4,7 +4,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::cli::args::Detect;
-use crate::cli::commands::same_file;
+use crate::cli::commands::drawable;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::term::{BOLD, DIM, GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
@@ -78,15 +78,7 @@ fn explainable(args: &Detect, out: &Path) -> Result<(), Failure> {
     let [file] = args.files.as_slice() else {
         return Err(Failure::at(out.display(), "one picture cannot explain several").advise("name one file"));
     };
-    let extension = out.extension().and_then(|e| e.to_str()).unwrap_or_default();
-    if extension.parse() != Ok(Format::Png) {
-        return Err(Failure::at(out.display(), "an explanation is a PNG").advise("name a file like out.png"));
-    }
-    if same_file(out, file) {
-        return Err(Failure::at(out.display(), "the explanation would overwrite its own picture")
-            .advise("choose another --explain"));
-    }
-    files::writable(out, args.force)
+    drawable(out, "an explanation", &[file], args.force)
 }
 
 fn explain(

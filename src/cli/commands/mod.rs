@@ -16,7 +16,9 @@ use std::path::Path;
 
 use super::args::{Cli, Command};
 use super::error::{Failure, Outcome};
+use super::files;
 use super::term::Terminal;
+use crate::raster::Format;
 
 pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
     let place = cli.global.place();
@@ -41,4 +43,19 @@ pub(super) fn same_file(one: &Path, two: &Path) -> bool {
         (Ok(one), Ok(two)) => one == two,
         _ => one == two,
     }
+}
+
+/// Whether a drawing can go to `out`, before any work is done: it is a PNG, and none of the pictures that it is drawn from.
+fn drawable(out: &Path, what: &str, from: &[&Path], force: bool) -> Result<(), Failure> {
+    let extension = out.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    if extension.parse() != Ok(Format::Png) {
+        return Err(
+            Failure::at(out.display(), format_args!("{what} is a PNG")).advise("name a file like out.png")
+        );
+    }
+    if from.iter().any(|file| same_file(out, file)) {
+        let error = format!("{what} would overwrite its own picture");
+        return Err(Failure::at(out.display(), error).advise("choose another name"));
+    }
+    files::writable(out, force)
 }

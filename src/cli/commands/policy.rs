@@ -1,14 +1,15 @@
 use std::path::Path;
 
 use crate::cli::args::PolicyCommand;
+use crate::cli::commands::drawable;
 use crate::cli::error::{Failure, Outcome};
-use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, paint};
+use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
 use crate::deviation;
 use crate::policies;
 use crate::policy::{Case, Policy};
 use crate::quantity::Deviation;
-use crate::raster::{self, Limits, Raster};
+use crate::raster::{self, Format, Limits, Raster};
 
 pub fn run(command: &PolicyCommand, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let workspace = place::find(place)?;
@@ -28,9 +29,19 @@ pub fn run(command: &PolicyCommand, place: Option<&Path>, terminal: &Terminal) -
             }
             Ok(Outcome::Yes)
         }
-        PolicyCommand::Check { reference, image, policy } => {
+        PolicyCommand::Check { reference, image, policy, map, force } => {
             let policy = policies::load(dir, policy).map_err(Failure::new)?;
-            check(reference, image, &policy, terminal)
+            let map = map.as_deref();
+            if let Some(out) = map {
+                drawable(out, "a map", &[reference, image], *force)?;
+            }
+            let pair = (picture(reference)?, picture(image)?);
+            if let Some(out) = map {
+                let drawn = deviation::overlay(&pair.0, &pair.1).map_err(Failure::new)?;
+                let bytes = raster::encode(&drawn, Format::Png, 100).map_err(Failure::new)?;
+                files::write(out, &bytes, *force)?;
+            }
+            check((reference, image), pair, map, &policy, terminal)
         }
     }
 }
@@ -83,8 +94,13 @@ fn summary(policy: &Policy) -> serde_json::Value {
 }
 
 /// Two files, no run: the strength is unknown, so only what can be measured is judged.
-fn check(reference: &Path, image: &Path, policy: &Policy, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let (one, two) = (picture(reference)?, picture(image)?);
+fn check(
+    (reference, image): (&Path, &Path),
+    (one, two): (Raster, Raster),
+    map: Option<&Path>,
+    policy: &Policy,
+    terminal: &Terminal,
+) -> Result<Outcome, Failure> {
     let deviation = deviation::measure(&one, &two).map_err(Failure::new)?;
     let case = Case {
         reference: one.digest(),
@@ -108,6 +124,7 @@ fn check(reference: &Path, image: &Path, policy: &Policy, terminal: &Terminal) -
             "deviation": deviation,
             "policy": { "name": policy.name(), "digest": policy.digest(), "limits": policy.limits() },
             "reasons": reasons,
+            "map": map.map(Path::to_string_lossy),
         });
         terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
     } else {
@@ -115,7 +132,8 @@ fn check(reference: &Path, image: &Path, policy: &Policy, terminal: &Terminal) -
             Ok(_) => paint(GOOD, format_args!("far enough for policy {}", policy.name())),
             Err(refusal) => paint(BAD, refusal),
         };
-        terminal.result(&format!("{verdict}\n{}", table(&deviation, policy))).map_err(Failure::new)?;
+        let drawn = map.map(|out| format!("\n  map          {}", shown(out))).unwrap_or_default();
+        terminal.result(&format!("{verdict}\n{}{drawn}", table(&deviation, policy))).map_err(Failure::new)?;
     }
     Ok(outcome)
 }
