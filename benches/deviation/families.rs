@@ -1,0 +1,158 @@
+//! Families of pictures, and what the measure says of each against its reference.
+
+use std::error::Error;
+use std::time::Instant;
+
+use vidimus::deviation::measure;
+use vidimus::generate::patch::PatchEngine;
+use vidimus::generate::{Engine, Request};
+use vidimus::progress::Silent;
+use vidimus::quantity::{Deviation, Seed, Strength};
+use vidimus::raster::{Kernel, Plane, Raster, resize};
+
+use crate::evasions::{self, Made};
+
+/// A reference, and pictures of the same style that show other things.
+pub struct Subject {
+    pub name: String,
+    pub reference: Raster,
+    pub others: Vec<Raster>,
+}
+
+/// What a policy should do with a family.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Should {
+    Refuse,
+    Pass,
+    /// Depends on the policy.
+    Either,
+}
+
+pub struct Family {
+    pub name: String,
+    pub should: Should,
+    pub members: Vec<Member>,
+}
+
+pub struct Member {
+    pub name: String,
+    pub deviation: Deviation,
+    pub seconds: f64,
+}
+
+/// Shares of the area that are pasted into other content, as is or turned by 30°.
+const PASTED: [f32; 5] = [0.05, 0.1, 0.2, 0.3, 0.5];
+/// Strengths that our engine is asked for: from 0.8 on the arrangement is meant to be new.
+const STRENGTHS: [f64; 7] = [0.55, 0.6, 0.65, 0.75, 0.8, 0.85, 1.0];
+
+pub fn all(subjects: &[Subject], pairs: bool, seeds: u64) -> Result<Vec<Family>, Box<dyn Error>> {
+    let mut all = vec![alone(subjects)?];
+    if pairs {
+        all.push(in_pairs(subjects)?);
+    }
+    for share in PASTED {
+        all.push(pasted(subjects, share)?);
+    }
+    for strength in STRENGTHS {
+        all.push(drawn(subjects, strength, seeds)?);
+    }
+    all.push(unrelated(subjects)?);
+    Ok(all)
+}
+
+fn alone(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
+    family("copies, one evasion", Should::Refuse, subjects, |subject| {
+        evasions::ALL
+            .iter()
+            .map(|(name, evade)| Ok(((*name).to_owned(), evade(&subject.reference)?)))
+            .collect()
+    })
+}
+
+fn in_pairs(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
+    family("copies, two evasions", Should::Refuse, subjects, |subject| {
+        let mut made = Vec::new();
+        for (i, (first, one)) in evasions::ALL.iter().enumerate() {
+            let once = one(&subject.reference)?;
+            for (second, two) in &evasions::ALL[i + 1..] {
+                made.push((format!("{first}, {second}"), two(&once)?));
+            }
+        }
+        Ok(made)
+    })
+}
+
+fn pasted(subjects: &[Subject], share: f32) -> Result<Family, Box<dyn Error>> {
+    let name = format!("{:.0} % copied into other content", 100.0 * share);
+    family(&name, Should::Refuse, subjects, |subject| {
+        let Some(other) = subject.others.first() else { return Ok(Vec::new()) };
+        let turned = evasions::turned(&subject.reference, 30.0);
+        let both = [("as is", &subject.reference), ("turned by 30°", &turned)];
+        both.into_iter().map(|(how, from)| Ok((how.to_owned(), paste(from, other, share)?))).collect()
+    })
+}
+
+/// `other` at the size of `from`, with the middle of `from`, a `share` of the area, off its middle.
+fn paste(from: &Raster, other: &Raster, share: f32) -> Made {
+    let (width, height) = (from.width() as usize, from.height() as usize);
+    let (w, h) = ((width as f32 * share.sqrt()) as usize, (height as f32 * share.sqrt()) as usize);
+    let (left, top) = ((width - w) / 2, (height - h) / 2);
+    let (to_left, to_top) = (left / 2, top / 2);
+    let planes: Vec<Plane> = from
+        .planes()
+        .iter()
+        .zip(other.planes().iter().cycle())
+        .map(|(from, other)| {
+            let other = resize(other, width, height, Kernel::Cubic);
+            Plane::from_fn(width, height, |x, y| {
+                let inside = (to_left..to_left + w).contains(&x) && (to_top..to_top + h).contains(&y);
+                if inside {
+                    from.at(x + left - to_left, y + top - to_top)
+                } else {
+                    other.at(x, y).clamp(0.0, 1.0)
+                }
+            })
+        })
+        .collect();
+    Ok(Raster::from_planes(&planes, from.depth()))
+}
+
+fn drawn(subjects: &[Subject], strength: f64, seeds: u64) -> Result<Family, Box<dyn Error>> {
+    let should = if strength >= 0.6 { Should::Pass } else { Should::Either };
+    family(&format!("our engine at {strength}"), should, subjects, |subject| {
+        let strength = Strength::new(strength).ok_or("a strength is 0 to 1")?;
+        let draw = |seed: u64| {
+            let request = Request::new(strength, Seed(seed));
+            Ok((
+                format!("seed {seed}"),
+                PatchEngine.generate(&subject.reference, &request, &mut Silent)?.raster,
+            ))
+        };
+        (1..=seeds).map(draw).collect()
+    })
+}
+
+fn unrelated(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
+    family("unrelated, same style", Should::Pass, subjects, |subject| {
+        Ok(subject.others.iter().zip(1..).map(|(other, i)| (format!("other {i}"), other.clone())).collect())
+    })
+}
+
+fn family(
+    name: &str,
+    should: Should,
+    subjects: &[Subject],
+    make: impl Fn(&Subject) -> Result<Vec<(String, Raster)>, Box<dyn Error>>,
+) -> Result<Family, Box<dyn Error>> {
+    let mut members = Vec::new();
+    for subject in subjects {
+        for (how, picture) in make(subject)? {
+            let start = Instant::now();
+            let deviation = measure(&subject.reference, &picture)?;
+            let seconds = start.elapsed().as_secs_f64();
+            members.push(Member { name: format!("{}: {how}", subject.name), deviation, seconds });
+        }
+    }
+    eprintln!("{name}: {}", members.len());
+    Ok(Family { name: name.to_owned(), should, members })
+}

@@ -1,0 +1,95 @@
+//! What the shipped policies would do, and by what margin.
+
+use std::error::Error;
+
+use vidimus::policy::Policy;
+use vidimus::quantity::Deviation;
+
+use crate::families::{Family, Should};
+
+pub fn print(families: &[Family]) -> Result<(), Box<dyn Error>> {
+    let shipped = |name: &str| Policy::shipped(name).ok_or_else(|| format!("no policy {name}"));
+    let policies = [shipped("default")?, shipped("strict")?];
+    println!(
+        "| family | pictures | refused by default, % | by strict, % | deviation: least | median | most |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for family in families.iter().filter(|family| !family.members.is_empty()) {
+        let all = sorted(family.members.iter().map(|member| member.deviation.deviation));
+        let [default, strict] =
+            policies.each_ref().map(|policy| 100.0 * share(family, |d| refuses(policy, d)));
+        println!(
+            "| {} | {} | {default:.1} | {strict:.1} | {:.2} | {:.2} | {:.2} |",
+            family.name,
+            all.len(),
+            all[0],
+            all[all.len() / 2],
+            all[all.len() - 1]
+        );
+    }
+    let of = |should: Should| {
+        let all = families.iter().filter(|family| family.should == should).flat_map(|family| &family.members);
+        sorted(all.map(|member| member.deviation.deviation))
+    };
+    let (copies, new) = (of(Should::Refuse), of(Should::Pass));
+    println!("\nReceiver operating characteristic of the deviation, copies against new pictures:\n");
+    println!("| limit | copies that pass, % | new pictures refused, % |\n|---|---|---|");
+    for limit in [0.2, 0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7] {
+        let passed = copies.iter().filter(|d| **d >= limit).count() as f64 / copies.len().max(1) as f64;
+        let refused = new.iter().filter(|d| **d < limit).count() as f64 / new.len().max(1) as f64;
+        println!("| {limit:.2} | {:.1} | {:.1} |", 100.0 * passed, 100.0 * refused);
+    }
+    println!("\nArea under it: {:.4}.", area(&copies, &new));
+    let wrong = families.iter().flat_map(|family| {
+        let expected = family.should;
+        family.members.iter().filter(move |_| expected != Should::Either).filter_map(move |member| {
+            let refused = member.deviation.deviation < 0.5;
+            (refused != (expected == Should::Refuse)).then(|| (family, member))
+        })
+    });
+    println!("\nOn the wrong side of 0.50:\n");
+    for (family, member) in wrong {
+        let Deviation { deviation, detail, copied, .. } = member.deviation;
+        println!(
+            "- {}, {}: {deviation:.2} (detail {detail:.2}, copied {copied:.2})",
+            family.name, member.name
+        );
+    }
+    let seconds = families.iter().flat_map(|family| &family.members).map(|member| member.seconds);
+    let (sum, count) = seconds.fold((0.0, 0), |(sum, count), s| (sum + s, count + 1));
+    println!(
+        "\n{:.2} seconds a pair, on {} threads.",
+        sum / f64::from(count.max(1)),
+        std::thread::available_parallelism()?
+    );
+    Ok(())
+}
+
+fn refuses(policy: &Policy, deviation: &Deviation) -> bool {
+    let limits = policy.limits();
+    deviation.deviation < limits.min_deviation || deviation.composition < limits.min_composition
+}
+
+fn share(family: &Family, is: impl Fn(&Deviation) -> bool) -> f64 {
+    let count = family.members.iter().filter(|member| is(&member.deviation)).count();
+    count as f64 / family.members.len().max(1) as f64
+}
+
+fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut all: Vec<f64> = values.collect();
+    all.sort_by(f64::total_cmp);
+    all
+}
+
+/// The chance that a copy has less deviation than a new picture; ties count by half.
+fn area(copies: &[f64], new: &[f64]) -> f64 {
+    let wins: f64 = copies
+        .iter()
+        .map(|copy| {
+            let more = new.iter().filter(|n| **n > *copy).count() as f64;
+            let same = new.iter().filter(|n| **n == *copy).count() as f64;
+            more + 0.5 * same
+        })
+        .sum();
+    wins / (copies.len() * new.len()).max(1) as f64
+}
