@@ -94,6 +94,12 @@ pub enum Sampler {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prediction {
+    Epsilon,
+    V,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
     Auto,
     Upright,
@@ -247,9 +253,10 @@ impl FromStr for Aim {
 /// The model of an engine that has a choice of them, and how it is used.
 #[derive(Args, Debug)]
 pub struct ModelArgs {
-    /// Folder with the weights of an engine that has some, or a model of the Hugging Face hub, owner/name or
-    /// owner/name@revision, which is fetched unless it is there [default: the only one that is found]
-    #[arg(long, value_name = "DIR|ID")]
+    /// Folder with the weights of an engine that has some, one file of safetensors with a whole Stable Diffusion (as
+    /// A1111 and ComfyUI have it), or a model of the Hugging Face hub, owner/name or owner/name@revision, which is
+    /// fetched unless it is there [default: the only one that is found]
+    #[arg(long, value_name = "DIR|FILE|ID")]
     pub model: Option<PathBuf>,
     /// Steps of an engine that has a choice of them [default: what diffusers takes for its kind]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -263,6 +270,11 @@ pub struct ModelArgs {
     /// Sampler of an engine that has a choice of them [default: the model's own]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<Sampler>,
+    /// What a Stable Diffusion predicts: noise (epsilon), or noise and picture together (v). One file does not show it;
+    /// a 2-base needs epsilon [default: what the model's settings or the file's notes say, else v for a single file
+    /// of version 2 and epsilon for others, as diffusers has it]
+    #[arg(long, value_name = "WHAT")]
+    pub prediction: Option<Prediction>,
 }
 
 #[derive(Args, Debug)]
@@ -346,8 +358,9 @@ pub enum LineageFormat {
 
 #[derive(Args, Debug)]
 pub struct Engines {
-    /// Folder to look for weights in [default: those of a ComfyUI and of the Hugging Face cache]
-    #[arg(long, value_name = "DIR")]
+    /// Folder to look for weights in, or one file of them [default: those of a ComfyUI, of an A1111 and of the Hugging
+    /// Face cache]
+    #[arg(long, value_name = "DIR|FILE")]
     pub model: Option<PathBuf>,
 }
 

@@ -99,6 +99,8 @@ pub struct Record {
     pub negative_prompt: Option<String>,
     /// The sampler that was chosen; `None` for the model's own, and where there is no choice.
     pub sampler: Option<&'static str>,
+    /// What the network was taken to predict; `None` where the model's own settings say it, and for other engines.
+    pub prediction: Option<&'static str>,
     /// Windows that each step was drawn in, where the picture is larger than the model was trained for.
     pub windows: Option<u32>,
     /// What of the reference was not drawn, or drawn with care; and what was drawn beyond it.
@@ -120,6 +122,7 @@ impl Record {
             guidance: None,
             negative_prompt: None,
             sampler: None,
+            prediction: None,
             windows: None,
             findings: Vec::new(),
             engine,

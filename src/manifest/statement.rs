@@ -54,6 +54,9 @@ pub struct Derivation {
     /// Sampler that was chosen; none for the model's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
+    /// What the network was taken to predict; none where the model's own settings say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<String>,
     /// Windows that each step was drawn in; none for pictures that were drawn at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<u32>,

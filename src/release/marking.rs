@@ -182,6 +182,7 @@ fn statement(
             varied_share: record.varied_share.map(stated),
             guidance: record.guidance.map(stated),
             sampler: record.sampler.map(str::to_owned),
+            prediction: record.prediction.map(str::to_owned),
             windows: record.windows,
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),

@@ -55,6 +55,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             guidance: None,
             windows: None,
             sampler: None,
+            prediction: None,
             seed: Seed(u64::MAX),
             prompt: None,
             negative_prompt: None,

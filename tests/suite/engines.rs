@@ -41,6 +41,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--strength-meaning", "comfyui", "choice of what a strength means"),
         ("--negative-prompt", "blur", "negative prompt"),
         ("--sampler", "euler", "choice of samplers"),
+        ("--prediction", "v", "choice of what is predicted"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
         let expected = format!("engine patch has no {what}; leave {flag} out");

@@ -110,6 +110,7 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         "guidance": record.guidance,
         "negative_prompt": record.negative_prompt,
         "sampler": record.sampler,
+        "prediction": record.prediction,
         "windows": record.windows,
     });
     Ok((text.join("\n"), document))

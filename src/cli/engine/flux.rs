@@ -70,7 +70,8 @@ fn look(dir: &Path) -> Model {
     let is_ours = is_ours(dir);
     let licence = if is_ours { licence(dir, transformer) } else { None };
     let missing = missing.into_iter().chain(damage).collect();
-    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory, licence, is_ours }
+    let notes = Vec::new();
+    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory, notes, licence, is_ours }
 }
 
 /// More than a folder of other models: one with a transformer.
@@ -153,6 +154,21 @@ mod tests {
         comfy(&hub.join("models--someone--flux-dev/snapshots/0124"), "flux1-dev");
         let said = KIND.only(&found()).expect_err("two models").to_string();
         assert!(said.contains("more than one FLUX.1 model") && said.contains("0124"), "{said}");
+    }
+
+    #[test]
+    fn a_transformer_among_checkpoints_is_found_where_there_is_no_other() {
+        let home = tempfile::tempdir().expect("a directory for the tests");
+        comfy(home.path(), "flux1-dev");
+        let at = |folder: &str| home.path().join(folder).join("flux1-dev.safetensors");
+        std::fs::create_dir(home.path().join("checkpoints")).expect("a new folder");
+        std::fs::copy(at("diffusion_models"), at("checkpoints")).expect("it is there");
+        assert!(find(home.path()).is_some_and(|model| model.is_whole()), "the one of its own goes before");
+        std::fs::remove_file(at("diffusion_models")).expect("it is there");
+        let parts = inventory(home.path());
+        let State::Found(files) = &parts[0].state else { panic!("it is found") };
+        assert_eq!(files[0].path, at("checkpoints"));
+        assert!(find(home.path()).is_some_and(|model| model.is_whole()));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Meaning, ModelArgs, Sampler};
+use super::args::{Meaning, ModelArgs, Prediction, Sampler};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, Terminal, paint};
 use crate::generate::Engine;
@@ -30,13 +30,14 @@ pub struct Asked<'a> {
     pub meaning: Option<Meaning>,
     pub negative_prompt: Option<&'a str>,
     pub sampler: Option<Sampler>,
+    pub prediction: Option<Prediction>,
 }
 
 impl<'a> Asked<'a> {
     pub fn by(args: &'a ModelArgs, meaning: Option<Meaning>) -> Self {
-        let ModelArgs { steps, guidance, sampler, .. } = *args;
+        let ModelArgs { steps, guidance, sampler, prediction, .. } = *args;
         let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
-        Asked { model, steps, guidance, meaning, negative_prompt, sampler }
+        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction }
     }
 
     /// Refuses a flag that was given and that `engine` has nothing for.
@@ -55,6 +56,10 @@ impl<'a> Asked<'a> {
     fn sampler_flag(&self) -> (bool, &'static str, &'static str) {
         (self.sampler.is_some(), "choice of samplers", "--sampler")
     }
+
+    fn prediction_flag(&self) -> (bool, &'static str, &'static str) {
+        (self.prediction.is_some(), "choice of what is predicted", "--prediction")
+    }
 }
 
 /// The engine `name`, as it was asked for; a model of the hub is fetched if it is not there.
@@ -68,12 +73,14 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
                 (asked.meaning.is_some(), "choice of what a strength means", "--strength-meaning"),
                 asked.negative_prompt_flag(),
                 asked.sampler_flag(),
+                asked.prediction_flag(),
             ];
             asked.lacking(name, &flags)?;
             Ok(Box::new(PatchEngine))
         }
         "flux" => {
-            asked.lacking(name, &[asked.negative_prompt_flag(), asked.sampler_flag()])?;
+            let flags = [asked.negative_prompt_flag(), asked.sampler_flag(), asked.prediction_flag()];
+            asked.lacking(name, &flags)?;
             flux::open(asked, terminal)
         }
         "stable-diffusion" => stable::open(asked, terminal),
@@ -82,8 +89,8 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
     }
 }
 
-/// What can run here, as text and as JSON. `model` is the folder to look for weights in; without one, those where
-/// people have them.
+/// What can run here, as text and as JSON. `model` is the folder to look for weights in, or a file of them; without
+/// one, those where people have them.
 pub fn list(model: Option<&Path>) -> (String, Value) {
     let patch = PatchEngine.describe();
     let text = format!(

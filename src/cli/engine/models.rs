@@ -42,6 +42,8 @@ pub struct Model {
     pub missing: Vec<String>,
     /// Bytes of memory that a whole model needs, unless its files are damaged.
     pub memory: Option<u64>,
+    /// What else is known of it.
+    pub notes: Vec<String>,
     /// Where it is known.
     pub licence: Option<Licence>,
     /// Whether it may be a model of this engine at all.
@@ -66,6 +68,7 @@ impl Model {
         let name = id.as_ref().map_or_else(|| shown(&self.dir), |id| id.name().to_owned());
         let mut lines = vec![format!("{} {name}", paint(style, state))];
         lines.extend(id.as_ref().and_then(|_| self.cached()));
+        lines.extend(self.notes.iter().cloned());
         lines.extend(self.missing.iter().cloned());
         lines.extend(
             id.filter(|_| self.is_ours && !self.is_whole())
@@ -99,6 +102,7 @@ impl Model {
     fn json(&self) -> Value {
         json!({
             "folder": self.dir.to_string_lossy(),
+            "notes": self.notes,
             "id": self.id().map(|id| id.name().to_owned()),
             "parts": self.parts,
             "missing": self.missing,
@@ -114,7 +118,12 @@ pub const NOT_FOR_COMMERCE: &str = "not for commercial use, marketing included";
 
 /// The licence that a folder's own card names; else that of a model which its name shows to be one that is known.
 pub fn licence(dir: &Path, file: Option<&Path>) -> Option<Licence> {
-    const KNOWN: [(&str, &str); 4] = [
+    const KNOWN: [(&str, &str); 9] = [
+        ("sd_xl_turbo", "sai-nc-community"),
+        ("sd_turbo", "sai-nc-community"),
+        ("sd_xl_base", "openrail++"),
+        ("v2-1_", "openrail++"),
+        ("v1-5-pruned", "creativeml-openrail-m"),
         ("flux.1-dev", "flux-1-dev-non-commercial-license"),
         ("flux1-dev", "flux-1-dev-non-commercial-license"),
         ("flux.1-schnell", "apache-2.0"),
@@ -126,6 +135,12 @@ pub fn licence(dir: &Path, file: Option<&Path>) -> Option<Licence> {
         let known = |name: String| KNOWN.iter().find(|(part, _)| name.contains(part));
         names.rev().find_map(known).map(|(_, licence)| Licence::called(licence))
     })
+}
+
+/// Whether a name is one of a file of weights.
+pub fn is_file_of_weights(path: &Path) -> bool {
+    let known = ["safetensors", "sft", "ckpt", "pt", "pth", "bin", "gguf"];
+    path.extension().is_some_and(|end| known.iter().any(|known| end.eq_ignore_ascii_case(known)))
 }
 
 /// What is wrong with the part that people call `name`.
@@ -141,7 +156,8 @@ pub fn gap(name: &str, state: &State) -> Option<String> {
 impl Kind {
     /// The models where people have them.
     pub fn found(&self) -> Vec<Model> {
-        self.among(&places::folders(&places::environment))
+        let env = &places::environment;
+        self.among(&[places::folders(env), places::checkpoints(env)].concat())
     }
 
     pub fn among(&self, dirs: &[PathBuf]) -> Vec<Model> {
@@ -151,6 +167,10 @@ impl Kind {
     /// What was asked for, a place on disk before a model of the hub; without that, the only whole model that is found.
     pub fn chosen(&self, asked: Option<&Path>, terminal: &Terminal) -> Result<PathBuf, Failure> {
         let Some(asked) = asked else { return self.only(&self.found()) };
+        // A name of the hub may look so, too, but nobody means one.
+        if is_file_of_weights(asked) && !asked.exists() {
+            return Err(Failure::at(asked.display(), "there is no such file"));
+        }
         match asked.to_str().and_then(Id::parse) {
             Some(id) if !asked.exists() => fetch::model(self, &id, terminal),
             _ => Ok(asked.to_owned()),

@@ -12,10 +12,7 @@ pub fn environment(name: &str) -> Option<OsString> {
 /// Folders that may hold a model: the `models` of a ComfyUI, and what the Hugging Face cache has of any model with
 /// "flux" in its name, or with the index that diffusers writes. Sorted; only those that are there.
 pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let path = |name: &str| env(name).map(PathBuf::from);
-    let home = path("HOME");
-    let comfy = [path("COMFYUI_PATH"), home.as_ref().map(|home| home.join("ComfyUI"))];
-    let comfy = comfy.into_iter().flatten().map(|comfy| comfy.join("models")).filter(|dir| dir.is_dir());
+    let comfy = comfy(env).into_iter().map(|comfy| comfy.join("models")).filter(|dir| dir.is_dir());
     let hub = hub(env);
     let named = |dir: &PathBuf| {
         let name = dir.file_name()?.to_string_lossy().to_lowercase();
@@ -38,6 +35,68 @@ pub fn folders(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
     all.sort();
     all.dedup();
     all
+}
+
+/// Files that may be a whole model: what a ComfyUI has in `models/checkpoints` and an A1111 in
+/// `models/Stable-diffusion`, in folders of theirs, too. Sorted.
+pub fn checkpoints(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let comfy = comfy(env).into_iter().map(|comfy| comfy.join("models/checkpoints"));
+    let home = env("HOME").map(PathBuf::from);
+    let webui = ["stable-diffusion-webui", "stable-diffusion-webui-forge"];
+    let webui = home.iter().flat_map(|home| webui.map(|name| home.join(name)));
+    let webui = env("A1111_PATH").map(PathBuf::from).into_iter().chain(webui);
+    let mut all = Vec::new();
+    for dir in comfy.chain(webui.map(|webui| webui.join("models/Stable-diffusion"))) {
+        files_of_weights(&dir, DEPTH, &mut all);
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Folders that may have a CLIP tokenizer: those of a ComfyUI, and of models in the Hugging Face cache.
+pub fn tokenizers(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let own = ["models/clip", "models/text_encoders", "models/tokenizer", "comfy/sd1_tokenizer"];
+    let comfy = comfy(env).into_iter().flat_map(|comfy| own.map(|name| comfy.join(name)));
+    let mut repositories = hub(env).map(|hub| inside(&hub)).unwrap_or_default();
+    repositories.sort();
+    let snapshots = repositories.into_iter().flat_map(|repository| {
+        let is_clip =
+            repository.file_name().is_some_and(|name| name.to_string_lossy().to_lowercase().contains("clip"));
+        let mut all = inside(&repository.join("snapshots"));
+        all.sort();
+        all.into_iter().flat_map(move |snapshot| {
+            let whole = is_clip.then(|| snapshot.clone());
+            [snapshot.join("tokenizer")].into_iter().chain(whole)
+        })
+    });
+    comfy.chain(snapshots).filter(|dir| dir.is_dir()).collect()
+}
+
+/// Folders of folders that are looked into, and files that are looked at, at most.
+const DEPTH: usize = 3;
+const MOST_FILES: usize = 1000;
+
+fn files_of_weights(dir: &Path, depth: usize, all: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(dir) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        if all.len() >= MOST_FILES {
+            return;
+        }
+        if path.is_dir() && depth > 0 {
+            files_of_weights(&path, depth - 1, all);
+        } else if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("safetensors"))
+            && path.is_file()
+        {
+            all.push(path);
+        }
+    }
+}
+
+/// Where a ComfyUI may be.
+fn comfy(env: &dyn Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let path = |name: &str| env(name).map(PathBuf::from);
+    [path("COMFYUI_PATH"), path("HOME").map(|home| home.join("ComfyUI"))].into_iter().flatten().collect()
 }
 
 /// The Hugging Face cache.

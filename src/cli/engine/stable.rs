@@ -1,5 +1,6 @@
 //! Stable Diffusion from weights that the user has.
 
+use std::ffi::OsString;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
@@ -13,8 +14,11 @@ use crate::cli::error::Failure;
 use crate::cli::term::Terminal;
 use crate::generate::Engine;
 use crate::generate::diffusion::stable::{
-    Method, Options, StableEngine, check, inventory, is_ours, memory, parts_of, unconfigured,
+    Hints, Method, Options, PredictionType, StableEngine, check, claims, inventory, is_ours, memory,
+    parts_of, survey, unconfigured,
 };
+use crate::generate::diffusion::{Found, ModelError, State};
+use crate::hub::Licence;
 
 const KIND: Kind = Kind {
     name: "stable-diffusion",
@@ -29,12 +33,15 @@ const KIND: Kind = Kind {
     look,
     find,
 };
-const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers writes it";
+const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers writes it, or one file of safetensors, \
+                        as A1111 and ComfyUI have it";
 
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
     let dir = KIND.chosen(asked.model, terminal)?;
-    let opened = StableEngine::open(&dir, asked.sampler.map(method), places::free_memory());
+    let hints = Hints { prediction: asked.prediction.map(Into::into), ..hints(&places::environment) };
+    let method = asked.sampler.map(method);
+    let opened = StableEngine::hinted(&dir, method, places::free_memory(), &hints);
     let mut engine = opened.map_err(|error| refused(&error))?;
     engine.options = chosen(engine.options, asked);
     if engine.options.negative_prompt.is_some() && engine.options.guidance <= 1.0 {
@@ -69,7 +76,63 @@ fn method(sampler: args::Sampler) -> Method {
     }
 }
 
+impl From<args::Prediction> for PredictionType {
+    fn from(prediction: args::Prediction) -> PredictionType {
+        match prediction {
+            args::Prediction::Epsilon => PredictionType::Epsilon,
+            args::Prediction::V => PredictionType::Velocity,
+        }
+    }
+}
+
+fn hints(env: &dyn Fn(&str) -> Option<OsString>) -> Hints {
+    Hints { tokenizers: places::tokenizers(env), ..Hints::default() }
+}
+
+/// A file that was named, or that is one of a Stable Diffusion.
+fn look_at_file(file: &Path, hints: &Hints) -> Model {
+    let empty = Model {
+        dir: file.to_owned(),
+        parts: json!([]),
+        missing: Vec::new(),
+        memory: None,
+        notes: Vec::new(),
+        licence: licence(Path::new(""), Some(file)),
+        is_ours: true,
+    };
+    let survey = match survey(file, hints) {
+        Ok(survey) => survey,
+        Err(error) => return Model { missing: vec![said(file, &error)], ..empty },
+    };
+    let predicts = match (survey.prediction, survey.is_said) {
+        (PredictionType::Velocity, true) => ", predicts v",
+        (PredictionType::Velocity, false) => ", taken to predict v; --prediction epsilon for a 2-base",
+        (PredictionType::Epsilon, _) => "",
+    };
+    let named = survey.licence.and_then(|name| Licence::of_card(&json!({ "license": name })));
+    let licence = named.or(empty.licence);
+    let mut notes = vec![format!("{} in one file{predicts}", survey.family.name())];
+    if licence.is_none() {
+        notes.push("licence not known: see where the file came from".to_owned());
+    }
+    let part = |role: &str, state: &State| json!({ "role": role, "state": state });
+    let found = |files: &[PathBuf]| State::Found(files.iter().filter_map(|file| Found::at(file)).collect());
+    let mut parts = vec![part("checkpoint", &found(&[file.to_owned()]))];
+    parts.extend(survey.tokenizer.as_ref().ok().map(|files| part("clip-tokenizer", &found(files))));
+    let missing = survey.tokenizer.err().map(|error| said(file, &error)).into_iter().collect();
+    Model { parts: json!(parts), missing, memory: Some(survey.memory), notes, licence, ..empty }
+}
+
+/// An error without the file that it begins with, which is told already.
+fn said(file: &Path, error: &ModelError) -> String {
+    let (line, name) = (error.to_string(), format!("{}: ", file.display()));
+    line.strip_prefix(&name).unwrap_or(&line).to_owned()
+}
+
 fn look(dir: &Path) -> Model {
+    if dir.is_file() {
+        return look_at_file(dir, &hints(&places::environment));
+    }
     let (parts, is_ours) = (inventory(dir), is_ours(dir));
     let below = |file: PathBuf| file.strip_prefix(dir).map(Path::to_owned).unwrap_or(file);
     let configs = unconfigured(dir)
@@ -82,11 +145,12 @@ fn look(dir: &Path) -> Model {
         false => vec![format!("model_index.json: expected {EXPECTED}")],
     };
     let licence = if is_ours { licence(dir, None) } else { None };
-    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory: memory(dir), licence, is_ours }
+    let (memory, notes) = (memory(dir), Vec::new());
+    Model { dir: dir.to_owned(), parts: json!(parts), missing, memory, notes, licence, is_ours }
 }
 
 fn find(dir: &Path) -> Option<Model> {
-    is_ours(dir).then(|| look(dir))
+    (is_ours(dir) || claims(dir)).then(|| look(dir))
 }
 
 pub fn list(model: Option<&Path>) -> (String, Value) {
@@ -97,6 +161,9 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 mod tests {
     use super::*;
     use crate::generate::diffusion::Meaning;
+    use crate::generate::diffusion::stable::{Family, tiny};
+    use crate::progress::Silent;
+    use crate::quantity::Seed;
 
     #[test]
     fn a_model_is_found_by_what_its_index_says_and_not_by_its_name() {
@@ -141,6 +208,84 @@ mod tests {
         made("models--someone--other", "StableDiffusionImg2ImgPipeline");
         let said = KIND.only(&found()).expect_err("two models").to_string();
         assert!(said.contains("more than one Stable Diffusion model"), "{said}");
+    }
+
+    #[test]
+    fn checkpoints_of_other_programs_are_found_with_their_family_and_what_they_lack() {
+        let home = tempfile::tempdir().expect("a directory for the tests");
+        let at = |name: &str| home.path().join(name);
+        let env = |name: &str| match name {
+            "HOME" => Some(home.path().as_os_str().to_owned()),
+            "A1111_PATH" => Some(at("webui").into_os_string()),
+            _ => None,
+        };
+        let comfy = at("ComfyUI/models/checkpoints/sdxl/sd_xl_base_1.0.safetensors");
+        let webui = at("webui/models/Stable-diffusion/dream.safetensors");
+        tiny::checkpoint(&comfy, Family::Xl);
+        tiny::checkpoint(&webui, Family::Second);
+        // What is something else is not told of.
+        let flux = at("ComfyUI/models/checkpoints/flux1-dev-fp8.safetensors");
+        let tensor = r#"{"dtype": "F8_E4M3", "shape": [1], "data_offsets": [0, 1]}"#;
+        let header = format!(r#"{{"model.diffusion_model.double_blocks.0.img_attn.qkv.weight": {tensor}}}"#);
+        let start = (header.len() as u64).to_le_bytes();
+        std::fs::write(flux, [&start[..], header.as_bytes(), &[0]].concat()).expect("a new file");
+        std::fs::write(at("webui/models/Stable-diffusion/notes.safetensors"), "no").expect("a new file");
+
+        let models = || -> Vec<Model> {
+            let files = places::checkpoints(&env);
+            assert_eq!(files.len(), 4);
+            files.iter().filter(|file| claims(file)).map(|file| look_at_file(file, &hints(&env))).collect()
+        };
+        let told = || {
+            let (text, json) = KIND.shown(&models(), None);
+            let text = anstream::adapter::strip_str(&text).to_string();
+            (text.split_whitespace().collect::<Vec<_>>().join(" "), json)
+        };
+        let (text, json) = told();
+        assert_eq!(json["weights"].as_array().map(Vec::len), Some(2), "{text}");
+        assert!(
+            text.contains("Stable Diffusion XL in one file no CLIP tokenizer: expected vocab.json"),
+            "{text}"
+        );
+        assert!(text.contains("licence openrail++"), "{text}");
+        assert_eq!(json["ready"], false);
+
+        tiny::tokenizer(&at("ComfyUI/comfy/sd1_tokenizer"));
+        let (text, json) = told();
+        assert!(text.contains("taken to predict v; --prediction epsilon for a 2-base"), "{text}");
+        assert!(text.contains("licence not known: see where the file came from"), "{text}");
+        assert!(json["weights"][0]["memory"].as_u64().is_some_and(|bytes| bytes > 1 << 20), "{json}");
+        assert_eq!(json["weights"][1]["parts"].as_array().map(Vec::len), Some(2), "{json}");
+        let said = KIND.only(&models()).expect_err("two models").to_string();
+        assert!(said.contains("more than one Stable Diffusion model") && said.contains("dream"), "{said}");
+        std::fs::remove_file(&webui).expect("it is there");
+        assert_eq!(KIND.only(&[look_at_file(&comfy, &hints(&env))]).expect("one model"), comfy);
+        // A file that was cut is told of as what it was to be.
+        let length = std::fs::metadata(&comfy).expect("it is there").len();
+        let cut = std::fs::OpenOptions::new().write(true).open(&comfy);
+        cut.and_then(|file| file.set_len(length - 1)).expect("it is cut");
+        assert!(claims(&comfy));
+        assert!(look_at_file(&comfy, &hints(&env)).missing[0].starts_with("truncated: expected"));
+    }
+
+    #[test]
+    fn a_file_is_opened_by_name_as_what_it_is_said_to_predict() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let file = dir.path().join("model.safetensors");
+        let asked = |prediction| Asked { model: Some(&file), prediction, ..Asked::default() };
+        let said = open(asked(None), &Terminal::silent()).err().expect("nothing is there").to_string();
+        assert!(said.contains("there is no such file"), "{said}");
+        tiny::checkpoint(&file, Family::First);
+        tiny::tokenizer(&dir.path().join("tokenizer"));
+        let (text, json) = list(Some(&file));
+        assert!(text.contains("complete") && text.contains("Stable Diffusion 1 in one file"), "{text}");
+        assert_eq!(json["ready"], true);
+        for (prediction, name) in [(None, "epsilon"), (Some(args::Prediction::V), "v_prediction")] {
+            let asked = Asked { steps: Some(1), ..asked(prediction) };
+            let engine = open(asked, &Terminal::silent()).expect("a whole model");
+            let drawn = engine.text2img("a virion", Some((64, 64)), Seed(1), &mut Silent).expect("it draws");
+            assert_eq!(drawn.record.prediction, Some(name));
+        }
     }
 
     #[test]

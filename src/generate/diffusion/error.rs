@@ -73,3 +73,11 @@ impl From<candle_core::Error> for ModelError {
 pub fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
 }
+
+/// A name that a file gives, in a line.
+pub fn shown(name: &str) -> String {
+    name.escape_debug().take(LONGEST_NAME).collect()
+}
+
+/// Characters of a name that are shown.
+const LONGEST_NAME: usize = 80;

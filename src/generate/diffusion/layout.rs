@@ -12,10 +12,17 @@ pub struct Found {
     pub bytes: u64,
 }
 
+impl Found {
+    /// The file, if it is one.
+    pub fn at(path: &Path) -> Option<Found> {
+        let metadata = std::fs::metadata(path).ok()?;
+        metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
+    }
+}
+
 /// The file, if it is one.
 pub fn found(path: &Path) -> Option<Found> {
-    let metadata = std::fs::metadata(path).ok()?;
-    metadata.is_file().then(|| Found { path: path.to_owned(), bytes: metadata.len() })
+    Found::at(path)
 }
 
 /// Whether a part is there, by the names of files and of shards in an index. No weights are opened.

@@ -48,7 +48,8 @@ impl Specials {
         Ok(Specials::of(&settings))
     }
 
-    fn of(settings: &Map<String, Value>) -> Specials {
+    /// From what `tokenizer_config.json` would say.
+    pub fn of(settings: &Map<String, Value>) -> Specials {
         let described = settings.get(DESCRIBED).and_then(Value::as_object);
         let mut tokens: Vec<AddedToken> =
             described.into_iter().flat_map(Map::values).filter_map(described_token).collect();

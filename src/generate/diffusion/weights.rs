@@ -23,7 +23,8 @@ use super::types::Type;
 pub struct Weights {
     /// The first of them, for messages.
     pub path: PathBuf,
-    files: Vec<(PathBuf, Mutex<File>)>,
+    /// Shared by the networks of one file.
+    files: Arc<Vec<(PathBuf, Mutex<File>)>>,
     tensors: Tensors,
 }
 
@@ -37,6 +38,8 @@ pub struct Entry {
     pub shape: Vec<usize>,
     /// One after another along the first dimension.
     pub pieces: Vec<Piece>,
+    /// Whether it is a matrix that is stored with rows and columns changed.
+    pub turned: bool,
 }
 
 /// A range of bytes in one of the files.
@@ -52,7 +55,12 @@ impl Entry {
     /// Of f32 at the start of the first file.
     pub fn of(shape: &[usize]) -> Entry {
         let end = 4 * shape.iter().product::<usize>() as u64;
-        Entry { dtype: "F32".into(), shape: shape.to_vec(), pieces: vec![Piece { file: 0, start: 0, end }] }
+        Entry {
+            dtype: "F32".into(),
+            shape: shape.to_vec(),
+            pieces: vec![Piece { file: 0, start: 0, end }],
+            turned: false,
+        }
     }
 }
 
@@ -68,7 +76,7 @@ impl Weights {
             for (name, stored) in stored.into_iter().filter(|(_, stored)| !stored.shape.contains(&0)) {
                 let (start, end) = stored.data_offsets;
                 let pieces = vec![Piece { file: index, start, end }];
-                let entry = Entry { dtype: stored.dtype, shape: stored.shape, pieces };
+                let entry = Entry { dtype: stored.dtype, shape: stored.shape, pieces, turned: false };
                 if tensors.insert(name.clone(), entry).is_some() {
                     return Err(ModelError::Twice { file: path.clone(), tensor: name });
                 }
@@ -86,7 +94,7 @@ impl Weights {
                 entry.dtype.insert_str(0, "scaled ");
             }
         }
-        Ok(Weights { path, files, tensors })
+        Ok(Weights { path, files: Arc::new(files), tensors })
     }
 
     /// The same tensors under other names: `rename` takes what is there and gives what is to be there.
@@ -96,6 +104,15 @@ impl Weights {
     ) -> Result<Weights, ModelError> {
         self.tensors = rename(&self.path, std::mem::take(&mut self.tensors))?;
         Ok(self)
+    }
+
+    /// One network of several in the same files, of these tensors.
+    pub fn part(&self, tensors: Tensors) -> Weights {
+        Weights { path: self.path.clone(), files: Arc::clone(&self.files), tensors }
+    }
+
+    pub fn tensors(&self) -> &Tensors {
+        &self.tensors
     }
 
     /// The tensors under `prefix` alone, without it, if there are any: all-in-one checkpoints have one.
@@ -213,14 +230,20 @@ impl Weights {
         }
         let mut numbers = vec![0.0; entry.shape.iter().product()];
         widen(kind, &self.read(entry)?, &mut numbers);
-        Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?)
+        match entry.shape[..] {
+            [rows, columns] if entry.turned => {
+                Ok(Tensor::from_vec(numbers, (columns, rows), &Device::Cpu)?.t()?.contiguous()?)
+            }
+            _ => Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?),
+        }
     }
 
     /// A matrix as it is stored; the same, unless it is to be read.
     pub fn matrix(&self, name: &str, shape: [usize; 2], read: bool) -> Result<Matrix, ModelError> {
         Ok(match self.entry(name, Some(&shape))? {
             (_, Type::F32 | Type::F64) => Matrix::wide(self.tensor(name, Some(&shape), read)?)?,
-            (entry, kind) if read => Matrix::stored(kind, shape, self.read(entry)?)?,
+            (entry, kind) if read && !entry.turned => Matrix::stored(kind, shape, self.read(entry)?)?,
+            _ if read => Matrix::wide(self.tensor(name, Some(&shape), true)?)?,
             _ => Matrix::wide(self.tensor(name, Some(&shape), false)?)?,
         })
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
@@ -38,6 +39,28 @@ impl Words {
         Words { tokenizer, start, end, pad }.within(limit, file)
     }
 
+    /// From the words in the same files alone, with these special tokens whatever else the files say, for an encoder of
+    /// exactly `count` tokens.
+    pub fn clip_words(files: &[PathBuf], specials: &Specials, count: usize) -> Result<Words, ModelError> {
+        let (tokenizer, file) = match files {
+            [vocab, merges] => (from_merges(vocab, merges, specials)?, vocab.as_path()),
+            _ => {
+                let (bytes, file) = document(files)?;
+                let words: Whole = serde_json::from_slice(&bytes)
+                    .map_err(|e| ModelError::Tokenizer { file: file.to_owned(), cause: e.to_string() })?;
+                let pairs = words.model.merges.into_iter().filter_map(Merge::pair).collect();
+                (assembled(file, words.model.vocab, pairs, specials)?, file)
+            }
+        };
+        let id = |name: &str| token(&tokenizer, file, name);
+        let (start, end, pad) = (Some(id(&specials.start)?), id(&specials.end)?, id(&specials.pad)?);
+        let words = Words { tokenizer, start, end, pad }.within(count, file)?;
+        match words.tokenizer.get_vocab_size(true) {
+            found if found == count => Ok(words),
+            found => Err(ModelError::Vocabulary { file: file.to_owned(), found, limit: count }),
+        }
+    }
+
     /// From `tokenizer.json`, for an encoder of `limit` tokens.
     pub fn t5(files: &[PathBuf], limit: usize) -> Result<Words, ModelError> {
         let (tokenizer, file) = from_json(files)?;
@@ -68,9 +91,42 @@ fn token(tokenizer: &Tokenizer, file: &Path, token: &str) -> Result<u32, ModelEr
     tokenizer.token_to_id(token).ok_or_else(missing)
 }
 
-fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), ModelError> {
+/// `tokenizer.json`, as far as it has the words.
+#[derive(Deserialize)]
+struct Whole {
+    model: Bpe,
+}
+
+#[derive(Deserialize)]
+struct Bpe {
+    vocab: Value,
+    merges: Vec<Merge>,
+}
+
+/// Two tokens that become one, as newer and as older versions write them.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Two([String; 2]),
+    Line(String),
+}
+
+impl Merge {
+    fn pair(self) -> Option<[String; 2]> {
+        match self {
+            Merge::Two(two) => Some(two),
+            Merge::Line(line) => line.split_once(' ').map(|(a, b)| [a, b].map(str::to_owned)),
+        }
+    }
+}
+
+fn document(files: &[PathBuf]) -> Result<(Vec<u8>, &Path), ModelError> {
     let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("tokenizer.json"));
-    let bytes = read(file)?;
+    Ok((read(file)?, file))
+}
+
+fn from_json(files: &[PathBuf]) -> Result<(Tokenizer, &Path), ModelError> {
+    let (bytes, file) = document(files)?;
     // None of ours has one, and the library does not live through one that is longer than a merge.
     let document: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     if document["model"]["continuing_subword_prefix"].as_str().is_some_and(|prefix| !prefix.is_empty()) {
@@ -85,16 +141,26 @@ fn from_merges(vocab: &Path, merges: &Path, specials: &Specials) -> Result<Token
     let words: Value = serde_json::from_slice(&read(vocab)?)
         .map_err(|e| ModelError::Tokenizer { file: vocab.to_owned(), cause: e.to_string() })?;
     let text = String::from_utf8_lossy(&read(merges)?).into_owned();
-    let pairs: Vec<[&str; 2]> = text
+    let pairs: Vec<[String; 2]> = text
         .lines()
         .filter(|line| !line.starts_with("#version"))
-        .filter_map(|line| line.trim_end().split_once(' ').map(|(a, b)| [a, b]))
+        .filter_map(|line| line.trim_end().split_once(' ').map(|(a, b)| [a, b].map(str::to_owned)))
         .collect();
+    assembled(vocab, words, pairs, specials)
+}
+
+/// CLIP's tokenizer of these words and merges, from `file`.
+fn assembled(
+    file: &Path,
+    words: Value,
+    pairs: Vec<[String; 2]>,
+    specials: &Specials,
+) -> Result<Tokenizer, ModelError> {
     let mut special = Vec::new();
     for token in &specials.tokens {
         // One without a number here would get one beyond those that the encoder knows.
         let id = words.get(&token.content);
-        let missing = || ModelError::NoToken { file: vocab.to_owned(), token: token.content.clone() };
+        let missing = || ModelError::NoToken { file: file.to_owned(), token: token.content.clone() };
         special.push(json!({ "id": id.ok_or_else(missing)?, "content": token.content, "special": true,
                              "normalized": token.normalized, "single_word": token.single_word,
                              "lstrip": token.lstrip, "rstrip": token.rstrip }));
@@ -115,7 +181,7 @@ fn from_merges(vocab: &Path, merges: &Path, specials: &Specials) -> Result<Token
         "model": { "type": "BPE", "vocab": words, "merges": pairs, "unk_token": specials.unknown,
                    "continuing_subword_prefix": "", "end_of_word_suffix": "</w>", "fuse_unk": false },
     });
-    parse(document.to_string().as_bytes(), vocab)
+    parse(document.to_string().as_bytes(), file)
 }
 
 fn parse(bytes: &[u8], file: &Path) -> Result<Tokenizer, ModelError> {

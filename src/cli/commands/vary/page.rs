@@ -291,6 +291,7 @@ impl Page<'_> {
             "guidance": record.and_then(|r| r.guidance),
             "negative_prompt": record.and_then(|r| r.negative_prompt.as_deref()),
             "sampler": record.and_then(|r| r.sampler),
+            "prediction": record.and_then(|r| r.prediction),
             "windows": record.and_then(|r| r.windows),
             "findings": record.map(|r| &r.findings),
             "deviation": deviation,

@@ -79,6 +79,8 @@ pub struct FluxEngine {
     clip: Arc<Weights>,
     t5: Arc<Weights>,
     clip_words: Words,
+    /// Tokens that CLIP is given at most.
+    clip_tokens: usize,
     t5_words: Words,
     shapes: Shapes,
     digest: Digest,
@@ -108,7 +110,13 @@ impl FluxEngine {
         clip.check(|vb| text::clip_model(&shapes, vb))?;
         t5::Encoder::new(&shapes.t5, shapes.t5_words, &Place::checking(&t5))?;
         room(needed, free, |needed, free| ModelError::Memory { dir: dir.to_owned(), needed, free })?;
-        let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocab_size)?;
+        let specials = match parts.clip_specials.first().and_then(|file| file.parent()) {
+            Some(folder) => Specials::read(folder)?,
+            None => Specials::default(),
+        };
+        let clip_words = Words::clip(&parts.clip_words, &specials, shapes.clip.vocab_size)?;
+        let positions = shapes.clip.max_position_embeddings;
+        let clip_tokens = specials.longest.unwrap_or(positions).min(positions);
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {
@@ -118,6 +126,7 @@ impl FluxEngine {
             clip,
             t5,
             clip_words,
+            clip_tokens,
             t5_words,
             shapes,
             digest,
@@ -146,7 +155,7 @@ impl FluxEngine {
         let pooled = self
             .clip
             .load(|vb| text::clip_model(&self.shapes, vb))
-            .and_then(|model| text::pooled(&model, &self.clip_words, prompt, &self.shapes))
+            .and_then(|model| text::pooled(&model, &self.clip_words, prompt, self.clip_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
         let context = t5::Encoder::new(&self.shapes.t5, self.shapes.t5_words, &Place::of(&self.t5))

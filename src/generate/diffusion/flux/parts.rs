@@ -8,6 +8,7 @@ use crate::digest::Digest;
 
 use super::super::layout::State;
 use super::super::layout::{Found, PICKLE, found};
+use super::super::special::Specials;
 use super::super::{ModelError, digest};
 use super::configs::Configs;
 use super::folder;
@@ -31,7 +32,9 @@ impl Role {
     /// Names that a search looks for, for people.
     pub fn expected(self) -> &'static str {
         match self {
-            Role::Transformer => "flux1-*.safetensors or flux1-*.gguf, or under unet/ or diffusion_models/",
+            Role::Transformer => {
+                "flux1-*.safetensors or flux1-*.gguf, or under unet/, diffusion_models/ or checkpoints/"
+            }
             Role::Autoencoder => "ae.safetensors, or under vae/",
             Role::Clip => "clip_l*.safetensors, or under clip/ or text_encoders/",
             Role::T5 => "t5xxl*.safetensors or t5-*.gguf, or under clip/ or text_encoders/",
@@ -41,7 +44,7 @@ impl Role {
     }
 
     /// Starts of the file's name and the folders to look into; `None` for tokenizers.
-    fn pattern(self) -> Option<(&'static [&'static str], &'static [&'static str])> {
+    fn pattern(self) -> Option<Pattern> {
         const TEXT: &[&str] = &["", "clip", "text_encoders"];
         match self {
             Role::Transformer => Some((&["flux1-"], &["", "unet", "diffusion_models"])),
@@ -91,6 +94,8 @@ pub(super) struct Parts {
     pub clip: Vec<PathBuf>,
     pub t5: Vec<PathBuf>,
     pub clip_words: Vec<PathBuf>,
+    /// What is said of CLIP's tokens beside its words.
+    pub clip_specials: Vec<PathBuf>,
     pub t5_words: Vec<PathBuf>,
     /// Those that say what no tensor shows.
     pub configs: Vec<PathBuf>,
@@ -110,12 +115,15 @@ pub(super) fn locate(dir: &Path) -> Result<Parts, ModelError> {
             Err(ModelError::Missing { dir: dir.to_owned(), part: role.name(), expected })
         }
     };
+    let clip_words = files(Role::ClipTokenizer)?;
+    let beside = clip_words.first().and_then(|file| file.parent());
     Ok(Parts {
+        clip_specials: beside.map(Specials::files).unwrap_or_default(),
+        clip_words,
         transformer: files(Role::Transformer)?,
         autoencoder: files(Role::Autoencoder)?,
         clip: files(Role::Clip)?,
         t5: files(Role::T5)?,
-        clip_words: files(Role::ClipTokenizer)?,
         t5_words: files(Role::T5Tokenizer)?,
         configs: if folder::is(dir) { Configs::files(dir).to_vec() } else { Vec::new() },
     })
@@ -124,8 +132,8 @@ pub(super) fn locate(dir: &Path) -> Result<Parts, ModelError> {
 /// Digest of the model: the SHA-256 of each file in a fixed order, hashed again. Names and folders do
 /// not matter.
 pub(super) fn digest(parts: &Parts) -> Result<Digest, ModelError> {
-    let Parts { transformer, autoencoder, clip, t5, clip_words, t5_words, configs } = parts;
-    let files = [transformer, autoencoder, clip, t5, clip_words, t5_words, configs];
+    let Parts { transformer, autoencoder, clip, t5, clip_words, clip_specials, t5_words, configs } = parts;
+    let files = [transformer, autoencoder, clip, t5, clip_words, clip_specials, t5_words, configs];
     let files: Vec<&PathBuf> = files.into_iter().flatten().collect();
     digest::of("vidimus flux model 1", &files)
 }
@@ -137,13 +145,25 @@ fn state(dir: &Path, role: Role) -> State {
     match role {
         Role::ClipTokenizer => tokenizer(dir, &["clip", "tokenizer"], true, role),
         Role::T5Tokenizer => tokenizer(dir, &["t5", "tokenizer_2"], false, role),
-        _ => weights(dir, role),
+        _ => match weights(dir, role, role.pattern()) {
+            // Some have it in one file with what else makes a model, of which it alone is read.
+            State::Missing { .. } if role == Role::Transformer => {
+                weights(dir, role, role.pattern().map(|(starts, _)| (starts, ALL_IN_ONE)))
+            }
+            state => state,
+        },
     }
 }
 
-fn weights(dir: &Path, role: Role) -> State {
+/// Where such files are.
+const ALL_IN_ONE: &[&str] = &["checkpoints"];
+
+/// Starts of a file's name, and folders to look into.
+type Pattern = (&'static [&'static str], &'static [&'static str]);
+
+fn weights(dir: &Path, role: Role, pattern: Option<Pattern>) -> State {
     let missing = State::Missing { expected: role.expected() };
-    let Some((starts, folders)) = role.pattern() else { return missing };
+    let Some((starts, folders)) = pattern else { return missing };
     let mut named: Vec<(Found, Format)> = folders
         .iter()
         .filter_map(|folder| std::fs::read_dir(dir.join(folder)).ok())

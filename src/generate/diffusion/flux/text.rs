@@ -23,14 +23,14 @@ pub(super) fn clip_model(shapes: &Shapes, vb: VarBuilder) -> candle_core::Result
     ClipTextTransformer::new(vb, &shapes.clip)
 }
 
-/// CLIP's final state at the end token, (1, width).
+/// CLIP's final state at the end token, (1, width), of `length` tokens at most.
 pub(super) fn pooled(
     model: &ClipTextTransformer,
     words: &Words,
     prompt: &str,
-    shapes: &Shapes,
+    length: usize,
 ) -> Result<Tensor, ModelError> {
-    let ids = words.ids(prompt, shapes.clip.max_position_embeddings)?;
+    let ids = words.ids(prompt, length)?;
     let ids = Tensor::new(ids, &Device::Cpu)?.unsqueeze(0)?;
     let states = model.forward_with_mask(&ids, usize::MAX)?;
     Ok(states.i((.., states.dim(1)? - 1))?.contiguous()?)

@@ -10,12 +10,14 @@
 //! Without a reference they are those of the text2img pipelines. Pictures much larger than those of the training are drawn
 //! in windows. `parity` holds all of it but the windows against diffusers.
 
+mod checkpoint;
 mod clip;
 mod configs;
 mod ops;
 mod parts;
 mod sample;
 mod scheduler;
+mod source;
 mod text;
 mod unet;
 
@@ -38,12 +40,14 @@ use super::kept::Kept;
 use super::meaning::Meaning;
 use super::weights::Weights;
 use super::windows::Windows;
-use super::{ModelError, config, names, step};
+use super::{ModelError, step};
+pub use checkpoint::{Family, Hints, Survey, claims, survey};
 use configs::Configs;
 pub use parts::{Part, Role, inventory, memory, unconfigured};
 use sample::Sampler;
-pub use scheduler::Method;
 use scheduler::Plan;
+pub use scheduler::{Method, PredictionType};
+use source::Source;
 use text::{Encoder, Text};
 use unet::{Condition, Sizes, Unet};
 
@@ -129,6 +133,8 @@ pub struct StableEngine {
     autoencoder: Arc<Weights>,
     encoders: Vec<Encoder>,
     configs: Configs,
+    /// What the network predicts, where the model's own settings do not say it.
+    prediction: Option<PredictionType>,
     digest: Digest,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
@@ -143,47 +149,54 @@ pub struct Texts {
 }
 
 impl StableEngine {
-    /// Opens the model in `dir`, a folder as diffusers writes it, to be sampled by `method` or by its own sampler. Checks
-    /// its settings and every tensor's name, type and shape, and reads all files once for the digest.
+    /// Opens the model at `place`, a folder as diffusers writes it or one file of safetensors, to be sampled by `method` or
+    /// by its own sampler. Checks its settings and every tensor's name, type and shape, and reads all files once for the
+    /// digest.
     ///
     /// # Errors
     /// When a part is missing, damaged, of another family, has a setting that is not built here, or does not fit the
     /// others; and when the weights in f32 take more than the `free` bytes of memory. Nothing of their data has been
     /// read by then.
-    pub fn open(dir: &Path, method: Option<Method>, free: Option<u64>) -> Result<StableEngine, ModelError> {
-        if !config::index(dir).is_file() {
-            let (part, expected) = ("model", "model_index.json, as in a folder that diffusers writes");
-            return Err(ModelError::Missing { dir: dir.to_owned(), part, expected });
-        }
-        let configs = Configs::read(dir)?;
+    pub fn open(place: &Path, method: Option<Method>, free: Option<u64>) -> Result<StableEngine, ModelError> {
+        StableEngine::hinted(place, method, free, &Hints::default())
+    }
+
+    /// The same, with what is known of the model beside its files.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn hinted(
+        place: &Path,
+        method: Option<Method>,
+        free: Option<u64>,
+        hints: &Hints,
+    ) -> Result<StableEngine, ModelError> {
+        let source = Source::open(place, hints)?;
+        let configs = &source.configs;
         configs.scheduler.clone().with(method).check()?;
-        let parts = parts::locate(dir, configs.is_xl)?;
-        let unet = Arc::new(Weights::open(&parts.unet)?);
-        unet.check(|vb| Unet::new(&configs.unet, vb))?;
-        let autoencoder = Weights::open(&parts.autoencoder)?.renamed(names::autoencoder)?;
-        let autoencoder = Arc::new(autoencoder);
+        source.unet.check(|vb| Unet::new(&configs.unet, vb))?;
         let shape = &configs.autoencoder;
-        autoencoder.check(|vb| Autoencoder::new(&shape.network, shape.quant, vb))?;
-        let encoders =
-            parts.text.iter().zip(&configs.text).map(|(files, shape)| Encoder::open(files, shape.clone()));
-        let encoders = encoders.collect::<Result<Vec<_>, _>>()?;
-        if let [first, second] = &encoders[..]
+        source.autoencoder.check(|vb| Autoencoder::new(&shape.network, shape.quant, vb))?;
+        if let [first, second] = &source.encoders[..]
             && first.length != second.length
         {
-            let [file, other] = [1, 0].map(|i| parts.text[i].folder.clone());
+            let [file, other] = [second, first].map(|encoder| encoder.place.clone());
             let (what, found, expected) = ("tokens of a text", second.length, first.length);
             return Err(ModelError::Misfit { file, what, expected, other, found });
         }
-        let text: Vec<u64> = encoders.iter().map(Encoder::wide_bytes).collect();
-        let needed = parts::most(unet.wide_bytes(), autoencoder.wide_bytes(), &text);
-        room(needed, free, |needed, free| ModelError::Memory { dir: dir.to_owned(), needed, free })?;
+        let text: Vec<u64> = source.encoders.iter().map(Encoder::wide_bytes).collect();
+        let needed = parts::most(source.unet.wide_bytes(), source.autoencoder.wide_bytes(), &text);
+        room(needed, free, |needed, free| ModelError::Memory { dir: place.to_owned(), needed, free })?;
+        let digest = source.digest()?;
+        let Source { configs, unet, autoencoder, encoders, prediction, .. } = source;
         Ok(StableEngine {
             options: Options { method, ..Options::of(configs.is_xl) },
             unet,
             autoencoder,
             encoders,
-            digest: parts.digest()?,
+            digest,
             configs,
+            prediction,
             free,
             kept: Kept::nothing(),
             last_texts: Mutex::new(None),
@@ -333,6 +346,7 @@ impl Model for StableEngine {
             guidance: Some(self.options.guidance),
             negative_prompt: self.options.negative_prompt.clone().filter(|_| led),
             sampler: self.options.method.map(sampler_name),
+            prediction: self.prediction.map(PredictionType::name),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }

@@ -248,6 +248,6 @@ fn wrong_files_are_refused(dir: &Path) {
     assert!(StableEngine::open(dir, Some(Method::Ddim), Some(needed)).is_ok());
     let parts = inventory(dir);
     assert_eq!(parts.len(), 6);
-    let settings: Value = super::config::parse(&dir.join("vae/config.json")).expect("a configuration");
+    let settings: Value = super::super::config::parse(&dir.join("vae/config.json")).expect("a configuration");
     assert_eq!(settings["scaling_factor"], json!(0.13025), "as an XL has it");
 }

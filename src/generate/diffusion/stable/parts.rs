@@ -4,11 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::digest::Digest;
-
+use super::super::ModelError;
 use super::super::layout::{self, Found, PICKLE, State, Stored, found};
 use super::super::special::Specials;
-use super::super::{ModelError, digest};
 use super::configs::{self, Configs};
 
 /// What a file is to the model.
@@ -152,12 +150,11 @@ pub(super) fn locate(dir: &Path, is_xl: bool) -> Result<Parts, ModelError> {
 const TOKENIZERS: [&str; 2] = ["tokenizer", "tokenizer_2"];
 
 impl Parts {
-    /// Digest of the model: the SHA-256 of each file in a fixed order, hashed again. Names and folders do not matter.
-    pub fn digest(&self) -> Result<Digest, ModelError> {
+    /// Its files, in a fixed order.
+    pub fn files(&self) -> Vec<PathBuf> {
         let text = self.text.iter().flat_map(|text| [&text.weights, &text.words, &text.specials]);
         let files = [&self.unet, &self.autoencoder].into_iter().chain(text).chain([&self.configs]);
-        let files: Vec<&PathBuf> = files.flatten().collect();
-        digest::of("vidimus stable-diffusion model 1", &files)
+        files.flatten().cloned().collect()
     }
 }
 
@@ -182,8 +179,13 @@ fn weights(folder: &Path, stem: &str, role: Role) -> State {
 }
 
 fn tokenizer(folder: &Path, role: Role) -> State {
+    words(folder).map_or(State::Missing { expected: role.expected() }, State::Found)
+}
+
+/// The files of the tokenizer in a folder.
+pub(super) fn words(folder: &Path) -> Option<Vec<Found>> {
     let sets: [&[&str]; 2] = [&["tokenizer.json"], &["vocab.json", "merges.txt"]];
     let whole =
         |set: &[&str]| set.iter().map(|name| found(&folder.join(name))).collect::<Option<Vec<Found>>>();
-    sets.into_iter().find_map(whole).map_or(State::Missing { expected: role.expected() }, State::Found)
+    sets.into_iter().find_map(whole)
 }

@@ -1,5 +1,6 @@
 //! Prompts to what the network is told of them.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Tensor;
@@ -18,6 +19,8 @@ pub(super) struct Encoder {
     shape: Shape,
     /// Tokens that every text is cut or filled up to.
     pub length: usize,
+    /// Where it was found, for messages.
+    pub place: PathBuf,
 }
 
 /// A prompt as it was read.
@@ -39,12 +42,24 @@ impl Text {
 impl Encoder {
     /// Opens the files and checks them; no weights are read.
     pub fn open(files: &parts::Text, shape: Shape) -> Result<Encoder, ModelError> {
-        let weights = Arc::new(Weights::open(&files.weights)?);
-        weights.check(|vb| Clip::new(&shape, vb))?;
+        let weights = Weights::open(&files.weights)?;
         let specials = Specials::read(&files.folder)?;
         let words = Words::clip(&files.words, &specials, shape.vocabulary)?;
+        Encoder::new(weights, words, &specials, shape, &files.folder)
+    }
+
+    /// Checks the weights, and reads none.
+    pub fn new(
+        weights: Weights,
+        words: Words,
+        specials: &Specials,
+        shape: Shape,
+        place: &Path,
+    ) -> Result<Encoder, ModelError> {
+        let weights = Arc::new(weights);
+        weights.check(|vb| Clip::new(&shape, vb))?;
         let length = specials.longest.unwrap_or(shape.positions).min(shape.positions);
-        Ok(Encoder { weights, words, shape, length })
+        Ok(Encoder { weights, words, shape, length, place: place.to_owned() })
     }
 
     pub fn wide_bytes(&self) -> u64 {

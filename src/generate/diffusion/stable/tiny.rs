@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::super::autoencoder::Autoencoder;
 use super::super::flux::tiny::{LETTERS, save};
+use super::checkpoint::{Family, ldm};
 use super::clip::Clip;
 use super::configs::Configs;
 use super::unet::Unet;
@@ -61,6 +62,17 @@ pub fn folder(is_xl: bool) -> TempDir {
     dir
 }
 
+/// A checkpoint in one file of this name.
+pub fn checkpoint(file: &Path, family: Family) {
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
+    ldm::drawn(file, &ldm::tiny(&ldm::of(family)).tensors());
+}
+
+/// The tokenizer that it needs.
+pub fn tokenizer(folder: &Path) {
+    spelt(folder, &["!", "!</w>"]);
+}
+
 fn write(file: &Path, content: &Value) {
     std::fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
     std::fs::write(file, content.to_string()).expect("a new file");
@@ -68,8 +80,13 @@ fn write(file: &Path, content: &Value) {
 
 /// Everything is spelt letter by letter.
 fn words(folder: &Path) {
+    spelt(folder, &[]);
+}
+
+fn spelt(folder: &Path, before: &[&str]) {
     let letters = LETTERS.chars().flat_map(|c| [c.to_string(), format!("{c}</w>")]);
-    let tokens = letters.chain(["<|startoftext|>", "<|endoftext|>"].map(str::to_owned));
+    let before = before.iter().map(|token| (*token).to_owned());
+    let tokens = before.chain(letters).chain(["<|startoftext|>", "<|endoftext|>"].map(str::to_owned));
     let vocab: serde_json::Map<String, Value> = tokens.enumerate().map(|(i, t)| (t, json!(i))).collect();
     write(&folder.join("vocab.json"), &Value::Object(vocab));
     std::fs::write(folder.join("merges.txt"), "#version: 0.2\n").expect("a new file");

@@ -34,6 +34,23 @@ fn every_missing_part_is_named() {
     }
 }
 
+/// As transformers does it, and as Stable Diffusion's are read.
+#[test]
+fn what_is_said_of_clips_tokens_is_heard() {
+    let dir = tiny::folder(false);
+    let plain = opened(&dir);
+    let words = "virion of virion of virion of virion";
+    assert!(plain.clip_words.ids(words, plain.clip_tokens).expect("a text").len() > 6);
+    let settings = r#"{"model_max_length": 6, "pad_token": "a"}"#;
+    fs::write(dir.path().join("clip/tokenizer_config.json"), settings).expect("a new file");
+    let told = opened(&dir);
+    assert_eq!(told.clip_words.ids(words, told.clip_tokens).expect("a text").len(), 6);
+    assert_ne!(plain.clip_words.pad, told.clip_words.pad);
+    assert_ne!(plain.digest, told.digest);
+    fs::write(dir.path().join("clip/tokenizer_config.json"), "[]").expect("a file");
+    assert!(complaint(dir.path()).contains("tokenizer_config.json: invalid type"));
+}
+
 #[test]
 fn a_truncated_file_is_refused_at_any_length() {
     let dir = tiny::folder(false);

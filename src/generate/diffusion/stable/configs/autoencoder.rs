@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::ModelError;
 use super::super::super::autoencoder::Quant;
-use super::super::super::config::{hold, parse};
-use super::{MOST, WIDEST, refuse, sized};
+use super::super::super::config::hold;
+use super::{Document, MOST, WIDEST, refuse, sized};
 
 /// The network, and the convolutions beside it.
 pub(in super::super) struct Autoencoder {
@@ -62,8 +62,8 @@ const LEVELS: usize = 4;
 /// Groups of candle's network.
 const GROUPS: usize = 32;
 
-pub fn read(file: &Path) -> Result<Autoencoder, ModelError> {
-    kind(file, parse(file)?)
+pub fn read(document: &Document) -> Result<Autoencoder, ModelError> {
+    kind(document.file(), document.parse()?)
 }
 
 fn kind(file: &Path, kl: Kl) -> Result<Autoencoder, ModelError> {

@@ -1,6 +1,7 @@
 //! What the JSON files of a diffusers folder say of a Stable Diffusion model: all of its networks' architecture.
 
 mod autoencoder;
+mod documents;
 mod text;
 mod unet;
 
@@ -9,12 +10,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::ModelError;
 use super::super::config::{self, hold, index, parse, small};
+use super::super::{INDEX, ModelError};
 use super::clip;
 use super::scheduler::Settings;
 use super::unet::Shape;
 pub(super) use autoencoder::Autoencoder;
+pub(super) use documents::{Document, Documents};
 
 /// Of pipelines, and whether their model is an XL.
 const PIPELINES: [(&str, bool); 4] = [
@@ -77,11 +79,17 @@ impl Configs {
             .collect()
     }
 
+    /// Those of a folder.
+    pub fn read(dir: &Path) -> Result<Configs, ModelError> {
+        Configs::of(&Documents::Folder(dir))
+    }
+
     /// Reads and checks them, one against another; no weights are looked at. The scheduler is not checked: another may
     /// be chosen.
-    pub fn read(dir: &Path) -> Result<Configs, ModelError> {
-        let of_index = index(dir);
-        let found: Index = parse(&of_index)?;
+    pub fn of(documents: &Documents) -> Result<Configs, ModelError> {
+        let found = documents.get(INDEX);
+        let of_index = found.file().to_owned();
+        let found: Index = found.parse()?;
         let Some(is_xl) = family(&found.class) else {
             let expected = "a Stable Diffusion pipeline (StableDiffusionPipeline, StableDiffusionXLPipeline, or \
                             their Img2Img)";
@@ -95,14 +103,14 @@ impl Configs {
             ("text_encoder_2", json!(["transformers", "CLIPTextModelWithProjection"])),
         ];
         hold(&of_index, &found.rest, &held, "a pipeline of parts that this engine has")?;
-        let at = |part: &str| dir.join(part).join("config.json");
+        let at = |part: &str| documents.get(&format!("{part}/config.json"));
         let mut text = vec![text::read(&at("text_encoder"), false)?];
         if is_xl {
             text.push(text::read(&at("text_encoder_2"), true)?);
         }
         let (unet, trained_side) = unet::read(&at("unet"))?;
         let autoencoder = autoencoder::read(&at("vae"))?;
-        let scheduler = Settings::read(&dir.join("scheduler/scheduler_config.json"))?;
+        let scheduler = Settings::read(&documents.get("scheduler/scheduler_config.json"))?;
         let scheduler = if is_xl { scheduler } else { scheduler.of_first_models() };
         let configs = Configs {
             is_xl,
@@ -114,17 +122,17 @@ impl Configs {
             nothing_for_no_text: is_xl && found.force_zeros_for_empty_prompt,
             scheduler,
         };
-        configs.fit(dir)?;
+        configs.fit(documents)?;
         Ok(configs)
     }
 
     /// Holds the networks against one another.
-    fn fit(&self, dir: &Path) -> Result<(), ModelError> {
-        let file = dir.join("unet/config.json");
+    fn fit(&self, documents: &Documents) -> Result<(), ModelError> {
+        let file = documents.get("unet/config.json").file().to_owned();
         let fit = |what, found, expected, other: &str| match found == expected {
             true => Ok(()),
             false => {
-                let other = dir.join(other).join("config.json");
+                let other = documents.get(&format!("{other}/config.json")).file().to_owned();
                 Err(ModelError::Misfit { file: file.clone(), what, expected, other, found })
             }
         };

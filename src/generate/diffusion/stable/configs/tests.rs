@@ -3,14 +3,14 @@ use super::super::unet::{Added, Level};
 use super::*;
 
 /// A file of this content, and what `read` makes of it.
-fn of<T>(content: Value, read: impl Fn(&Path) -> Result<T, ModelError>) -> Result<T, String> {
+fn of<T>(content: Value, read: impl Fn(&Document) -> Result<T, ModelError>) -> Result<T, String> {
     let dir = tempfile::tempdir().expect("a directory for the tests");
     let file = dir.path().join("config.json");
     std::fs::write(&file, content.to_string()).expect("a new file");
-    read(&file).map_err(|error| error.to_string())
+    read(&Document::of(&file)).map_err(|error| error.to_string())
 }
 
-fn network(file: &Path) -> Result<super::super::unet::Shape, ModelError> {
+fn network(file: &Document) -> Result<super::super::unet::Shape, ModelError> {
     unet::read(file).map(|(shape, _)| shape)
 }
 

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::super::ModelError;
-use super::super::super::config::{hold, parse};
+use super::super::super::config::hold;
 use super::super::clip::{Activation, End, Shape};
-use super::{MOST, WIDEST, headed, refuse, sized, small};
+use super::{Document, MOST, WIDEST, headed, refuse, sized, small};
 
 /// With the defaults of `CLIPTextConfig`.
 #[derive(Deserialize)]
@@ -51,8 +51,8 @@ const UNKNOWN_END: u32 = 2;
 /// Start, end and a word between them.
 const LEAST_POSITIONS: usize = 3;
 
-pub fn read(file: &Path, projected: bool) -> Result<Shape, ModelError> {
-    shape(file, parse(file)?, projected)
+pub fn read(document: &Document, projected: bool) -> Result<Shape, ModelError> {
+    shape(document.file(), document.parse()?, projected)
 }
 
 fn shape(file: &Path, text: Text, projected: bool) -> Result<Shape, ModelError> {

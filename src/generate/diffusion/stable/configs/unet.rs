@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::super::ModelError;
-use super::super::super::config::{hold, parse};
+use super::super::super::config::hold;
 use super::super::unet::{Added, Level, Shape};
-use super::{MOST, WIDEST, headed, refuse, sized, small};
+use super::{Document, MOST, WIDEST, headed, refuse, sized, small};
 
 const PLAIN: [&str; 2] = ["DownBlock2D", "UpBlock2D"];
 const ATTENDING: [&str; 2] = ["CrossAttnDownBlock2D", "CrossAttnUpBlock2D"];
@@ -107,8 +107,9 @@ fn held() -> [(&'static str, Value); 25] {
 }
 
 /// The network, and its latents to a side of the pictures that it was trained on.
-pub fn read(file: &Path) -> Result<(Shape, Option<usize>), ModelError> {
-    let unet: Unet = parse(file)?;
+pub fn read(document: &Document) -> Result<(Shape, Option<usize>), ModelError> {
+    let unet: Unet = document.parse()?;
+    let file = document.file();
     let side = side(file, &unet.sample_size)?;
     Ok((shape(file, unet)?, side))
 }

@@ -16,7 +16,7 @@ mod spacing;
 mod unipc;
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candle_core::{Tensor, bail};
 
@@ -24,6 +24,7 @@ use crate::quantity::Strength;
 
 use super::super::ModelError;
 use super::super::meaning::{Kept, Meaning};
+use super::configs::Document;
 use betas::{Level, Prediction};
 use config::Raw;
 use resolved::{CLASSES, Class, Resolved};
@@ -44,6 +45,25 @@ pub enum Method {
     Lcm,
 }
 
+/// What a network was trained to tell of a noisy picture, of those that no tensor shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PredictionType {
+    /// Its noise.
+    Epsilon,
+    /// Noise and picture weighed against each other (v).
+    Velocity,
+}
+
+impl PredictionType {
+    /// As diffusers has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            PredictionType::Epsilon => "epsilon",
+            PredictionType::Velocity => "v_prediction",
+        }
+    }
+}
+
 /// The scheduler of a model, or the sampler chosen instead with what the model was trained with.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -53,13 +73,24 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings in `file`, a `scheduler_config.json`. Whether a plan can be made of them is what
+    /// The settings in a `scheduler_config.json`. Whether a plan can be made of them is what
     /// [`check`](Self::check) says: another sampler may be chosen before.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn read(file: &Path) -> Result<Settings, ModelError> {
-        Ok(Settings { file: file.to_owned(), raw: Raw::read(file)?, method: None })
+    pub(super) fn read(document: &Document) -> Result<Settings, ModelError> {
+        let file = document.file();
+        let raw = match document.shown() {
+            Some(_) => document.parse()?,
+            None => Raw::read(file)?,
+        };
+        Ok(Settings { file: file.to_owned(), raw, method: None })
+    }
+
+    /// Of a network that predicts this, whatever the settings say.
+    pub fn predicting(mut self, prediction: PredictionType) -> Settings {
+        self.raw.prediction_type = Some(prediction.name().to_owned());
+        self
     }
 
     /// With the sampler that the user chose, as `from_config` of diffusers' classes makes it: what the file says is

@@ -12,7 +12,7 @@ fn settings(config: &str) -> Settings {
     let dir = tempfile::tempdir().expect("a directory for the test");
     let file = dir.path().join("scheduler_config.json");
     std::fs::write(&file, config).expect("a new file");
-    Settings::read(&file).expect("sound JSON")
+    Settings::read(&Document::of(&file)).expect("sound JSON")
 }
 
 fn sd(class: &str) -> Settings {
