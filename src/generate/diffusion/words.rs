@@ -218,6 +218,33 @@ mod tests {
         assert_eq!(words.ids("", 12).expect("a text"), [start, end]);
     }
 
+    #[test]
+    fn words_alone_are_the_same_in_every_form_and_whatever_is_said_beside_them() {
+        let dir = tiny::folder(false);
+        let at = |name: &str| dir.path().join("clip").join(name);
+        let vocab: Value =
+            serde_json::from_slice(&read(&at("vocab.json")).expect("it is there")).expect("JSON");
+        let count = vocab.as_object().map_or(0, serde_json::Map::len);
+        let pairs = ["v i", "vi r", "vir i", "viri o", "virio n</w>"];
+        let two = pairs.map(|pair| pair.split(' ').collect::<Vec<_>>());
+        let special = json!([{ "id": 0, "content": "a", "special": true, "normalized": false }]);
+        for (name, merges) in [("old.json", json!(pairs)), ("new.json", json!(two))] {
+            let whole = json!({ "added_tokens": special, "model": { "type": "BPE", "vocab": vocab, "merges": merges } });
+            std::fs::write(at(name), whole.to_string()).expect("a new file");
+        }
+        let of = |files: &[&str], count| {
+            let files: Vec<PathBuf> = files.iter().map(|name| at(name)).collect();
+            Words::clip_words(&files, &Specials::default(), count)
+        };
+        let ids =
+            |files: &[&str]| of(files, count).and_then(|words| words.ids("A virion", 12)).expect("a text");
+        let first = ids(&["vocab.json", "merges.txt"]);
+        assert_eq!(first.len(), 4);
+        assert_eq!((ids(&["old.json"]), ids(&["new.json"])), (first.clone(), first));
+        let refused = of(&["new.json"], count + 1).err();
+        assert!(matches!(refused, Some(ModelError::Vocabulary { .. })));
+    }
+
     /// As transformers does it of a file that names "!" its padding: the sign is no longer the end of a word.
     #[test]
     fn a_sign_that_pads_is_special_in_a_prompt_too() {

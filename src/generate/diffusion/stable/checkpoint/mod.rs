@@ -76,7 +76,8 @@ pub(super) fn open(file: &Path, hints: &Hints) -> Result<Opened, ModelError> {
     // Of GGUF nothing is noted.
     let mut remarks = safetensors::remarks(file).unwrap_or_default();
     let (prediction, is_said) = settings::prediction(family, hints.prediction, &remarks);
-    let training = Training { prediction, to_nothing: remarks.signs.contains("ztsnr") };
+    let is_velocity = prediction == PredictionType::Velocity;
+    let training = Training { prediction, to_nothing: is_velocity && remarks.signs.contains("ztsnr") };
 
     let mut settings = Settings::from([
         (INDEX, settings::index(family)),
@@ -94,7 +95,9 @@ pub(super) fn open(file: &Path, hints: &Hints) -> Result<Opened, ModelError> {
     settings.insert("unet/config.json", settings::unet(family, &layout, &training, pooled));
     #[cfg(test)]
     for (name, setting, value) in &hints.overruled {
-        settings.get_mut(name).expect("a document")[*setting] = value.clone();
+        if let Some(document) = settings.get_mut(name) {
+            document[*setting] = value.clone();
+        }
     }
     let text = encoders.into_iter().map(|text| Text { weights: whole.part(text.tensors), pad: text.pad });
     Ok(Opened {

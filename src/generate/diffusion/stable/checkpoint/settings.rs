@@ -32,7 +32,7 @@ pub(super) fn prediction(
     };
     // An empty tensor of this name stands for it in files of XL.
     let sign = remarks.signs.contains("v_pred").then_some(PredictionType::Velocity);
-    match (asked.or(noted).or(sign), family) {
+    match (asked.or(sign).or(noted), family) {
         (Some(known), _) => (known, true),
         (None, Family::Second) => (PredictionType::Velocity, false),
         (None, Family::First | Family::Xl) => (PredictionType::Epsilon, false),
