@@ -115,18 +115,19 @@ pub(super) fn locate(dir: &Path) -> Result<Parts, ModelError> {
             Err(ModelError::Missing { dir: dir.to_owned(), part: role.name(), expected })
         }
     };
-    let clip_words = files(Role::ClipTokenizer)?;
-    let beside = clip_words.first().and_then(|file| file.parent());
-    Ok(Parts {
-        clip_specials: beside.map(Specials::files).unwrap_or_default(),
-        clip_words,
+    let mut parts = Parts {
         transformer: files(Role::Transformer)?,
         autoencoder: files(Role::Autoencoder)?,
         clip: files(Role::Clip)?,
         t5: files(Role::T5)?,
+        clip_words: files(Role::ClipTokenizer)?,
+        clip_specials: Vec::new(),
         t5_words: files(Role::T5Tokenizer)?,
         configs: if folder::is(dir) { Configs::files(dir).to_vec() } else { Vec::new() },
-    })
+    };
+    let beside = parts.clip_words.first().and_then(|file| file.parent());
+    parts.clip_specials = beside.map(Specials::files).unwrap_or_default();
+    Ok(parts)
 }
 
 /// Digest of the model: the SHA-256 of each file in a fixed order, hashed again. Names and folders do
