@@ -228,13 +228,20 @@ impl Weights {
         if !read {
             return Ok(Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(entry.shape.as_slice())?);
         }
+        let numbers = self.wide(entry, kind)?;
+        Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?)
+    }
+
+    /// The numbers of a tensor in f32, row by row.
+    fn wide(&self, entry: &Entry, kind: Type) -> Result<Vec<f32>, ModelError> {
         let mut numbers = vec![0.0; entry.shape.iter().product()];
         widen(kind, &self.read(entry)?, &mut numbers);
         match entry.shape[..] {
             [rows, columns] if entry.turned => {
-                Ok(Tensor::from_vec(numbers, (columns, rows), &Device::Cpu)?.t()?.contiguous()?)
+                let stored = |i: usize| numbers[i % columns * rows + i / columns];
+                Ok((0..numbers.len()).map(stored).collect())
             }
-            _ => Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?),
+            _ => Ok(numbers),
         }
     }
 
