@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::super::clip::{Activation, Clip, End};
+use super::super::configs::Document;
+use super::super::scheduler::Settings as Schedule;
 use super::super::tiny;
 use super::super::unet::{Added, Level, Unet};
 use super::super::{Autoencoder, Method, StableEngine};
@@ -143,6 +145,40 @@ fn an_xl_of_full_size_is_as_published() {
     let found = plain(&tensors).expect("a whole checkpoint");
     assert_eq!((found.prediction, found.is_said), (PredictionType::Velocity, true));
     assert!(found.configs.scheduler.check().is_ok());
+}
+
+/// As the repositories have it that diffusers goes by.
+#[test]
+fn noise_is_scheduled_as_published() {
+    let common = json!({ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear",
+                         "num_train_timesteps": 1000, "steps_offset": 1, "set_alpha_to_one": false,
+                         "clip_sample": false, "skip_prk_steps": true, "trained_betas": null });
+    let first = json!({ "_class_name": "PNDMScheduler" });
+    let second = json!({ "_class_name": "DDIMScheduler", "prediction_type": "v_prediction" });
+    let base = json!({ "_class_name": "PNDMScheduler", "prediction_type": "epsilon" });
+    let xl = json!({ "_class_name": "EulerDiscreteScheduler", "prediction_type": "epsilon",
+                     "interpolation_type": "linear", "timestep_spacing": "leading", "use_karras_sigmas": false });
+    let dir = folder();
+    let file = dir.path().join("scheduler_config.json");
+    let epsilon = Some(PredictionType::Epsilon);
+    for (ldm, prediction, own) in [
+        (ldm::first(), None, first),
+        (ldm::second(), None, second),
+        (ldm::second(), epsilon, base),
+        (ldm::xl(), None, xl),
+    ] {
+        let mut published = common.clone();
+        for (name, value) in own.as_object().expect("an object") {
+            published[name] = value.clone();
+        }
+        std::fs::write(&file, published.to_string()).expect("a new file");
+        let published = Schedule::read(&Document::of(&file)).expect("sound settings");
+        let hints = Hints { prediction, ..Hints::default() };
+        let found = opened(&ldm.tensors(), json!({}), &hints).expect("a whole checkpoint");
+        let (found, is_xl) = (found.configs.scheduler, found.configs.is_xl);
+        let published = if is_xl { published } else { published.of_first_models() };
+        assert!(found.is_as(&published), "{found:?}");
+    }
 }
 
 #[test]

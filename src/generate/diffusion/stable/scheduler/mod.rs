@@ -163,6 +163,13 @@ impl Settings {
         resolved.map_err(|found| self.refused("scheduler settings that are implemented", found))
     }
 
+    /// Whether they are implemented, and the same to the last number.
+    #[cfg(test)]
+    pub fn is_as(&self, other: &Settings) -> bool {
+        let [own, other] = [self, other].map(|settings| settings.resolve().ok());
+        own.is_some() && own == other
+    }
+
     fn refused(&self, expected: &'static str, found: String) -> ModelError {
         ModelError::Family { file: self.file.clone(), expected, found }
     }
