@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::quantity::{ParseStrengthError, Seed, Strength};
@@ -263,6 +264,39 @@ pub struct ModelArgs {
     /// Sampler of an engine that has a choice of them [default: the model's own]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<Sampler>,
+    /// LoRA that is added to the model, as safetensors, and how much of it, -100 to 100 [default: 1]; several add up
+    #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = OsStringValueParser::new().try_map(Lora::parse))]
+    pub lora: Vec<Lora>,
+}
+
+/// A LoRA and its weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lora {
+    pub file: PathBuf,
+    /// Of four decimals at most, as it is recorded; not 0.
+    pub weight: f64,
+}
+
+impl Lora {
+    /// What follows the last colon is a weight if it is a number; else it belongs to the file's name.
+    fn parse(text: OsString) -> Result<Lora, String> {
+        let (file, weight) = match text.to_str().and_then(|text| text.rsplit_once(':')) {
+            Some((file, weight)) if weight.parse::<f64>().is_ok() || file.ends_with(".safetensors") => {
+                (OsString::from(file), weight.parse::<f64>().unwrap_or(f64::NAN))
+            }
+            _ => (text, 1.0),
+        };
+        let weight = (weight * 1e4).round() / 1e4;
+        if file.is_empty() {
+            return Err("expected a file and a weight, as file.safetensors:0.8".to_owned());
+        }
+        if weight == 0.0 || !(-100.0..=100.0).contains(&weight) {
+            return Err(
+                "expected a weight from -100 to 100 that is not 0, as file.safetensors:0.8".to_owned()
+            );
+        }
+        Ok(Lora { file: file.into(), weight })
+    }
 }
 
 #[derive(Args, Debug)]

@@ -54,6 +54,9 @@ pub struct Derivation {
     /// Sampler that was chosen; none for the model's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
+    /// LoRAs that were added to the model; `model_sha256` is that of both together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraReference>,
     /// Windows that each step was drawn in; none for pictures that were drawn at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<u32>,
@@ -72,6 +75,13 @@ pub struct Derivation {
     pub policy: PolicyReference,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReference>,
+}
+
+/// A LoRA, by its content: what its file is called is private.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraReference {
+    pub sha256: Digest,
+    pub weight: f64,
 }
 
 /// The policy that cleared the output.

@@ -283,4 +283,5 @@ def main():
         keep(directory, name, made)
 
 
-main()
+if __name__ == "__main__":
+    main()

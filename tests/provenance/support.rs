@@ -58,6 +58,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             seed: Seed(u64::MAX),
             prompt: None,
             negative_prompt: None,
+            loras: Vec::new(),
             measure: "structure-1".into(),
             deviation: Deviation {
                 deviation: 0.62,

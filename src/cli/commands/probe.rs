@@ -3,6 +3,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::args::{self, Probe};
+use crate::cli::commands::lora_line;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
@@ -85,12 +86,19 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         raster.height()
     );
     let prompt = record.prompt.as_deref().unwrap_or_default();
-    let text = [
+    let loras = record.loras.iter().map(|lora| line("LoRA", lora_line(lora)));
+    let text: Vec<String> = [
         line("Drew", size),
         line("Of", format!("{prompt:?}")),
         line("Engine", format!("{}, seed {}, {} steps", record.engine.name, record.seed, record.steps)),
-        line("", paint(DIM, "labelled as AI-generated; not watermarked, not recorded, not to be published")),
-    ];
+    ]
+    .into_iter()
+    .chain(loras)
+    .chain([line(
+        "",
+        paint(DIM, "labelled as AI-generated; not watermarked, not recorded, not to be published"),
+    )])
+    .collect();
     let document = json!({
         "schema": 1,
         "outcome": "drawn",
@@ -110,6 +118,7 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         "guidance": record.guidance,
         "negative_prompt": record.negative_prompt,
         "sampler": record.sampler,
+        "loras": record.loras,
         "windows": record.windows,
     });
     Ok((text.join("\n"), document))

@@ -35,6 +35,10 @@ const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers wri
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
     let dir = KIND.chosen(asked.model, terminal)?;
     let opened = StableEngine::open(&dir, asked.sampler.map(method), places::free_memory());
+    let opened = opened.and_then(|engine| match asked.loras {
+        [] => Ok(engine),
+        loras => engine.with_loras(&loras.iter().map(Into::into).collect::<Vec<_>>()),
+    });
     let mut engine = opened.map_err(|error| refused(&error))?;
     engine.options = chosen(engine.options, asked);
     if engine.options.negative_prompt.is_some() && engine.options.guidance <= 1.0 {

@@ -24,38 +24,13 @@ pub struct Stored {
 
 /// Opens the file and holds its header against its length.
 pub fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
-    let read_failed = |source| ModelError::Read { file: path.to_owned(), source };
+    let Header { file, found, data, mut entries } = header(path)?;
     let damaged = |cause: String| ModelError::Header { file: path.to_owned(), cause };
-    let mut file = File::open(path).map_err(read_failed)?;
-    let found = file.metadata().map_err(read_failed)?.len();
-    let truncated = |expected| ModelError::Truncated { file: path.to_owned(), expected, found };
-
-    let mut start = [0; 8];
-    match file.read_exact(&mut start) {
-        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(truncated(8)),
-        other => other.map_err(read_failed)?,
-    }
-    if let Some(format) = foreign(&start) {
-        return Err(ModelError::NotSafetensors { file: path.to_owned(), found: format });
-    }
-    let length = u64::from_le_bytes(start);
-    if length > LONGEST_HEADER {
-        let found = "something else (its first 8 bytes are no header length)";
-        return Err(ModelError::NotSafetensors { file: path.to_owned(), found });
-    }
-    let data = 8 + length;
-    if data > found {
-        return Err(truncated(data));
-    }
-    let mut header = vec![0; length as usize];
-    file.read_exact(&mut header).map_err(read_failed)?;
-    let mut header: HashMap<String, serde_json::Value> =
-        serde_json::from_slice(&header).map_err(|e| damaged(e.to_string()))?;
-    header.remove("__metadata__");
+    entries.remove(METADATA);
 
     let mut tensors = BTreeMap::new();
     let mut end_of_all = data;
-    for (name, value) in header {
+    for (name, value) in entries {
         let mut stored: Stored =
             serde_json::from_value(value).map_err(|e| damaged(format!("tensor {name}: {e}")))?;
         let (from, to) = stored.data_offsets;
@@ -75,9 +50,65 @@ pub fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError>
         tensors.insert(name, stored);
     }
     if end_of_all > found {
-        return Err(truncated(end_of_all));
+        return Err(truncated(path, end_of_all, found));
     }
     Ok((file, tensors))
+}
+
+/// What a file says of itself beside its tensors.
+pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>, ModelError> {
+    let damaged = |e: serde_json::Error| ModelError::Header {
+        file: path.to_owned(),
+        cause: format!("{METADATA}: {e}"),
+    };
+    let said = header(path)?.entries.remove(METADATA);
+    said.map_or_else(|| Ok(BTreeMap::new()), |said| serde_json::from_value(said).map_err(damaged))
+}
+
+/// The entry of a header that is no tensor.
+const METADATA: &str = "__metadata__";
+
+/// A header as it stands there.
+struct Header {
+    file: File,
+    /// Bytes of the file.
+    found: u64,
+    /// Where the header ends.
+    data: u64,
+    entries: HashMap<String, serde_json::Value>,
+}
+
+fn truncated(path: &Path, expected: u64, found: u64) -> ModelError {
+    ModelError::Truncated { file: path.to_owned(), expected, found }
+}
+
+fn header(path: &Path) -> Result<Header, ModelError> {
+    let read_failed = |source| ModelError::Read { file: path.to_owned(), source };
+    let damaged = |cause: String| ModelError::Header { file: path.to_owned(), cause };
+    let mut file = File::open(path).map_err(read_failed)?;
+    let found = file.metadata().map_err(read_failed)?.len();
+
+    let mut start = [0; 8];
+    match file.read_exact(&mut start) {
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Err(truncated(path, 8, found)),
+        other => other.map_err(read_failed)?,
+    }
+    if let Some(format) = foreign(&start) {
+        return Err(ModelError::NotSafetensors { file: path.to_owned(), found: format });
+    }
+    let length = u64::from_le_bytes(start);
+    if length > LONGEST_HEADER {
+        let found = "something else (its first 8 bytes are no header length)";
+        return Err(ModelError::NotSafetensors { file: path.to_owned(), found });
+    }
+    let data = 8 + length;
+    if data > found {
+        return Err(truncated(path, data, found));
+    }
+    let mut header = vec![0; length as usize];
+    file.read_exact(&mut header).map_err(read_failed)?;
+    let entries = serde_json::from_slice(&header).map_err(|e| damaged(e.to_string()))?;
+    Ok(Header { file, found, data, entries })
 }
 
 /// What a file is that does not begin as safetensors do.

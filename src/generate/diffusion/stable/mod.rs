@@ -10,6 +10,7 @@
 //! Without a reference they are those of the text2img pipelines. Pictures much larger than those of the training are drawn
 //! in windows. `parity` holds all of it but the windows against diffusers.
 
+mod changed;
 mod clip;
 mod configs;
 mod ops;
@@ -30,7 +31,7 @@ use crate::progress::Progress;
 use crate::quantity::Seed;
 use crate::raster::Raster;
 
-use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
+use super::super::{AppliedLora, Description, Draft, Engine, GenerateError, Record, Request};
 use super::autoencoder::{Autoencoder, SCALE};
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
@@ -130,6 +131,8 @@ pub struct StableEngine {
     encoders: Vec<Encoder>,
     configs: Configs,
     digest: Digest,
+    /// What was added to it.
+    loras: Vec<AppliedLora>,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
     kept: Kept<Unet>,
@@ -183,6 +186,7 @@ impl StableEngine {
             autoencoder,
             encoders,
             digest: parts.digest()?,
+            loras: Vec::new(),
             configs,
             free,
             kept: Kept::nothing(),
@@ -333,6 +337,7 @@ impl Model for StableEngine {
             guidance: Some(self.options.guidance),
             negative_prompt: self.options.negative_prompt.clone().filter(|_| led),
             sampler: self.options.method.map(sampler_name),
+            loras: self.loras.clone(),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }
@@ -344,6 +349,8 @@ fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateErr
 
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod parity_loras;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
