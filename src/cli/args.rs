@@ -471,3 +471,33 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     let side = |t: &str| t.trim().parse::<u32>().map_err(|_| format!("{t:?} is not a number of pixels"));
     Ok((side(width)?, side(height)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lora_has_a_weight_behind_its_last_colon_if_that_is_a_number() {
+        let parsed = |text: &str| Lora::parse(text.into()).map(|lora| (lora.file, lora.weight));
+        let is =
+            |text: &str, file: &str, weight| assert_eq!(parsed(text), Ok((file.into(), weight)), "{text}");
+        is("style.safetensors", "style.safetensors", 1.0);
+        is("style.safetensors:0.8", "style.safetensors", 0.8);
+        is("style.safetensors:-1", "style.safetensors", -1.0);
+        is("a:b.safetensors:.33333", "a:b.safetensors", 0.3333);
+        is("C:\\loras\\style.safetensors", "C:\\loras\\style.safetensors", 1.0);
+        for text in [
+            "style.safetensors:0",
+            "style.safetensors:0.00001",
+            "style.safetensors:NaN",
+            "style.safetensors:inf",
+            "style.safetensors:101",
+            "style.safetensors:much",
+            "style.safetensors:",
+            ":0.8",
+            "",
+        ] {
+            assert!(parsed(text).is_err_and(|said| said.starts_with("expected a ")), "{text}");
+        }
+    }
+}

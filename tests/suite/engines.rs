@@ -41,6 +41,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--strength-meaning", "comfyui", "choice of what a strength means"),
         ("--negative-prompt", "blur", "negative prompt"),
         ("--sampler", "euler", "choice of samplers"),
+        ("--lora", "style.safetensors:0.5", "model that LoRAs could be added to"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
         let expected = format!("engine patch has no {what}; leave {flag} out");
@@ -54,6 +55,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--sampler", "midjourney", "euler-ancestral"),
         ("--steps", "0", "1..=1000"),
         ("--guidance", "NaN", "a number from 0 to 100"),
+        ("--lora", "style.safetensors:0", "a weight from -100 to 100 that is not 0"),
         ("--strength-meaning", "midjourney", "diffusers, comfyui"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);

@@ -170,5 +170,17 @@ mod tests {
         let refused = run(3, &[]).expect_err("it is there").to_string();
         assert!(refused.contains("use --force"), "{refused}");
         assert!(run(3, &["--force"]).is_ok());
+        let lora = tiny::lora(model.path());
+        let weighed = format!("{}:0.8", lora.display());
+        let (text, document) =
+            run(3, &["--force", "--lora", &weighed]).expect("it draws").expect("it is not stopped");
+        let sha256 = Digest::of(std::fs::read(&lora).expect("there"));
+        let said = format!("style.safetensors (sha256 {}…), weight 0.8", sha256.short(16));
+        assert!(text.contains(&said), "{text}");
+        assert_eq!(
+            document["loras"],
+            json!([{ "name": "style.safetensors", "sha256": sha256, "weight": 0.8 }])
+        );
+        assert_ne!(std::fs::read(out.path().join("probe-stable-diffusion-3.png")).expect("there"), files[0]);
     }
 }

@@ -92,9 +92,10 @@ impl Weights {
         Ok(Weights { path, files: Arc::new(files), tensors, changes: Changes::default() })
     }
 
-    /// The same tensors with what is added to them.
+    /// The same tensors with what is added to them, by the names that are asked for: renaming comes before.
     pub fn changed(&self, changes: Changes) -> Weights {
         let (path, files, tensors) = (self.path.clone(), Arc::clone(&self.files), self.tensors.clone());
+        let changes = self.changes.and(changes);
         Weights { path, files, tensors, changes }
     }
 
@@ -237,17 +238,15 @@ impl Weights {
         Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?)
     }
 
-    /// A matrix as it is stored; the same, unless it is to be read. One that is changed has no such form.
+    /// A matrix as it is stored; the same, unless it is to be read. A LoRA cannot be in it, but in f32.
     pub fn matrix(&self, name: &str, shape: [usize; 2], read: bool) -> Result<Matrix, ModelError> {
-        match (self.changed_matrix(name, shape, read)?, self.changes.of(name)) {
-            ((matrix, beside), []) if beside.is_empty() => Ok(matrix),
-            (_, changes) => {
-                let (file, layer) = match changes {
-                    [change, ..] => (change.file.path.clone(), change.layer.clone()),
-                    [] => (self.path.clone(), name.to_owned()),
-                };
+        let (_, kind) = self.entry(name, Some(&shape))?;
+        match self.changes.of(name) {
+            [change, ..] if !is_widened(kind, &shape) => {
+                let (file, layer) = (change.file.path.clone(), change.layer.clone());
                 Err(LoraError::LookedUp { file, layer }.into())
             }
+            _ => Ok(self.changed_matrix(name, shape, read)?.0),
         }
     }
 

@@ -17,7 +17,7 @@ impl FluxEngine {
     /// When a file is damaged, is no LoRA that is read here, or has a part that this model has no place for; and when
     /// there is no memory for them. Nothing of what they change has been read by then.
     pub fn with_loras(mut self, loras: &[Lora]) -> Result<FluxEngine, ModelError> {
-        self.loras = lora::add(
+        let added = lora::add(
             loras,
             "this FLUX.1",
             &mut [
@@ -37,7 +37,8 @@ impl FluxEngine {
         }
         let dir = || files.transformer.path.clone();
         room(files.memory(), self.free, |needed, free| ModelError::Memory { dir: dir(), needed, free })?;
-        self.digest = lora::identity(self.digest, &self.loras);
+        self.digest = lora::identity(self.digest, &added);
+        self.loras.extend(added);
         Ok(FluxEngine { kept: Kept::nothing(), last_text: Mutex::new(None), ..self })
     }
 }

@@ -82,9 +82,13 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
         };
         let latents = stepped(&sampler, &stages.made["encoded"]);
         stages.hold("drawn.latents", &latents);
+        let read = text.pooled.clone();
         match (case, &plain) {
-            ("plain", _) => plain = Some(latents),
-            (_, Some(plain)) => assert!(apart(plain, &latents) > 0.05, "{file} is as without it"),
+            ("plain", _) => plain = Some((read, latents)),
+            (_, Some((text, plain))) => {
+                assert!(apart(text, &read) > 0.01, "{file} reads as without it");
+                assert!(apart(plain, &latents) > 0.05, "{file} draws as without it");
+            }
             (_, None) => panic!("none without"),
         }
         if name != QUANTISED {

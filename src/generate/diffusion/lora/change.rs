@@ -71,6 +71,15 @@ impl Changes {
         self.by_tensor.entry(tensor.to_owned()).or_default().push(change);
     }
 
+    /// These and `more`; nothing has been asked for.
+    pub fn and(&self, more: Changes) -> Changes {
+        let mut by_tensor = self.by_tensor.clone();
+        for (tensor, changes) in more.by_tensor {
+            by_tensor.entry(tensor).or_default().extend(changes);
+        }
+        Changes { by_tensor, asked: Mutex::default() }
+    }
+
     /// Those of a tensor that is asked for, in the order that they were added.
     pub fn of(&self, tensor: &str) -> &[Change] {
         let Some(changes) = self.by_tensor.get(tensor) else { return &[] };

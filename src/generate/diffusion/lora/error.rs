@@ -14,7 +14,7 @@ pub enum LoraError {
     Rank { file: PathBuf, layer: String, most: usize, found: usize },
     #[error("{file}: layer {layer}: its matrices do not fit together: {down:?} and {up:?}", file = file.display())]
     Pair { file: PathBuf, layer: String, down: Vec<usize>, up: Vec<usize> },
-    #[error("{file}: layer {layer}: expected a number as its alpha, found {found}", file = file.display())]
+    #[error("{file}: layer {layer}: expected a number other than 0 as its alpha, found {found}", file = file.display())]
     Alpha { file: PathBuf, layer: String, found: String },
     #[error("{file}: its settings: {cause}", file = file.display())]
     Settings { file: PathBuf, cause: String },

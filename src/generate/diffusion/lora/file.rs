@@ -76,8 +76,15 @@ pub fn open(path: &Path) -> Result<File, ModelError> {
     let settings = Settings::read(path)?;
     let weights = Arc::new(Weights::open(&[path.to_owned()])?);
     let pair = |((network, layer), names)| pair(&weights, &stored, &settings, network, layer, names);
-    let pairs = layers.into_iter().map(pair).collect::<Result<_, _>>()?;
-    Ok(File { weights, pairs })
+    let pairs: Vec<Pair> = layers.into_iter().map(pair).collect::<Result<_, _>>()?;
+    // The first is some, but where nothing was trained.
+    for pair in &pairs {
+        if weights.tensor(&pair.up, None, true)?.abs()?.sum_all()?.to_scalar::<f32>()? != 0.0 {
+            return Ok(File { weights, pairs });
+        }
+    }
+    let found = "nothing but zeros, which change nothing".to_owned();
+    Err(LoraError::Kind { file: path.to_owned(), found }.into())
 }
 
 fn pair(
@@ -111,7 +118,7 @@ fn pair(
         Some(alpha) => alpha / rank as f64,
         None => settings.scale(network, &layer, rank)?,
     };
-    if !scale.is_finite() {
+    if !scale.is_finite() || scale == 0.0 {
         return Err(LoraError::Alpha { file: file(), layer, found: scale.to_string() }.into());
     }
     Ok(Pair { network, layer, down, up, mid: names.mid, rank, shape, scale })

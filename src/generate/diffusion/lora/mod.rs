@@ -62,11 +62,8 @@ pub fn add(
                 Network::FirstText => 1,
                 Network::SecondText => 2,
             };
-            let (path, layer) = (path.clone(), pair.layer.clone());
-            match targets.get_mut(i) {
-                Some(target) => target.add(model, &file, pair, *weight)?,
-                None => return Err(LoraError::NoLayer { file: path, layer, model }.into()),
-            }
+            let missing = || LoraError::NoLayer { file: path.clone(), layer: pair.layer.clone(), model };
+            targets.get_mut(i).ok_or_else(missing)?.add(model, &file, pair, *weight)?;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         applied.push(AppliedLora { name, sha256: digest::of_file(path)?, weight: *weight });
