@@ -61,3 +61,39 @@ const OUTSIDE: [(&str, &str); 9] = [
     ("guidance_in.out_layer", "time_text_embed.guidance_embedder.linear_2"),
     ("final_layer.linear", "proj_out"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::flux::tiny;
+    use super::super::super::weights::Weights;
+    use super::super::layers::{Layer, Layers, Naming};
+    use super::*;
+
+    /// By each program's own name, as kohya's scripts write it.
+    #[test]
+    fn a_layer_is_found_by_both_names() {
+        let dir = tiny::folder(true);
+        let weights =
+            Weights::open(&[dir.path().join("flux1-dev.safetensors")]).expect("a file of the model");
+        let layers = Layers::of(&weights, Naming::Flux);
+        let found = |name: &str| layers.find(name).cloned();
+        let is = |name: &str, tensor: &str, part| {
+            let expected = Layer { tensor: format!("{tensor}.weight"), part };
+            assert_eq!(found(name), Some(expected), "{name}");
+        };
+        for (theirs, others) in OUTSIDE {
+            is(&theirs.replace('.', "_"), theirs, Part::Whole);
+            is(&others.replace('.', "_"), theirs, Part::Whole);
+        }
+        is("final_layer_adaLN_modulation_1", "final_layer.adaLN_modulation.1", Part::Whole);
+        is("norm_out_linear", "final_layer.adaLN_modulation.1", Part::Swapped);
+        is("double_blocks_1_txt_attn_qkv", "double_blocks.1.txt_attn.qkv", Part::Whole);
+        is("transformer_blocks_1_attn_add_v_proj", "double_blocks.1.txt_attn.qkv", Part::Third(2));
+        is("transformer_blocks_0_attn_to_out_0", "double_blocks.0.img_attn.proj", Part::Whole);
+        is("single_transformer_blocks_0_attn_to_k", "single_blocks.0.linear1", Part::Square(1));
+        is("single_transformer_blocks_0_proj_mlp", "single_blocks.0.linear1", Part::Square(3));
+        is("single_transformer_blocks_0_proj_out", "single_blocks.0.linear2", Part::Whole);
+        assert_eq!(found("double_blocks_2_img_attn_qkv"), None, "there are two");
+        assert_eq!(found("double_blocks_0_img_attn_norm_query_norm"), None, "it is no matrix");
+    }
+}
