@@ -13,6 +13,9 @@ use super::types::Type;
 /// Limit of the format's reference implementation, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
 
+/// Characters of a tensor's name that are shown where its entry is damaged.
+const SHOWN: usize = 120;
+
 /// A tensor as a file stores it.
 #[derive(Deserialize)]
 pub struct Stored {
@@ -31,19 +34,21 @@ pub fn open(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError>
     let mut tensors = BTreeMap::new();
     let mut end_of_all = data;
     for (name, value) in entries {
+        // In one line, whatever it is.
+        let shown: String = name.escape_debug().take(SHOWN).collect();
         let mut stored: Stored =
-            serde_json::from_value(value).map_err(|e| damaged(format!("tensor {name}: {e}")))?;
+            serde_json::from_value(value).map_err(|e| damaged(format!("tensor {shown}: {e}")))?;
         let (from, to) = stored.data_offsets;
         let (Some(start), Some(end)) = (data.checked_add(from), data.checked_add(to)) else {
-            return Err(damaged(format!("tensor {name} ends beyond any file")));
+            return Err(damaged(format!("tensor {shown} ends beyond any file")));
         };
         // Types that are not read, too, have a bit to a number at least.
         let numbers = stored.shape.iter().try_fold(1u64, |n, side| n.checked_mul(*side as u64));
         if numbers.is_none_or(|n| n / 8 > to.saturating_sub(from)) {
-            return Err(damaged(format!("tensor {name} has an impossible shape {:?}", stored.shape)));
+            return Err(damaged(format!("tensor {shown} has an impossible shape {:?}", stored.shape)));
         }
         if from > to || bytes_of(&stored).is_some_and(|bytes| bytes != Some(to - from)) {
-            return Err(damaged(format!("tensor {name}: shape and bytes disagree")));
+            return Err(damaged(format!("tensor {shown}: shape and bytes disagree")));
         }
         stored.data_offsets = (start, end);
         end_of_all = end_of_all.max(end);

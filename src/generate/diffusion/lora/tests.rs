@@ -229,6 +229,7 @@ fn hostile_files_are_refused_in_one_line() {
             bytes(&pair("unet.conv_in", &[2, 4], &[16, 2]), None),
             "has one of [16, 4, 3, 3], the LoRA is for one of [16, 4]",
         ),
+        (with(vec![("a\nb".to_owned(), "F32", vec![9], vec![0; 4])]), "tensor a\\nb"),
         (bytes(&[], None), "found no tensors"),
         (bytes(&sound(), Some(&json!({ "unet.use_dora": true }))), "found a DoRA (use_dora in its settings)"),
         (bytes(&sound(), Some(&json!({ "unet.lora_bias": true }))), "found a LoRA with biases"),
