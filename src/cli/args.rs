@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::quantity::{ParseStrengthError, Seed, Strength};
@@ -275,6 +276,39 @@ pub struct ModelArgs {
     /// of version 2 and epsilon for others, as diffusers has it]
     #[arg(long, value_name = "WHAT")]
     pub prediction: Option<Prediction>,
+    /// LoRA that is added to the model, as safetensors, and how much of it, -100 to 100 [default: 1]; several add up
+    #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = OsStringValueParser::new().try_map(Lora::parse))]
+    pub lora: Vec<Lora>,
+}
+
+/// A LoRA and its weight.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lora {
+    pub file: PathBuf,
+    /// Of four decimals at most, as it is recorded; not 0.
+    pub weight: f64,
+}
+
+impl Lora {
+    /// What follows the last colon is a weight if it is a number; else it belongs to the file's name.
+    fn parse(text: OsString) -> Result<Lora, String> {
+        let (file, weight) = match text.to_str().and_then(|text| text.rsplit_once(':')) {
+            Some((file, weight)) if weight.parse::<f64>().is_ok() || file.ends_with(".safetensors") => {
+                (OsString::from(file), weight.parse::<f64>().unwrap_or(f64::NAN))
+            }
+            _ => (text, 1.0),
+        };
+        let weight = (weight * 1e4).round() / 1e4;
+        if file.is_empty() {
+            return Err("expected a file and a weight, as file.safetensors:0.8".to_owned());
+        }
+        if weight == 0.0 || !(-100.0..=100.0).contains(&weight) {
+            return Err(
+                "expected a weight from -100 to 100 that is not 0, as file.safetensors:0.8".to_owned()
+            );
+        }
+        Ok(Lora { file: file.into(), weight })
+    }
 }
 
 #[derive(Args, Debug)]
@@ -449,4 +483,34 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     let (width, height) = text.split_once(['x', 'X', '×']).ok_or("expected WxH, for example 384x256")?;
     let side = |t: &str| t.trim().parse::<u32>().map_err(|_| format!("{t:?} is not a number of pixels"));
     Ok((side(width)?, side(height)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lora_has_a_weight_behind_its_last_colon_if_that_is_a_number() {
+        let parsed = |text: &str| Lora::parse(text.into()).map(|lora| (lora.file, lora.weight));
+        let is =
+            |text: &str, file: &str, weight| assert_eq!(parsed(text), Ok((file.into(), weight)), "{text}");
+        is("style.safetensors", "style.safetensors", 1.0);
+        is("style.safetensors:0.8", "style.safetensors", 0.8);
+        is("style.safetensors:-1", "style.safetensors", -1.0);
+        is("a:b.safetensors:.33333", "a:b.safetensors", 0.3333);
+        is("C:\\loras\\style.safetensors", "C:\\loras\\style.safetensors", 1.0);
+        for text in [
+            "style.safetensors:0",
+            "style.safetensors:0.00001",
+            "style.safetensors:NaN",
+            "style.safetensors:inf",
+            "style.safetensors:101",
+            "style.safetensors:much",
+            "style.safetensors:",
+            ":0.8",
+            "",
+        ] {
+            assert!(parsed(text).is_err_and(|said| said.starts_with("expected a ")), "{text}");
+        }
+    }
 }

@@ -70,10 +70,20 @@ pub struct Description {
     pub name: &'static str,
     /// Version of the algorithm: two runs agree in their pixels only under the same version.
     pub version: &'static str,
-    /// Digest of the weights; `None` for an engine without weights.
+    /// Digest of the weights, with LoRAs if some were added; `None` for an engine without weights.
     pub model_digest: Option<Digest>,
     /// Whether prompts have an effect.
     pub reads_prompt: bool,
+}
+
+/// A LoRA that was added to a model's weights.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AppliedLora {
+    /// Name of its file, without its folder.
+    pub name: String,
+    pub sha256: Digest,
+    /// What it was multiplied by.
+    pub weight: f64,
 }
 
 /// How a draft came to be.
@@ -101,6 +111,8 @@ pub struct Record {
     pub sampler: Option<&'static str>,
     /// What the network was taken to predict; `None` where the model's own settings say it, and for other engines.
     pub prediction: Option<&'static str>,
+    /// LoRAs that were added to the model.
+    pub loras: Vec<AppliedLora>,
     /// Windows that each step was drawn in, where the picture is larger than the model was trained for.
     pub windows: Option<u32>,
     /// What of the reference was not drawn, or drawn with care; and what was drawn beyond it.
@@ -123,6 +135,7 @@ impl Record {
             negative_prompt: None,
             sampler: None,
             prediction: None,
+            loras: Vec::new(),
             windows: None,
             findings: Vec::new(),
             engine,

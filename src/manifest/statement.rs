@@ -57,6 +57,9 @@ pub struct Derivation {
     /// What the network was taken to predict; none where the model's own settings say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prediction: Option<String>,
+    /// LoRAs that were added to the model; `model_sha256` is that of both together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loras: Vec<LoraReference>,
     /// Windows that each step was drawn in; none for pictures that were drawn at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<u32>,
@@ -75,6 +78,13 @@ pub struct Derivation {
     pub policy: PolicyReference,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReference>,
+}
+
+/// A LoRA, by its content: what its file is called is private.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LoraReference {
+    pub sha256: Digest,
+    pub weight: f64,
 }
 
 /// The policy that cleared the output.

@@ -6,7 +6,7 @@ use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::generate::{Description, Record};
+use crate::generate::{AppliedLora, Description, Record};
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
 use crate::policy::{Case, Cleared};
@@ -183,6 +183,7 @@ fn statement(
             guidance: record.guidance.map(stated),
             sampler: record.sampler.map(str::to_owned),
             prediction: record.prediction.map(str::to_owned),
+            loras: record.loras.iter().map(lora).collect(),
             windows: record.windows,
             seed: record.seed,
             prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
@@ -208,6 +209,10 @@ fn statement(
             watermark: Some(watermark),
         },
     }
+}
+
+fn lora(lora: &AppliedLora) -> manifest::LoraReference {
+    manifest::LoraReference { sha256: lora.sha256, weight: stated(lora.weight) }
 }
 
 /// Invariant 2: what is not read back as it was meant is not released.

@@ -8,8 +8,8 @@ use time::macros::datetime;
 use vidimus::digest::Digest;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::manifest::{
-    self, Credential, Derivation, PolicyReference, ReferenceAsset, SignError, SignedAsset, Software,
-    Statement, WatermarkReference,
+    self, Credential, Derivation, LoraReference, PolicyReference, ReferenceAsset, SignError, SignedAsset,
+    Software, Statement, WatermarkReference,
 };
 use vidimus::quantity::{Deviation, Psnr, Seed, Strength};
 use vidimus::raster::{self, Channels, Format, Raster, Samples};
@@ -59,6 +59,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             seed: Seed(u64::MAX),
             prompt: None,
             negative_prompt: None,
+            loras: vec![LoraReference { sha256: Digest::of("lora"), weight: -0.35 }],
             measure: "structure-1".into(),
             deviation: Deviation {
                 deviation: 0.62,

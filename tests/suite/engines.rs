@@ -42,6 +42,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--negative-prompt", "blur", "negative prompt"),
         ("--sampler", "euler", "choice of samplers"),
         ("--prediction", "v", "choice of what is predicted"),
+        ("--lora", "style.safetensors:0.5", "model that LoRAs could be added to"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
         let expected = format!("engine patch has no {what}; leave {flag} out");
@@ -55,6 +56,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--sampler", "midjourney", "euler-ancestral"),
         ("--steps", "0", "1..=1000"),
         ("--guidance", "NaN", "a number from 0 to 100"),
+        ("--lora", "style.safetensors:0", "a weight from -100 to 100 that is not 0"),
         ("--strength-meaning", "midjourney", "diffusers, comfyui"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);

@@ -17,7 +17,8 @@ use std::path::Path;
 use super::args::{Cli, Command};
 use super::error::{Failure, Outcome};
 use super::files;
-use super::term::Terminal;
+use super::term::{Terminal, shown};
+use crate::generate::AppliedLora;
 use crate::raster::Format;
 
 pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
@@ -58,4 +59,10 @@ fn drawable(out: &Path, what: &str, from: &[&Path], force: bool) -> Result<(), F
         return Err(Failure::at(out.display(), error).advise("choose another name"));
     }
     files::writable(out, force)
+}
+
+/// A LoRA that was added to a model, for people.
+fn lora_line(lora: &AppliedLora) -> String {
+    let name = shown(Path::new(&lora.name)).to_string();
+    format!("{name} (sha256 {}…), weight {}", lora.sha256.short(16), lora.weight)
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::args::{self, Probe};
+use crate::cli::commands::lora_line;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
@@ -85,12 +86,19 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         raster.height()
     );
     let prompt = record.prompt.as_deref().unwrap_or_default();
-    let text = [
+    let loras = record.loras.iter().map(|lora| line("LoRA", lora_line(lora)));
+    let text: Vec<String> = [
         line("Drew", size),
         line("Of", format!("{prompt:?}")),
         line("Engine", format!("{}, seed {}, {} steps", record.engine.name, record.seed, record.steps)),
-        line("", paint(DIM, "labelled as AI-generated; not watermarked, not recorded, not to be published")),
-    ];
+    ]
+    .into_iter()
+    .chain(loras)
+    .chain([line(
+        "",
+        paint(DIM, "labelled as AI-generated; not watermarked, not recorded, not to be published"),
+    )])
+    .collect();
     let document = json!({
         "schema": 1,
         "outcome": "drawn",
@@ -111,6 +119,7 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         "negative_prompt": record.negative_prompt,
         "sampler": record.sampler,
         "prediction": record.prediction,
+        "loras": record.loras,
         "windows": record.windows,
     });
     Ok((text.join("\n"), document))
@@ -162,5 +171,17 @@ mod tests {
         let refused = run(3, &[]).expect_err("it is there").to_string();
         assert!(refused.contains("use --force"), "{refused}");
         assert!(run(3, &["--force"]).is_ok());
+        let lora = tiny::lora(model.path());
+        let weighed = format!("{}:0.8", lora.display());
+        let (text, document) =
+            run(3, &["--force", "--lora", &weighed]).expect("it draws").expect("it is not stopped");
+        let sha256 = Digest::of(std::fs::read(&lora).expect("there"));
+        let said = format!("style.safetensors (sha256 {}…), weight 0.8", sha256.short(16));
+        assert!(text.contains(&said), "{text}");
+        assert_eq!(
+            document["loras"],
+            json!([{ "name": "style.safetensors", "sha256": sha256, "weight": 0.8 }])
+        );
+        assert_ne!(std::fs::read(out.path().join("probe-stable-diffusion-3.png")).expect("there"), files[0]);
     }
 }

@@ -31,7 +31,11 @@ const KIND: Kind = Kind {
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
     let dir = KIND.chosen(asked.model, terminal)?;
-    let mut engine = FluxEngine::open(&dir, places::free_memory()).map_err(|error| refused(&error))?;
+    let opened = FluxEngine::open(&dir, places::free_memory()).and_then(|engine| match asked.loras {
+        [] => Ok(engine),
+        loras => engine.with_loras(&loras.iter().map(Into::into).collect::<Vec<_>>()),
+    });
+    let mut engine = opened.map_err(|error| refused(&error))?;
     if asked.guidance.is_some() && !engine.is_guided() {
         let message = "this model has no guidance, as FLUX.1-schnell has none";
         return Err(Failure::at(dir.display(), message).advise("leave --guidance out"));

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Meaning, ModelArgs, Prediction, Sampler};
+use super::args::{Lora, Meaning, ModelArgs, Prediction, Sampler};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, Terminal, paint};
 use crate::generate::Engine;
@@ -31,13 +31,14 @@ pub struct Asked<'a> {
     pub negative_prompt: Option<&'a str>,
     pub sampler: Option<Sampler>,
     pub prediction: Option<Prediction>,
+    pub loras: &'a [Lora],
 }
 
 impl<'a> Asked<'a> {
     pub fn by(args: &'a ModelArgs, meaning: Option<Meaning>) -> Self {
         let ModelArgs { steps, guidance, sampler, prediction, .. } = *args;
         let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
-        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction }
+        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction, loras: &args.lora }
     }
 
     /// Refuses a flag that was given and that `engine` has nothing for.
@@ -74,6 +75,7 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
                 asked.negative_prompt_flag(),
                 asked.sampler_flag(),
                 asked.prediction_flag(),
+                (!asked.loras.is_empty(), "model that LoRAs could be added to", "--lora"),
             ];
             asked.lacking(name, &flags)?;
             Ok(Box::new(PatchEngine))

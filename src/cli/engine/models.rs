@@ -8,7 +8,7 @@ use super::{fetch, places};
 use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint, shown, wrapped};
-use crate::generate::diffusion::{CARD, Gib, Meaning, ModelError, State};
+use crate::generate::diffusion::{CARD, Gib, Lora, Meaning, ModelError, State};
 use crate::hub::{Id, Licence};
 
 /// What an engine is told of by.
@@ -260,6 +260,12 @@ pub fn refused(error: &ModelError) -> Failure {
     match error {
         ModelError::Memory { .. } => failure.advise("free some, or use a machine with more"),
         _ => failure,
+    }
+}
+
+impl From<&args::Lora> for Lora {
+    fn from(lora: &args::Lora) -> Lora {
+        Lora { file: lora.file.clone(), weight: lora.weight }
     }
 }
 

@@ -42,6 +42,10 @@ pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failur
     let hints = Hints { prediction: asked.prediction.map(Into::into), ..hints(&places::environment) };
     let method = asked.sampler.map(method);
     let opened = StableEngine::hinted(&dir, method, places::free_memory(), &hints);
+    let opened = opened.and_then(|engine| match asked.loras {
+        [] => Ok(engine),
+        loras => engine.with_loras(&loras.iter().map(Into::into).collect::<Vec<_>>()),
+    });
     let mut engine = opened.map_err(|error| refused(&error))?;
     engine.options = chosen(engine.options, asked);
     if engine.options.negative_prompt.is_some() && engine.options.guidance <= 1.0 {

@@ -12,7 +12,7 @@ use super::ModelError;
 
 /// The SHA-256 of each file in this order, hashed again behind `label`.
 pub fn of(label: &str, files: &[&PathBuf]) -> Result<Digest, ModelError> {
-    let digests = files.par_iter().map(|path| file_digest(path)).collect::<Result<Vec<_>, _>>()?;
+    let digests = files.par_iter().map(|path| of_file(path)).collect::<Result<Vec<_>, _>>()?;
     let mut hasher = Hasher::new();
     hasher.update(format!("{label}\n"));
     for digest in digests {
@@ -21,7 +21,8 @@ pub fn of(label: &str, files: &[&PathBuf]) -> Result<Digest, ModelError> {
     Ok(hasher.finish())
 }
 
-fn file_digest(path: &Path) -> Result<Digest, ModelError> {
+/// The SHA-256 of one file.
+pub fn of_file(path: &Path) -> Result<Digest, ModelError> {
     let failed = |source| ModelError::Read { file: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let mut hasher = Hasher::new();

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::lora::LoraError;
 use super::types::READ;
 
 /// A model cannot be used, or a model did not run.
@@ -51,6 +52,8 @@ pub enum ModelError {
     Prompt { cause: String },
     #[error("{cause}")]
     Compute { cause: String },
+    #[error(transparent)]
+    Lora(#[from] LoraError),
 }
 
 /// Bytes, in GiB for people.

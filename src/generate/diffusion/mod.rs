@@ -11,6 +11,7 @@ mod img2img;
 mod kept;
 mod latents;
 mod layout;
+mod lora;
 mod meaning;
 mod names;
 mod ops;
@@ -35,6 +36,7 @@ use crate::progress::Progress;
 use super::GenerateError;
 pub use error::{Gib, ModelError};
 pub use layout::{Found, State};
+pub use lora::Lora;
 pub use meaning::Meaning;
 pub use published::{CARD, INDEX, Published};
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::latents::noise;
+use super::lora::Lora;
 use crate::quantity::Seed;
 use crate::raster::{self, Depth, Format, Plane, Raster};
 
@@ -97,6 +98,26 @@ impl Stages {
         self.report.push_str(&line);
         assert!(off <= 1.0 / 255.0, "{} at {name}: pixels off by {off}", self.pipeline);
     }
+}
+
+/// Files of LoRAs, without their ends, and their weights.
+pub type Files = &'static [(&'static str, f64)];
+
+/// Those of the pipeline in `folder`.
+pub fn loras(folder: &Path, files: Files) -> Vec<Lora> {
+    let lora = |(name, weight): &(&str, f64)| Lora {
+        file: folder.join(format!("loras/{name}.safetensors")),
+        weight: *weight,
+    };
+    files.iter().map(lora).collect()
+}
+
+/// How far two tensors are apart, over the largest value of the first.
+pub fn apart(a: &Tensor, b: &Tensor) -> f64 {
+    let largest = |values: &[f32]| values.iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    let [a, b] = [a, b].map(values);
+    let off: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
+    f64::from(largest(&off) / largest(&a))
 }
 
 /// Writes what was measured to a file in `target/`.

@@ -15,7 +15,8 @@ use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 use super::ModelError;
 use super::error::first_line;
 use super::gguf;
-use super::ops::{Matrix, widen};
+use super::lora::{Change, Changes, LoraError};
+use super::ops::{LowRank, Matrix, widen};
 use super::safetensors::{self, Stored};
 use super::types::Type;
 
@@ -26,6 +27,8 @@ pub struct Weights {
     /// Shared by the networks of one file.
     files: Arc<Vec<(PathBuf, Mutex<File>)>>,
     tensors: Tensors,
+    /// What LoRAs add to tensors. Whatever is read of a tensor has it.
+    changes: Changes,
 }
 
 /// What there is, by name.
@@ -94,7 +97,19 @@ impl Weights {
                 entry.dtype.insert_str(0, "scaled ");
             }
         }
-        Ok(Weights { path, files: Arc::new(files), tensors })
+        Ok(Weights { path, files: Arc::new(files), tensors, changes: Changes::default() })
+    }
+
+    /// The same tensors with what is added to them, by the names that are asked for: renaming comes before.
+    pub fn changed(&self, changes: Changes) -> Weights {
+        let (path, files, tensors) = (self.path.clone(), Arc::clone(&self.files), self.tensors.clone());
+        let changes = self.changes.and(changes);
+        Weights { path, files, tensors, changes }
+    }
+
+    /// Refuses changes of tensors that nobody has asked for by now.
+    pub fn all_changes_asked(&self) -> Result<(), ModelError> {
+        self.changes.all_asked()
     }
 
     /// The same tensors under other names: `rename` takes what is there and gives what is to be there.
@@ -108,7 +123,8 @@ impl Weights {
 
     /// One network of several in the same files, of these tensors.
     pub fn part(&self, tensors: Tensors) -> Weights {
-        Weights { path: self.path.clone(), files: Arc::clone(&self.files), tensors }
+        let (path, changes) = (self.path.clone(), self.changes.and(Changes::default()));
+        Weights { path, files: Arc::clone(&self.files), tensors, changes }
     }
 
     pub fn tensors(&self) -> &Tensors {
@@ -133,13 +149,16 @@ impl Weights {
 
     /// The same of those tensors that `is_read`, with matrices as they are stored.
     pub fn bytes(&self, is_read: impl Fn(&str) -> bool) -> u64 {
-        let of = |entry: &Entry| {
+        let of = |name: &str, entry: &Entry| {
             let (kind, shape) = (Type::named(&entry.dtype)?, entry.shape.as_slice());
-            let held = if is_widened(kind, shape) { Type::F32 } else { kind };
-            Some(held.bytes(shape).unwrap_or(u64::MAX))
+            if is_widened(kind, shape) {
+                return Some(Type::F32.bytes(shape).unwrap_or(u64::MAX));
+            }
+            let beside = self.changes.bytes(name, shape[1]);
+            Some(kind.bytes(shape).unwrap_or(u64::MAX).saturating_add(beside))
         };
         let read = self.tensors.iter().filter(|(name, _)| is_read(name));
-        read.filter_map(|(_, entry)| of(entry)).fold(0, u64::saturating_add)
+        read.filter_map(|(name, entry)| of(name, entry)).fold(0, u64::saturating_add)
     }
 
     /// Bytes that the largest of those tensors takes besides, while it is widened.
@@ -225,10 +244,14 @@ impl Weights {
     /// A tensor in f32; zeros of no size in its shape, unless it is to be read.
     pub fn tensor(&self, name: &str, shape: Option<&[usize]>, read: bool) -> Result<Tensor, ModelError> {
         let (entry, kind) = self.entry(name, shape)?;
+        let changes = self.changes.of(name);
         if !read {
             return Ok(Tensor::zeros((), DType::F32, &Device::Cpu)?.broadcast_as(entry.shape.as_slice())?);
         }
-        let numbers = self.wide(entry, kind)?;
+        let mut numbers = self.wide(entry, kind)?;
+        for change in changes {
+            change.read()?.merge(&mut numbers)?;
+        }
         Ok(Tensor::from_vec(numbers, entry.shape.as_slice(), &Device::Cpu)?)
     }
 
@@ -245,13 +268,31 @@ impl Weights {
         }
     }
 
-    /// A matrix as it is stored; the same, unless it is to be read.
+    /// A matrix as it is stored; the same, unless it is to be read. A LoRA cannot be in it, but in f32.
     pub fn matrix(&self, name: &str, shape: [usize; 2], read: bool) -> Result<Matrix, ModelError> {
+        let (entry, kind) = self.entry(name, Some(&shape))?;
+        match self.changes.of(name) {
+            [change, ..] if !entry.turned && !is_widened(kind, &shape) => {
+                let (file, layer) = (change.file.path.clone(), change.layer.clone());
+                Err(LoraError::LookedUp { file, layer }.into())
+            }
+            _ => Ok(self.changed_matrix(name, shape, read)?.0),
+        }
+    }
+
+    /// A matrix as it is stored, and what is to be added to its products; the same, unless it is to be read.
+    pub fn changed_matrix(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        read: bool,
+    ) -> Result<(Matrix, Vec<LowRank>), ModelError> {
         Ok(match self.entry(name, Some(&shape))? {
-            (_, Type::F32 | Type::F64) => Matrix::wide(self.tensor(name, Some(&shape), read)?)?,
-            (entry, kind) if read && !entry.turned => Matrix::stored(kind, shape, self.read(entry)?)?,
-            _ if read => Matrix::wide(self.tensor(name, Some(&shape), true)?)?,
-            _ => Matrix::wide(self.tensor(name, Some(&shape), false)?)?,
+            (entry, kind) if read && !entry.turned && !is_widened(kind, &shape) => {
+                let changes = self.changes.of(name).iter().map(Change::read).collect::<Result<_, _>>()?;
+                (Matrix::stored(kind, shape, self.read(entry)?)?, changes)
+            }
+            _ => (Matrix::wide(self.tensor(name, Some(&shape), read)?)?, Vec::new()),
         })
     }
 

@@ -168,6 +168,9 @@ mod tests {
             Specimen { kind: Kind::Adenovirus, width: 208, height: 208, seed: Seed(1), colour: Colour::Grey };
         let png = encode(&specimen.render().expect("a specimen"), Format::Png, 90).expect("it encodes");
         std::fs::write(at("ref.png"), png).expect("a new file");
+        let lora = tiny::lora(model.path());
+        let sha256 = crate::digest::Digest::of(std::fs::read(&lora).expect("there"));
+        let lora = format!("{}:-0.5", lora.display());
         let model = model.path().to_str().expect("plain letters");
         let paths = [at("ref.png"), at("out.png"), at("way")];
         let [reference, out, way] = paths.each_ref().map(String::as_str);
@@ -184,6 +187,8 @@ mod tests {
             "9",
             "--orientation",
             "upright",
+            "--lora",
+            &lora,
         ];
         let cli = Cli::try_parse_from([&args[..], &how, &["--out", out, "--preview", way]].concat());
         let Command::Vary(args) = cli.expect("sound arguments").command else { panic!("it is a variation") };
@@ -194,6 +199,8 @@ mod tests {
         // 38 columns of latents and 30 rows, in windows of 8.
         let facts = reading.facts().expect("ours");
         assert_eq!((facts.windows, facts.steps), (Some(6 * 5), 2));
+        assert_eq!(facts.loras, [manifest::LoraReference { sha256, weight: -0.5 }]);
+        assert!(!String::from_utf8_lossy(&made).contains("style"), "what its file is called is private");
         let seen = std::fs::read_dir(way).expect("a folder").count();
         assert_eq!(seen, 2, "one of each step");
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::cli::commands::lora_line;
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
 use crate::deviation;
 use crate::generate::{Description, Finding, Record};
@@ -207,6 +208,10 @@ impl Page<'_> {
             };
             text.push_str(&format!("\n          {} {finding}{overrule}", paint(WARN, "note:")));
         }
+        for lora in &record.loras {
+            text.push('\n');
+            text.push_str(&self.line("LoRA", lora_line(lora)));
+        }
         if let Some(prompt) = record.prompt.as_ref().filter(|_| !record.prompt_used) {
             text.push_str(&paint(
                 DIM,
@@ -292,6 +297,7 @@ impl Page<'_> {
             "negative_prompt": record.and_then(|r| r.negative_prompt.as_deref()),
             "sampler": record.and_then(|r| r.sampler),
             "prediction": record.and_then(|r| r.prediction),
+            "loras": record.map(|r| &r.loras),
             "windows": record.and_then(|r| r.windows),
             "findings": record.map(|r| &r.findings),
             "deviation": deviation,

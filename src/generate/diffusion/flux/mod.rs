@@ -5,6 +5,7 @@
 //! is encoded by the mean of its posterior, and the noise is this program's own seeded noise, so that
 //! equal requests give equal pixels. `parity` holds all of it against diffusers.
 
+mod changed;
 mod configs;
 mod diffusers;
 mod files;
@@ -28,7 +29,7 @@ use crate::progress::Progress;
 use crate::quantity::Seed;
 use crate::raster::Raster;
 
-use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
+use super::super::{AppliedLora, Description, Draft, Engine, GenerateError, Record, Request};
 use super::autoencoder::{Autoencoder, Quant, SCALE};
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
@@ -84,6 +85,8 @@ pub struct FluxEngine {
     t5_words: Words,
     shapes: Shapes,
     digest: Digest,
+    /// What was added to it.
+    loras: Vec<AppliedLora>,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
     kept: Kept<Transformer>,
@@ -130,6 +133,7 @@ impl FluxEngine {
             t5_words,
             shapes,
             digest,
+            loras: Vec::new(),
             free,
             kept: Kept::nothing(),
             last_text: Mutex::new(None),
@@ -273,7 +277,8 @@ impl Model for FluxEngine {
         let taken = prepared.map(|(schedule, _)| (schedule.noise_level(), schedule.steps()));
         let (noise_level, steps) = taken.unwrap_or_default();
         let guidance = self.is_guided().then_some(self.options.guidance);
-        Record { guidance, ..Record::new(self.describe(), request, noise_level, steps) }
+        let loras = self.loras.clone();
+        Record { guidance, loras, ..Record::new(self.describe(), request, noise_level, steps) }
     }
 }
 
@@ -285,6 +290,8 @@ fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateErr
 mod parity;
 #[cfg(test)]
 mod parity_gguf;
+#[cfg(test)]
+mod parity_loras;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

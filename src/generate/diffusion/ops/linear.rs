@@ -4,28 +4,39 @@ use std::ops::Range;
 
 use candle_core::{DType, Device, Module, Tensor};
 
-use super::Matrix;
+use super::{LowRank, Matrix};
 
 /// `x·wᵀ + b` in f32, whatever type the weights are stored in: they are widened a panel at a time in each call, so
 /// that no second copy of them is ever whole.
 pub struct Linear {
     weight: Matrix,
     bias: Option<Tensor>,
+    changes: Vec<LowRank>,
 }
 
 impl Linear {
     /// `weight` has a row for each output.
     pub fn new(weight: Matrix, bias: Option<Tensor>) -> Linear {
-        Linear { weight, bias }
+        Linear { weight, bias, changes: Vec::new() }
+    }
+
+    /// With what is added to the weight.
+    pub fn changed(self, changes: Vec<LowRank>) -> Linear {
+        Linear { changes, ..self }
     }
 
     /// Some of the outputs, of (rows, inputs).
     pub fn outputs(&self, x: &Tensor, outputs: Range<usize>) -> candle_core::Result<Tensor> {
+        let x = &x.contiguous()?;
+        let made = self.unchanged(x, outputs.clone())?;
+        self.changes.iter().try_fold(made, |made, change| change.add(x, made, &outputs))
+    }
+
+    fn unchanged(&self, x: &Tensor, outputs: Range<usize>) -> candle_core::Result<Tensor> {
         let (rows, inputs) = x.dims2()?;
         if inputs != self.weight.columns() {
             candle_core::bail!("{inputs} inputs for {} columns of weights", self.weight.columns());
         }
-        let x = x.contiguous()?;
         let (first, width) = (outputs.start, outputs.len());
         let part = |panel: Range<usize>| -> candle_core::Result<Tensor> {
             let weight = self.weight.widened(panel.clone())?;

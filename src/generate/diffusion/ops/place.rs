@@ -52,8 +52,9 @@ impl<'a> Place<'a> {
 
     /// The weight here, and the bias if it is to have one.
     pub fn linear(&self, inputs: usize, outputs: usize, biased: bool) -> Result<Linear, ModelError> {
-        let weight = self.matrix("weight", [outputs, inputs])?;
+        let (weight, changes) =
+            self.weights.changed_matrix(&self.name("weight"), [outputs, inputs], self.read)?;
         let bias = biased.then(|| self.vector("bias", outputs)).transpose()?;
-        Ok(Linear::new(weight, bias))
+        Ok(Linear::new(weight, bias).changed(changes))
     }
 }

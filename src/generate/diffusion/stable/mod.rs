@@ -10,6 +10,7 @@
 //! Without a reference they are those of the text2img pipelines. Pictures much larger than those of the training are drawn
 //! in windows. `parity` holds all of it but the windows against diffusers.
 
+mod changed;
 mod checkpoint;
 mod clip;
 mod configs;
@@ -32,7 +33,7 @@ use crate::progress::Progress;
 use crate::quantity::Seed;
 use crate::raster::Raster;
 
-use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
+use super::super::{AppliedLora, Description, Draft, Engine, GenerateError, Record, Request};
 use super::autoencoder::{Autoencoder, SCALE};
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
@@ -136,6 +137,8 @@ pub struct StableEngine {
     /// What the network predicts, where the model's own settings do not say it.
     prediction: Option<PredictionType>,
     digest: Digest,
+    /// What was added to it.
+    loras: Vec<AppliedLora>,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
     kept: Kept<Unet>,
@@ -195,6 +198,7 @@ impl StableEngine {
             autoencoder,
             encoders,
             digest,
+            loras: Vec::new(),
             configs,
             prediction,
             free,
@@ -347,6 +351,7 @@ impl Model for StableEngine {
             negative_prompt: self.options.negative_prompt.clone().filter(|_| led),
             sampler: self.options.method.map(sampler_name),
             prediction: self.prediction.map(PredictionType::name),
+            loras: self.loras.clone(),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }
@@ -358,6 +363,8 @@ fn failed<E: Into<ModelError>>(doing: &'static str) -> impl Fn(E) -> GenerateErr
 
 #[cfg(test)]
 mod parity;
+#[cfg(test)]
+mod parity_loras;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -44,7 +44,7 @@ fn hold_prompts(engine: &StableEngine, stages: &mut Stages, long: &str) -> Texts
 }
 
 /// The latents after every step.
-fn steps(sampler: &Sampler, reference: &Tensor, alone: bool) -> Tensor {
+pub(super) fn steps(sampler: &Sampler, reference: &Tensor, alone: bool) -> Tensor {
     let mut steps = Steps::default();
     assert!(sampler.draw(reference, alone, &mut steps).is_ok());
     steps.stacked()

@@ -14,9 +14,9 @@ use super::parts;
 
 /// A text encoder with its tokenizer.
 pub(super) struct Encoder {
-    weights: Arc<Weights>,
+    pub weights: Arc<Weights>,
     words: Words,
-    shape: Shape,
+    pub shape: Shape,
     /// Tokens that every text is cut or filled up to.
     pub length: usize,
     /// Where it was found, for messages.

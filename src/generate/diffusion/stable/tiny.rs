@@ -1,7 +1,9 @@
 //! Stable Diffusion models of some hundred thousand random weights, for tests.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
+use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -71,6 +73,19 @@ pub fn checkpoint(file: &Path, family: Family) {
 /// The tokenizer that it needs.
 pub fn tokenizer(folder: &Path) {
     spelt(folder, &["!", "!</w>"]);
+}
+
+/// A LoRA for such a model, in its folder.
+pub fn lora(dir: &Path) -> PathBuf {
+    let at = |name: &str| format!("unet.mid_block.attentions.0.proj_in.lora_{name}.weight");
+    let matrix = |rows: usize, columns: usize| {
+        let numbers = (0..rows * columns).map(|i| (i % 5) as f32 / 5.0 - 0.3).collect::<Vec<_>>();
+        Tensor::from_vec(numbers, (rows, columns, 1, 1), &Device::Cpu).expect("as many")
+    };
+    let tensors = HashMap::from([(at("A"), matrix(2, 32)), (at("B"), matrix(32, 2))]);
+    let file = dir.join("style.safetensors");
+    candle_core::safetensors::save(&tensors, &file).expect("a new file");
+    file
 }
 
 fn write(file: &Path, content: &Value) {
