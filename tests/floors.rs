@@ -19,12 +19,11 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 24] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("anstream", &["cli"]),
     ("c2pa", &["manifest"]),
     ("candle_core", &["generate"]),
     ("candle_nn", &["generate"]),
-    ("candle_transformers", &["generate"]),
     ("clap", &["cli"]),
     ("ed25519_dalek", &["keys"]),
     ("getrandom", &["cli"]),

@@ -1,6 +1,7 @@
 //! Diffusion models from weights that the user has, on the CPU in f32.
 
 mod autoencoder;
+mod clip;
 mod config;
 mod digest;
 mod error;

@@ -30,6 +30,7 @@ use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
 use super::autoencoder::{Autoencoder, Quant, SCALE};
+use super::clip::Clip;
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
@@ -105,10 +106,10 @@ impl FluxEngine {
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         Transformer::new(&shapes.flux, &Place::checking(&transformer))?;
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, Quant::default(), vb))?;
-        clip.check(|vb| text::clip_model(&shapes, vb))?;
+        clip.check(|vb| Clip::new(&shapes.clip, vb))?;
         t5::Encoder::new(&shapes.t5, shapes.t5_words, &Place::checking(&t5))?;
         room(needed, free, |needed, free| ModelError::Memory { dir: dir.to_owned(), needed, free })?;
-        let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocab_size)?;
+        let clip_words = Words::clip(&parts.clip_words, &Specials::default(), shapes.clip.vocabulary)?;
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {
@@ -145,7 +146,7 @@ impl FluxEngine {
         let failed = failed("read the prompt");
         let pooled = self
             .clip
-            .load(|vb| text::clip_model(&self.shapes, vb))
+            .load(|vb| Clip::new(&self.shapes.clip, vb))
             .and_then(|model| text::pooled(&model, &self.clip_words, prompt, &self.shapes))
             .map_err(&failed)?;
         step(progress, 1)?;
@@ -204,7 +205,7 @@ impl Model for FluxEngine {
     }
 
     fn latent_channels(&self) -> usize {
-        self.shapes.autoencoder.z_channels
+        self.shapes.autoencoder.latents
     }
 
     fn trained_side(&self) -> usize {

@@ -3,6 +3,7 @@
 mod attention;
 mod gelu;
 mod kquants;
+pub mod layers;
 mod linear;
 mod matrix;
 mod place;

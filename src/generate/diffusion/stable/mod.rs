@@ -10,9 +10,7 @@
 //! Without a reference they are those of the text2img pipelines. Pictures much larger than those of the training are drawn
 //! in windows. `parity` holds all of it but the windows against diffusers.
 
-mod clip;
 mod configs;
-mod ops;
 mod parts;
 mod sample;
 mod scheduler;

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-use super::super::ops::{Conv, Groups, Linear};
+use super::super::super::ops::layers::{Conv, Groups, Linear};
 use super::Shape;
 use super::embedding;
 use super::transformer::Transformer;

@@ -3,7 +3,7 @@
 use candle_core::{Module, Tensor};
 use candle_nn::{LayerNorm, VarBuilder};
 
-use super::super::ops::{Groups, Linear, attention, layer_norm};
+use super::super::super::ops::layers::{Groups, Linear, attention, layer_norm};
 use super::{Level, Shape};
 
 /// Its own, whatever the network's.

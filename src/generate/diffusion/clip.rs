@@ -3,11 +3,11 @@
 use candle_core::{Device, IndexOp, Module, Tensor};
 use candle_nn::{LayerNorm, VarBuilder};
 
-use super::ops::{Linear, attention, layer_norm};
+use super::ops::layers::{Linear, attention, layer_norm};
 
 /// The network, as its `config.json` has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Shape {
+pub struct Shape {
     pub vocabulary: usize,
     pub positions: usize,
     pub width: usize,
@@ -22,7 +22,7 @@ pub(super) struct Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activation {
+pub enum Activation {
     /// x · sigmoid(1.702 x).
     QuickGelu,
     /// By the error function.
@@ -31,14 +31,16 @@ pub(super) enum Activation {
 
 /// Which token's state stands for the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// The first of this number, or the first of all where there is none.
     Token(u32),
     /// The first of the largest number, as models say it that were made before the number was written down.
     Largest,
+    /// The last, of texts that are not filled up.
+    Last,
 }
 
-pub(super) struct Clip {
+pub struct Clip {
     tokens: Tensor,
     positions: Tensor,
     layers: Vec<Layer>,
@@ -48,7 +50,7 @@ pub(super) struct Clip {
 }
 
 /// What is read of a text.
-pub(super) struct Read {
+pub struct Read {
     /// The last layer's states under the final norm, (1, tokens, width).
     pub last: Tensor,
     /// The states of the layer before it, without a norm.
@@ -113,6 +115,7 @@ impl End {
         let sought = match self {
             End::Token(id) => Some(id),
             End::Largest => ids.iter().max().copied(),
+            End::Last => return ids.len().saturating_sub(1),
         };
         ids.iter().position(|id| Some(*id) == sought).unwrap_or(0)
     }
@@ -158,6 +161,7 @@ mod tests {
     fn the_text_stands_at_its_first_end_token() {
         assert_eq!(End::Token(9).place(&[1, 5, 9, 9]), 2);
         assert_eq!(End::Largest.place(&[1, 5, 9, 9, 0]), 2);
+        assert_eq!(End::Last.place(&[1, 5, 9, 9]), 3);
         assert_eq!(End::Token(9).place(&[1, 5, 7]), 0, "as an argmax over nothing");
     }
 }

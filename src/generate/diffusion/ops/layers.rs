@@ -1,13 +1,12 @@
-//! The few layers that Stable Diffusion's networks are made of: what a faster kernel would have to compute is here
-//! and nowhere else.
+//! The few layers that Stable Diffusion's networks, CLIP and autoencoders are made of.
 
 use candle_core::{Module, Tensor};
 use candle_nn::{GroupNorm, LayerNorm, VarBuilder};
 
-use super::super::ops;
+use super::Matrix;
 
 /// A matrix over the last dimension, and what is added.
-pub(super) struct Linear(ops::Linear);
+pub struct Linear(super::Linear);
 
 impl Linear {
     pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
@@ -25,7 +24,7 @@ impl Linear {
     }
 
     fn of(weight: Tensor, bias: Option<Tensor>) -> candle_core::Result<Linear> {
-        Ok(Linear(ops::Linear::new(ops::Matrix::wide(weight)?, bias)))
+        Ok(Linear(super::Linear::new(Matrix::wide(weight)?, bias)))
     }
 
     /// (…, inputs) to (…, outputs).
@@ -39,49 +38,59 @@ impl Linear {
     }
 }
 
-/// A convolution over (batch, channels, height, width) that keeps the size, or halves it (rounded up).
-pub(super) struct Conv {
+/// A convolution over (batch, channels, height, width) that keeps the size, or halves it.
+pub struct Conv {
     weight: Tensor,
     bias: Tensor,
     padding: usize,
     stride: usize,
+    /// Zeros to the right and below that are seen besides.
+    behind: usize,
 }
 
 impl Conv {
     /// Of 3×3 pixels.
     pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Conv::of(inputs, outputs, 3, 1, vb)
+        Conv::of([inputs, outputs], 3, 1, vb)
     }
 
-    /// Of 3×3 pixels, every second of them.
+    /// Of 3×3 pixels about every second; odd sizes are rounded up.
     pub fn halving(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Conv::of(channels, channels, 3, 2, vb)
+        Conv::of([channels, channels], 3, 2, vb)
+    }
+
+    /// Of 3×3 pixels that begin at every second; odd sizes are rounded down.
+    pub fn halving_after(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Ok(Conv { padding: 0, behind: 1, ..Conv::of([channels, channels], 3, 2, vb)? })
     }
 
     /// Of one pixel.
     pub fn pixel(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Conv::of(inputs, outputs, 1, 1, vb)
+        Conv::of([inputs, outputs], 1, 1, vb)
     }
 
     fn of(
-        inputs: usize,
-        outputs: usize,
+        [inputs, outputs]: [usize; 2],
         side: usize,
         stride: usize,
         vb: VarBuilder,
     ) -> candle_core::Result<Conv> {
         let weight = vb.get((outputs, inputs, side, side), "weight")?;
-        Ok(Conv { weight, bias: vb.get(outputs, "bias")?, padding: side / 2, stride })
+        Ok(Conv { weight, bias: vb.get(outputs, "bias")?, padding: side / 2, stride, behind: 0 })
     }
 
     pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        let x = match self.behind {
+            0 => x.clone(),
+            zeros => x.pad_with_zeros(2, 0, zeros)?.pad_with_zeros(3, 0, zeros)?,
+        };
         let made = x.conv2d(&self.weight, self.padding, self.stride, 1, 1)?;
         made.broadcast_add(&self.bias.reshape((1, self.bias.elem_count(), 1, 1))?)
     }
 }
 
 /// Groups of channels brought to mean 0 and deviation 1, over (batch, channels, height, width).
-pub(super) struct Groups(GroupNorm);
+pub struct Groups(GroupNorm);
 
 impl Groups {
     pub fn new(groups: usize, channels: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<Groups> {
@@ -100,13 +109,13 @@ impl Groups {
 }
 
 /// The same of each token's numbers.
-pub(super) fn layer_norm(width: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<LayerNorm> {
+pub fn layer_norm(width: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<LayerNorm> {
     Ok(LayerNorm::new(vb.get(width, "weight")?, vb.get(width, "bias")?, epsilon))
 }
 
 /// What every query finds among the values, (1, queries, heads × width) of queries and as many columns of keys and
 /// values. A causal query sees only the keys up to its own place.
-pub(super) fn attention(
+pub fn attention(
     queries: &Tensor,
     keys: &Tensor,
     values: &Tensor,
@@ -125,7 +134,7 @@ pub(super) fn attention(
         true => Some(later(count, tokens)?.broadcast_as((heads, count, tokens))?),
         false => None,
     };
-    ops::attention(&queries, &keys, &values, 1.0 / (width as f64).sqrt(), later.as_ref())?.unsqueeze(0)
+    super::attention(&queries, &keys, &values, 1.0 / (width as f64).sqrt(), later.as_ref())?.unsqueeze(0)
 }
 
 /// −∞ where the key comes after the query.
