@@ -1,9 +1,10 @@
 //! CLIP's text encoder: tokens to what a network is told of a prompt.
 
-use candle_core::{Device, IndexOp, Module, Tensor};
-use candle_nn::{LayerNorm, VarBuilder};
+use candle_core::{Device, IndexOp, Tensor};
+use candle_nn::VarBuilder;
 
-use super::ops::layers::{Linear, attention, layer_norm};
+use super::ops::layers::{LayerNorm, Linear, attention};
+use super::ops::{self, activated};
 
 /// The network, as its `config.json` has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +86,7 @@ impl Clip {
             tokens: embeddings.get((vocabulary, width), "token_embedding.weight")?,
             positions: embeddings.get((positions, width), "position_embedding.weight")?,
             layers: (0..shape.layers).map(|i| Layer::new(shape, layers.pp(i))).collect::<Result<_, _>>()?,
-            norm: layer_norm(width, epsilon, vb.pp("final_layer_norm"))?,
+            norm: LayerNorm::new(width, epsilon, vb.pp("final_layer_norm"))?,
             projection,
             end: shape.end,
         })
@@ -127,8 +128,8 @@ impl Layer {
         let square = |name: &str| Linear::new(width, width, vb.pp("self_attn").pp(name));
         Ok(Layer {
             norms: [
-                layer_norm(width, epsilon, vb.pp("layer_norm1"))?,
-                layer_norm(width, epsilon, vb.pp("layer_norm2"))?,
+                LayerNorm::new(width, epsilon, vb.pp("layer_norm1"))?,
+                LayerNorm::new(width, epsilon, vb.pp("layer_norm2"))?,
             ],
             attention: [square("q_proj")?, square("k_proj")?, square("v_proj")?, square("out_proj")?],
             expand: Linear::new(width, inner, vb.pp("mlp.fc1"))?,
@@ -143,13 +144,13 @@ impl Layer {
         let normal = self.norms[0].forward(x)?;
         let [queries, keys, values] = [queries, keys, values].map(|linear| linear.forward(&normal));
         let seen = attention(&queries?, &keys?, &values?, self.heads, true)?;
-        let x = (x + out.forward(&seen)?)?;
+        let x = out.beside(&seen, x)?;
         let inner = self.expand.forward(&self.norms[1].forward(&x)?)?;
-        let inner = match self.activation {
-            Activation::QuickGelu => (&inner * candle_nn::ops::sigmoid(&(&inner * 1.702)?)?)?,
-            Activation::Gelu => inner.gelu_erf()?,
+        let activation = match self.activation {
+            Activation::QuickGelu => ops::Activation::QuickGelu,
+            Activation::Gelu => ops::Activation::GeluErf,
         };
-        x + self.contract.forward(&inner)?
+        self.contract.beside(&activated(&inner, activation)?, &x)
     }
 }
 

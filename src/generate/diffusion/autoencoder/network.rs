@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-use super::super::ops::layers::{Conv, Groups, attention};
+use super::super::ops::layers::{Conv, Groups, attention, doubled};
 use super::Config;
 
 const GROUPS: usize = 32;
@@ -92,7 +92,7 @@ impl Decoder {
             x = level.through(x)?;
             if let Some(larger) = &level.sized {
                 let (_, _, height, width) = x.dims4()?;
-                x = larger.forward(&x.upsample_nearest2d(2 * height, 2 * width)?)?;
+                x = larger.forward(&doubled(&x, 2 * height, 2 * width)?)?;
             }
         }
         self.leave.forward(&x)
@@ -151,10 +151,10 @@ impl Residual {
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let made = self.convs[0].forward(&self.norms[0].activated(x)?)?;
-        let made = self.convs[1].forward(&self.norms[1].activated(&made)?)?;
+        let made = self.norms[1].activated(&made)?;
         match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x)? + made,
-            None => x + made,
+            Some(shortcut) => self.convs[1].beside(&made, &shortcut.forward(x)?),
+            None => self.convs[1].beside(&made, x),
         }
     }
 }
@@ -188,7 +188,7 @@ impl Middle {
         let tokens = |conv: &Conv| conv.forward(&normal)?.flatten_from(2)?.transpose(1, 2)?.contiguous();
         let seen = attention(&tokens(queries)?, &tokens(keys)?, &tokens(values)?, 1, false)?;
         let seen = seen.transpose(1, 2)?.contiguous()?.reshape(x.shape())?;
-        self.residuals[1].forward(&(out.forward(&seen)? + x)?)
+        self.residuals[1].forward(&out.beside(&seen, &x)?)
     }
 }
 

@@ -1,9 +1,10 @@
 //! The few layers that Stable Diffusion's networks, CLIP and autoencoders are made of.
 
 use candle_core::{Module, Tensor};
-use candle_nn::{GroupNorm, LayerNorm, VarBuilder};
+use candle_nn::VarBuilder;
 
-use super::Matrix;
+pub use super::{Conv, Groups, LayerNorm, doubled};
+use super::{Matrix, Scores};
 
 /// A matrix over the last dimension, and what is added.
 pub struct Linear(super::Linear);
@@ -20,11 +21,17 @@ impl Linear {
     /// A convolution of one pixel is the same, and stored as one.
     pub fn of_pixels(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
         let weight = vb.get((outputs, inputs, 1, 1), "weight")?;
-        Linear::of(weight.reshape((outputs, inputs))?, Some(vb.get(outputs, "bias")?))
+        Linear::of(weight.squeeze(3)?.squeeze(2)?, Some(vb.get(outputs, "bias")?))
     }
 
     fn of(weight: Tensor, bias: Option<Tensor>) -> candle_core::Result<Linear> {
         Ok(Linear(super::Linear::new(Matrix::wide(weight)?, bias)))
+    }
+
+    /// The same, added to `beside`.
+    pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
+        let rows = |x: &Tensor| x.flatten_to(x.rank().saturating_sub(2));
+        self.0.beside(&rows(x)?, &rows(beside)?)?.reshape(beside.shape())
     }
 
     /// (…, inputs) to (…, outputs).
@@ -38,81 +45,6 @@ impl Linear {
     }
 }
 
-/// A convolution over (batch, channels, height, width) that keeps the size, or halves it.
-pub struct Conv {
-    weight: Tensor,
-    bias: Tensor,
-    padding: usize,
-    stride: usize,
-    /// Zeros to the right and below that are seen besides.
-    behind: usize,
-}
-
-impl Conv {
-    /// Of 3×3 pixels.
-    pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Conv::of([inputs, outputs], 3, 1, vb)
-    }
-
-    /// Of 3×3 pixels about every second; odd sizes are rounded up.
-    pub fn halving(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Conv::of([channels, channels], 3, 2, vb)
-    }
-
-    /// Of 3×3 pixels that begin at every second; odd sizes are rounded down.
-    pub fn halving_after(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Ok(Conv { padding: 0, behind: 1, ..Conv::of([channels, channels], 3, 2, vb)? })
-    }
-
-    /// Of one pixel.
-    pub fn pixel(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
-        Conv::of([inputs, outputs], 1, 1, vb)
-    }
-
-    fn of(
-        [inputs, outputs]: [usize; 2],
-        side: usize,
-        stride: usize,
-        vb: VarBuilder,
-    ) -> candle_core::Result<Conv> {
-        let weight = vb.get((outputs, inputs, side, side), "weight")?;
-        Ok(Conv { weight, bias: vb.get(outputs, "bias")?, padding: side / 2, stride, behind: 0 })
-    }
-
-    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let x = match self.behind {
-            0 => x.clone(),
-            zeros => x.pad_with_zeros(2, 0, zeros)?.pad_with_zeros(3, 0, zeros)?,
-        };
-        let made = x.conv2d(&self.weight, self.padding, self.stride, 1, 1)?;
-        made.broadcast_add(&self.bias.reshape((1, self.bias.elem_count(), 1, 1))?)
-    }
-}
-
-/// Groups of channels brought to mean 0 and deviation 1, over (batch, channels, height, width).
-pub struct Groups(GroupNorm);
-
-impl Groups {
-    pub fn new(groups: usize, channels: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<Groups> {
-        let (weight, bias) = (vb.get(channels, "weight")?, vb.get(channels, "bias")?);
-        Ok(Groups(GroupNorm::new(weight, bias, channels, groups, epsilon)?))
-    }
-
-    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.0.forward(x)
-    }
-
-    /// And SiLU.
-    pub fn activated(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.0.forward(x)?.silu()
-    }
-}
-
-/// The same of each token's numbers.
-pub fn layer_norm(width: usize, epsilon: f64, vb: VarBuilder) -> candle_core::Result<LayerNorm> {
-    Ok(LayerNorm::new(vb.get(width, "weight")?, vb.get(width, "bias")?, epsilon))
-}
-
 /// What every query finds among the values, (1, queries, heads × width) of queries and as many columns of keys and
 /// values. A causal query sees only the keys up to its own place.
 pub fn attention(
@@ -122,26 +54,10 @@ pub fn attention(
     heads: usize,
     causal: bool,
 ) -> candle_core::Result<Tensor> {
-    let apart = |x: &Tensor| {
-        let (count, width) = x.squeeze(0)?.dims2()?;
-        x.reshape((count, heads, width / heads))?.transpose(0, 1)?.contiguous()
-    };
-    let [queries, keys, values] = [queries, keys, values].map(apart);
-    let (queries, keys, values) = (queries?, keys?, values?);
-    let (_, count, width) = queries.dims3()?;
-    let tokens = keys.dim(1)?;
-    let later = match causal {
-        true => Some(later(count, tokens)?.broadcast_as((heads, count, tokens))?),
-        false => None,
-    };
-    super::attention(&queries, &keys, &values, 1.0 / (width as f64).sqrt(), later.as_ref())?.unsqueeze(0)
-}
-
-/// −∞ where the key comes after the query.
-fn later(queries: usize, tokens: usize) -> candle_core::Result<Tensor> {
-    let at = |i: usize| if i % tokens > i / tokens { f32::NEG_INFINITY } else { 0.0 };
-    let mask: Vec<f32> = (0..queries * tokens).map(at).collect();
-    Tensor::from_vec(mask, (queries, tokens), &candle_core::Device::Cpu)
+    let width = queries.dim(2)? / heads.max(1);
+    let scores = if causal { Scores::Causal } else { Scores::AsTheyAre };
+    let (queries, keys, values) = (queries.squeeze(0)?, keys.squeeze(0)?, values.squeeze(0)?);
+    super::attention([&queries, &keys, &values], heads, 1.0 / (width as f64).sqrt(), scores)?.unsqueeze(0)
 }
 
 #[cfg(test)]

@@ -1,17 +1,24 @@
 //! What networks are made of, over weights that stay as their files store them.
 
+mod activation;
 mod attention;
-mod gelu;
+mod conv;
+mod kernels;
 mod kquants;
 pub mod layers;
 mod linear;
 mod matrix;
+mod norm;
+mod numbers;
 mod place;
 mod widen;
 
-pub use attention::attention;
-pub use gelu::gelu;
+pub use activation::{activated, gated};
+pub use attention::{Scores, attention, attention_of_all, turned};
+pub use conv::{Conv, doubled};
+pub use kernels::Activation;
 pub use linear::Linear;
 pub use matrix::{Matrix, PANEL_BYTES};
+pub use norm::{Groups, LayerNorm, layer_norm, rms_norm};
 pub use place::Place;
 pub use widen::widen;
