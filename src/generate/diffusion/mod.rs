@@ -22,6 +22,8 @@ mod projection;
 mod published;
 mod safetensors;
 mod special;
+#[doc(hidden)]
+pub mod speed;
 pub mod stable;
 mod t5;
 #[cfg(test)]

@@ -23,11 +23,9 @@ impl Frame {
         Frame { width, height, framed_width, framed_height }
     }
 
-    /// Bytes that the autoencoder's attention, which sees every pair of latents at once, takes at most: scores, their
-    /// exponentials and what is divided.
-    pub fn attention_bytes(&self) -> u64 {
-        let latents = (self.framed_width / SCALE) as u64 * (self.framed_height / SCALE) as u64;
-        latents.saturating_mul(latents).saturating_mul(3 * size_of::<f32>() as u64)
+    /// Rows and columns of latents.
+    pub fn latents(&self) -> [usize; 2] {
+        [self.framed_height / SCALE, self.framed_width / SCALE]
     }
 
     /// Height and width in pixels.

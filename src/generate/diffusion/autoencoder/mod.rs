@@ -2,6 +2,7 @@
 
 mod frame;
 mod network;
+mod tiles;
 
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
@@ -12,6 +13,7 @@ use super::latents::is_finite;
 use super::ops::layers::Conv;
 pub use frame::Frame;
 use network::{Decoder, Encoder};
+use tiles::{DECODE, ENCODE, Tiles};
 
 /// Pixels to a latent's side.
 pub const SCALE: usize = 8;
@@ -36,8 +38,27 @@ pub struct Config {
     pub shift: f64,
 }
 
+impl Config {
+    /// Bytes that coding the framed picture takes at most beside the weights: what lies between the last layers of a
+    /// tile, the kernels' own room, and the picture itself a few times.
+    pub fn bytes(&self, frame: &Frame) -> u64 {
+        const KERNELS: u64 = 64 << 20;
+        const PICTURES: u64 = 8 * 3;
+        let pixels = |[rows, columns]: [usize; 2]| (rows * columns * SCALE * SCALE) as u64;
+        let whole = frame.latents();
+        let [first, second] = [0, 1].map(|i| self.channels.get(i).copied().unwrap_or_default() as u64);
+        // The first residual block of the full size: what comes in, what is made of it, and what goes on.
+        let between = (2 * second + first).max(second + 3 * first);
+        let numbers = pixels(Tiles::over(whole).size()).saturating_mul(between);
+        let numbers = numbers.saturating_add(pixels(whole).saturating_mul(PICTURES));
+        numbers.saturating_mul(size_of::<f32>() as u64).saturating_add(KERNELS)
+    }
+}
+
 /// Pictures to latents and back. Latents are the mean of what the encoder makes of a picture, the first half of its
-/// channels; nothing is drawn by chance.
+/// channels; nothing is drawn by chance. Pictures of more than 768 × 768 pixels are coded in tiles that overlap by 128
+/// pixels and more: norms then see a tile instead of the whole picture, as in diffusers' tiled coding, and attention
+/// looks no farther, so that its parts may differ a little in tone from what they would be as a whole.
 pub struct Autoencoder {
     encoder: Encoder,
     behind_encoder: Option<Conv>,
@@ -66,16 +87,18 @@ impl Autoencoder {
 
     /// Latents of the framed picture, (1, channels, height/8, width/8). Alpha is not looked at.
     pub fn encode(&self, picture: &Raster, frame: &Frame) -> candle_core::Result<Tensor> {
-        let moments = through(self.behind_encoder.as_ref(), self.encoder.forward(&frame.tensor(picture)?)?)?;
+        let encode = |x: &Tensor| through(self.behind_encoder.as_ref(), self.encoder.forward(x)?);
+        let moments = Tiles::over(frame.latents()).each(&frame.tensor(picture)?, ENCODE, encode)?;
         let mean = moments.narrow(1, 0, self.latent_channels)?.contiguous()?;
-        debug_assert_eq!(mean.dims()[2..], frame.sides().map(|side| side / SCALE));
+        debug_assert_eq!(mean.dims()[2..], frame.latents());
         (mean - self.shift)? * self.scale
     }
 
     /// The picture of `latents`, in the size, channels, depth and alpha of `like`; a neutral picture stays neutral.
     pub fn decode(&self, latents: &Tensor, frame: &Frame, like: &Raster) -> candle_core::Result<Raster> {
         let latents = ((latents / self.scale)? + self.shift)?;
-        let decoded = self.decoder.forward(&through(self.before_decoder.as_ref(), latents)?)?;
+        let decode = |x: &Tensor| self.decoder.forward(&through(self.before_decoder.as_ref(), x.clone())?);
+        let decoded = Tiles::over(frame.latents()).each(&latents, DECODE, decode)?;
         if !is_finite(&decoded)? {
             candle_core::bail!("the decoder lost its numbers: its picture is not finite");
         }
@@ -99,3 +122,6 @@ impl Autoencoder {
 fn through(conv: Option<&Conv>, x: Tensor) -> candle_core::Result<Tensor> {
     conv.map_or(Ok(x.clone()), |conv| conv.forward(&x))
 }
+
+#[cfg(test)]
+mod tests;

@@ -151,7 +151,11 @@ impl Residual {
 
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let made = self.convs[0].forward(&self.norms[0].activated(x)?)?;
-        let made = self.norms[1].activated(&made)?;
+        let made = {
+            // Not held any longer than it is needed: at the full size it is large.
+            let before = made;
+            self.norms[1].activated(&before)?
+        };
         match &self.shortcut {
             Some(shortcut) => self.convs[1].beside(&made, &shortcut.forward(x)?),
             None => self.convs[1].beside(&made, x),

@@ -14,6 +14,7 @@ mod rope;
 mod sample;
 mod schedule;
 mod shapes;
+pub(super) mod speed;
 mod text;
 mod transformer;
 
@@ -29,7 +30,7 @@ use crate::quantity::Seed;
 use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
-use super::autoencoder::{Autoencoder, Quant, SCALE};
+use super::autoencoder::{self, Autoencoder, Quant, SCALE};
 use super::clip::Clip;
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
@@ -204,8 +205,8 @@ impl Model for FluxEngine {
         self.free
     }
 
-    fn latent_channels(&self) -> usize {
-        self.shapes.autoencoder.latents
+    fn autoencoder(&self) -> &autoencoder::Config {
+        &self.shapes.autoencoder
     }
 
     fn trained_side(&self) -> usize {

@@ -9,7 +9,7 @@ pub mod layers;
 mod linear;
 mod matrix;
 mod norm;
-mod numbers;
+pub mod numbers;
 mod place;
 mod widen;
 

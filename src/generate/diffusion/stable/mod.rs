@@ -14,6 +14,7 @@ mod configs;
 mod parts;
 mod sample;
 mod scheduler;
+pub(super) mod speed;
 mod text;
 mod unet;
 
@@ -29,7 +30,7 @@ use crate::quantity::Seed;
 use crate::raster::Raster;
 
 use super::super::{Description, Draft, Engine, GenerateError, Record, Request};
-use super::autoencoder::{Autoencoder, SCALE};
+use super::autoencoder::{self, Autoencoder, SCALE};
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
@@ -272,8 +273,8 @@ impl Model for StableEngine {
         self.free
     }
 
-    fn latent_channels(&self) -> usize {
-        self.configs.unet.latents
+    fn autoencoder(&self) -> &autoencoder::Config {
+        &self.configs.autoencoder.network
     }
 
     fn trained_side(&self) -> usize {

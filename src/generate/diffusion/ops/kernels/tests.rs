@@ -8,12 +8,12 @@ fn numbers(name: &str, count: usize) -> Vec<f32> {
     (0..count as u64).map(|i| stream.normal(i) as f32).collect()
 }
 
-/// The largest difference over the largest value.
-fn off(found: &[f32], expected: &[f64]) -> f64 {
+/// The largest difference over the largest value, which is `usual` at least: few numbers may all be small by chance.
+fn off(found: &[f32], expected: &[f64], usual: f64) -> f64 {
     assert_eq!(found.len(), expected.len());
     let most = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
     let far = most(&mut found.iter().zip(expected).map(|(f, e)| (f64::from(*f) - e).abs()));
-    far / most(&mut expected.iter().map(|e| e.abs())).max(1e-30)
+    far / most(&mut expected.iter().map(|e| e.abs())).max(usual)
 }
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
@@ -79,7 +79,7 @@ fn tokens(numbers: &[f32], count: usize, [heads, width]: [usize; 2]) -> Tokens<'
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn products_are_those_of_plain_loops(rows in 1usize..40, depth in 1usize..600, columns in 1usize..80, from in 0usize..3) {
@@ -93,7 +93,7 @@ proptest! {
             1.0 + (0..depth).map(|k| f64::from(x[i * depth + k]) * f64::from(w[j * depth + k])).sum::<f64>()
         };
         let expected: Vec<f64> = (0..rows).flat_map(|i| (start..columns).map(move |j| (i, j))).map(|(i, j)| sum(i, j)).collect();
-        prop_assert!(made.is_empty() || off(&made, &expected) < 1e-6);
+        prop_assert!(made.is_empty() || off(&made, &expected, (depth as f64).sqrt()) < 1e-6);
     }
 
     #[test]
@@ -109,15 +109,16 @@ proptest! {
         let shape = [outputs, inputs, side];
         let (x, weight) = (numbers("x", inputs * height * width), numbers("w", outputs * inputs * side * side));
         let x = Picture { numbers: &x, height, width };
+        let usual = ((inputs * side * side) as f64).sqrt();
         let expected = plain_convolution(&x, &weight, shape, steps);
         let filters = Filters::of(&weight, shape);
         let mut made = vec![0.0; expected.len()];
         convolve(x, &filters, steps, &mut made);
-        prop_assert!(made.is_empty() || off(&made, &expected) < 1e-6);
+        prop_assert!(made.is_empty() || off(&made, &expected, usual) < 1e-6);
         if kind == 0 && inputs >= 4 {
             let mut made = vec![0.0; expected.len()];
             winograd::convolve(x, &filters, &mut made);
-            prop_assert!(off(&made, &expected) < 1e-5, "{:e}", off(&made, &expected));
+            prop_assert!(off(&made, &expected, usual) < 1e-5, "{:e}", off(&made, &expected, usual));
         }
     }
 
@@ -137,7 +138,7 @@ proptest! {
         let sides = [heads, width];
         let all = [tokens(&q, queries, sides), tokens(&k, keys, sides), tokens(&v, keys, sides)];
         let made = attention(all, sides, 0.3, bias);
-        prop_assert!(off(&made, &expected) < 3e-6, "{:e}", off(&made, &expected));
+        prop_assert!(off(&made, &expected, 0.3) < 3e-6, "{:e}", off(&made, &expected, 0.3));
     }
 
     #[test]
@@ -157,7 +158,7 @@ proptest! {
             }
         }
         // Where all numbers are nearly one, their spread is lost in f32 before it is asked for.
-        prop_assert!(channels * pixels < 64 || off(&made, &expected) < 1e-5, "{:e}", off(&made, &expected));
+        prop_assert!(channels * pixels < 64 || off(&made, &expected, 1.0) < 1e-5, "{:e}", off(&made, &expected, 1.0));
     }
 
     #[test]
@@ -175,7 +176,7 @@ proptest! {
             };
             expected.extend(row.iter().enumerate().map(normal));
         }
-        prop_assert!(off(&made, &expected) < 2e-6, "{:e}", off(&made, &expected));
+        prop_assert!(off(&made, &expected, 1.0) < 2e-6, "{:e}", off(&made, &expected, 1.0));
     }
 }
 
@@ -274,7 +275,7 @@ fn queries_and_keys_are_normed_and_turned_and_values_are_not() {
             }
         }
     }
-    assert!(off(&rows, &expected) < 1e-6);
+    assert!(off(&rows, &expected, 1.0) < 1e-6);
 }
 
 /// The other tests once more, by what older machines have.
