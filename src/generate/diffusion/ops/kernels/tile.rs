@@ -155,6 +155,8 @@ pub unsafe fn multiply<V: Vector>(tile: &Tile, left: &[f32], right: &[f32], to: 
     }
 }
 
+// Sums stay in registers only if nothing takes their address, as an iterator at the end would.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 unsafe fn of_height<V: Vector, const H: usize>(
     tile: &Tile,
