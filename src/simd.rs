@@ -1,6 +1,6 @@
 //! Loops compiled once more for the wider vector unit that most machines have.
 //!
-//! The one room with unsafe code, two calls: what needs 256-bit vectors runs only where the machine says that it
+//! One of two rooms with unsafe code, two calls: what needs 256-bit vectors runs only where the machine says that it
 //! has them, and a prefetch. Fused multiply–adds are left out on purpose: so every machine computes the same bits.
 #![allow(unsafe_code)]
 

@@ -19,12 +19,11 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 24] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("anstream", &["cli"]),
     ("c2pa", &["manifest"]),
     ("candle_core", &["generate"]),
     ("candle_nn", &["generate"]),
-    ("candle_transformers", &["generate"]),
     ("clap", &["cli"]),
     ("ed25519_dalek", &["keys"]),
     ("getrandom", &["cli"]),
@@ -217,10 +216,12 @@ fn the_library_neither_unwraps_nor_leaves_things_to_do() {
 }
 
 #[test]
-fn unsafe_code_has_one_room() {
+fn unsafe_code_has_two_rooms() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let allowing = sources().into_iter().filter(|(_, text)| text.contains("allow(unsafe_code)"));
-    let rooms: Vec<_> = allowing.filter_map(|(path, _)| module(&path)).collect();
-    assert_eq!(rooms, ["simd"]);
+    let rooms: Vec<_> =
+        allowing.filter_map(|(path, _)| Some(path.strip_prefix(&src).ok()?.to_owned())).collect();
+    assert_eq!(rooms, ["generate/diffusion/ops/kernels/mod.rs", "simd.rs"].map(PathBuf::from));
 }
 
 #[test]

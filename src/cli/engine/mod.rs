@@ -38,7 +38,8 @@ impl<'a> Asked<'a> {
     pub fn by(args: &'a ModelArgs, meaning: Option<Meaning>) -> Self {
         let ModelArgs { steps, guidance, sampler, prediction, .. } = *args;
         let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
-        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction, loras: &args.lora }
+        let loras = &args.lora;
+        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction, loras }
     }
 
     /// Refuses a flag that was given and that `engine` has nothing for.

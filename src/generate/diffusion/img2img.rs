@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::quantity::{Seed, Strength};
 use crate::raster::{Depth, Plane, Raster};
 
-use super::autoencoder::{Autoencoder, Frame, SCALE};
+use super::autoencoder::{self, Autoencoder, Frame, SCALE};
 use super::error::{Gib, ModelError};
 use super::follow::{Follow, Told};
 use super::kept::Kept;
@@ -29,7 +29,7 @@ pub trait Model {
     /// Bytes of memory that were free when the model was opened, where that is known.
     fn free(&self) -> Option<u64>;
 
-    fn latent_channels(&self) -> usize;
+    fn autoencoder(&self) -> &autoencoder::Config;
 
     /// Latents to a side of the pictures that the model was trained on.
     fn trained_side(&self) -> usize;
@@ -77,15 +77,10 @@ impl Sheet {
     fn new<M: Model>(model: &M, (width, height): (usize, usize), grows: bool) -> Result<Sheet, ModelError> {
         let frame = Frame::around(width, height, M::SQUARE);
         let refused = |needed, free| ModelError::Picture { needed, free };
-        room(frame.attention_bytes(), model.free(), refused)?;
-        let windows = Windows::over(latents(&frame), model.trained_side(), M::SQUARE / SCALE);
+        room(model.autoencoder().bytes(&frame), model.free(), refused)?;
+        let windows = Windows::over(frame.latents(), model.trained_side(), M::SQUARE / SCALE);
         Ok(Sheet { frame, windows, grows })
     }
-}
-
-/// Rows and columns.
-fn latents(frame: &Frame) -> [usize; 2] {
-    frame.sides().map(|side| side / SCALE)
 }
 
 /// What drawing begins with.
@@ -184,8 +179,8 @@ pub fn text2img<M: Model>(
     let failed = failed(M::NAME, "draw the picture");
     let sheet = Sheet::new(model, scene.size, false).map_err(&failed)?;
     let prepared = model.prepare(&request, &sheet, progress)?;
-    let [rows, columns] = latents(&sheet.frame);
-    let shape = (1, model.latent_channels(), rows, columns);
+    let [rows, columns] = sheet.frame.latents();
+    let shape = (1, model.autoencoder().latents, rows, columns);
     let encoded = Tensor::zeros(shape, DType::F32, &Device::Cpu).map_err(|error| failed(error.into()))?;
     // It may have colours, and is decoded like what has some.
     let colours = [1.0, 0.0, 0.0].map(|value| Plane::filled(scene.size.0, scene.size.1, value));

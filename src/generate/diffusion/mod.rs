@@ -1,6 +1,7 @@
 //! Diffusion models from weights that the user has, on the CPU in f32.
 
 mod autoencoder;
+mod clip;
 mod config;
 mod digest;
 mod error;
@@ -22,6 +23,8 @@ mod projection;
 mod published;
 mod safetensors;
 mod special;
+#[doc(hidden)]
+pub mod speed;
 pub mod stable;
 mod t5;
 #[cfg(test)]

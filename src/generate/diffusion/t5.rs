@@ -1,10 +1,9 @@
 //! The encoder of T5 1.1, over weights that stay as they are stored; tensors have Hugging Face's names.
 
 use candle_core::{Device, Module, Tensor};
-use candle_nn::ops::rms_norm;
 
 use super::ModelError;
-use super::ops::{Linear, Matrix, Place, attention, gelu};
+use super::ops::{Activation, Linear, Matrix, Place, Scores, activated, attention, rms_norm};
 
 /// What the encoder is.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,13 +54,13 @@ impl Encoder {
         for block in &self.blocks {
             states = block.forward(&states, &bias, &self.config)?;
         }
-        rms_norm(&states, &self.norm, self.config.epsilon as f32)
+        rms_norm(&states, &self.norm, self.config.epsilon)
     }
 
-    /// (heads, tokens, tokens).
+    /// (heads, keys, queries).
     fn bias(&self, tokens: usize) -> candle_core::Result<Tensor> {
         let Config { buckets, distance, .. } = self.config;
-        let pairs = (0..tokens).flat_map(|i| (0..tokens).map(move |j| bucket(i, j, buckets, distance)));
+        let pairs = (0..tokens).flat_map(|key| (0..tokens).map(move |i| bucket(i, key, buckets, distance)));
         let pairs = Tensor::from_vec(pairs.collect::<Vec<u32>>(), tokens * tokens, &Device::Cpu)?;
         self.bias.t()?.contiguous()?.index_select(&pairs, 1)?.reshape((self.config.heads, tokens, tokens))
     }
@@ -112,18 +111,14 @@ impl Block {
     }
 
     fn forward(&self, x: &Tensor, bias: &Tensor, config: &Config) -> candle_core::Result<Tensor> {
-        let norm = |x: &Tensor, scale: &Tensor| rms_norm(&x.contiguous()?, scale, config.epsilon as f32);
-        let normed = norm(x, &self.norm)?;
-        let split = |linear: &Linear| {
-            let all = linear.forward(&normed)?;
-            all.reshape((all.dim(0)?, config.heads, config.head))?.transpose(0, 1)?.contiguous()
-        };
+        let normed = rms_norm(x, &self.norm, config.epsilon)?;
+        let [q, k, v] = [&self.q, &self.k, &self.v].map(|linear| linear.forward(&normed));
         // The scores of T5 are not scaled.
-        let attended = attention(&split(&self.q)?, &split(&self.k)?, &split(&self.v)?, 1.0, Some(bias))?;
-        let x = (x + self.o.forward(&attended)?)?;
-        let normed = norm(&x, &self.second_norm)?;
-        let inner = (gelu(&self.gate.forward(&normed)?)? * self.inner.forward(&normed)?)?;
-        x + self.outer.forward(&inner)?
+        let attended = attention([&q?, &k?, &v?], config.heads, 1.0, Scores::With(bias))?;
+        let x = self.o.beside(&attended, x)?;
+        let normed = rms_norm(&x, &self.second_norm, config.epsilon)?;
+        let gate = activated(&self.gate.forward(&normed)?, Activation::GeluTanh)?;
+        self.outer.beside(&(gate * self.inner.forward(&normed)?)?, &x)
     }
 }
 

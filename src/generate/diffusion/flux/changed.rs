@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::super::clip::Clip;
 use super::super::img2img::room;
 use super::super::kept::Kept;
 use super::super::lora::{self, Lora, Naming};
 use super::super::ops::Place;
 use super::super::{ModelError, t5};
 use super::files::Files;
-use super::{FluxEngine, Transformer, text};
+use super::{FluxEngine, Transformer};
 
 impl FluxEngine {
     /// The same model with `loras` added to it: beside what stays as it is stored, and to what is widened.
@@ -27,7 +28,7 @@ impl FluxEngine {
             ],
         )?;
         Transformer::new(&self.shapes.flux, &Place::checking(&self.transformer))?;
-        self.clip.check(|vb| text::clip_model(&self.shapes, vb))?;
+        self.clip.check(|vb| Clip::new(&self.shapes.clip, vb))?;
         t5::Encoder::new(&self.shapes.t5, self.shapes.t5_words, &Place::checking(&self.t5))?;
         let files = [&self.transformer, &self.autoencoder, &self.clip, &self.t5].map(Arc::clone);
         let [transformer, autoencoder, clip, t5] = files;

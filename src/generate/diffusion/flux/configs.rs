@@ -75,10 +75,10 @@ fn t5_distance() -> usize {
     128
 }
 
-/// The activation that candle's CLIP computes, and the default of its configuration.
+/// The activation of FLUX.1's CLIP, and the default of its configuration.
 const QUICK_GELU: &str = "quick_gelu";
 
-/// What else candle's CLIP is, whatever is said of it.
+/// What else that CLIP is.
 fn held_of_clip() -> [(&'static str, Value); 2] {
     [("layer_norm_eps", json!(1e-5)), ("use_attention_mask", json!(false))]
 }

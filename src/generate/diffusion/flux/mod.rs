@@ -15,6 +15,7 @@ mod rope;
 mod sample;
 mod schedule;
 mod shapes;
+pub(super) mod speed;
 mod text;
 mod transformer;
 
@@ -30,7 +31,8 @@ use crate::quantity::Seed;
 use crate::raster::Raster;
 
 use super::super::{AppliedLora, Description, Draft, Engine, GenerateError, Record, Request};
-use super::autoencoder::{Autoencoder, Quant, SCALE};
+use super::autoencoder::{self, Autoencoder, Quant, SCALE};
+use super::clip::Clip;
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
@@ -110,15 +112,15 @@ impl FluxEngine {
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         Transformer::new(&shapes.flux, &Place::checking(&transformer))?;
         autoencoder.check(|vb| Autoencoder::new(&shapes.autoencoder, Quant::default(), vb))?;
-        clip.check(|vb| text::clip_model(&shapes, vb))?;
+        clip.check(|vb| Clip::new(&shapes.clip, vb))?;
         t5::Encoder::new(&shapes.t5, shapes.t5_words, &Place::checking(&t5))?;
         room(needed, free, |needed, free| ModelError::Memory { dir: dir.to_owned(), needed, free })?;
         let specials = match parts.clip_specials.first().and_then(|file| file.parent()) {
             Some(folder) => Specials::read(folder)?,
             None => Specials::default(),
         };
-        let clip_words = Words::clip(&parts.clip_words, &specials, shapes.clip.vocab_size)?;
-        let positions = shapes.clip.max_position_embeddings;
+        let clip_words = Words::clip(&parts.clip_words, &specials, shapes.clip.vocabulary)?;
+        let positions = shapes.clip.positions;
         let clip_tokens = specials.longest.unwrap_or(positions).min(positions);
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
@@ -158,7 +160,7 @@ impl FluxEngine {
         let failed = failed("read the prompt");
         let pooled = self
             .clip
-            .load(|vb| text::clip_model(&self.shapes, vb))
+            .load(|vb| Clip::new(&self.shapes.clip, vb))
             .and_then(|model| text::pooled(&model, &self.clip_words, prompt, self.clip_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
@@ -216,8 +218,8 @@ impl Model for FluxEngine {
         self.free
     }
 
-    fn latent_channels(&self) -> usize {
-        self.shapes.autoencoder.z_channels
+    fn autoencoder(&self) -> &autoencoder::Config {
+        &self.shapes.autoencoder
     }
 
     fn trained_side(&self) -> usize {

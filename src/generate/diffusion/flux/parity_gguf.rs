@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use candle_transformers::models::flux::autoencoder;
 use serde_json::json;
 
+use super::super::autoencoder;
 use super::super::img2img::Varied;
 use super::super::parity::{HEIGHT, SEED, Stages, WIDTH, made, picture, report};
 use super::super::windows::Windows;
@@ -37,8 +37,8 @@ fn quantised_files_draw_what_diffusers_draws_with_their_numbers() {
     for (name, _) in FILES {
         let folder = dir.path().join(name);
         // The flat layout has BFL's autoencoder, which nothing here is encoded by.
-        let config = autoencoder::Config { z_channels: 16, ..tiny::vae() };
-        tiny::save(&folder.join("ae.safetensors"), |vb| autoencoder::AutoEncoder::new(&config, vb).map(drop));
+        let config = autoencoder::Config { latents: 16, ..tiny::vae() };
+        tiny::save_autoencoder(&folder.join("ae.safetensors"), &config);
         let mut stages = Stages::of(dir.path(), name);
         let mut engine = FluxEngine::open(&folder, None).expect("a whole model");
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use candle_transformers::models::flux::autoencoder;
 use serde_json::json;
 
+use super::super::autoencoder;
 use super::super::img2img::Varied;
 use super::super::parity::{Files, HEIGHT, SEED, Stages, WIDTH, apart, loras, made, picture, report};
 use super::super::windows::Windows;
@@ -45,9 +45,8 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
         let folder = dir.path().join(name);
         if name == QUANTISED {
             // The flat layout has BFL's autoencoder, which nothing here is encoded by.
-            let config = autoencoder::Config { z_channels: 16, ..tiny::vae() };
-            let ae = folder.join("ae.safetensors");
-            tiny::save(&ae, |vb| autoencoder::AutoEncoder::new(&config, vb).map(drop));
+            let config = autoencoder::Config { latents: 16, ..tiny::vae() };
+            tiny::save_autoencoder(&folder.join("ae.safetensors"), &config);
         }
         let engine = FluxEngine::open(&folder, None).expect("a whole model");
         let without = files::memory(&folder).expect("sound headers");

@@ -2,11 +2,9 @@
 
 use std::path::Path;
 
-use candle_transformers::models::clip::text_model::{Activation as ClipActivation, ClipTextConfig};
-use candle_transformers::models::flux::autoencoder;
-
+use super::super::clip::{self, Activation, End};
 use super::super::weights::Weights;
-use super::super::{ModelError, t5};
+use super::super::{ModelError, autoencoder, t5};
 use super::configs::Configs;
 use super::schedule::Shift;
 use super::transformer;
@@ -18,10 +16,8 @@ const CLIP_HEAD: usize = 64;
 pub(super) struct Shapes {
     pub flux: transformer::Config,
     pub autoencoder: autoencoder::Config,
-    pub clip: ClipTextConfig,
+    pub clip: clip::Shape,
     pub t5: t5::Config,
-    /// Where the names of the CLIP tensors begin.
-    pub clip_prefix: &'static str,
     /// The name of T5's matrix of words.
     pub t5_words: &'static str,
     pub shift: Shift,
@@ -43,7 +39,6 @@ impl Shapes {
             autoencoder: autoencoder(vae)?,
             clip: clip_text(clip, clip_prefix, configs.map(|c| c.clip.num_attention_heads))?,
             t5: t5_encoder(t5, t5_words)?,
-            clip_prefix,
             t5_words,
             shift: Shift::NONE,
         };
@@ -55,8 +50,8 @@ impl Shapes {
         }
         let fit =
             |what, found, file: &Weights, expected| fit(what, (expected, &flux.path), (found, &file.path));
-        fit("packed latent channels", 4 * shapes.autoencoder.z_channels, vae, shapes.flux.channels)?;
-        fit("width of the pooled text", shapes.clip.embed_dim, clip, shapes.flux.pooled)?;
+        fit("packed latent channels", 4 * shapes.autoencoder.latents, vae, shapes.flux.channels)?;
+        fit("width of the pooled text", shapes.clip.width, clip, shapes.flux.pooled)?;
         fit("width of the text", shapes.t5.width, t5, shapes.flux.context)?;
         Ok(shapes)
     }
@@ -83,8 +78,8 @@ impl Shapes {
                 return Err(ModelError::Family { file, expected, found: format!("{axes:?}") });
             }
         }
-        self.autoencoder.scale_factor = autoencoder.scaling_factor;
-        self.autoencoder.shift_factor = autoencoder.shift_factor.unwrap_or(0.0);
+        self.autoencoder.scale = autoencoder.scaling_factor;
+        self.autoencoder.shift = autoencoder.shift_factor.unwrap_or(0.0);
         let (buckets, distance) = (self.t5.buckets, t5.relative_attention_max_distance);
         if buckets < 4 || distance <= buckets / 4 {
             let expected =
@@ -150,54 +145,52 @@ fn autoencoder(w: &Weights) -> Result<autoencoder::Config, ModelError> {
         let found = if w.has(DOWN) { "quant_conv.weight".to_owned() } else { first_name(w) };
         return Err(ModelError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
-    let [ch, in_channels, _, _] = dims(w, "encoder.conv_in.weight")?;
+    let [first, colours_in, _, _] = dims(w, "encoder.conv_in.weight")?;
     let [moments, _, _, _] = dims(w, "encoder.conv_out.weight")?;
-    let [out_ch, _, _, _] = dims(w, "decoder.conv_out.weight")?;
+    let [colours_out, _, _, _] = dims(w, "decoder.conv_out.weight")?;
     let levels = w.count("encoder.down.");
-    let colours = (in_channels, out_ch) == (3, 3);
-    if ch == 0 || levels != 4 || !colours {
-        let found = format!("{levels} levels of {ch} channels, {in_channels} colours in, {out_ch} out");
+    let colours = (colours_in, colours_out) == (3, 3);
+    if first == 0 || levels != 4 || !colours {
+        let found =
+            format!("{levels} levels of {first} channels, {colours_in} colours in, {colours_out} out");
         let expected = "an autoencoder of 4 levels, 3 colours in and out";
         return Err(ModelError::Family { file: w.path.clone(), expected, found });
     }
-    let ch_mult = (0..levels)
-        .map(|i| Ok(dims::<4>(w, &format!("encoder.down.{i}.block.0.conv1.weight"))?[0] / ch))
+    let channels = (0..levels)
+        .map(|i| Ok(dims::<4>(w, &format!("encoder.down.{i}.block.0.conv1.weight"))?[0]))
         .collect::<Result<Vec<_>, ModelError>>()?;
     Ok(autoencoder::Config {
-        resolution: 256,
-        in_channels,
-        ch,
-        out_ch,
-        ch_mult,
-        num_res_blocks: w.count("encoder.down.0.block."),
-        z_channels: moments / 2,
+        channels,
+        residuals: w.count("encoder.down.0.block."),
+        latents: moments / 2,
         // The same for dev and schnell; no tensor shows them.
-        scale_factor: 0.3611,
-        shift_factor: 0.1159,
+        scale: 0.3611,
+        shift: 0.1159,
     })
 }
 
-fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<ClipTextConfig, ModelError> {
+fn clip_text(w: &Weights, prefix: &str, heads: Option<usize>) -> Result<clip::Shape, ModelError> {
     let at = |name: &str| if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") };
     const EXPECTED: &str = "a CLIP text encoder with Hugging Face's tensor names (text_model.embeddings…)";
-    let (vocab_size, embed_dim) = family(w, &at("embeddings.token_embedding.weight"), EXPECTED)?;
-    let [max_position_embeddings, _] = dims(w, &at("embeddings.position_embedding.weight"))?;
-    let [intermediate_size, _] = dims(w, &at("encoder.layers.0.mlp.fc1.weight"))?;
-    let heads = heads.unwrap_or(if embed_dim % CLIP_HEAD == 0 { embed_dim / CLIP_HEAD } else { 0 });
-    if heads == 0 || embed_dim % heads != 0 || max_position_embeddings < 2 {
-        let found = format!("width {embed_dim}, {heads} heads, {max_position_embeddings} positions");
+    let (vocabulary, width) = family(w, &at("embeddings.token_embedding.weight"), EXPECTED)?;
+    let [positions, _] = dims(w, &at("embeddings.position_embedding.weight"))?;
+    let [inner, _] = dims(w, &at("encoder.layers.0.mlp.fc1.weight"))?;
+    let heads = heads.unwrap_or(if width % CLIP_HEAD == 0 { width / CLIP_HEAD } else { 0 });
+    if heads == 0 || width % heads != 0 || positions < 2 {
+        let found = format!("width {width}, {heads} heads, {positions} positions");
         return Err(ModelError::Family { file: w.path.clone(), expected: EXPECTED, found });
     }
-    Ok(ClipTextConfig {
-        vocab_size,
-        embed_dim,
-        activation: ClipActivation::QuickGelu,
-        intermediate_size,
-        max_position_embeddings,
-        pad_with: None,
-        num_hidden_layers: w.count(&at("encoder.layers.")),
-        num_attention_heads: heads,
-        projection_dim: embed_dim,
+    Ok(clip::Shape {
+        vocabulary,
+        positions,
+        width,
+        inner,
+        layers: w.count(&at("encoder.layers.")),
+        heads,
+        activation: Activation::QuickGelu,
+        epsilon: 1e-5,
+        end: End::Last,
+        projection: None,
     })
 }
 

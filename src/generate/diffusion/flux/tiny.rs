@@ -4,17 +4,13 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use candle_nn::{Activation, VarBuilder, VarMap};
-use candle_transformers::models::clip::text_model::{
-    Activation as ClipActivation, ClipTextConfig, ClipTextTransformer,
-};
-use candle_transformers::models::flux::{autoencoder, model};
-use candle_transformers::models::t5;
+use candle_nn::{VarBuilder, VarMap};
 use tempfile::TempDir;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::pre_tokenizers::metaspace::Metaspace;
 use tokenizers::{AddedToken, Tokenizer};
 
+use super::super::{autoencoder, clip};
 use crate::random::Stream;
 
 pub const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
@@ -25,10 +21,10 @@ pub fn folder(dev: bool) -> TempDir {
     let dir = tempfile::tempdir().expect("a directory for the tests");
     let name = if dev { "flux1-dev.safetensors" } else { "flux1-schnell.safetensors" };
     let at = |name: &str| dir.path().join(name);
-    save(&at(name), |vb| model::Flux::new(&flux(dev), vb).map(drop));
-    save(&at("ae.safetensors"), |vb| autoencoder::AutoEncoder::new(&vae(), vb).map(drop));
-    save(&at("clip_l.safetensors"), |vb| ClipTextTransformer::new(vb.pp("text_model"), &clip()).map(drop));
-    save(&at("t5xxl_fp16.safetensors"), |vb| t5::T5EncoderModel::load(vb, &t5()).map(drop));
+    save(&at(name), |vb| flux(dev, &vb));
+    save_autoencoder(&at("ae.safetensors"), &vae());
+    save(&at("clip_l.safetensors"), |vb| clip::Clip::new(&clip(), vb.pp("text_model")).map(drop));
+    save(&at("t5xxl_fp16.safetensors"), |vb| t5(&vb));
     std::fs::create_dir(at("clip")).expect("a new folder");
     std::fs::create_dir(at("t5")).expect("a new folder");
     let (vocab, merges) = clip_words();
@@ -66,62 +62,112 @@ fn weight(name: &str, shape: &[usize]) -> Tensor {
     Tensor::from_vec(data, shape, &Device::Cpu).expect("as many numbers as the shape holds")
 }
 
-pub fn flux(dev: bool) -> model::Config {
-    model::Config {
-        in_channels: 4 * LATENT_CHANNELS,
-        vec_in_dim: 64,
-        context_in_dim: 32,
-        hidden_size: 64,
-        mlp_ratio: 4.0,
-        num_heads: 2,
-        depth: 2,
-        depth_single_blocks: 2,
-        axes_dim: vec![4, 14, 14],
-        theta: 10_000,
-        qkv_bias: true,
-        guidance_embed: dev,
+/// Width and heads of the transformer, of its text and of the pooled text; and what its inner width is made of.
+pub const WIDTH: usize = 64;
+pub const HEADS: usize = 2;
+const CONTEXT: usize = 32;
+const POOLED: usize = 64;
+pub const INNER: usize = 4 * WIDTH;
+
+/// Black Forest Labs' transformer of two double and two single blocks.
+fn flux(dev: bool, vb: &VarBuilder) -> candle_core::Result<()> {
+    linear(vb, "img_in", 4 * LATENT_CHANNELS, WIDTH, true)?;
+    linear(vb, "txt_in", CONTEXT, WIDTH, true)?;
+    let told =
+        [("time_in", 256), ("vector_in", POOLED)].into_iter().chain(dev.then_some(("guidance_in", 256)));
+    for (name, inputs) in told {
+        linear(vb, &format!("{name}.in_layer"), inputs, WIDTH, true)?;
+        linear(vb, &format!("{name}.out_layer"), WIDTH, WIDTH, true)?;
     }
+    let norms = |vb: &VarBuilder, name: &str| {
+        vb.get(WIDTH / HEADS, &format!("{name}.query_norm.scale"))?;
+        vb.get(WIDTH / HEADS, &format!("{name}.key_norm.scale")).map(drop)
+    };
+    for i in 0..2 {
+        let vb = vb.pp("double_blocks").pp(i);
+        for branch in ["img", "txt"] {
+            let at = |name: &str| format!("{branch}_{name}");
+            linear(&vb, &at("mod.lin"), WIDTH, 6 * WIDTH, true)?;
+            linear(&vb, &at("attn.qkv"), WIDTH, 3 * WIDTH, true)?;
+            norms(&vb, &at("attn.norm"))?;
+            linear(&vb, &at("attn.proj"), WIDTH, WIDTH, true)?;
+            linear(&vb, &at("mlp.0"), WIDTH, INNER, true)?;
+            linear(&vb, &at("mlp.2"), INNER, WIDTH, true)?;
+        }
+    }
+    for i in 0..2 {
+        let vb = vb.pp("single_blocks").pp(i);
+        linear(&vb, "modulation.lin", WIDTH, 3 * WIDTH, true)?;
+        linear(&vb, "linear1", WIDTH, 3 * WIDTH + INNER, true)?;
+        norms(&vb, "norm")?;
+        linear(&vb, "linear2", WIDTH + INNER, WIDTH, true)?;
+    }
+    linear(vb, "final_layer.linear", WIDTH, 4 * LATENT_CHANNELS, true)?;
+    linear(vb, "final_layer.adaLN_modulation.1", WIDTH, 2 * WIDTH, true)
+}
+
+fn linear(
+    vb: &VarBuilder,
+    name: &str,
+    inputs: usize,
+    outputs: usize,
+    biased: bool,
+) -> candle_core::Result<()> {
+    vb.get((outputs, inputs), &format!("{name}.weight"))?;
+    if biased { vb.get(outputs, &format!("{name}.bias")).map(drop) } else { Ok(()) }
 }
 
 pub fn vae() -> autoencoder::Config {
     autoencoder::Config {
-        resolution: 256,
-        in_channels: 3,
-        ch: 32,
-        out_ch: 3,
-        ch_mult: vec![1, 1, 2, 2],
-        num_res_blocks: 1,
-        z_channels: LATENT_CHANNELS,
-        scale_factor: 0.3611,
-        shift_factor: 0.1159,
+        channels: vec![32, 32, 64, 64],
+        residuals: 1,
+        latents: LATENT_CHANNELS,
+        scale: 0.3611,
+        shift: 0.1159,
     }
 }
 
-fn clip() -> ClipTextConfig {
-    ClipTextConfig {
-        vocab_size: 60,
-        embed_dim: 64,
-        activation: ClipActivation::QuickGelu,
-        intermediate_size: 128,
-        max_position_embeddings: 12,
-        pad_with: None,
-        num_hidden_layers: 2,
-        num_attention_heads: 1,
-        projection_dim: 64,
+/// Writes the weights of an autoencoder.
+pub fn save_autoencoder(path: &Path, config: &autoencoder::Config) {
+    save(path, |vb| autoencoder::Autoencoder::new(config, autoencoder::Quant::default(), vb).map(drop));
+}
+
+fn clip() -> clip::Shape {
+    clip::Shape {
+        vocabulary: 60,
+        positions: 12,
+        width: POOLED,
+        inner: 128,
+        layers: 2,
+        heads: 1,
+        activation: clip::Activation::QuickGelu,
+        epsilon: 1e-5,
+        end: clip::End::Last,
+        projection: None,
     }
 }
 
-fn t5() -> t5::Config {
-    t5::Config {
-        vocab_size: 64,
-        d_model: 32,
-        d_kv: 8,
-        d_ff: 48,
-        num_layers: 2,
-        num_heads: 4,
-        feed_forward_proj: t5::ActivationWithOptionalGating { gated: true, activation: Activation::NewGelu },
-        ..t5::Config::default()
+/// Hugging Face's encoder of two blocks.
+fn t5(vb: &VarBuilder) -> candle_core::Result<()> {
+    const ALL_HEADS: usize = 4 * 8;
+    vb.get((64, CONTEXT), "shared.weight")?;
+    vb.get(CONTEXT, "encoder.final_layer_norm.weight")?;
+    for i in 0..2 {
+        let vb = vb.pp("encoder.block").pp(i).pp("layer");
+        if i == 0 {
+            vb.get((32, 4), "0.SelfAttention.relative_attention_bias.weight")?;
+        }
+        vb.get(CONTEXT, "0.layer_norm.weight")?;
+        for name in ["q", "k", "v"] {
+            linear(&vb, &format!("0.SelfAttention.{name}"), CONTEXT, ALL_HEADS, false)?;
+        }
+        linear(&vb, "0.SelfAttention.o", ALL_HEADS, CONTEXT, false)?;
+        vb.get(CONTEXT, "1.layer_norm.weight")?;
+        linear(&vb, "1.DenseReluDense.wi_0", CONTEXT, 48, false)?;
+        linear(&vb, "1.DenseReluDense.wi_1", CONTEXT, 48, false)?;
+        linear(&vb, "1.DenseReluDense.wo", 48, CONTEXT, false)?;
     }
+    Ok(())
 }
 
 /// `vocab.json` and `merges.txt` that know "virion" as one word and everything else letter by letter.

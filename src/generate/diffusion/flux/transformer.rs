@@ -1,11 +1,9 @@
 //! The transformer of FLUX.1, over weights that stay as they are stored; tensors have BFL's names.
 
 use candle_core::{Device, Module, Tensor};
-use candle_nn::ops::rms_norm;
-use candle_nn::rotary_emb::rope_i;
 
 use super::super::ModelError;
-use super::super::ops::{Linear, Place, attention, gelu};
+use super::super::ops::{Activation, Linear, Place, activated, attention_of_all, layer_norm, turned};
 use super::rope::Rope;
 
 const EPSILON: f64 = 1e-6;
@@ -154,9 +152,7 @@ impl Modulation {
 
 /// Rows of mean 0 and variance 1, scaled and shifted.
 fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> candle_core::Result<Tensor> {
-    let centred = x.broadcast_sub(&x.mean_keepdim(1)?)?;
-    let spread = (centred.sqr()?.mean_keepdim(1)? + EPSILON)?.sqrt()?;
-    centred.broadcast_div(&spread)?.broadcast_mul(&(scale + 1.0)?)?.broadcast_add(shift)
+    layer_norm(x, &(scale + 1.0)?, shift, EPSILON)
 }
 
 /// The norms of queries and keys.
@@ -171,22 +167,17 @@ impl Norms {
         Ok(Norms { query: scale("query")?, key: scale("key")? })
     }
 
-    /// Queries, keys and values, each (heads, tokens, width of a head), from (tokens, 3·width).
-    fn split(&self, all: &Tensor) -> candle_core::Result<[Tensor; 3]> {
-        let (tokens, width, head) = (all.dim(0)?, all.dim(1)? / 3, self.query.dim(0)?);
-        let part = |i: usize| {
-            let part = all.narrow(1, i * width, width)?;
-            part.reshape((tokens, width / head, head))?.transpose(0, 1)?.contiguous()
-        };
-        let normed = |i: usize, scale: &Tensor| rms_norm(&part(i)?, scale, EPSILON as f32);
-        Ok([normed(0, &self.query)?, normed(1, &self.key)?, part(2)?])
+    /// Queries, keys and values of tokens that stand at these places of the rope, (tokens, 3·width), as they attend.
+    fn turned(&self, all: &Tensor, rope: &Rope, first: usize) -> candle_core::Result<Tensor> {
+        let here = |table: &Tensor| table.narrow(0, first, all.dim(0)?);
+        turned(all, [&self.query, &self.key], EPSILON, [&here(&rope.cos)?, &here(&rope.sin)?])
     }
-}
 
-/// Attention of all tokens to all, with their positions: (tokens, width).
-fn attended([q, k, v]: &[Tensor; 3], rope: &Rope) -> candle_core::Result<Tensor> {
-    let turned = |x: &Tensor| rope_i(&x.unsqueeze(0)?, &rope.cos, &rope.sin)?.squeeze(0);
-    attention(&turned(q)?, &turned(k)?, v, 1.0 / (q.dim(2)? as f64).sqrt(), None)
+    /// Attention of all tokens to all: (tokens, width).
+    fn attended(&self, all: &Tensor) -> candle_core::Result<Tensor> {
+        let head = self.query.dim(0)?;
+        attention_of_all(all, all.dim(1)? / (3 * head), 1.0 / (head as f64).sqrt())
+    }
 }
 
 /// One of the two branches of a double block.
@@ -215,8 +206,8 @@ impl Branch {
 
     fn after(&self, x: &Tensor, attended: &Tensor, by: &[Modulation; 2]) -> candle_core::Result<Tensor> {
         let x = by[0].add(x, &self.projection.forward(attended)?)?;
-        let change = self.outer.forward(&gelu(&self.inner.forward(&by[1].norm(&x)?)?)?)?;
-        by[1].add(&x, &change)
+        let inner = activated(&self.inner.forward(&by[1].norm(&x)?)?, Activation::GeluTanh)?;
+        by[1].add(&x, &self.outer.forward(&inner)?)
     }
 }
 
@@ -243,15 +234,13 @@ impl DoubleBlock {
     ) -> candle_core::Result<(Tensor, Tensor)> {
         let for_image = Modulation::of::<2>(&self.image.modulation, told)?;
         let for_text = Modulation::of::<2>(&self.text.modulation, told)?;
-        let split = |branch: &Branch, x: &Tensor, by: &Modulation| {
-            branch.norms.split(&branch.qkv.forward(&by.norm(x)?)?)
-        };
-        let [q, k, v] = split(&self.image, image, &for_image[0])?;
-        let [text_q, text_k, text_v] = split(&self.text, text, &for_text[0])?;
-        let joined = [(text_q, q), (text_k, k), (text_v, v)];
-        let [q, k, v] = joined.map(|(text, image)| Tensor::cat(&[text, image], 1));
-        let attended = attended(&[q?, k?, v?], rope)?;
         let (texts, images) = (text.dim(0)?, image.dim(0)?);
+        let turned = |branch: &Branch, x: &Tensor, by: &Modulation, first: usize| {
+            branch.norms.turned(&branch.qkv.forward(&by.norm(x)?)?, rope, first)
+        };
+        let of_text = turned(&self.text, text, &for_text[0], 0)?;
+        let of_image = turned(&self.image, image, &for_image[0], texts)?;
+        let attended = self.image.norms.attended(&Tensor::cat(&[of_text, of_image], 0)?)?;
         let of_image = attended.narrow(0, texts, images)?;
         let of_text = attended.narrow(0, 0, texts)?;
         Ok((self.image.after(image, &of_image, &for_image)?, self.text.after(text, &of_text, &for_text)?))
@@ -286,8 +275,10 @@ impl SingleBlock {
         let [by] = Modulation::of::<1>(&self.modulation, told)?;
         let normed = by.norm(x)?;
         let apart = 3 * self.width;
-        let attended = attended(&self.norms.split(&self.inner.outputs(&normed, 0..apart)?)?, rope)?;
-        let inner = gelu(&self.inner.outputs(&normed, apart..apart + self.inner_width)?)?;
+        let turned = self.norms.turned(&self.inner.outputs(&normed, 0..apart)?, rope, 0)?;
+        let attended = self.norms.attended(&turned)?;
+        let inner = self.inner.outputs(&normed, apart..apart + self.inner_width)?;
+        let inner = activated(&inner, Activation::GeluTanh)?;
         by.add(x, &self.outer.forward(&Tensor::cat(&[attended, inner], 1)?)?)
     }
 }

@@ -1,68 +1,84 @@
 //! Attention that never holds all of its scores.
 
 use candle_core::Tensor;
-use candle_nn::ops::softmax_last_dim;
-use rayon::prelude::*;
 
-/// Scores that one thread has at a time.
-const SCORES: usize = 1 << 20;
+use super::kernels::{self, Bias, Tokens};
+use super::numbers::{Numbers, tensor};
 
-/// softmax(scale·q·kᵀ + bias)·v of every head, heads beside one another: (queries, heads·width) from `q` as
-/// (heads, queries, width), `k` and `v` as (heads, keys, width), `bias` as (heads, queries, keys).
-pub fn attention(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
-    scale: f64,
-    bias: Option<&Tensor>,
-) -> candle_core::Result<Tensor> {
-    let (heads, queries, _) = q.dims3()?;
-    let rows = (SCORES / k.dim(1)?.max(1)).clamp(1, queries.max(1));
-    let q = (q * scale)?;
-    let of_head = |head: usize| {
-        let (q, k, v) = (q.get(head)?, k.get(head)?.t()?, v.get(head)?);
-        let of_rows = |start: usize| {
-            let count = rows.min(queries - start);
-            let mut scores = q.narrow(0, start, count)?.matmul(&k)?;
-            if let Some(bias) = bias {
-                scores = (scores + bias.get(head)?.narrow(0, start, count)?)?;
-            }
-            softmax_last_dim(&scores)?.matmul(&v)
-        };
-        let parts = (0..queries).step_by(rows).map(of_rows);
-        Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)
-    };
-    let all = (0..heads).into_par_iter().map(of_head).collect::<candle_core::Result<Vec<_>>>()?;
-    Tensor::cat(&all, 1)
+/// What is added to scores.
+#[derive(Clone, Copy)]
+pub enum Scores<'a> {
+    AsTheyAre,
+    /// A query sees only the keys up to its own place.
+    Causal,
+    /// These are added: (heads, keys, queries).
+    With(&'a Tensor),
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::random::Stream;
-    use candle_core::Device;
-
-    fn numbers(name: &str, shape: (usize, usize, usize)) -> Tensor {
-        let stream = Stream::new(9, name);
-        let count = (shape.0 * shape.1 * shape.2) as u64;
-        let numbers: Vec<f32> = (0..count).map(|i| stream.normal(i) as f32).collect();
-        Tensor::from_vec(numbers, shape, &Device::Cpu).expect("as many")
+/// softmax(scale·q·kᵀ + bias)·v of every head, heads beside one another: (queries, heads·width), from as many columns of
+/// queries, keys and values.
+pub fn attention(
+    [q, k, v]: [&Tensor; 3],
+    heads: usize,
+    scale: f64,
+    scores: Scores,
+) -> candle_core::Result<Tensor> {
+    let ((queries, columns), (keys, others), (values, passed)) = (q.dims2()?, k.dims2()?, v.dims2()?);
+    if heads == 0 || !columns.is_multiple_of(heads) || [others, passed] != [columns; 2] || keys != values {
+        candle_core::bail!(
+            "{heads} heads in {columns} columns of queries, {others} of keys, {passed} of values"
+        );
     }
+    let width = columns / heads;
+    let [q, k, v] = [q.contiguous()?, k.contiguous()?, v.contiguous()?];
+    let [q, k, v] = [Numbers::of(&q)?, Numbers::of(&k)?, Numbers::of(&v)?];
+    let tokens = |numbers, count| Tokens { numbers, count, head: width, token: columns };
+    let all = [tokens(&*q, queries), tokens(&*k, keys), tokens(&*v, keys)];
+    let made = match scores {
+        Scores::AsTheyAre => kernels::attention(all, [heads, width], scale as f32, Bias::Nothing),
+        Scores::Causal => kernels::attention(all, [heads, width], scale as f32, Bias::Causal),
+        Scores::With(bias) => {
+            if bias.dims3()? != (heads, keys, queries) {
+                candle_core::bail!("a bias of another shape: {:?}", bias.dims());
+            }
+            let bias = bias.contiguous()?;
+            kernels::attention(all, [heads, width], scale as f32, Bias::Scores(&Numbers::of(&bias)?))
+        }
+    };
+    tensor(made, (queries, columns))
+}
 
-    /// So many keys that a part has some queries only.
-    #[test]
-    fn in_parts_it_is_what_it_is_as_a_whole() {
-        let (heads, queries, keys, width) = (2, 300, 5000, 8);
-        let q = numbers("q", (heads, queries, width));
-        let [k, v] = ["k", "v"].map(|name| numbers(name, (heads, keys, width)));
-        let bias = numbers("bias", (heads, queries, keys));
-        let found = attention(&q, &k, &v, 0.3, Some(&bias)).expect("shapes that fit");
-        let whole = || {
-            let scores = ((q.matmul(&k.t()?)? * 0.3)? + &bias)?;
-            softmax_last_dim(&scores)?.matmul(&v)?.transpose(0, 1)?.reshape((queries, heads * width))
-        };
-        let expected: Tensor = whole().expect("shapes that fit");
-        let off = (found - expected).and_then(|d| d.abs()?.max_all()?.to_scalar::<f32>()).expect("alike");
-        assert!(off < 1e-5, "{off}");
+/// Queries, keys and values beside one another, (tokens, 3·heads·width): each head's queries and keys brought to a mean
+/// square of 1, times `scales`, and turned by the angles of their tokens, whose cosines and sines are (tokens, width/2).
+pub fn turned(
+    all: &Tensor,
+    scales: [&Tensor; 2],
+    epsilon: f64,
+    [cos, sin]: [&Tensor; 2],
+) -> candle_core::Result<Tensor> {
+    let ((tokens, columns), width) = (all.dims2()?, scales[0].elem_count());
+    if columns % (3 * width.max(1)) != 0 || cos.dims2()? != (tokens, width / 2) || sin.dims() != cos.dims() {
+        candle_core::bail!("{columns} columns of {tokens} tokens for heads of {width}");
     }
+    let (all, cos, sin) = (all.contiguous()?, cos.contiguous()?, sin.contiguous()?);
+    let mut made = Numbers::of(&all)?.to_vec();
+    let [queries, keys] = scales.map(Numbers::of);
+    kernels::turn(&mut made, [&*queries?, &*keys?], epsilon, [&*Numbers::of(&cos)?, &*Numbers::of(&sin)?]);
+    tensor(made, (tokens, columns))
+}
+
+/// Attention of all tokens to all, from queries, keys and values beside one another, (tokens, 3·heads·width).
+pub fn attention_of_all(all: &Tensor, heads: usize, scale: f64) -> candle_core::Result<Tensor> {
+    let (count, columns) = all.dims2()?;
+    if heads == 0 || !columns.is_multiple_of(3 * heads) {
+        candle_core::bail!("{heads} heads in {columns} columns");
+    }
+    let all = all.contiguous()?;
+    let (numbers, width) = (Numbers::of(&all)?, columns / 3 / heads);
+    let part = |i: usize| {
+        let numbers = &numbers[(i * columns / 3).min(numbers.len())..];
+        Tokens { numbers, count, head: width, token: columns }
+    };
+    let made = kernels::attention([0, 1, 2].map(part), [heads, width], scale as f32, Bias::Nothing);
+    tensor(made, (count, columns / 3))
 }

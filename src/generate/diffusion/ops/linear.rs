@@ -2,21 +2,33 @@
 
 use std::ops::Range;
 
-use candle_core::{DType, Device, Module, Tensor};
+use candle_core::{Module, Tensor};
+use rayon::prelude::*;
 
+use super::kernels::{Lefts, Rights, Strides, product, product_of_some};
+use super::numbers::{Numbers, tensor};
 use super::{LowRank, Matrix};
 
-/// `x·wᵀ + b` in f32, whatever type the weights are stored in: they are widened a panel at a time in each call, so
-/// that no second copy of them is ever whole.
+/// `x·wᵀ + b` in f32, whatever type the weights are stored in. Those of f32 are laid out for products once; others stay
+/// as they are stored and are widened a panel at a time in each call, so that no second copy of them is ever whole.
 pub struct Linear {
-    weight: Matrix,
+    weight: Weight,
     bias: Option<Tensor>,
     changes: Vec<LowRank>,
+}
+
+enum Weight {
+    Packed(Rights),
+    Stored(Matrix),
 }
 
 impl Linear {
     /// `weight` has a row for each output.
     pub fn new(weight: Matrix, bias: Option<Tensor>) -> Linear {
+        let weight = match weight.packed() {
+            Some(packed) => Weight::Packed(packed),
+            None => Weight::Stored(weight),
+        };
         Linear { weight, bias, changes: Vec::new() }
     }
 
@@ -27,43 +39,86 @@ impl Linear {
 
     /// Some of the outputs, of (rows, inputs).
     pub fn outputs(&self, x: &Tensor, outputs: Range<usize>) -> candle_core::Result<Tensor> {
+        self.changed_onto(x, outputs, None)
+    }
+
+    /// All outputs, added to `beside`.
+    pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
+        self.changed_onto(x, 0..self.sides()[0], Some(beside))
+    }
+
+    fn changed_onto(
+        &self,
+        x: &Tensor,
+        outputs: Range<usize>,
+        beside: Option<&Tensor>,
+    ) -> candle_core::Result<Tensor> {
         let x = &x.contiguous()?;
-        let made = self.unchanged(x, outputs.clone())?;
+        let made = self.onto(x, outputs.clone(), beside)?;
         self.changes.iter().try_fold(made, |made, change| change.add(x, made, &outputs))
     }
 
-    fn unchanged(&self, x: &Tensor, outputs: Range<usize>) -> candle_core::Result<Tensor> {
-        let (rows, inputs) = x.dims2()?;
-        if inputs != self.weight.columns() {
-            candle_core::bail!("{inputs} inputs for {} columns of weights", self.weight.columns());
+    /// Outputs and inputs.
+    fn sides(&self) -> [usize; 2] {
+        match &self.weight {
+            Weight::Packed(packed) => [packed.columns(), packed.depth()],
+            Weight::Stored(matrix) => [matrix.rows(), matrix.columns()],
         }
-        let (first, width) = (outputs.start, outputs.len());
-        let part = |panel: Range<usize>| -> candle_core::Result<Tensor> {
-            let weight = self.weight.widened(panel.clone())?;
-            let part = x.matmul(&weight.t()?)?;
-            match &self.bias {
-                Some(bias) => part.broadcast_add(&bias.narrow(0, panel.start, panel.len())?),
-                None => Ok(part),
-            }
+    }
+
+    fn onto(
+        &self,
+        x: &Tensor,
+        outputs: Range<usize>,
+        beside: Option<&Tensor>,
+    ) -> candle_core::Result<Tensor> {
+        let ((rows, inputs), [all, columns]) = (x.dims2()?, self.sides());
+        if inputs != columns || outputs.start > outputs.end || outputs.end > all {
+            candle_core::bail!("{inputs} inputs and outputs {outputs:?} of weights for {columns} and {all}");
+        }
+        let width = outputs.len();
+        let mut made = match beside {
+            Some(beside) if beside.dims2()? != (rows, width) => candle_core::bail!("sums of two shapes"),
+            Some(beside) => Numbers::of(&beside.contiguous()?)?.to_vec(),
+            None => vec![0.0; rows * width],
         };
-        let mut panels = self.weight.panels(outputs);
-        match (panels.next(), panels.next()) {
-            (Some(whole), None) => part(whole),
-            (first_panel, second) => {
-                let all = Tensor::zeros((rows, width), DType::F32, &Device::Cpu)?;
-                for panel in first_panel.into_iter().chain(second).chain(panels) {
-                    let start = panel.start - first;
-                    all.slice_set(&part(panel)?, 1, start)?;
+        if let Some(bias) = &self.bias {
+            let bias = bias.narrow(0, outputs.start, width)?;
+            let bias = Numbers::of(&bias)?;
+            made.par_chunks_mut(width.max(1)).for_each(|row| {
+                row.iter_mut().zip(&*bias).for_each(|(to, bias)| *to += bias);
+            });
+        }
+        let add = beside.is_some() || self.bias.is_some();
+        let x = x.contiguous()?;
+        let left = Lefts::of(&Numbers::of(&x)?, rows, inputs, Strides { row: inputs, term: 1 });
+        match &self.weight {
+            Weight::Packed(right) if outputs.start.is_multiple_of(right.width()) => {
+                product_of_some(&left, right, outputs, &mut made, 0, width, add);
+            }
+            Weight::Packed(right) => {
+                // From the beginning of their panel on, and then without what is before them.
+                let before = outputs.start % right.width();
+                let mut wider = vec![0.0; rows * (before + width)];
+                let columns = outputs.start - before..outputs.end;
+                product_of_some(&left, right, columns, &mut wider, 0, before + width, false);
+                let rows = made.chunks_exact_mut(width.max(1)).zip(wider.chunks_exact(before + width));
+                rows.for_each(|(to, from)| to.iter_mut().zip(&from[before..]).for_each(|(to, x)| *to += x));
+            }
+            Weight::Stored(matrix) => {
+                for panel in matrix.panels(outputs.clone()) {
+                    let at = panel.start - outputs.start;
+                    product(&left, &matrix.widened_to_panels(panel)?, &mut made, at, width, add);
                 }
-                Ok(all)
             }
         }
+        tensor(made, (rows, width))
     }
 }
 
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.outputs(x, 0..self.weight.rows())
+        self.outputs(x, 0..self.sides()[0])
     }
 }
 
@@ -72,6 +127,7 @@ mod tests {
     use super::super::super::types::Type;
     use super::*;
     use crate::random::Stream;
+    use candle_core::Device;
 
     fn numbers(name: &str, rows: usize, columns: usize) -> Tensor {
         let stream = Stream::new(5, name);
@@ -103,8 +159,13 @@ mod tests {
         assert_eq!(found.dims(), [7, outputs]);
         let off = far(found, expected.clone());
         assert!(off <= 1e-6, "{off:e}");
-        let some = stored.outputs(&x, 1000..2400).expect("widths that fit");
-        assert!(far(some, expected.narrow(1, 1000, 1400).expect("within")) <= 1e-6);
+        for linear in [&stored, &wide] {
+            let some = linear.outputs(&x, 1001..2401).expect("widths that fit");
+            assert!(far(some, expected.narrow(1, 1001, 1400).expect("within")) <= 1e-6);
+        }
+        let onto = wide.beside(&x, &expected).expect("shapes that fit");
+        // Its parts are rounded at twice the size.
+        assert!(far(onto, (&expected * 2.0).expect("numbers")) <= 3e-6);
     }
 
     #[test]

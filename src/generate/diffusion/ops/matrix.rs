@@ -6,6 +6,8 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::super::types::Type;
+use super::kernels::{Rights, Strides, pack};
+use super::numbers::{Numbers, is_placeholder};
 use super::widen;
 
 /// Numbers that are widened at a time; and what they take.
@@ -13,6 +15,8 @@ const PANEL: usize = 4 << 20;
 pub const PANEL_BYTES: u64 = (PANEL * size_of::<f32>()) as u64;
 /// Numbers that one thread widens at a time.
 const STRIP: usize = 64 << 10;
+/// Numbers of a row that are widened on their way to a panel; whole blocks of every type.
+const PIECE: usize = 512;
 
 /// Rows of numbers, which f32 is made of a few at a time and only while they are looked at.
 pub struct Matrix {
@@ -81,6 +85,49 @@ impl Matrix {
             .zip(bytes.par_chunks((strip * row).max(1)))
             .for_each(|(numbers, bytes)| widen(kind, bytes, numbers));
         Tensor::from_vec(numbers, (count, self.columns), &Device::Cpu)
+    }
+
+    /// All of it, laid out for products; `None` of what is not of f32, or only stands for a matrix.
+    pub fn packed(&self) -> Option<Rights> {
+        match &self.data {
+            Data::Wide(numbers) if !is_placeholder(numbers) => {
+                let strides = Strides { row: self.columns, term: 1 };
+                Some(Rights::of(&Numbers::of(numbers).ok()?, self.rows, self.columns, strides, 1.0))
+            }
+            _ => None,
+        }
+    }
+
+    /// These rows in f32, laid out for products.
+    pub fn widened_to_panels(&self, rows: Range<usize>) -> candle_core::Result<Rights> {
+        let (kind, bytes) = match &self.data {
+            Data::Wide(numbers) => {
+                let numbers = numbers.narrow(0, rows.start, rows.len())?.contiguous()?;
+                let strides = Strides { row: self.columns, term: 1 };
+                return Ok(Rights::of(&Numbers::of(&numbers)?, rows.len(), self.columns, strides, 1.0));
+            }
+            Data::Stored { kind, bytes } => (*kind, bytes),
+        };
+        let row = bytes.len() / self.rows.max(1);
+        let Some(bytes) = bytes.get(rows.start * row..rows.end * row) else {
+            candle_core::bail!("rows {rows:?} of {}", self.rows);
+        };
+        // As `stored` has seen, each row is of whole blocks.
+        let length = |numbers: usize| kind.bytes(&[numbers]).map_or(row, |bytes| bytes as usize).min(row);
+        let columns = self.columns;
+        Ok(Rights::filled(rows.len(), columns, |first, count, to| {
+            let width = to.len() / columns.max(1);
+            let mut wide = vec![0.0; count * PIECE];
+            for start in (0..columns).step_by(PIECE) {
+                let piece = PIECE.min(columns - start);
+                let within = length(start)..length(start + piece);
+                for (i, wide) in wide.chunks_exact_mut(piece).enumerate().take(count) {
+                    widen(kind, &bytes[(first + i) * row..][within.clone()], wide);
+                }
+                let strides = Strides { row: piece, term: 1 };
+                pack(&wide, count, piece, strides, 1.0, &mut to[start * width..], width);
+            }
+        }))
     }
 
     /// One row in f32 for each of `ids`, in their order.

@@ -1,18 +1,26 @@
 //! What networks are made of, over weights that stay as their files store them.
 
+mod activation;
 mod attention;
-mod gelu;
+mod conv;
+mod kernels;
 mod kquants;
+pub mod layers;
 mod linear;
 mod low_rank;
 mod matrix;
+mod norm;
+pub mod numbers;
 mod place;
 mod widen;
 
-pub use attention::attention;
-pub use gelu::gelu;
+pub use activation::{activated, gated};
+pub use attention::{Scores, attention, attention_of_all, turned};
+pub use conv::{Conv, doubled};
+pub use kernels::Activation;
 pub use linear::Linear;
 pub use low_rank::LowRank;
 pub use matrix::{Matrix, PANEL_BYTES};
+pub use norm::{Groups, LayerNorm, layer_norm, rms_norm};
 pub use place::Place;
 pub use widen::widen;

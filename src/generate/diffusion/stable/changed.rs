@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 
 use super::super::ModelError;
+use super::super::clip::Clip;
 use super::super::kept::Kept;
 use super::super::lora::{self, Lora, Naming};
 #[cfg(test)]
 use super::Weights;
-use super::clip::Clip;
 use super::{StableEngine, Unet};
 
 impl StableEngine {

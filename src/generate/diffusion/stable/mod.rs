@@ -12,13 +12,12 @@
 
 mod changed;
 mod checkpoint;
-mod clip;
 mod configs;
-mod ops;
 mod parts;
 mod sample;
 mod scheduler;
 mod source;
+pub(super) mod speed;
 mod text;
 mod unet;
 
@@ -34,7 +33,7 @@ use crate::quantity::Seed;
 use crate::raster::Raster;
 
 use super::super::{AppliedLora, Description, Draft, Engine, GenerateError, Record, Request};
-use super::autoencoder::{Autoencoder, SCALE};
+use super::autoencoder::{self, Autoencoder, SCALE};
 use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
@@ -291,8 +290,8 @@ impl Model for StableEngine {
         self.free
     }
 
-    fn latent_channels(&self) -> usize {
-        self.configs.unet.latents
+    fn autoencoder(&self) -> &autoencoder::Config {
+        &self.configs.autoencoder.network
     }
 
     fn trained_side(&self) -> usize {

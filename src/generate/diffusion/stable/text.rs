@@ -6,10 +6,10 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::super::ModelError;
+use super::super::clip::{Clip, Read, Shape};
 use super::super::special::Specials;
 use super::super::weights::Weights;
 use super::super::words::Words;
-use super::clip::{Clip, Read, Shape};
 use super::parts;
 
 /// A text encoder with its tokenizer.

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::super::autoencoder::Autoencoder;
+use super::super::clip::Clip;
 use super::super::flux::tiny::{LETTERS, save};
 use super::checkpoint::{Family, ldm};
-use super::clip::Clip;
 use super::configs::Configs;
 use super::unet::Unet;
 

@@ -60,12 +60,8 @@ fn the_families_are_told_apart_by_their_tensors() {
     let drawn = draft(&schnell, 0.5, 1).record;
     assert_eq!((drawn.steps, drawn.noise_level), (2, 0.5));
     let found = &dev.shapes.flux;
-    let expected = tiny::flux(true);
-    assert_eq!(
-        (found.double_blocks, found.heads, found.axes.as_slice()),
-        (2, 2, expected.axes_dim.as_slice())
-    );
-    assert_eq!(found.inner, 4 * expected.hidden_size);
+    assert_eq!((found.double_blocks, found.heads, found.axes), (2, tiny::HEADS, [4, 14, 14]));
+    assert_eq!((found.width, found.inner), (tiny::WIDTH, tiny::INNER));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::super::clip::{Activation, Clip, End};
+use super::super::super::clip::{Activation, Clip, End};
 use super::super::configs::Document;
 use super::super::scheduler::Settings as Schedule;
 use super::super::tiny;
@@ -71,8 +71,8 @@ fn a_first_model_of_full_size_is_as_published() {
     assert_eq!((text.width, text.inner, text.layers, text.heads, text.positions), (768, 3072, 12, 12, 77));
     assert_eq!((text.activation, text.end, text.projection), (Activation::QuickGelu, End::Largest, None));
     let network = &found.configs.autoencoder.network;
-    assert_eq!((network.ch, network.num_res_blocks, network.z_channels), (128, 2, 4));
-    assert_eq!((network.scale_factor, &network.ch_mult[..]), (0.18215, &[1, 2, 4, 4][..]));
+    assert_eq!((network.residuals, network.latents, network.scale), (2, 4, 0.18215));
+    assert_eq!(network.channels, [128, 256, 512, 512]);
     assert_eq!(found.configs.trained_side, 64);
     assert_eq!(check(found).map_err(|e| e.to_string()), Ok(()));
 }
@@ -136,7 +136,7 @@ fn an_xl_of_full_size_is_as_published() {
         (1280, 32, 20, Activation::Gelu)
     );
     assert_eq!((second.inner, second.projection), (5120, Some(1280)));
-    assert_eq!(found.configs.autoencoder.network.scale_factor, 0.13025);
+    assert_eq!(found.configs.autoencoder.network.scale, 0.13025);
     assert!(found.configs.is_xl && found.configs.nothing_for_no_text);
     assert_eq!(found.configs.trained_side, 128);
     assert_eq!(check(found).map_err(|e| e.to_string()), Ok(()));

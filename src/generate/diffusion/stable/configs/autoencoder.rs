@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use candle_transformers::models::flux::autoencoder::Config;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::super::ModelError;
-use super::super::super::autoencoder::Quant;
+use super::super::super::autoencoder::{Config, Quant};
 use super::super::super::config::hold;
 use super::{Document, MOST, WIDEST, refuse, sized};
 
@@ -59,7 +58,7 @@ const DOWN: &str = "DownEncoderBlock2D";
 const UP: &str = "UpDecoderBlock2D";
 /// Sizes of picture: three times halved, eight pixels make a latent.
 const LEVELS: usize = 4;
-/// Groups of candle's network.
+/// Groups of the networks' norms.
 const GROUPS: usize = 32;
 
 pub fn read(document: &Document) -> Result<Autoencoder, ModelError> {
@@ -106,15 +105,11 @@ fn kind(file: &Path, kl: Kl) -> Result<Autoencoder, ModelError> {
     }
     Ok(Autoencoder {
         network: Config {
-            resolution: 256,
-            in_channels: 3,
-            ch: first,
-            out_ch: 3,
-            ch_mult: channels.iter().map(|wide| wide / first).collect(),
-            num_res_blocks: sized(file, "layers_per_block", kl.layers_per_block, MOST)?,
-            z_channels: sized(file, "latent_channels", kl.latent_channels, MOST)?,
-            scale_factor: scale,
-            shift_factor: 0.0,
+            channels: channels.clone(),
+            residuals: sized(file, "layers_per_block", kl.layers_per_block, MOST)?,
+            latents: sized(file, "latent_channels", kl.latent_channels, MOST)?,
+            scale,
+            shift: 0.0,
         },
         quant: Quant { behind_encoder: kl.use_quant_conv, before_decoder: kl.use_post_quant_conv },
     })

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::super::clip;
 use super::super::config::{self, hold, index, parse, small};
 use super::super::{INDEX, ModelError};
-use super::clip;
 use super::scheduler::Settings;
 use super::unet::Shape;
 pub(super) use autoencoder::Autoencoder;
@@ -141,7 +141,7 @@ impl Configs {
             let found = "one of 9 channels, made for inpainting".to_owned();
             return Err(ModelError::Family { file, expected, found });
         }
-        fit("latent channels", self.unet.latents, self.autoencoder.network.z_channels, "vae")?;
+        fit("latent channels", self.unet.latents, self.autoencoder.network.latents, "vae")?;
         let last = if self.is_xl { "text_encoder_2" } else { "text_encoder" };
         let width = self.text.iter().map(|text| text.width).sum();
         fit("width of the text", self.unet.context, width, last)?;

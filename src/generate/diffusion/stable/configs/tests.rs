@@ -1,4 +1,4 @@
-use super::super::clip::{Activation, End};
+use super::super::super::clip::{Activation, End};
 use super::super::unet::{Added, Level};
 use super::*;
 
@@ -124,8 +124,8 @@ fn an_autoencoder_of_four_levels_is_read_and_others_are_refused() {
         "latents_mean": null, "force_upcast": true, "sample_size": 1024,
     });
     let read = of(sound.clone(), autoencoder::read).expect("as an XL has it");
-    assert_eq!((read.network.ch, read.network.ch_mult), (128, vec![1, 2, 4, 4]));
-    assert_eq!((read.network.scale_factor, read.network.z_channels), (0.13025, 4));
+    assert_eq!(read.network.channels, [128, 256, 512, 512]);
+    assert_eq!((read.network.scale, read.network.latents), (0.13025, 4));
     assert!(read.quant.behind_encoder && read.quant.before_decoder);
     for (name, value, said) in [
         ("block_out_channels", json!([0, 0, 0, 0]), "four multiples"),

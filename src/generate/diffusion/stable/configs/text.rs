@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::super::ModelError;
+use super::super::super::clip::{Activation, End, Shape};
 use super::super::super::config::hold;
-use super::super::clip::{Activation, End, Shape};
 use super::{Document, MOST, WIDEST, headed, refuse, sized, small};
 
 /// With the defaults of `CLIPTextConfig`.

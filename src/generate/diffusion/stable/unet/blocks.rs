@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-use super::super::ops::{Conv, Groups, Linear};
+use super::super::super::ops::layers::{Conv, Groups, Linear, doubled};
 use super::Shape;
 use super::embedding;
 use super::transformer::Transformer;
@@ -36,13 +36,12 @@ impl Residual {
     }
 
     fn forward(&self, x: &Tensor, time: &Tensor) -> candle_core::Result<Tensor> {
-        let made = self.convs[0].forward(&self.norms[0].activated(x)?)?;
-        let time = self.time.forward(&time.silu()?)?.unsqueeze(2)?.unsqueeze(3)?;
-        let made = made.broadcast_add(&time)?;
-        let made = self.convs[1].forward(&self.norms[1].activated(&made)?)?;
+        let time = self.time.forward(&time.silu()?)?;
+        let made = self.convs[0].with(&self.norms[0].activated(x)?, &time)?;
+        let made = self.norms[1].activated(&made)?;
         match &self.shortcut {
-            Some(shortcut) => shortcut.forward(x)? + made,
-            None => x + made,
+            Some(shortcut) => self.convs[1].beside(&made, &shortcut.forward(x)?),
+            None => self.convs[1].beside(&made, x),
         }
     }
 }
@@ -188,7 +187,7 @@ impl Up {
             (Some(larger), Some(next)) => {
                 // An odd side was rounded up when it was halved.
                 let (_, _, height, width) = next.dims4()?;
-                larger.forward(&x.upsample_nearest2d(height, width)?)
+                larger.forward(&doubled(&x, height, width)?)
             }
             _ => Ok(x),
         }

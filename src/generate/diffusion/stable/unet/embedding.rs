@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use candle_nn::VarBuilder;
 
-use super::super::ops::Linear;
+use super::super::super::ops::layers::Linear;
 use super::{Condition, Shape};
 
 pub(super) struct Embedding {

@@ -7,7 +7,7 @@ mod transformer;
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
-use super::ops::{Conv, Groups};
+use super::super::ops::layers::{Conv, Groups};
 use blocks::{Down, Mid, Up};
 use embedding::Embedding;
 

@@ -1,9 +1,10 @@
 //! Transformers over the pixels of a level, which look at one another and at the text (`Transformer2DModel`).
 
-use candle_core::{Module, Tensor};
-use candle_nn::{LayerNorm, VarBuilder};
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
 
-use super::super::ops::{Groups, Linear, attention, layer_norm};
+use super::super::super::ops::layers::{Groups, LayerNorm, Linear, attention};
+use super::super::super::ops::{Activation, gated};
 use super::{Level, Shape};
 
 /// Its own, whatever the network's.
@@ -57,7 +58,7 @@ struct Block {
 
 impl Block {
     fn new(width: usize, context: usize, heads: usize, vb: VarBuilder) -> candle_core::Result<Block> {
-        let norm = |name: &str| layer_norm(width, LAYER_EPSILON, vb.pp(name));
+        let norm = |name: &str| LayerNorm::new(width, LAYER_EPSILON, vb.pp(name));
         let inner = 4 * width;
         Ok(Block {
             norms: [norm("norm1")?, norm("norm2")?, norm("norm3")?],
@@ -71,12 +72,10 @@ impl Block {
     fn forward(&self, x: &Tensor, context: &Tensor) -> candle_core::Result<Tensor> {
         let [first, second, third] = &self.norms;
         let normal = first.forward(x)?;
-        let x = (x + self.itself.forward(&normal, &normal)?)?;
-        let x = (&x + self.text.forward(&second.forward(&x)?, context)?)?;
+        let x = self.itself.forward(&normal, &normal, x)?;
+        let x = self.text.forward(&second.forward(&x)?, context, &x)?;
         let both = self.gated.forward(&third.forward(&x)?)?;
-        let inner = both.dim(2)? / 2;
-        let passed = (both.narrow(2, 0, inner)? * both.narrow(2, inner, inner)?.gelu_erf()?)?;
-        x + self.contract.forward(&passed)?
+        self.contract.beside(&gated(&both, Activation::GeluErf)?, &x)
     }
 }
 
@@ -99,9 +98,10 @@ impl Attention {
         })
     }
 
-    fn forward(&self, x: &Tensor, seen: &Tensor) -> candle_core::Result<Tensor> {
+    /// Added to `beside`.
+    fn forward(&self, x: &Tensor, seen: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
         let queries = self.queries.forward(x)?;
         let (keys, values) = (self.keys.forward(seen)?, self.values.forward(seen)?);
-        self.out.forward(&attention(&queries, &keys, &values, self.heads, false)?)
+        self.out.beside(&attention(&queries, &keys, &values, self.heads, false)?, beside)
     }
 }

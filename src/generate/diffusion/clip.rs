@@ -1,13 +1,14 @@
 //! CLIP's text encoder: tokens to what a network is told of a prompt.
 
-use candle_core::{Device, IndexOp, Module, Tensor};
-use candle_nn::{LayerNorm, VarBuilder};
+use candle_core::{Device, IndexOp, Tensor};
+use candle_nn::VarBuilder;
 
-use super::ops::{Linear, attention, layer_norm};
+use super::ops::layers::{LayerNorm, Linear, attention};
+use super::ops::{self, activated};
 
 /// The network, as its `config.json` has it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Shape {
+pub struct Shape {
     pub vocabulary: usize,
     pub positions: usize,
     pub width: usize,
@@ -22,7 +23,7 @@ pub(super) struct Shape {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Activation {
+pub enum Activation {
     /// x · sigmoid(1.702 x).
     QuickGelu,
     /// By the error function.
@@ -31,14 +32,16 @@ pub(super) enum Activation {
 
 /// Which token's state stands for the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub enum End {
     /// The first of this number, or the first of all where there is none.
     Token(u32),
     /// The first of the largest number, as models say it that were made before the number was written down.
     Largest,
+    /// The last, of texts that are not filled up.
+    Last,
 }
 
-pub(super) struct Clip {
+pub struct Clip {
     tokens: Tensor,
     positions: Tensor,
     layers: Vec<Layer>,
@@ -48,7 +51,7 @@ pub(super) struct Clip {
 }
 
 /// What is read of a text.
-pub(super) struct Read {
+pub struct Read {
     /// The last layer's states under the final norm, (1, tokens, width).
     pub last: Tensor,
     /// The states of the layer before it, without a norm.
@@ -83,7 +86,7 @@ impl Clip {
             tokens: embeddings.get((vocabulary, width), "token_embedding.weight")?,
             positions: embeddings.get((positions, width), "position_embedding.weight")?,
             layers: (0..shape.layers).map(|i| Layer::new(shape, layers.pp(i))).collect::<Result<_, _>>()?,
-            norm: layer_norm(width, epsilon, vb.pp("final_layer_norm"))?,
+            norm: LayerNorm::new(width, epsilon, vb.pp("final_layer_norm"))?,
             projection,
             end: shape.end,
         })
@@ -113,6 +116,7 @@ impl End {
         let sought = match self {
             End::Token(id) => Some(id),
             End::Largest => ids.iter().max().copied(),
+            End::Last => return ids.len().saturating_sub(1),
         };
         ids.iter().position(|id| Some(*id) == sought).unwrap_or(0)
     }
@@ -124,8 +128,8 @@ impl Layer {
         let square = |name: &str| Linear::new(width, width, vb.pp("self_attn").pp(name));
         Ok(Layer {
             norms: [
-                layer_norm(width, epsilon, vb.pp("layer_norm1"))?,
-                layer_norm(width, epsilon, vb.pp("layer_norm2"))?,
+                LayerNorm::new(width, epsilon, vb.pp("layer_norm1"))?,
+                LayerNorm::new(width, epsilon, vb.pp("layer_norm2"))?,
             ],
             attention: [square("q_proj")?, square("k_proj")?, square("v_proj")?, square("out_proj")?],
             expand: Linear::new(width, inner, vb.pp("mlp.fc1"))?,
@@ -140,13 +144,13 @@ impl Layer {
         let normal = self.norms[0].forward(x)?;
         let [queries, keys, values] = [queries, keys, values].map(|linear| linear.forward(&normal));
         let seen = attention(&queries?, &keys?, &values?, self.heads, true)?;
-        let x = (x + out.forward(&seen)?)?;
+        let x = out.beside(&seen, x)?;
         let inner = self.expand.forward(&self.norms[1].forward(&x)?)?;
-        let inner = match self.activation {
-            Activation::QuickGelu => (&inner * candle_nn::ops::sigmoid(&(&inner * 1.702)?)?)?,
-            Activation::Gelu => inner.gelu_erf()?,
+        let activation = match self.activation {
+            Activation::QuickGelu => ops::Activation::QuickGelu,
+            Activation::Gelu => ops::Activation::GeluErf,
         };
-        x + self.contract.forward(&inner)?
+        self.contract.beside(&activated(&inner, activation)?, &x)
     }
 }
 
@@ -158,6 +162,7 @@ mod tests {
     fn the_text_stands_at_its_first_end_token() {
         assert_eq!(End::Token(9).place(&[1, 5, 9, 9]), 2);
         assert_eq!(End::Largest.place(&[1, 5, 9, 9, 0]), 2);
+        assert_eq!(End::Last.place(&[1, 5, 9, 9]), 3);
         assert_eq!(End::Token(9).place(&[1, 5, 7]), 0, "as an argmax over nothing");
     }
 }

@@ -1,0 +1,49 @@
+//! PyTorch, which measures when it is told to.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use super::process::Failure;
+
+pub struct Peer {
+    process: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    /// Makes a row ready; `None` where there is no PyTorch.
+    pub fn start(name: &str, threads: usize) -> Result<Option<Peer>, Failure> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let python = root.join("target/venv-parity/bin/python");
+        if !python.exists() {
+            return Ok(None);
+        }
+        let mut process = Command::new(python)
+            .arg(root.join("benches/engines/peer.py"))
+            .args([name, &threads.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (to, from) = (process.stdin.take(), process.stdout.take());
+        let (Some(to), Some(from)) = (to, from) else { return Err("no pipes to PyTorch".into()) };
+        Ok(Some(Peer { process, to, from: BufReader::new(from) }))
+    }
+
+    /// CPU seconds of one run.
+    pub fn seconds(&mut self) -> Result<f64, Failure> {
+        writeln!(self.to, "run")?;
+        let mut line = String::new();
+        self.from.read_line(&mut line)?;
+        line.trim().parse().map_err(|_| format!("PyTorch says {line:?}").into())
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It is done in any case.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,123 @@
+//! Convolutions over (batch, channels, height, width).
+
+use candle_core::Tensor;
+use candle_nn::VarBuilder;
+use rayon::prelude::*;
+
+use super::kernels::{Filters, Picture, Steps, convolve};
+use super::numbers::{Numbers, is_placeholder, tensor};
+
+/// A convolution that keeps the size, or halves it.
+pub struct Conv {
+    /// Without one where only names and shapes are checked.
+    filters: Option<Filters>,
+    bias: Tensor,
+    steps: Steps,
+}
+
+impl Conv {
+    /// Of 3×3 pixels.
+    pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of([inputs, outputs], 3, Steps { stride: 1, before: 1, behind: 1 }, vb)
+    }
+
+    /// Of 3×3 pixels about every second; odd sizes are rounded up.
+    pub fn halving(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of([channels, channels], 3, Steps { stride: 2, before: 1, behind: 1 }, vb)
+    }
+
+    /// Of 3×3 pixels that begin at every second; odd sizes are rounded down.
+    pub fn halving_after(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of([channels, channels], 3, Steps { stride: 2, before: 0, behind: 1 }, vb)
+    }
+
+    /// Of one pixel.
+    pub fn pixel(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+        Conv::of([inputs, outputs], 1, Steps { stride: 1, before: 0, behind: 0 }, vb)
+    }
+
+    fn of(
+        [inputs, outputs]: [usize; 2],
+        side: usize,
+        steps: Steps,
+        vb: VarBuilder,
+    ) -> candle_core::Result<Conv> {
+        let weight = vb.get((outputs, inputs, side, side), "weight")?;
+        let filters = match is_placeholder(&weight) {
+            true => None,
+            false => Some(Filters::of(&Numbers::of(&weight)?, [outputs, inputs, side])),
+        };
+        Ok(Conv { filters, bias: vb.get(outputs, "bias")?, steps })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
+        self.onto(x, None, None)
+    }
+
+    /// With `channels`, (1, outputs), added to every pixel.
+    pub fn with(&self, x: &Tensor, channels: &Tensor) -> candle_core::Result<Tensor> {
+        self.onto(x, Some(channels), None)
+    }
+
+    /// Added to `beside`.
+    pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
+        self.onto(x, None, Some(beside))
+    }
+
+    fn onto(
+        &self,
+        x: &Tensor,
+        channels: Option<&Tensor>,
+        beside: Option<&Tensor>,
+    ) -> candle_core::Result<Tensor> {
+        let (batch, inputs, height, width) = x.dims4()?;
+        let Some(filters) = &self.filters else { candle_core::bail!("a convolution without its weights") };
+        if inputs != filters.inputs() {
+            candle_core::bail!("{inputs} channels for filters of {}", filters.inputs());
+        }
+        let [made_height, made_width] = self.steps.sides([height, width], filters);
+        let pixels = made_height * made_width;
+        let shape = (batch, filters.outputs(), made_height, made_width);
+        let (x, bias) = (x.contiguous()?, self.bias.contiguous()?);
+        let bias = match channels {
+            Some(channels) => (bias + channels.flatten_all()?)?,
+            None => bias,
+        };
+        let (x, bias) = (Numbers::of(&x)?, Numbers::of(&bias)?);
+        let mut made = match beside {
+            Some(beside) if beside.dims4()? != shape => candle_core::bail!("sums of two shapes"),
+            Some(beside) => Numbers::of(&beside.contiguous()?)?.to_vec(),
+            None => vec![0.0; batch * filters.outputs() * pixels],
+        };
+        made.par_chunks_mut(pixels.max(1)).enumerate().for_each(|(i, made)| {
+            let bias = bias[i % bias.len().max(1)];
+            made.iter_mut().for_each(|pixel| *pixel += bias);
+        });
+        let pictures = x.chunks_exact((inputs * height * width).max(1));
+        for (numbers, made) in pictures.zip(made.chunks_exact_mut((filters.outputs() * pixels).max(1))) {
+            convolve(Picture { numbers, height, width }, filters, self.steps, made);
+        }
+        tensor(made, shape)
+    }
+}
+
+/// Every pixel twice in each direction; the last row or column once, where so many are asked for.
+pub fn doubled(x: &Tensor, height: usize, width: usize) -> candle_core::Result<Tensor> {
+    let (batch, channels, rows, columns) = x.dims4()?;
+    if height.div_ceil(2) != rows || width.div_ceil(2) != columns {
+        candle_core::bail!("{rows}×{columns} pixels doubled to {height}×{width}");
+    }
+    let x = x.contiguous()?;
+    let x = Numbers::of(&x)?;
+    let mut made = vec![0.0; batch * channels * height * width];
+    let planes = made.par_chunks_mut((height * width).max(1)).zip(x.par_chunks((rows * columns).max(1)));
+    planes.for_each(|(made, x)| {
+        for (y, made) in made.chunks_exact_mut(width).enumerate() {
+            let row = &x[y / 2 * columns..][..columns];
+            for (two, x) in made.chunks_mut(2).zip(row) {
+                two.fill(*x);
+            }
+        }
+    });
+    tensor(made, (batch, channels, height, width))
+}

@@ -1,0 +1,24 @@
+//! What the networks' time goes into, compiled for the machine's own vectors. The one place of the engines with unsafe
+//! code. Results do not depend on the number of threads: each number is summed by one of them, in one order.
+#![allow(unsafe_code)]
+
+mod activations;
+mod attention;
+mod conv;
+mod norm;
+mod pack;
+mod tile;
+mod turn;
+mod vector;
+mod winograd;
+
+pub use activations::{Activation, activate, gated};
+pub use attention::{Bias, Tokens, attention};
+pub use conv::{Filters, Picture, Steps, convolve};
+pub use norm::{Kind, group_norm, row_norm};
+pub use pack::{Lefts, Rights, Strides, pack};
+pub use tile::{product, product_of_some};
+pub use turn::turn;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! The engines' networks in their real sizes, with weights of chance: what `benches/engines` measures.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use candle_core::{DType, Device, Module, Shape, Tensor};
+use candle_nn::Init;
+use candle_nn::var_builder::{SimpleBackend, VarBuilder};
+use serde_json::json;
+
+use super::autoencoder::{Autoencoder, Config, Frame, Quant, SCALE};
+use super::ops::layers::Conv;
+use super::ops::{Linear, Matrix, Scores, attention};
+use super::types::Type;
+use super::{ModelError, flux, stable};
+use crate::raster::{Depth, Plane, Raster};
+
+/// One thing that is measured, every time that it is called.
+pub type Run = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What is measured, and how it is made ready: with a folder for a file of weights.
+pub struct Case {
+    pub name: &'static str,
+    build: fn(&Path) -> Result<Run, ModelError>,
+}
+
+impl Case {
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn build(&self, dir: &Path) -> Result<Run, String> {
+        (self.build)(dir).map_err(|error| error.to_string())
+    }
+}
+
+pub const CASES: [Case; 15] = [
+    Case { name: "unet-512", build: |_| stable::speed::unet() },
+    Case { name: "decode-512", build: |_| decode(512) },
+    Case { name: "decode-1024", build: |_| decode(1024) },
+    Case { name: "flux-double-f32", build: |dir| flux::speed::block(dir, Type::F32, [1, 0]) },
+    Case { name: "flux-double-bf16", build: |dir| flux::speed::block(dir, Type::Bf16, [1, 0]) },
+    Case { name: "flux-double-q8_0", build: |dir| flux::speed::block(dir, Type::Q8_0, [1, 0]) },
+    Case { name: "flux-single-f32", build: |dir| flux::speed::block(dir, Type::F32, [0, 1]) },
+    Case { name: "flux-single-bf16", build: |dir| flux::speed::block(dir, Type::Bf16, [0, 1]) },
+    Case { name: "flux-single-q8_0", build: |dir| flux::speed::block(dir, Type::Q8_0, [0, 1]) },
+    Case { name: "linear-1536x3072x9216", build: |_| linear(1536, 3072, 9216) },
+    Case { name: "linear-4096x320x320", build: |_| linear(4096, 320, 320) },
+    Case { name: "conv-320@64", build: |_| conv(320, 64) },
+    Case { name: "conv-256@256", build: |_| conv(256, 256) },
+    Case { name: "attention-8x4096x40", build: |_| heads(8, 4096, 40) },
+    Case { name: "attention-24x1536x128", build: |_| heads(24, 1536, 128) },
+];
+
+/// What makes a measurement of a network's run on these tensors.
+pub(super) fn run(
+    of: impl Fn() -> candle_core::Result<Tensor> + Send + Sync + 'static,
+) -> Result<Run, ModelError> {
+    Ok(Box::new(move || of().map(drop).map_err(|error| error.to_string())))
+}
+
+/// Stable Diffusion's decoder.
+fn decode(side: usize) -> Result<Run, ModelError> {
+    let config =
+        Config { channels: vec![128, 256, 512, 512], residuals: 2, latents: 4, scale: 0.18215, shift: 0.0 };
+    let quant = Quant { behind_encoder: true, before_decoder: true };
+    let autoencoder = Autoencoder::new(&config, quant, chance())?;
+    let latents = tensor(&[1, config.latents, side / SCALE, side / SCALE])?;
+    let like = Raster::from_planes(&[0.0, 0.5, 1.0].map(|x| Plane::filled(side, side, x)), Depth::Eight);
+    let frame = Frame::around(side, side, SCALE);
+    Ok(Box::new(move || {
+        autoencoder.decode(&latents, &frame, &like).map(drop).map_err(|error| error.to_string())
+    }))
+}
+
+fn linear(rows: usize, inputs: usize, outputs: usize) -> Result<Run, ModelError> {
+    let linear = Linear::new(Matrix::wide(tensor(&[outputs, inputs])?)?, Some(tensor(&[outputs])?));
+    let x = tensor(&[rows, inputs])?;
+    run(move || linear.forward(&x))
+}
+
+fn conv(channels: usize, side: usize) -> Result<Run, ModelError> {
+    let conv = Conv::new(channels, channels, chance())?;
+    let x = tensor(&[1, channels, side, side])?;
+    run(move || conv.forward(&x))
+}
+
+fn heads(heads: usize, tokens: usize, width: usize) -> Result<Run, ModelError> {
+    let x = tensor(&[tokens, heads * width])?;
+    run(move || attention([&x, &x, &x], heads, 1.0 / (width as f64).sqrt(), Scores::AsTheyAre))
+}
+
+/// Numbers of chance, evenly within −1..1.
+pub(super) fn tensor(shape: &[usize]) -> candle_core::Result<Tensor> {
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        state as i32 as f32 / i32::MAX as f32
+    };
+    let numbers: Vec<f32> = (0..shape.iter().product()).map(|_| next()).collect();
+    Tensor::from_vec(numbers, shape, &Device::Cpu)
+}
+
+/// Weights of any name and shape, so large that numbers stay about as large as they are.
+pub(super) fn chance() -> VarBuilder<'static> {
+    VarBuilder::from_backend(Box::new(Chance), DType::F32, Device::Cpu)
+}
+
+struct Chance;
+
+impl SimpleBackend for Chance {
+    fn get(&self, shape: Shape, _: &str, _: Init, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        let inputs: usize = shape.dims().iter().skip(1).product();
+        tensor(shape.dims())? * (3.0 / inputs as f64).sqrt()
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        candle_core::bail!("{name} of no shape")
+    }
+
+    fn contains_tensor(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Writes a file with these tensors, which all have their numbers from the same bytes; vectors are of f32.
+pub(super) fn file(
+    path: &Path,
+    shapes: &[(String, Vec<usize>)],
+    kind: Type,
+    dtype: &str,
+) -> Result<(), ModelError> {
+    let numbers = |shape: &[usize]| shape.iter().product::<usize>();
+    let most = shapes.iter().filter(|(_, shape)| shape.len() > 1).map(|(_, shape)| numbers(shape)).max();
+    let wide: Vec<f32> = tensor(&[most.unwrap_or_default()])?.affine(0.03, 0.0)?.to_vec1()?;
+    let vector: Vec<u8> = wide.iter().take(1 << 20).flat_map(|x| x.to_le_bytes()).collect();
+    let matrix: Vec<u8> = match kind {
+        Type::Bf16 => wide.iter().flat_map(|x| ((x.to_bits() >> 16) as u16).to_le_bytes()).collect(),
+        // A scale of 2⁻¹², and quants of 8 bits.
+        Type::Q8_0 => wide
+            .chunks_exact(32)
+            .flat_map(|block| [0, 0x0c].into_iter().chain(block.iter().map(|x| (x * 4096.0) as i8 as u8)))
+            .collect(),
+        _ => wide.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    };
+    let entry = |(name, shape): &(String, Vec<usize>)| {
+        let (dtype, start, bytes) = match shape.len() {
+            1 => ("F32", 0, 4 * numbers(shape) as u64),
+            _ => (dtype, vector.len() as u64, kind.bytes(shape).unwrap_or_default()),
+        };
+        (name.clone(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, start + bytes] }))
+    };
+    let header = json!(shapes.iter().map(entry).collect::<BTreeMap<_, _>>()).to_string();
+    let write = || {
+        let mut file = std::fs::File::create(path)?;
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        [header.as_bytes(), &vector, &matrix].iter().try_for_each(|bytes| file.write_all(bytes))
+    };
+    write().map_err(|source| ModelError::Read { file: path.to_owned(), source })
+}
