@@ -44,7 +44,7 @@ pub fn print(families: &[Family]) -> Result<(), Box<dyn Error>> {
         let expected = family.should;
         family.members.iter().filter(move |_| expected != Should::Either).filter_map(move |member| {
             let refused = member.deviation.deviation < 0.5;
-            (refused != (expected == Should::Refuse)).then(|| (family, member))
+            (refused != (expected == Should::Refuse)).then_some((family, member))
         })
     });
     println!("\nOn the wrong side of 0.50:\n");

@@ -71,7 +71,11 @@ pub fn product_of_some(
     add: bool,
 ) {
     let width = right.width();
-    assert!(left.depth() == right.depth() && columns.start % width == 0 && columns.end <= right.columns());
+    assert!(
+        left.depth() == right.depth()
+            && columns.start.is_multiple_of(width)
+            && columns.end <= right.columns()
+    );
     let out = Out::within(out, at, stride, left.rows(), columns.len());
     let (first, panels) = (columns.start / width, columns.len().div_ceil(width));
     let (across, down) = (panels.div_ceil(GROUP), left.panels().div_ceil(GROUP));

@@ -101,7 +101,7 @@ impl Kernel for TransformFilters<'_> {
             }
             let down = [0, 1, 2].map(|j| filter([g[0][j], g[1][j], g[2][j]]));
             for i in 0..SEEN {
-                let row = filter([down[0][i], down[1][i], down[2][i]]);
+                let row = filter(down.map(|column| column[i]));
                 for (j, x) in row.into_iter().enumerate() {
                     x.put(&mut self.to[(i * SEEN + j) * count + here..]);
                 }
@@ -170,7 +170,7 @@ impl Kernel for TransformPixels<'_> {
                     *down = pixel(d);
                 }
                 for i in 0..SEEN {
-                    let row = pixel([down[0][i], down[1][i], down[2][i], down[3][i], down[4][i], down[5][i]]);
+                    let row = pixel(down.map(|column| column[i]));
                     for (j, x) in row.into_iter().enumerate() {
                         let product = i * SEEN + j;
                         x.put(&mut self.to[(product * self.inputs + channel) * columns + half..]);
@@ -258,7 +258,7 @@ impl Multiply<'_> {
         let [height, width] = self.sides;
         let until = (self.across * height.div_ceil(MADE)).min(first + V::LEN);
         for i in 0..MADE {
-            let row = made([down[0][i], down[1][i], down[2][i], down[3][i], down[4][i], down[5][i]]);
+            let row = made(down.map(|column| column[i]));
             let mut line = [0.0f32; MADE * 16];
             let mut lanes = [[0.0f32; 16]; MADE];
             for (lanes, x) in lanes.iter_mut().zip(row) {
