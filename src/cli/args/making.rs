@@ -1,76 +1,15 @@
-//! The command line, word for word: the door of `clap`.
+//! What makes pictures: the arguments of `vary` and `probe`.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
+use super::size;
 use crate::quantity::{ParseStrengthError, Seed, Strength};
 use crate::raster::Format;
-use crate::specimen::Kind;
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  yes: released; verified as AI-derived on intact evidence; audit clean
-  1  no: refused by the policy; no evidence, or evidence that contradicts itself; findings
-  2  could not: usage, unreadable file, input or output error
-  130  interrupted by Ctrl-C: what was made before stays, nothing else is left
-With several files the worst wins.";
-
-/// Make variations of scientific images that say what they are.
-///
-/// Vidimus makes a new image from a reference, compares the two, refuses what is too close, and attests
-/// the rest: every output carries a signed C2PA manifest and an invisible watermark, and is recorded.
-#[derive(Parser, Debug)]
-#[command(name = "vidimus", version, max_term_width = 100, after_help = EXIT_CODES)]
-pub struct Cli {
-    #[command(flatten)]
-    pub global: Global,
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-#[derive(Args, Debug)]
-pub struct Global {
-    /// Workspace to use [default: found by walking up from here]
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "VIDIMUS_WORKSPACE",
-        hide_env_values = true,
-        help_heading = "Global options"
-    )]
-    workspace: Option<OsString>,
-    /// Print results as one JSON document
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub json: bool,
-    /// Say nothing but results and errors
-    #[arg(short, long, global = true, help_heading = "Global options")]
-    pub quiet: bool,
-    /// Say more: timings of stages, full digests
-    #[arg(short, long, global = true, help_heading = "Global options")]
-    pub verbose: bool,
-    /// When to use colour (NO_COLOR is honoured)
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", help_heading = "Global options")]
-    pub color: Color,
-}
-
-impl Global {
-    /// The workspace that was named; an empty name, as in an emptied environment variable, names none.
-    pub fn place(&self) -> Option<&Path> {
-        self.workspace.as_deref().filter(|name| !name.is_empty()).map(Path::new)
-    }
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Color {
-    Auto,
-    Always,
-    Never,
-}
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -105,41 +44,6 @@ pub enum Orientation {
     Auto,
     Upright,
     Any,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum Command {
-    /// Make a workspace: policies, keys and certificate, catalog
-    Init(Init),
-    /// Make labelled variations of one or more references
-    Vary(Box<Vary>),
-    /// Does the model know a subject? Draws it from text alone: small pictures to look at, not to use
-    Probe(Box<Probe>),
-    /// Is it AI-derived, from what, by whom, and is the evidence intact?
-    Verify(Verify),
-    /// What does the watermark say, and what became of the picture since?
-    Detect(Detect),
-    /// Which references spawned which outputs?
-    Lineage(Lineage),
-    /// Check the whole workspace: log chain, objects, manifests, marks, decisions
-    Audit,
-    /// List, show and try policies
-    #[command(subcommand)]
-    Policy(PolicyCommand),
-    /// Show, rotate, import and export keys and certificates
-    #[command(subcommand)]
-    Keys(KeysCommand),
-    /// What can generate here, and what it needs
-    Engines(Engines),
-    /// Draw a synthetic electron micrograph, to try things on
-    Specimen(SpecimenArgs),
-}
-
-#[derive(Args, Debug)]
-pub struct Init {
-    /// Directory of the new workspace [default: --workspace, else the current one]
-    #[arg(value_name = "DIR")]
-    pub dir: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]
@@ -344,130 +248,6 @@ pub struct Probe {
     pub force: bool,
 }
 
-#[derive(Args, Debug)]
-#[command(after_help = "\
-The answer is never \"authentic\": only AI-derived and why, no evidence found, or evidence that contradicts itself.")]
-pub struct Verify {
-    /// Pictures to verify
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-}
-
-#[derive(Args, Debug)]
-#[command(after_help = "\
-Exit codes: 0 a watermark in every file, 1 not in some, 2 could not.
-This reads the pixels alone; 'vidimus verify' weighs them against manifest and catalog.")]
-pub struct Detect {
-    /// Pictures to look into
-    #[arg(value_name = "FILE", required = true)]
-    pub files: Vec<PathBuf>,
-    /// Look only where the pixel grid was kept: no odd turns, no scaling
-    #[arg(long)]
-    pub fast: bool,
-    /// Draw where in the picture the evidence lies (one FILE)
-    #[arg(long, value_name = "OUT.png")]
-    pub explain: Option<PathBuf>,
-    /// Overwrite an existing explanation
-    #[arg(long, requires = "explain")]
-    pub force: bool,
-}
-
-#[derive(Args, Debug)]
-pub struct Lineage {
-    /// A picture, the id of an asset, or a SHA-256 (its beginning is enough)
-    #[arg(value_name = "FILE|ID|SHA256")]
-    pub asset: PathBuf,
-    /// How to print it
-    #[arg(long, value_name = "FORMAT", default_value = "tree")]
-    pub format: LineageFormat,
-}
-
-#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineageFormat {
-    Tree,
-    Json,
-    Dot,
-    Mermaid,
-}
-
-#[derive(Args, Debug)]
-pub struct Engines {
-    /// Folder to look for weights in, or one file of them [default: those of a ComfyUI, of an A1111 and of the Hugging
-    /// Face cache]
-    #[arg(long, value_name = "DIR|FILE")]
-    pub model: Option<PathBuf>,
-}
-
-#[derive(Subcommand, Debug)]
-pub enum PolicyCommand {
-    /// The policies of this workspace
-    List,
-    /// A policy's text and limits
-    Show {
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
-    /// Measure any two pictures and say what the policy would decide
-    Check {
-        /// The reference
-        #[arg(value_name = "REF")]
-        reference: PathBuf,
-        /// The picture that must not be too close to it
-        #[arg(value_name = "IMAGE")]
-        image: PathBuf,
-        /// Policy that judges
-        #[arg(long, value_name = "NAME", default_value = "default")]
-        policy: String,
-        /// Draw IMAGE, REF as it lies on it best, and where the two agree, side by side
-        #[arg(long, value_name = "OUT.png")]
-        map: Option<PathBuf>,
-        /// Overwrite an existing map
-        #[arg(long, requires = "map")]
-        force: bool,
-    },
-}
-
-#[derive(Subcommand, Debug)]
-pub enum KeysCommand {
-    /// Certificate, validity, fingerprints, trust anchors
-    Show,
-    /// Make a new key and certificate; the old anchor stays, so old outputs remain verifiable
-    Rotate,
-    /// Bring a certificate chain and its private key (PEM, Ed25519)
-    Import {
-        /// Certificate chain, end entity first, root left out
-        #[arg(long, value_name = "FILE")]
-        cert: PathBuf,
-        /// Private key, PKCS#8
-        #[arg(long, value_name = "FILE")]
-        key: PathBuf,
-    },
-    /// Print the trust anchors as one PEM bundle, for those who verify elsewhere
-    ExportTrust,
-}
-
-#[derive(Args, Debug)]
-pub struct SpecimenArgs {
-    /// File to write; its extension chooses the format
-    #[arg(long, value_name = "FILE")]
-    pub out: PathBuf,
-    /// What is on the grid: adenovirus, influenza, filovirus or bullet
-    #[arg(long, value_name = "KIND", default_value = "adenovirus")]
-    pub kind: Kind,
-    /// Size in pixels
-    #[arg(long, value_name = "WxH", default_value = "384x256", value_parser = size)]
-    pub size: (u32, u32),
-    /// Seed: another seed is another field of view
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub seed: Seed,
-    /// False colour instead of grey
-    #[arg(long)]
-    pub colour: bool,
-    /// Overwrite an existing file
-    #[arg(long)]
-    pub force: bool,
-}
-
 /// The prompt that was asked for, by its subject or in its own words.
 pub fn prompt(subject: Option<&str>, prompt: Option<&str>) -> Option<String> {
     let of_subject = subject.map(|subject| format!("electron microscope image of {subject}"));
@@ -477,12 +257,6 @@ pub fn prompt(subject: Option<&str>, prompt: Option<&str>) -> Option<String> {
 fn guidance(text: &str) -> Result<f64, String> {
     let value = text.trim().parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
     value.ok_or_else(|| "expected a number from 0 to 100, for example 3.5".to_owned())
-}
-
-fn size(text: &str) -> Result<(u32, u32), String> {
-    let (width, height) = text.split_once(['x', 'X', '×']).ok_or("expected WxH, for example 384x256")?;
-    let side = |t: &str| t.trim().parse::<u32>().map_err(|_| format!("{t:?} is not a number of pixels"));
-    Ok((side(width)?, side(height)?))
 }
 
 #[cfg(test)]
