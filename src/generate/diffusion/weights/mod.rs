@@ -3,17 +3,20 @@
 //! candle's own readers either map the file (unsafe) or hold all of it beside the converted copy; this
 //! one needs the memory of the weights, in f32 or as they are stored, and of one stored tensor.
 
+mod backend;
+mod entry;
+
+pub use entry::{Entry, Piece, Tensors};
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Shape, Tensor};
-use candle_nn::var_builder::{SimpleBackend, VarBuilder};
+use candle_core::{DType, Device, Tensor};
 
 use super::ModelError;
-use super::error::first_line;
 use super::gguf;
 use super::lora::{Change, Changes, LoraError};
 use super::ops::{LowRank, Matrix, widen};
@@ -29,42 +32,6 @@ pub struct Weights {
     tensors: Tensors,
     /// What LoRAs add to tensors. Whatever is read of a tensor has it.
     changes: Changes,
-}
-
-/// What there is, by name.
-pub type Tensors = BTreeMap<String, Entry>;
-
-/// A tensor, and where its bytes lie.
-#[derive(Clone)]
-pub struct Entry {
-    pub dtype: String,
-    pub shape: Vec<usize>,
-    /// One after another along the first dimension.
-    pub pieces: Vec<Piece>,
-    /// Whether it is a matrix that is stored with rows and columns changed.
-    pub turned: bool,
-}
-
-/// A range of bytes in one of the files.
-#[derive(Clone, Copy)]
-pub struct Piece {
-    pub file: usize,
-    pub start: u64,
-    pub end: u64,
-}
-
-#[cfg(test)]
-impl Entry {
-    /// Of f32 at the start of the first file.
-    pub fn of(shape: &[usize]) -> Entry {
-        let end = 4 * shape.iter().product::<usize>() as u64;
-        Entry {
-            dtype: "F32".into(),
-            shape: shape.to_vec(),
-            pieces: vec![Piece { file: 0, start: 0, end }],
-            turned: false,
-        }
-    }
 }
 
 impl Weights {
@@ -209,38 +176,6 @@ impl Weights {
             .map_or(0, |number| number + 1)
     }
 
-    /// Whether `build` finds every tensor it asks for, in the shape it asks for. Reads no weights.
-    pub fn check<T>(
-        self: &Arc<Self>,
-        build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
-    ) -> Result<(), ModelError> {
-        self.build(false, build).map(drop)
-    }
-
-    /// What `build` makes of the weights, in f32.
-    pub fn load<T>(
-        self: &Arc<Self>,
-        build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
-    ) -> Result<T, ModelError> {
-        self.build(true, build)
-    }
-
-    fn build<T>(
-        self: &Arc<Self>,
-        read: bool,
-        build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
-    ) -> Result<T, ModelError> {
-        let fault = Arc::new(Mutex::new(None));
-        let source = Source { weights: Arc::clone(self), read, fault: Arc::clone(&fault) };
-        let vb = VarBuilder::from_backend(Box::new(source), DType::F32, Device::Cpu);
-        build(vb).map_err(|error| {
-            fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| ModelError::Build {
-                file: self.path.clone(),
-                cause: first_line(&error.to_string()),
-            })
-        })
-    }
-
     /// A tensor in f32; zeros of no size in its shape, unless it is to be read.
     pub fn tensor(&self, name: &str, shape: Option<&[usize]>, read: bool) -> Result<Tensor, ModelError> {
         let (entry, kind) = self.entry(name, shape)?;
@@ -351,44 +286,5 @@ fn header(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
         _ if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) => gguf::open(path),
         // What is shorter, or cannot be read, is found out there.
         _ => safetensors::open(path),
-    }
-}
-
-/// A file as candle's models see it. candle's errors are text, so the fault is kept apart.
-struct Source {
-    weights: Arc<Weights>,
-    read: bool,
-    fault: Arc<Mutex<Option<ModelError>>>,
-}
-
-impl Source {
-    fn tensor(&self, name: &str, shape: Option<&[usize]>) -> candle_core::Result<Tensor> {
-        let made = self.weights.tensor(name, shape, self.read);
-        made.map_err(|fault| {
-            let message = fault.to_string();
-            *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-            candle_core::Error::Msg(message)
-        })
-    }
-}
-
-impl SimpleBackend for Source {
-    fn get(
-        &self,
-        shape: Shape,
-        name: &str,
-        _: candle_nn::Init,
-        dtype: DType,
-        device: &Device,
-    ) -> candle_core::Result<Tensor> {
-        self.tensor(name, Some(shape.dims()))?.to_dtype(dtype)?.to_device(device)
-    }
-
-    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        self.tensor(name, None)?.to_dtype(dtype)?.to_device(device)
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
-        self.weights.has(name)
     }
 }
