@@ -50,9 +50,12 @@ pub enum MeasureError {
 /// (long side 512 at most), a negative one given as 0; PSNR on luma at the output's full size.
 pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, MeasureError> {
     let pair = Pair::of(reference, output)?;
-    let Likeness { ncc, detail, copied_area } = compare_best(&pair, output).likeness;
+    Ok(figures(&pair, compare_best(&pair, output).likeness))
+}
+
+fn figures(pair: &Pair, Likeness { ncc, detail, copied_area }: Likeness) -> Deviation {
     let parts = Rounded::new(detail, copied::weight(copied_area));
-    Ok(Deviation {
+    Deviation {
         deviation: parts.deviation,
         composition: composition(ncc),
         detail: parts.detail,
@@ -60,7 +63,7 @@ pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, Measure
         copied_area: steps_up(copied_area) as f64 / STEPS,
         ssim: (familiar::ssim(&pair.small_o, &pair.small_r).max(0.0) * STEPS).round() / STEPS,
         psnr_db: (familiar::psnr(&pair.luma_o, &pair.luma_r) * 100.0).round() / 100.0,
-    })
+    }
 }
 
 /// Deviation of a picture that has the share `area`, 0..=1, from its reference, whatever is around it.

@@ -1,7 +1,8 @@
 //! Where two pictures agree, for people to look at.
 
 use super::detail;
-use super::{Compared, MeasureError, Pair, compare_best};
+use super::{Compared, MeasureError, Pair, compare_best, figures};
+use crate::quantity::Deviation;
 use crate::raster::{Depth, Kernel, Plane, Raster, resize, tinted};
 
 /// White between the panels, in pixels.
@@ -11,13 +12,14 @@ const OUTLINE: [f32; 3] = [0.25, 0.85, 1.0];
 /// Where the reference does not reach.
 const OUTSIDE: f32 = 0.85;
 
-/// Three panels side by side, each of at most 512 pixels: `output`; `reference` as it lies on it best; and the output
+/// What [`measure`](super::measure) says, and three panels side by side, each of at most 512 pixels: `output`; `reference` as it lies on it best; and the output
 /// again, tinted where the two agree in the octave that decides about `detail`, what counts as `copied` outlined.
 ///
 /// # Errors
 /// As [`measure`](super::measure).
-pub fn overlay(reference: &Raster, output: &Raster) -> Result<Raster, MeasureError> {
-    let Compared { pair, octaves, canvas, .. } = compare_best(&Pair::of(reference, output)?, output);
+pub fn overlay(reference: &Raster, output: &Raster) -> Result<(Deviation, Raster), MeasureError> {
+    let whole = Pair::of(reference, output)?;
+    let Compared { likeness, pair, octaves, canvas } = compare_best(&whole, output);
     let (width, height) = (canvas.width, canvas.height);
     let fitted = |plane: &Plane| resize(plane, width, height, Kernel::Cubic).map(|v| v.clamp(0.0, 1.0));
     let luma = fitted(&pair.output);
@@ -46,5 +48,5 @@ pub fn overlay(reference: &Raster, output: &Raster) -> Result<Raster, MeasureErr
             })
         })
         .collect();
-    Ok(Raster::from_planes(&planes, Depth::Eight))
+    Ok((figures(&whole, likeness), Raster::from_planes(&planes, Depth::Eight)))
 }

@@ -368,7 +368,8 @@ fn the_map_shows_where_two_pictures_agree() {
     let half =
         Plane::from_fn(WIDTH, HEIGHT, |x, y| if x < WIDTH / 2 { reference.at(x, y) } else { new.at(x, y) });
     let [reference, half] = [reference, half].map(|plane| Raster::from_planes(&[plane], Depth::Eight));
-    let map = overlay(&reference, &half).expect("large enough");
+    let (deviation, map) = overlay(&reference, &half).expect("large enough");
+    assert_eq!(deviation, measure(&reference, &half).expect("large enough"));
     let width = map.width() as usize / 3;
     assert_eq!((map.width(), map.height()), (3 * WIDTH as u32 + 16, HEIGHT as u32));
     let planes = map.planes();

@@ -35,13 +35,24 @@ pub fn run(command: &PolicyCommand, place: Option<&Path>, terminal: &Terminal) -
             if let Some(out) = map {
                 drawable(out, "a map", &[reference, image], *force)?;
             }
-            let pair = (picture(reference)?, picture(image)?);
-            if let Some(out) = map {
-                let drawn = deviation::overlay(&pair.0, &pair.1).map_err(Failure::new)?;
-                let bytes = raster::encode(&drawn, Format::Png, 100).map_err(Failure::new)?;
-                files::write(out, &bytes, *force)?;
-            }
-            check((reference, image), pair, map, &policy, terminal)
+            let pair = [picture(reference)?, picture(image)?];
+            let deviation = match map {
+                None => deviation::measure(&pair[0], &pair[1]).map_err(Failure::new)?,
+                Some(out) => {
+                    let (deviation, drawn) = deviation::overlay(&pair[0], &pair[1]).map_err(Failure::new)?;
+                    let bytes = raster::encode(&drawn, Format::Png, 100).map_err(Failure::new)?;
+                    files::write(out, &bytes, *force)?;
+                    deviation
+                }
+            };
+            let [reference_pixels, image_pixels] = pair.each_ref().map(Raster::digest);
+            let case = Case {
+                reference: reference_pixels,
+                draft: image_pixels,
+                strength: policy.limits().strength_max,
+                deviation,
+            };
+            check([reference, image], case, map, &policy, terminal)
         }
     }
 }
@@ -95,19 +106,13 @@ fn summary(policy: &Policy) -> serde_json::Value {
 
 /// Two files, no run: the strength is unknown, so only what can be measured is judged.
 fn check(
-    (reference, image): (&Path, &Path),
-    (one, two): (Raster, Raster),
+    [reference, image]: [&Path; 2],
+    case: Case,
     map: Option<&Path>,
     policy: &Policy,
     terminal: &Terminal,
 ) -> Result<Outcome, Failure> {
-    let deviation = deviation::measure(&one, &two).map_err(Failure::new)?;
-    let case = Case {
-        reference: one.digest(),
-        draft: two.digest(),
-        strength: policy.limits().strength_max,
-        deviation,
-    };
+    let deviation = case.deviation;
     let judged = policy.judge(case);
     let outcome = if judged.is_ok() { Outcome::Yes } else { Outcome::No };
     if terminal.json {
