@@ -16,6 +16,7 @@ use super::keep::Keep;
 use super::pyramid::{Pyramid, patch_width};
 use super::schedule::{Schedule, geometric, noised};
 use super::sources::Sources;
+use super::steer::Steer;
 use super::step;
 
 /// Steps of the sampler, and the noise where it ends.
@@ -24,7 +25,7 @@ const LAST_NOISE: f64 = 0.2;
 /// Share of fresh noise in a step (DDIM's η; 0 is deterministic, 1 ancestral).
 const ETA: f64 = 0.5;
 /// Drafts from which the best is kept, where the noise is strong enough to lose rare structures.
-pub const DRAFTS: usize = 3;
+pub const DRAFTS: usize = 4;
 const STRONG_NOISE: f64 = 1.0;
 /// Steps after which the best draft is chosen: its arrangement is settled then.
 pub const GATE: usize = 6;
@@ -97,22 +98,34 @@ pub fn draw(
         }
         None => *schedule,
     };
-    let mut scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
-    let shown = schedule.shown() as f32;
-    scene.data.iter_mut().for_each(|v| *v *= shown);
-    let first = |draft: u64| noised(scene.clone(), schedule.start_noise, noise.child(draft));
+    let scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
     let style = Style::new(sources, patch, seed);
     let kept = keep.map(|keep| keep.at(sources.width, sources.height));
+    let mut steer = (keep.is_none() && !directed && schedule.kept.is_some()).then(|| Steer::new(schedule));
     let mut best: Option<(f64, Sampler)> = None;
     for draft in 0..drafts as u64 {
         progress.phase(&format!("drawing layout {} of {drafts}", draft + 1));
+        let (strong, shown) = schedule.pushed(steer.as_ref().map_or(0.0, Steer::push));
+        let mut first = scene.clone();
+        first.data.iter_mut().for_each(|v| *v *= shown as f32);
+        let stream = noise.child(draft);
+        let first = noised(first, strong, stream);
         let mut sampler =
-            Sampler::new(&bank, first(draft), schedule, kept.as_ref(), noise.child(draft).child(1));
+            Sampler::new(&bank, first, schedule.starting_at(strong), kept.as_ref(), stream.child(1));
         sampler.advance(GATE, progress)?;
         let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
-        if best.as_ref().is_none_or(|b| distance < b.0) {
-            best = Some((distance, sampler));
+        let badness = match &mut steer {
+            Some(steer) => {
+                let reached = likeness(&sampler.clean, upright, &[0]);
+                let badness = steer.badness(distance, reached);
+                steer.learn(reached);
+                badness
+            }
+            None => distance,
+        };
+        if best.as_ref().is_none_or(|b| badness < b.0) {
+            best = Some((badness, sampler));
         }
     }
     let (_, mut sampler) = best.expect("there is at least one draft");
@@ -124,7 +137,7 @@ pub fn draw(
         image: sampler.clean,
         noise: 0.3,
         steps: STEPS as u32,
-        schedule: *schedule,
+        schedule: sampler.schedule,
         bend,
         noisy: false,
     })
@@ -190,7 +203,7 @@ fn likeness(a: &Image, b: &Image, channels: &[usize]) -> f64 {
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
 struct Sampler<'a> {
     bank: &'a Bank,
-    schedule: &'a Schedule,
+    schedule: Schedule,
     kept: Option<&'a Keep>,
     stream: Stream,
     sigmas: Vec<f64>,
@@ -205,7 +218,7 @@ impl<'a> Sampler<'a> {
     fn new(
         bank: &'a Bank,
         mut noisy: Image,
-        schedule: &'a Schedule,
+        schedule: Schedule,
         kept: Option<&'a Keep>,
         stream: Stream,
     ) -> Self {

@@ -13,7 +13,7 @@ use crate::raster::filter::gaussian;
 use super::features::{Dictionary, Feature};
 use super::image::Image;
 use super::matcher::OUTSIDE;
-use super::search::{Costs, Field, Search};
+use super::search::{Bias, Costs, Field, Search};
 use super::sources::Sources;
 use super::vote::vote;
 
@@ -46,8 +46,7 @@ pub struct Magnifier {
     dictionary: Dictionary<16>,
     keys: Vec<Feature<16>>,
     bands: Vec<Image>,
-    /// Cost of every patch.
-    bias: Vec<i32>,
+    bias: Bias,
     /// Width and height of a copy.
     size: (usize, usize),
 }
@@ -65,7 +64,7 @@ impl Magnifier {
             keys: dictionary.describe_all(sources, shown.iter().map(Cow::Borrowed)),
             dictionary,
             bands,
-            bias: (0..sources.all()).map(|at| (sources.outside(at) * outside) as i32).collect(),
+            bias: Bias::new(sources.all(), outside, |at| sources.outside(at) * outside),
             size: (sources.width, sources.height),
         }
     }
@@ -80,6 +79,7 @@ impl Magnifier {
         let costs = Costs {
             bias: &self.bias,
             own_place: 0,
+            upright: 0,
             own_radius: 0,
             bend: None,
             barred: &[],

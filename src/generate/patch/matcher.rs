@@ -12,7 +12,7 @@ use super::copies::Regions;
 use super::features::{Dictionary, Feature, distance};
 use super::image::Image;
 use super::schedule::Schedule;
-use super::search::{Costs, Field, Match, Search};
+use super::search::{Bias, Costs, Field, Match, Search};
 use super::sources::Sources;
 use super::usage::Usage;
 
@@ -88,10 +88,12 @@ impl<'a, const N: usize> Matcher<'a, N> {
     ) {
         let query = self.dictionary.described(query);
         let bias = self.bias(field);
+        let dear = |distances: f64| (distances as f32 * self.elsewhere) as i32;
         let radius = (0.03 * field.width.min(field.height) as f64 + 2.0) as i32;
         let costs = Costs {
             bias: &bias,
-            own_place: (2.0 * self.schedule.clock as f32 * self.elsewhere) as i32,
+            own_place: dear(self.schedule.own_place()),
+            upright: dear(self.schedule.upright()),
             own_radius: radius,
             bend: self.bend,
             barred,
@@ -104,17 +106,16 @@ impl<'a, const N: usize> Matcher<'a, N> {
     }
 
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.
-    fn bias(&self, field: &Field) -> Vec<i32> {
+    fn bias(&self, field: &Field) -> Bias {
         let outside = OUTSIDE * self.dictionary.energy;
-        let every = (0..self.sources.all()).into_par_iter();
         if field.distances.is_empty() {
-            return every.map(|at| (self.sources.outside(at) * outside) as i32).collect();
+            return Bias::new(self.sources.all(), outside, |at| self.sources.outside(at) * outside);
         }
         let usage = Usage::of(self.sources, field);
         let weight = OCCURRENCE * (self.schedule.clock / 0.6).min(1.0);
         let unit = weight as f32 * field.median_distance();
         let cost = |at| self.sources.outside(at) * outside + unit * usage.at(self.sources.origin(at));
-        every.map(|at| cost(at) as i32).collect()
+        Bias::new(self.sources.all(), outside + unit * Usage::MOST, cost)
     }
 
     /// Median distance of a patch of copy 0, of which `own` is a sample, to its nearest in a sample of a turned copy.

@@ -28,6 +28,7 @@ mod refine;
 mod schedule;
 mod search;
 mod sources;
+mod steer;
 #[cfg(test)]
 mod tests;
 mod tone;
@@ -65,7 +66,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "7", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "8", model_digest: None, reads_prompt: false }
     }
 
     fn generate(

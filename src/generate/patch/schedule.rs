@@ -34,12 +34,31 @@ const SHOWN: [(f64, f64); 2] = [(0.35, 0.0), (0.55, 1.0)];
 /// picture: noise and refinement take some, too.
 const BENT: [(f64, f64); 5] = [(0.35, 0.35), (0.52, 0.52), (0.70, 0.74), (0.82, 0.87), (0.96, 0.98)];
 
+/// How much of the arrangement, in luminance, half a draft of the layout is to show where so much is to be kept.
+/// Drafts are steered towards it by `steer`.
+const AIM: [(f64, f64); 7] =
+    [(0.35, 0.0), (0.52, 0.42), (0.70, 0.70), (0.82, 0.84), (0.90, 0.92), (0.96, 0.975), (0.99, 0.99)];
+
+/// How far the reference fades, too, where a draft is pushed as hard as can be: more noise alone hides no large thing.
+const FADES: [(f64, f64); 2] = [(0.55, 1.0), (0.82, 0.0)];
+/// How many times the noise of a draft is where it is pushed as hard as can be.
+const PUSHED: f64 = 3.0;
+
 /// Noise at full resolution at clock 0, and over the coarsest factor at clock 0.5 and 1.
 const SIGMA: [f64; 3] = [0.3, 1.2, 8.0];
 /// Bending of the reference itself at strength 0; it grows as the strength does.
 const DRIFT: f64 = 0.1;
 /// A level takes part when its noise is at least this.
 const LEAST_NOISE: f64 = 0.3;
+
+/// What a patch's own place costs, in twice the clock, from strength 0.2 to 0.45: below that, what changes at all should
+/// change by bending alone.
+const OWN_PLACE: [(f64, f64); 3] = [(0.42, 0.4), (0.48, 0.75), (0.57, 1.0)];
+
+/// What a patch of the upright copy costs more than a turned one, in typical distances of a match: from strength 0.6 on
+/// turned ones are taken where they are as good, since what is not turned is what any comparison by shifts sees.
+/// At 0.6, where the search begins in place, more would tear fine texture.
+const UPRIGHT: [(f64, f64); 4] = [(0.60, 0.0), (0.66, 0.25), (0.74, 1.0), (1.0, 1.2)];
 
 /// Clock (strength 0.7) up to which the search begins in place.
 const IN_PLACE: f64 = 0.7;
@@ -92,6 +111,18 @@ impl Schedule {
         self.kept.map_or(1.0, |kept| interpolate(&SHOWN, kept))
     }
 
+    /// Share of the arrangement that half a draft is to show.
+    pub fn aim(&self) -> f64 {
+        self.kept.map_or(1.0, |kept| interpolate(&AIM, kept))
+    }
+
+    /// Noise and amplitude of the reference on the start level for a draft that is to keep less (`push` up to 1)
+    /// or more (down to -1) than one of this noise would.
+    pub fn pushed(&self, push: f64) -> (f64, f64) {
+        let fades = self.kept.map_or(0.0, |kept| interpolate(&FADES, kept));
+        (self.start_noise * PUSHED.powf(push), self.shown() * (1.0 - fades * push.max(0.0)))
+    }
+
     /// Share of the arrangement that a bent scene is to keep.
     pub fn bent(&self) -> f64 {
         self.kept.map_or(1.0, |kept| interpolate(&BENT, kept))
@@ -101,6 +132,16 @@ impl Schedule {
     /// layout has changed, and finds none again by chance where it has not.
     pub fn keeps_places(&self) -> bool {
         self.clock < IN_PLACE
+    }
+
+    /// Cost of a patch's own place, in typical distances of a match at another.
+    pub fn own_place(&self) -> f64 {
+        2.0 * self.clock * interpolate(&OWN_PLACE, self.clock)
+    }
+
+    /// Cost of a patch of the upright copy, in the same.
+    pub fn upright(&self) -> f64 {
+        interpolate(&UPRIGHT, self.clock)
     }
 
     /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the

@@ -120,12 +120,34 @@ impl Field {
     }
 }
 
+/// What every patch of the corpus costs whoever asks. There are several patches for every pixel, so a cost is small:
+/// a step of the most that one comes to.
+pub struct Bias {
+    steps: Vec<u16>,
+    step: f32,
+}
+
+impl Bias {
+    /// Costs `cost(0)` to `cost(patches - 1)`, none above `most`.
+    pub fn new(patches: usize, most: f32, cost: impl Fn(usize) -> f32 + Sync) -> Self {
+        let step = most.max(1.0) / f32::from(u16::MAX);
+        let steps = (0..patches).into_par_iter().map(|at| (cost(at) / step).round() as u16).collect();
+        Bias { steps, step }
+    }
+
+    #[inline(always)]
+    fn of(&self, at: usize) -> i32 {
+        (f32::from(self.steps[at]) * self.step) as i32
+    }
+}
+
 /// What a match costs beyond its distance. All costs are in the units of squared distances, never negative.
 pub struct Costs<'a> {
-    /// One for every patch of the corpus.
-    pub bias: &'a [i32],
+    pub bias: &'a Bias,
     /// Copy 0 within `own_radius` pixels of the pixel itself, or of where `bend` has it from: leaving one out.
     pub own_place: i32,
+    /// Copy 0, wherever.
+    pub upright: i32,
     pub own_radius: i32,
     pub bend: Option<&'a Bend>,
     /// Sources that a pixel must not use: see `copies`. Empty for none.
@@ -334,9 +356,12 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
             let (dy, dx) = ((m.y - y).abs(), (m.x - x).abs());
             dy < radius && dx < radius && dy * dy + dx * dx < radius * radius
         };
-        let mut cost = costs.bias[at];
-        if m.copy == 0 && near(self.place.0, self.place.1, costs.own_radius) {
-            cost = cost.saturating_add(costs.own_place);
+        let mut cost = costs.bias.of(at);
+        if m.copy == 0 {
+            cost = cost.saturating_add(costs.upright);
+            if near(self.place.0, self.place.1, costs.own_radius) {
+                cost = cost.saturating_add(costs.own_place);
+            }
         }
         if let Some(bar) = self.barred
             && bar.copy == m.copy
@@ -366,10 +391,11 @@ mod tests {
                 sources[width * height + y * width + x]
             })
             .collect();
-        let bias = vec![0; sources.len()];
+        let bias = Bias::new(sources.len(), 0.0, |_| 0.0);
         let costs = Costs {
             bias: &bias,
             own_place: 0,
+            upright: 0,
             own_radius: 0,
             barred: &[],
             barred_cost: 0,
@@ -383,6 +409,15 @@ mod tests {
         let exact = field.distances.iter().filter(|d| **d == 0).count();
         assert!(exact * 10 > width * height * 9, "{exact} of {}", width * height);
         assert_eq!(field.matches[10 * width + 10], Match { copy: 1, y: 13, x: 15 });
+    }
+
+    #[test]
+    fn a_bias_is_kept_to_a_step_of_the_largest() {
+        let costs = [0.0, 1.0, 3_000.0, 123_456.0, 40_000_000.0];
+        let bias = Bias::new(costs.len(), costs[4], |at| costs[at]);
+        for (at, cost) in costs.into_iter().enumerate() {
+            assert!((bias.of(at) as f32 - cost).abs() <= 0.51 * costs[4] / 65_535.0 + 1.0, "{cost}");
+        }
     }
 
     #[test]

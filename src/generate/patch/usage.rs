@@ -30,9 +30,12 @@ impl Usage {
         Usage { counts: gaussian(&counts, SPREAD, 3.0).map(|c| c / mean) }
     }
 
-    /// 0 for an unused place, 1 for a place used as often as the mean, at most 6.
+    /// No place counts as used more often than this.
+    pub const MOST: f32 = 6.0;
+
+    /// 0 for an unused place, 1 for a place used as often as the mean, at most [`Usage::MOST`].
     pub fn at(&self, origin: (f32, f32)) -> f32 {
-        self.counts.data()[cell(origin, self.counts.width(), self.counts.height())].clamp(0.0, 6.0)
+        self.counts.data()[cell(origin, self.counts.width(), self.counts.height())].clamp(0.0, Self::MOST)
     }
 }
 
