@@ -135,7 +135,8 @@ fn release(number: u64) -> ReleaseEntry {
     ReleaseEntry {
         at: datetime!(2026-08-02 10:00 UTC),
         reference: picture(number * 2),
-        reference_payload: None,
+        copy_of: None,
+        search: SearchEntry::default(),
         run: RunEntry {
             id: format!("{number:026}"),
             engine: "patch".into(),

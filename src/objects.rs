@@ -52,6 +52,17 @@ impl Objects {
         if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(ObjectError::Corrupt { digest: *digest }) }
     }
 
+    /// Takes away what no row names yet.
+    pub fn remove(&self, digest: &Digest) -> Result<(), ObjectError> {
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ObjectError::Io { path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the bytes of `digest` are or would be.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
@@ -84,6 +95,11 @@ mod tests {
         let digest = objects.put(b"abc").expect("writable");
         assert_eq!(objects.put(b"abc").expect("writable"), digest);
         assert_eq!(objects.get(&digest).expect("there"), b"abc");
+        let other = objects.put(b"other").expect("writable");
+        for _ in 0..2 {
+            objects.remove(&other).expect("writable");
+            assert!(matches!(objects.get(&other), Err(ObjectError::Missing { .. })));
+        }
         assert!(matches!(objects.get(&Digest::of("x")), Err(ObjectError::Missing { .. })));
     }
 

@@ -4,7 +4,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::log::Event;
-use super::model::{Asset, Derived, Facts, Role};
+use super::model::{Asset, Compared, Comparison, Derived, Facts, Role};
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
 use crate::watermark::Level;
@@ -15,6 +15,7 @@ const ASSET: &str = "id, role, sha256, pixels_sha256, mime, width, height, title
 /// its decision and its entry in the log.
 const COUNTS: &str = "(role = 'reference' OR id IN (SELECT output FROM release))";
 
+/// A catalog of version 1, which is only read, has no comparisons: see `derived`.
 const DERIVED: &str = "SELECT d.run, d.reference, d.output, d.generation, r.engine, r.strength, r.seed, m.deviation, \
      c.verdict, c.reasons FROM derivation d JOIN run r ON r.id = d.run JOIN decision c ON c.run = d.run \
      LEFT JOIN measurement m ON m.run = d.run";
@@ -68,28 +69,6 @@ impl Catalog {
         self.many(&sql, params![digits, limit], asset)
     }
 
-    /// The output whose fingerprint is nearest to any of `variants`, with its Hamming distance,
-    /// if that is at most `radius` bits. A scan: 32 bytes an output.
-    pub fn nearest_output(
-        &self,
-        variants: &[[u8; 32]],
-        radius: u32,
-    ) -> Result<Option<(Asset, u32)>, CatalogError> {
-        let sql = "SELECT id, fingerprint FROM asset WHERE role = 'output' AND fingerprint_quality >= 20 \
-                   AND id IN (SELECT output FROM release)";
-        let rows = self.many(sql, [], |row| Ok((row.get::<_, String>(0)?, blob::<32>(row, 1)?)))?;
-        let distance = |found: &[u8; 32]| variants.iter().map(|variant| hamming(variant, found)).min();
-        let nearest = rows
-            .iter()
-            .filter_map(|(id, fingerprint)| Some((distance(fingerprint)?, id)))
-            .filter(|(distance, _)| *distance <= radius)
-            .min();
-        match nearest {
-            Some((distance, id)) => Ok(self.by_id(id)?.map(|asset| (asset, distance))),
-            None => Ok(None),
-        }
-    }
-
     /// How a released output came to be.
     pub fn facts(&self, output: &str) -> Result<Option<Facts>, CatalogError> {
         let sql = "SELECT l.run, r.engine, r.strength, r.seed, m.draft_sha256, m.deviation, m.composition, c.policy, \
@@ -125,12 +104,73 @@ impl Catalog {
 
     /// The runs that `asset` was made by.
     pub fn made_by(&self, asset: &str) -> Result<Vec<Derived>, CatalogError> {
-        self.many(&format!("{DERIVED} WHERE d.output = ? ORDER BY d.run"), [asset], derived)
+        self.derived("d.output", asset)
     }
 
     /// The runs that `asset` was the reference of, refusals included.
     pub fn made_from(&self, asset: &str) -> Result<Vec<Derived>, CatalogError> {
-        self.many(&format!("{DERIVED} WHERE d.reference = ? ORDER BY d.run"), [asset], derived)
+        self.derived("d.reference", asset)
+    }
+
+    fn derived(&self, column: &str, asset: &str) -> Result<Vec<Derived>, CatalogError> {
+        let mut runs =
+            self.many(&format!("{DERIVED} WHERE {column} = ? ORDER BY d.run"), [asset], derived)?;
+        if self.compares()? {
+            for run in &mut runs {
+                run.compared = self.compared(&run.run)?;
+            }
+        }
+        Ok(runs)
+    }
+
+    /// What a run was compared with besides its own reference.
+    fn compared(&self, run: &str) -> Result<Option<Compared>, CatalogError> {
+        let sql = "SELECT s.through, count(c.run), count(c.run) - count(c.deviation) FROM search s \
+                   LEFT JOIN comparison c ON c.run = s.run WHERE s.run = ?1 GROUP BY s.run";
+        let counted = self.one(sql, [run], |row| {
+            let count = |index| row.get::<_, i64>(index).map(|number| number as u64);
+            Ok(Compared { known: count(0)?, compared: count(1)?, lost: count(2)?, nearest: None })
+        })?;
+        let Some(counted) = counted else { return Ok(None) };
+        let nearest = self.comparisons(run)?.into_iter().find_map(|one| Some((one.asset, one.deviation?)));
+        Ok(Some(Compared { nearest, ..counted }))
+    }
+
+    /// Everything that a run was compared with besides its own reference, the nearest first.
+    pub fn comparisons(&self, run: &str) -> Result<Vec<Comparison>, CatalogError> {
+        if !self.compares()? {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT reference, distance, deviation FROM comparison WHERE run = ? \
+                   ORDER BY deviation IS NULL, deviation, distance, reference";
+        self.many(sql, [run], |row| {
+            let deviation = row.get::<_, Option<i64>>(2)?.map(unit);
+            Ok(Comparison { asset: row.get(0)?, distance: row.get(1)?, deviation })
+        })
+    }
+
+    /// The output that was released with the manifest of this label.
+    pub fn by_manifest(&self, label: &str) -> Result<Option<Asset>, CatalogError> {
+        let sql = format!(
+            "SELECT {ASSET} FROM asset WHERE {COUNTS} \
+             AND id = (SELECT output FROM mark WHERE kind = 'manifest' AND value = ?)"
+        );
+        self.one(&sql, [label], asset)
+    }
+
+    /// How many comparisons are on record.
+    pub fn count_comparisons(&self) -> Result<usize, CatalogError> {
+        if !self.compares()? {
+            return Ok(0);
+        }
+        let count = self.db.query_row("SELECT count(*) FROM comparison", [], |row| row.get::<_, i64>(0));
+        count.map(|count| count as usize).map_err(sqlite(&self.path(), "read"))
+    }
+
+    /// Whether the schema knows of comparisons: one of version 1, which is only read, does not.
+    pub fn compares(&self) -> Result<bool, CatalogError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'comparison')";
+        self.db.query_row(sql, [], |row| row.get(0)).map_err(sqlite(&self.path(), "read"))
     }
 
     /// References that are copies of the output `asset`.
@@ -225,6 +265,7 @@ fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
         strength: row.get(5)?,
         seed: row.get(6)?,
         deviation: row.get::<_, Option<i64>>(7)?.map(unit),
+        compared: None,
         reasons: if refused { serde_json::from_str(&reasons).unwrap_or_default() } else { Vec::new() },
     })
 }
@@ -239,8 +280,4 @@ pub(super) fn blob<const N: usize>(row: &Row<'_>, index: usize) -> rusqlite::Res
 /// From units of 0.0001.
 fn unit(value: i64) -> f64 {
     value as f64 / 10_000.0
-}
-
-fn hamming(one: &[u8; 32], two: &[u8; 32]) -> u32 {
-    one.iter().zip(two).map(|(a, b)| (a ^ b).count_ones()).sum()
 }
