@@ -62,11 +62,13 @@ impl Catalog {
 
     /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
     pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
-        let sql = format!(
-            "SELECT {ASSET} FROM asset WHERE substr(lower(hex(sha256)), 1, length(?1)) = lower(?1) \
-             ORDER BY id LIMIT ?2"
-        );
-        self.many(&sql, params![digits, limit], asset)
+        let end = |filler: char| -> Option<Digest> {
+            let rest = 64usize.checked_sub(digits.len())?;
+            (digits.to_lowercase() + &filler.to_string().repeat(rest)).parse().ok()
+        };
+        let Some((least, most)) = end('0').zip(end('f')) else { return Ok(Vec::new()) };
+        let sql = format!("SELECT {ASSET} FROM asset WHERE sha256 BETWEEN ?1 AND ?2 ORDER BY +id LIMIT ?3");
+        self.many(&sql, params![least.as_bytes(), most.as_bytes(), limit], asset)
     }
 
     /// How a released output came to be.
@@ -125,15 +127,14 @@ impl Catalog {
 
     /// What a run was compared with besides its own reference.
     fn compared(&self, run: &str) -> Result<Option<Compared>, CatalogError> {
-        let sql = "SELECT s.through, count(c.run), count(c.run) - count(c.deviation) FROM search s \
-                   LEFT JOIN comparison c ON c.run = s.run WHERE s.run = ?1 GROUP BY s.run";
-        let counted = self.one(sql, [run], |row| {
+        // With min() alone, a column beside it is that of the least row.
+        let sql = "SELECT s.through, count(c.run), count(c.run) - count(c.deviation), c.reference, min(c.deviation) \
+                   FROM search s LEFT JOIN comparison c ON c.run = s.run WHERE s.run = ?1 GROUP BY s.run";
+        self.one(sql, [run], |row| {
             let count = |index| row.get::<_, i64>(index).map(|number| number as u64);
-            Ok(Compared { known: count(0)?, compared: count(1)?, lost: count(2)?, nearest: None })
-        })?;
-        let Some(counted) = counted else { return Ok(None) };
-        let nearest = self.comparisons(run)?.into_iter().find_map(|one| Some((one.asset, one.deviation?)));
-        Ok(Some(Compared { nearest, ..counted }))
+            let nearest = row.get::<_, Option<String>>(3)?.zip(row.get::<_, Option<i64>>(4)?.map(unit));
+            Ok(Compared { known: count(0)?, compared: count(1)?, lost: count(2)?, nearest })
+        })
     }
 
     /// Everything that a run was compared with besides its own reference, the nearest first.
@@ -170,7 +171,7 @@ impl Catalog {
     /// Whether the schema knows of comparisons: one of version 1, which is only read, does not.
     pub fn compares(&self) -> Result<bool, CatalogError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'comparison')";
-        self.db.query_row(sql, [], |row| row.get(0)).map_err(sqlite(&self.path(), "read"))
+        Ok(self.one(sql, [], |row| row.get(0))?.unwrap_or(false))
     }
 
     /// References that are copies of the output `asset`.
@@ -222,7 +223,8 @@ impl Catalog {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, CatalogError> {
-        self.db.query_row(sql, params, read).optional().map_err(sqlite(&self.path(), "read"))
+        let work = || self.db.prepare_cached(sql)?.query_row(params, read).optional();
+        work().map_err(sqlite(&self.path(), "read"))
     }
 
     pub(super) fn many<T>(

@@ -257,11 +257,13 @@ impl Page<'_> {
 
     /// What else it was held against, and what came nearest.
     fn compared(&self, held: &Held) -> Option<String> {
-        let (compared, known) = match (held.compared.len(), held.through) {
-            (0, _) => return None,
-            (n, 1) => (n, "1 reference".to_owned()),
-            (n, known) => (n, format!("{known} references")),
+        let others = match held.compared.len() {
+            0 => return None,
+            1 => "1 other picture".to_owned(),
+            n => format!("{n} other pictures"),
         };
+        let known =
+            if held.through == 1 { "1 reference is" } else { &format!("{} references are", held.through) };
         let lost = match held.lost() {
             0 => String::new(),
             n => paint(WARN, format_args!(" ({n} of them lost, told by fingerprint alone)")),
@@ -272,12 +274,7 @@ impl Page<'_> {
             format!("; nearest {figure} from {} ({})", shown(Path::new(&other.title)), other.sha256.short(12))
         });
         let nearest = nearest.unwrap_or_default();
-        Some(
-            self.line(
-                "Compared",
-                format_args!("with {compared} others, of {known} on record{lost}{nearest}"),
-            ),
-        )
+        Some(self.line("Compared", format_args!("with {others}{lost}; {known} on record{nearest}")))
     }
 
     fn signer(&self, done: &Released) -> String {
