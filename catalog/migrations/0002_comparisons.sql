@@ -36,7 +36,7 @@ CREATE TABLE comparison (
   deviation INTEGER GENERATED ALWAYS AS (10000 - max(detail, copied)) STORED,
   PRIMARY KEY (run, reference)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX comparison_reference ON comparison (reference);
+CREATE INDEX asset_copy ON asset (copy_of) WHERE copy_of IS NOT NULL;
 
 -- Whoever writes a derivation or a release makes a picture known.
 
@@ -102,8 +102,8 @@ WHEN NEW.verdict IS NOT 'refused' AND EXISTS (SELECT 1 FROM measurement WHERE ru
   SELECT RAISE(ABORT, 'decision refused: fewer references were compared than there are')
     WHERE (SELECT count(*) FROM comparison WHERE run = NEW.run) < min(8,
       coalesce((SELECT max(number) FROM known WHERE role = 'reference'), 0)
-      - (SELECT count(*) FROM known k JOIN derivation d ON d.reference = k.asset
-         WHERE d.run = NEW.run AND k.role = 'reference'));
+      - (SELECT count(*) FROM derivation d CROSS JOIN known k ON k.asset = d.reference AND k.role = 'reference'
+         WHERE d.run = NEW.run));
   SELECT RAISE(ABORT, 'decision refused: what the reference comes from was not compared')
     WHERE EXISTS (
       WITH RECURSIVE above (id) AS (

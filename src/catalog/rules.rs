@@ -118,8 +118,8 @@ pub(super) const COMPARED: &[Rule] = &[
         "release",
         "was compared with fewer references than there were",
         "SELECT l.output FROM release l JOIN search s ON s.run = l.run \
-         WHERE (SELECT count(*) FROM comparison WHERE run = l.run) < min(8, s.through - (SELECT count(*) FROM known k \
-           JOIN derivation d ON d.reference = k.asset WHERE d.run = l.run AND k.role = 'reference' AND k.number <= s.through))",
+         WHERE (SELECT count(*) FROM comparison WHERE run = l.run) < min(8, s.through - (SELECT count(*) FROM derivation d \
+           CROSS JOIN known k ON k.asset = d.reference AND k.role = 'reference' WHERE d.run = l.run AND k.number <= s.through))",
     ),
     (
         "comparison",

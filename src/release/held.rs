@@ -8,15 +8,20 @@ use super::error::ReleaseError;
 use super::order::Desk;
 use super::prepare::Reference;
 use crate::catalog::{Asset, CatalogError, ComparisonEntry, NEAREST, Role, SearchEntry};
-use crate::deviation::{self, Fingerprint};
+use crate::deviation::{self, Features, Fingerprint};
 use crate::digest::Digest;
-use crate::objects::Objects;
+use crate::objects::{Derived, Objects};
 use crate::policy::{Likeness, Other};
 use crate::quantity::Deviation;
 use crate::raster::{self, Limits, Raster};
 
 /// How far beyond its policy's limit another picture is so far away that marking cannot bring it nearer than that.
 const SAFE: f64 = 0.1;
+
+/// References that are voted on at most, beside those that are compared anyway: those whose fingerprints are nearest.
+const VOTED_ON: usize = 1000;
+/// References that are compared because of a vote.
+const ELECTED: usize = 4;
 
 /// Everything that a draft was held against.
 #[derive(Clone, Debug)]
@@ -51,7 +56,7 @@ pub(super) fn hold(
     let through = catalog.newest_reference()?;
     let variants = deviation::variants(draft);
     let mut compared = Vec::new();
-    for (asset, distance) in candidates(desk, reference, &variants)? {
+    for (asset, distance) in candidates(desk, reference, draft, &variants)? {
         compared.push(Compared {
             asset: asset.id,
             sha256: asset.sha256,
@@ -75,10 +80,11 @@ pub(super) fn hold(
 }
 
 /// What is compared, with the distance of its fingerprint: everything that the reference comes from, then the
-/// nearest of all references but for it.
+/// nearest of all references but for it, then those that a part of the draft may come from.
 fn candidates(
     desk: &Desk<'_>,
     reference: &Reference,
+    draft: &Raster,
     variants: &[Fingerprint; 16],
 ) -> Result<Vec<(Asset, u32)>, CatalogError> {
     let catalog = &*desk.catalog;
@@ -96,13 +102,53 @@ fn candidates(
         ids.push((id, distance.unwrap_or(256)));
     }
     let not: Vec<String> = own.into_iter().chain(ids.iter().map(|(id, _)| id.clone())).collect();
-    let near = catalog.nearest(Role::Reference, variants, NEAREST, &not)?;
-    ids.extend(near.into_iter().map(|near| (near.asset, near.distance)));
-    let mut found = Vec::new();
-    for (id, distance) in ids {
-        found.extend(catalog.by_id(&id)?.map(|asset| (asset, distance)));
-    }
+    let near = catalog.nearest(Role::Reference, variants, NEAREST + VOTED_ON, &not)?;
+    ids.extend(near.iter().take(NEAREST).map(|near| (near.asset.clone(), near.distance)));
+    let with_asset = |ids: Vec<(String, u32)>| -> Result<Vec<(Asset, u32)>, CatalogError> {
+        let mut found = Vec::new();
+        for (id, distance) in ids {
+            found.extend(catalog.by_id(&id)?.map(|asset| (asset, distance)));
+        }
+        Ok(found)
+    };
+    let mut found = with_asset(ids)?;
+    let farther = near.into_iter().skip(NEAREST).map(|near| (near.asset, near.distance));
+    found.extend(elected(desk, draft, with_asset(farther.collect())?));
     Ok(found)
+}
+
+/// Those of `farther` that a part of the draft may come from, by the vote of its local features.
+fn elected(desk: &Desk<'_>, draft: &Raster, mut farther: Vec<(Asset, u32)>) -> Vec<(Asset, u32)> {
+    if farther.is_empty() {
+        return farther;
+    }
+    let objects = Objects::at(desk.workspace.objects());
+    let derived = Derived::at(desk.workspace.derived());
+    let of = |(asset, _): &(Asset, u32)| features_of(&objects, &derived, &asset.sha256);
+    let known: Vec<Features> = farther.par_iter().map(of).collect();
+    let votes = deviation::votes(&deviation::features(draft), &known);
+    let mut order: Vec<usize> = (0..farther.len()).filter(|index| votes[*index] > 0.0).collect();
+    order.sort_by(|a, b| votes[*b].total_cmp(&votes[*a]).then(a.cmp(b)));
+    order.truncate(ELECTED);
+    let mut index = 0..;
+    farther.retain(|_| index.next().is_some_and(|index| order.contains(&index)));
+    farther
+}
+
+/// The local features of a stored picture, computed once; none where it is lost.
+fn features_of(objects: &Objects, derived: &Derived, sha256: &Digest) -> Features {
+    if let Some(features) = derived.get(sha256).and_then(|bytes| Features::from_bytes(&bytes)) {
+        return features;
+    }
+    match picture(objects, sha256) {
+        Some(picture) => {
+            let features = deviation::features(&picture);
+            // Where it cannot be kept it is computed again the next time.
+            let _ = derived.put(sha256, &features.to_bytes());
+            features
+        }
+        None => Features::default(),
+    }
 }
 
 impl Held {

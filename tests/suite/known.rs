@@ -90,6 +90,31 @@ fn what_is_drawn_from_one_picture_may_not_be_another_one_on_record() {
 }
 
 #[test]
+fn a_part_of_one_of_many_pictures_is_traced_to_it() {
+    let lab = Lab::new();
+    for seed in (300..314).chain([B]) {
+        know(&lab, seed);
+    }
+    // Half of it, turned upside down, beside something new.
+    let (b, new) = (specimen(B), specimen(500).luma());
+    let drawn_of = changed(&b, |plane, x, y| match x < plane.width() / 2 {
+        true => plane.at(plane.width() - 1 - x, plane.height() - 1 - y),
+        false => new.at(x, y),
+    });
+    let refused = refused(drawn(&lab, Drawing::Given(&drawn_of), "out.png", &|_| {}));
+    assert!(refused.refusal.to_string().starts_with(&name(&b)), "{}", refused.refusal);
+    let compared = refused.held.expect("it was held against them").compared.len();
+    assert!((9..=12).contains(&compared), "eight by their looks, and up to four by a vote: {compared}");
+    // What was computed of them is kept, and may be damaged or gone.
+    let kept = lab.files("catalog/derived");
+    assert!(!kept.is_empty());
+    fs::write(lab.path(&kept[0]), "damaged").expect("writable");
+    let again = crate::known::refused(drawn(&lab, Drawing::Given(&drawn_of), "out.png", &|_| {}));
+    assert!(again.refusal.to_string().starts_with(&name(&b)), "{}", again.refusal);
+    assert_eq!(lab.run(["audit", "--json"]).expect(0).json()["clean"], true);
+}
+
+#[test]
 fn a_picture_that_is_lost_refuses_what_looks_like_it_and_nothing_else() {
     let lab = Lab::new();
     know(&lab, B);
