@@ -75,7 +75,7 @@ pub(super) fn hold(
             }
         };
     });
-    compared.sort_by(|a, b| rank(a).cmp(&rank(b)));
+    compared.sort_by_key(rank);
     Ok(Held { through, compared })
 }
 
