@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use crate::catalog::{Asset, Catalog, CatalogError, Facts, Finding, Role};
+use crate::catalog::{Asset, Catalog, CatalogError, Derived, Facts, Finding, NEAREST, Role};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::keys::SignerKeys;
 use crate::manifest::{self, State};
 use crate::objects::{ObjectError, Objects};
-use crate::policy::{Case, Policy};
+use crate::policy::{Case, Likeness, Other, Policy};
 use crate::progress::Progress;
 use crate::quantity::Strength;
 use crate::raster::{self, Limits, Raster};
@@ -21,6 +21,8 @@ pub struct Audit {
     pub events: usize,
     pub assets: usize,
     pub releases: usize,
+    /// How often a draft was compared with another picture on record.
+    pub comparisons: usize,
     pub policies: usize,
     pub findings: Vec<Finding>,
 }
@@ -62,6 +64,7 @@ pub fn audit(
         events: catalog.events()?.len(),
         releases: assets.iter().filter(|asset| asset.role == Role::Output).count(),
         assets: assets.len(),
+        comparisons: catalog.count_comparisons()?,
         policies: catalog.policies()?.len(),
         findings,
     })
@@ -132,12 +135,54 @@ fn measured(
         };
         let Some(strength) = Strength::new(facts.strength) else { continue };
         let Ok(deviation) = deviation::measure(&reference, &output) else { continue };
-        let case = Case { reference: reference.digest(), draft: output.digest(), strength, deviation };
+        let others = nearest_other(catalog, objects, &run.run, &output)?.into_iter().collect();
+        let (reference, draft) = (reference.digest(), output.digest());
+        let case = Case { reference, draft, strength, deviation, others };
         if let Err(refusal) = policy.judge(case) {
             findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
         }
+        findings.extend(passed_over(catalog, asset, &run, &output)?);
     }
     Ok(findings)
+}
+
+/// The nearest of the other pictures that a run was compared with, measured again.
+fn nearest_other(
+    catalog: &Catalog,
+    objects: &Objects,
+    run: &str,
+    output: &Raster,
+) -> Result<Option<Other>, CatalogError> {
+    let compared = catalog.comparisons(run)?;
+    let Some(nearest) = compared.first().filter(|one| one.deviation.is_some()) else { return Ok(None) };
+    let Some(other) = catalog.by_id(&nearest.asset)? else { return Ok(None) };
+    let Some(picture) = objects.get(&other.sha256).ok().as_deref().and_then(pixels) else { return Ok(None) };
+    let Ok(measured) = deviation::measure(&picture, output) else { return Ok(None) };
+    let likeness = Likeness::Measured(measured.deviation);
+    Ok(Some(Other { sha256: other.sha256, title: other.title, likeness }))
+}
+
+/// A reference that was on record and is nearer by its looks than those that were compared.
+fn passed_over(
+    catalog: &Catalog,
+    asset: &Asset,
+    run: &Derived,
+    output: &Raster,
+) -> Result<Option<Finding>, CatalogError> {
+    /// Differing bits that marking may account for.
+    const MARKING: u32 = 16;
+    let Some(compared) = &run.compared else { return Ok(None) };
+    let listed = catalog.comparisons(&run.run)?;
+    let Some(farthest) = listed.iter().map(|one| one.distance).max() else { return Ok(None) };
+    let mut not: Vec<String> = listed.into_iter().map(|one| one.asset).collect();
+    not.push(run.reference.clone());
+    let near = catalog.nearest(Role::Reference, &deviation::variants(output), NEAREST, &not)?;
+    let nearer = near.iter().find(|one| one.number <= compared.known && one.distance + MARKING < farthest);
+    Ok(nearer.map(|one| {
+        let fault =
+            format!("was not compared with {}, which is nearer than what it was compared with", one.asset);
+        Finding::new("decision", &asset.id, fault)
+    }))
 }
 
 /// What a picture shows, if it can be decoded; other checks speak of those that cannot.

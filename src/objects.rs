@@ -52,10 +52,44 @@ impl Objects {
         if Digest::of(&bytes) == *digest { Ok(bytes) } else { Err(ObjectError::Corrupt { digest: *digest }) }
     }
 
+    /// Takes away what no row names yet.
+    pub fn remove(&self, digest: &Digest) -> Result<(), ObjectError> {
+        let path = self.path(digest);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(ObjectError::Io { path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Where the bytes of `digest` are or would be.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         let name = digest.to_string();
         self.dir.join(&name[..2]).join(&name[2..])
+    }
+}
+
+/// Keeps what was computed from an object, under the object's digest. It can be computed again: what is damaged counts
+/// as not there.
+#[derive(Clone, Debug)]
+pub struct Derived(Objects);
+
+impl Derived {
+    pub fn at(dir: PathBuf) -> Self {
+        Derived(Objects::at(dir))
+    }
+
+    pub fn put(&self, of: &Digest, bytes: &[u8]) -> Result<(), ObjectError> {
+        let path = self.0.path(of);
+        let sealed = [bytes, Digest::of(bytes).as_bytes()].concat();
+        disk::write(&path, &sealed, true).map_err(|source| ObjectError::Io { path, source })
+    }
+
+    pub fn get(&self, of: &Digest) -> Option<Vec<u8>> {
+        let mut sealed = fs::read(self.0.path(of)).ok()?;
+        let digest = sealed.split_off(sealed.len().checked_sub(32)?);
+        (Digest::of(&sealed).as_bytes() == digest.as_slice()).then_some(sealed)
     }
 }
 
@@ -84,6 +118,11 @@ mod tests {
         let digest = objects.put(b"abc").expect("writable");
         assert_eq!(objects.put(b"abc").expect("writable"), digest);
         assert_eq!(objects.get(&digest).expect("there"), b"abc");
+        let other = objects.put(b"other").expect("writable");
+        for _ in 0..2 {
+            objects.remove(&other).expect("writable");
+            assert!(matches!(objects.get(&other), Err(ObjectError::Missing { .. })));
+        }
         assert!(matches!(objects.get(&Digest::of("x")), Err(ObjectError::Missing { .. })));
     }
 
@@ -95,6 +134,21 @@ mod tests {
         assert!(matches!(objects.get(&digest), Err(ObjectError::Corrupt { .. })));
         objects.put(b"abc").expect("writable");
         assert_eq!(objects.get(&digest).expect("mended"), b"abc");
+    }
+
+    #[test]
+    fn what_is_derived_is_whole_or_not_there() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (derived, of) = (Derived::at(dir.path().join("derived")), Digest::of("object"));
+        assert_eq!(derived.get(&of), None);
+        for bytes in [&b"some bytes"[..], b""] {
+            derived.put(&of, bytes).expect("writable");
+            assert_eq!(derived.get(&of).as_deref(), Some(bytes));
+        }
+        for damaged in [&b"short"[..], &[0; 40]] {
+            fs::write(derived.0.path(&of), damaged).expect("writable");
+            assert_eq!(derived.get(&of), None);
+        }
     }
 
     #[test]

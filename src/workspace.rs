@@ -90,6 +90,11 @@ impl Workspace {
         self.catalog().join("objects")
     }
 
+    /// What is computed from objects once, and again where it is gone.
+    pub fn derived(&self) -> PathBuf {
+        self.catalog().join("derived")
+    }
+
     pub fn quarantine(&self) -> PathBuf {
         self.catalog().join("quarantine")
     }

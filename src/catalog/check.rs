@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::log;
 use super::read::blob;
-use super::rules::RULES;
+use super::rules::{COMPARED, RULES};
 use super::schema;
-use super::seal::seal;
+use super::seal::{COMPARISONS, ROWS, seal};
 use super::write::limit;
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
@@ -94,9 +94,10 @@ impl Catalog {
     }
 
     fn check_rules(&self, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
-        for (area, fault, sql) in RULES {
+        let compared: &[_] = if self.compares()? { COMPARED } else { &[] };
+        for (area, fault, sql) in RULES.iter().chain(compared) {
             let subjects = self.many(sql, [], |row| row.get::<_, String>(0))?;
-            findings.extend(subjects.into_iter().map(|subject| Finding::new(area, subject, fault)));
+            findings.extend(subjects.into_iter().map(|subject| Finding::new(area, subject, *fault)));
         }
         Ok(())
     }
@@ -171,10 +172,12 @@ impl Catalog {
             .collect();
         let mut told = BTreeSet::new();
         let mut pictures = BTreeSet::new();
+        let compares = self.compares()?;
+        let mut compared = false;
         for (seq, kind, body) in &logged {
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let run = text("run");
-            let sealed = seal(&self.db, &run).map_err(sqlite(&self.path(), "read"))?;
+            let sealed = seal(&self.db, &run, ROWS).map_err(sqlite(&self.path(), "read"))?;
             let first = told.insert(run.clone());
             let row = self.one(
                 "SELECT r.strength, m.deviation, m.composition, lower(hex(d.policy)), d.verdict, \
@@ -210,6 +213,25 @@ impl Catalog {
             }
             if text("rows") != sealed.to_string() {
                 fault("was written over other rows than the catalog has now");
+            }
+            // Entries of version 1 tell of no comparisons; none of them comes after one of version 2.
+            let told_of = body.get("comparisons").is_some();
+            if compared && !told_of {
+                fault("tells of no comparisons, though entries before it do");
+            }
+            compared |= told_of;
+            if compares {
+                let rows = seal(&self.db, &run, COMPARISONS).map_err(sqlite(&self.path(), "read"))?;
+                let looked =
+                    self.one("SELECT through FROM search WHERE run = ?", [&run], |row| row.get(0))?;
+                let same = if told_of {
+                    text("comparisons") == rows.to_string() && body["through"].as_i64() == looked
+                } else {
+                    looked.is_none()
+                };
+                if !same || (told_of && kind == "release" && looked.is_none()) {
+                    fault("tells of other comparisons than the catalog has now");
+                }
             }
             // A JSON number comes back within a unit in the last place; the rows' digest is exact.
             let same =

@@ -3,6 +3,7 @@
 //! The schema is in `catalog/migrations/*.sql` and nowhere else. The only door of `rusqlite`.
 
 mod check;
+mod known;
 mod log;
 mod model;
 mod read;
@@ -14,10 +15,11 @@ mod tests;
 mod write;
 
 pub use check::Finding;
+pub use known::NEAREST;
 pub use log::{Event, Pen};
 pub use model::{
-    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry,
-    Role, RunEntry,
+    Asset, AssetEntry, Compared, Comparison, ComparisonEntry, Derived, Facts, MarkEntry, MeasurementEntry,
+    Near, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
 };
 
 use std::fs;
@@ -36,6 +38,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// An open catalog. One writer at a time, any number of readers, over any number of processes.
 pub struct Catalog {
     db: Connection,
+    known: known::Known,
 }
 
 /// Why the catalog could not be opened, read or written.
@@ -47,6 +50,9 @@ pub enum CatalogError {
     TooNew { path: PathBuf, found: i64, known: i64 },
     #[error("{}: the schema was changed from outside: {what}", path.display())]
     SchemaChanged { path: PathBuf, what: String },
+    /// Somebody made another reference known since a draft was held against all there were.
+    #[error("the catalog refuses: reference {newest} was added since the draft was held against {through}")]
+    Outdated { through: u64, newest: u64 },
     /// A trigger, a constraint or a foreign key of the schema said no.
     #[error("the catalog refuses: {reason}")]
     Refused { reason: String },
@@ -68,7 +74,7 @@ impl Catalog {
             return Err(CatalogError::SchemaChanged { path: path.to_owned(), what });
         }
         write_ahead(&db).map_err(fail("open"))?;
-        Ok(Catalog { db })
+        Ok(Catalog { db, known: Default::default() })
     }
 
     /// Opens the catalog for reading alone. A changed schema is not an error here: `check` reports it.
@@ -96,7 +102,7 @@ impl Catalog {
         // What a writer left in its log stays there: it is for the next writer to bring over.
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, log_was_there).map_err(fail("open"))?;
         schema::refuse_newer(&db, path)?;
-        Ok(Catalog { db })
+        Ok(Catalog { db, known: Default::default() })
     }
 }
 
@@ -148,6 +154,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Settings of every connection, and the function that the log's trigger needs.
 fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(64);
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "recursive_triggers", true)?;
     db.pragma_update(None, "synchronous", "FULL")?;

@@ -14,6 +14,15 @@ pub enum Role {
     Output,
 }
 
+impl Role {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Role::Reference => "reference",
+            Role::Output => "output",
+        }
+    }
+}
+
 /// A picture to be recorded.
 #[derive(Clone, Debug)]
 pub struct AssetEntry {
@@ -56,6 +65,26 @@ pub struct MeasurementEntry {
     pub draft_sha256: Digest,
     pub measure: String,
     pub deviation: Deviation,
+}
+
+/// What a draft was held against besides its own reference.
+#[derive(Clone, Debug, Default)]
+pub struct SearchEntry {
+    /// Number of the newest reference that was looked at: as many as there were.
+    pub through: u64,
+    pub compared: Vec<ComparisonEntry>,
+}
+
+/// A picture on record that a draft was compared with.
+#[derive(Clone, Debug)]
+pub struct ComparisonEntry {
+    /// Id of the asset.
+    pub reference: String,
+    /// Differing bits of the fingerprints, 0..=256.
+    pub distance: u32,
+    pub measure: String,
+    /// `None` where its picture is lost.
+    pub deviation: Option<Deviation>,
 }
 
 /// The policy that decided.
@@ -108,10 +137,11 @@ pub struct MarkEntry {
 pub struct ReleaseEntry {
     pub at: OffsetDateTime,
     pub reference: AssetEntry,
-    /// The output of ours that the reference is a copy of, by its watermark.
-    pub reference_payload: Option<(u64, u32)>,
+    /// Id of the output of ours that the reference is a copy of.
+    pub copy_of: Option<String>,
     pub run: RunEntry,
     pub measurement: MeasurementEntry,
+    pub search: SearchEntry,
     pub policy: PolicyEntry,
     pub output: AssetEntry,
     pub marks: MarkEntry,
@@ -122,10 +152,12 @@ pub struct ReleaseEntry {
 pub struct RefusalEntry {
     pub at: OffsetDateTime,
     pub reference: AssetEntry,
-    pub reference_payload: Option<(u64, u32)>,
+    pub copy_of: Option<String>,
     pub run: RunEntry,
     /// `None` when the request was refused before anything was generated.
     pub measurement: Option<MeasurementEntry>,
+    /// `None` when its own reference refused it already, or nothing was generated.
+    pub search: Option<SearchEntry>,
     pub policy: PolicyEntry,
     pub reasons: Vec<String>,
 }
@@ -164,6 +196,41 @@ pub struct Facts {
     pub manifest_label: Option<String>,
 }
 
+/// A picture that looks like another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Near {
+    /// Its place among those of its role, from 1 on.
+    pub number: u64,
+    /// Id of the asset.
+    pub asset: String,
+    /// 0..=100: how much structure its fingerprint rests on.
+    pub quality: u8,
+    /// Differing bits of the fingerprints, 0..=256.
+    pub distance: u32,
+}
+
+/// One of those that a run was compared with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    pub asset: String,
+    pub distance: u32,
+    /// `None` where its picture was lost.
+    pub deviation: Option<f64>,
+}
+
+/// What a run was compared with besides its own reference.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    /// References on record when it was looked for its like.
+    pub known: u64,
+    /// How many of them, and of what the run's reference comes from, were compared.
+    pub compared: u64,
+    /// Those of them whose pictures were lost.
+    pub lost: u64,
+    /// Id of the nearest, and how far the draft was from it.
+    pub nearest: Option<(String, f64)>,
+}
+
 /// A run between a reference and an output or a refusal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Derived {
@@ -175,6 +242,8 @@ pub struct Derived {
     pub strength: f64,
     pub seed: String,
     pub deviation: Option<f64>,
+    /// `None` where it was compared with its own reference alone.
+    pub compared: Option<Compared>,
     /// Reasons, when it was refused.
     pub reasons: Vec<String>,
 }

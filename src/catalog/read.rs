@@ -4,7 +4,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::log::Event;
-use super::model::{Asset, Derived, Facts, Role};
+use super::model::{Asset, Compared, Comparison, Derived, Facts, Role};
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
 use crate::watermark::Level;
@@ -15,6 +15,7 @@ const ASSET: &str = "id, role, sha256, pixels_sha256, mime, width, height, title
 /// its decision and its entry in the log.
 const COUNTS: &str = "(role = 'reference' OR id IN (SELECT output FROM release))";
 
+/// A catalog of version 1, which is only read, has no comparisons: see `derived`.
 const DERIVED: &str = "SELECT d.run, d.reference, d.output, d.generation, r.engine, r.strength, r.seed, m.deviation, \
      c.verdict, c.reasons FROM derivation d JOIN run r ON r.id = d.run JOIN decision c ON c.run = d.run \
      LEFT JOIN measurement m ON m.run = d.run";
@@ -61,33 +62,13 @@ impl Catalog {
 
     /// Assets whose file digest begins with these hexadecimal digits, at most `limit` of them.
     pub fn by_digest_prefix(&self, digits: &str, limit: u32) -> Result<Vec<Asset>, CatalogError> {
-        let sql = format!(
-            "SELECT {ASSET} FROM asset WHERE substr(lower(hex(sha256)), 1, length(?1)) = lower(?1) \
-             ORDER BY id LIMIT ?2"
-        );
-        self.many(&sql, params![digits, limit], asset)
-    }
-
-    /// The output whose fingerprint is nearest to any of `variants`, with its Hamming distance,
-    /// if that is at most `radius` bits. A scan: 32 bytes an output.
-    pub fn nearest_output(
-        &self,
-        variants: &[[u8; 32]],
-        radius: u32,
-    ) -> Result<Option<(Asset, u32)>, CatalogError> {
-        let sql = "SELECT id, fingerprint FROM asset WHERE role = 'output' AND fingerprint_quality >= 20 \
-                   AND id IN (SELECT output FROM release)";
-        let rows = self.many(sql, [], |row| Ok((row.get::<_, String>(0)?, blob::<32>(row, 1)?)))?;
-        let distance = |found: &[u8; 32]| variants.iter().map(|variant| hamming(variant, found)).min();
-        let nearest = rows
-            .iter()
-            .filter_map(|(id, fingerprint)| Some((distance(fingerprint)?, id)))
-            .filter(|(distance, _)| *distance <= radius)
-            .min();
-        match nearest {
-            Some((distance, id)) => Ok(self.by_id(id)?.map(|asset| (asset, distance))),
-            None => Ok(None),
-        }
+        let end = |filler: char| -> Option<Digest> {
+            let rest = 64usize.checked_sub(digits.len())?;
+            (digits.to_lowercase() + &filler.to_string().repeat(rest)).parse().ok()
+        };
+        let Some((least, most)) = end('0').zip(end('f')) else { return Ok(Vec::new()) };
+        let sql = format!("SELECT {ASSET} FROM asset WHERE sha256 BETWEEN ?1 AND ?2 ORDER BY +id LIMIT ?3");
+        self.many(&sql, params![least.as_bytes(), most.as_bytes(), limit], asset)
     }
 
     /// How a released output came to be.
@@ -125,12 +106,72 @@ impl Catalog {
 
     /// The runs that `asset` was made by.
     pub fn made_by(&self, asset: &str) -> Result<Vec<Derived>, CatalogError> {
-        self.many(&format!("{DERIVED} WHERE d.output = ? ORDER BY d.run"), [asset], derived)
+        self.derived("d.output", asset)
     }
 
     /// The runs that `asset` was the reference of, refusals included.
     pub fn made_from(&self, asset: &str) -> Result<Vec<Derived>, CatalogError> {
-        self.many(&format!("{DERIVED} WHERE d.reference = ? ORDER BY d.run"), [asset], derived)
+        self.derived("d.reference", asset)
+    }
+
+    fn derived(&self, column: &str, asset: &str) -> Result<Vec<Derived>, CatalogError> {
+        let mut runs =
+            self.many(&format!("{DERIVED} WHERE {column} = ? ORDER BY d.run"), [asset], derived)?;
+        if self.compares()? {
+            for run in &mut runs {
+                run.compared = self.compared(&run.run)?;
+            }
+        }
+        Ok(runs)
+    }
+
+    /// What a run was compared with besides its own reference.
+    fn compared(&self, run: &str) -> Result<Option<Compared>, CatalogError> {
+        // With min() alone, a column beside it is that of the least row.
+        let sql = "SELECT s.through, count(c.run), count(c.run) - count(c.deviation), c.reference, min(c.deviation) \
+                   FROM search s LEFT JOIN comparison c ON c.run = s.run WHERE s.run = ?1 GROUP BY s.run";
+        self.one(sql, [run], |row| {
+            let count = |index| row.get::<_, i64>(index).map(|number| number as u64);
+            let nearest = row.get::<_, Option<String>>(3)?.zip(row.get::<_, Option<i64>>(4)?.map(unit));
+            Ok(Compared { known: count(0)?, compared: count(1)?, lost: count(2)?, nearest })
+        })
+    }
+
+    /// Everything that a run was compared with besides its own reference, the nearest first.
+    pub fn comparisons(&self, run: &str) -> Result<Vec<Comparison>, CatalogError> {
+        if !self.compares()? {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT reference, distance, deviation FROM comparison WHERE run = ? \
+                   ORDER BY deviation IS NULL, deviation, distance, reference";
+        self.many(sql, [run], |row| {
+            let deviation = row.get::<_, Option<i64>>(2)?.map(unit);
+            Ok(Comparison { asset: row.get(0)?, distance: row.get(1)?, deviation })
+        })
+    }
+
+    /// The output that was released with the manifest of this label.
+    pub fn by_manifest(&self, label: &str) -> Result<Option<Asset>, CatalogError> {
+        let sql = format!(
+            "SELECT {ASSET} FROM asset WHERE {COUNTS} \
+             AND id = (SELECT output FROM mark WHERE kind = 'manifest' AND value = ?)"
+        );
+        self.one(&sql, [label], asset)
+    }
+
+    /// How many comparisons are on record.
+    pub fn count_comparisons(&self) -> Result<usize, CatalogError> {
+        if !self.compares()? {
+            return Ok(0);
+        }
+        let count = self.db.query_row("SELECT count(*) FROM comparison", [], |row| row.get::<_, i64>(0));
+        count.map(|count| count as usize).map_err(sqlite(&self.path(), "read"))
+    }
+
+    /// Whether the schema knows of comparisons: one of version 1, which is only read, does not.
+    pub fn compares(&self) -> Result<bool, CatalogError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'comparison')";
+        Ok(self.one(sql, [], |row| row.get(0))?.unwrap_or(false))
     }
 
     /// References that are copies of the output `asset`.
@@ -182,7 +223,8 @@ impl Catalog {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, CatalogError> {
-        self.db.query_row(sql, params, read).optional().map_err(sqlite(&self.path(), "read"))
+        let work = || self.db.prepare_cached(sql)?.query_row(params, read).optional();
+        work().map_err(sqlite(&self.path(), "read"))
     }
 
     pub(super) fn many<T>(
@@ -225,6 +267,7 @@ fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
         strength: row.get(5)?,
         seed: row.get(6)?,
         deviation: row.get::<_, Option<i64>>(7)?.map(unit),
+        compared: None,
         reasons: if refused { serde_json::from_str(&reasons).unwrap_or_default() } else { Vec::new() },
     })
 }
@@ -239,8 +282,4 @@ pub(super) fn blob<const N: usize>(row: &Row<'_>, index: usize) -> rusqlite::Res
 /// From units of 0.0001.
 fn unit(value: i64) -> f64 {
     value as f64 / 10_000.0
-}
-
-fn hamming(one: &[u8; 32], two: &[u8; 32]) -> u32 {
-    one.iter().zip(two).map(|(a, b)| (a ^ b).count_ones()).sum()
 }

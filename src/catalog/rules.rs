@@ -1,7 +1,10 @@
 //! What the triggers promise, as queries.
 
-/// Rules that hold for every row, as queries for the rows that break them: area, fault, query.
-pub(super) const RULES: [(&str, &str, &str); 17] = [
+/// Area, fault, and the query for what breaks the rule.
+pub(super) type Rule = (&'static str, &'static str, &'static str);
+
+/// Rules that hold for every row.
+pub(super) const RULES: &[Rule] = &[
     (
         "release",
         "has no clearing decision",
@@ -99,5 +102,60 @@ pub(super) const RULES: [(&str, &str, &str); 17] = [
         "its store belongs to no mark",
         "SELECT label FROM manifest_store s WHERE NOT EXISTS \
          (SELECT 1 FROM mark WHERE output = s.output AND kind = 'manifest' AND value = s.label)",
+    ),
+];
+
+/// Rules for what migration 2 added. That a release has a search is for the log to tell: older ones have none.
+pub(super) const COMPARED: &[Rule] = &[
+    (
+        "release",
+        "is too close to another reference on record",
+        "SELECT l.output FROM release l JOIN decision d ON d.run = l.run JOIN policy p ON p.digest = d.policy \
+         JOIN comparison c ON c.run = l.run WHERE CASE WHEN c.deviation IS NULL THEN c.distance > 64 \
+         ELSE c.deviation >= p.min_deviation END IS NOT TRUE",
+    ),
+    (
+        "release",
+        "was compared with fewer references than there were",
+        "SELECT l.output FROM release l JOIN search s ON s.run = l.run \
+         WHERE (SELECT count(*) FROM comparison WHERE run = l.run) < min(8, s.through - (SELECT count(*) FROM derivation d \
+           CROSS JOIN known k ON k.asset = d.reference AND k.role = 'reference' WHERE d.run = l.run AND k.number <= s.through))",
+    ),
+    (
+        "comparison",
+        "its deviation is not that of its parts",
+        "SELECT run FROM comparison WHERE deviation IS NOT 10000 - max(detail, copied)",
+    ),
+    (
+        "comparison",
+        "belongs to no search",
+        "SELECT run FROM comparison c WHERE NOT EXISTS (SELECT 1 FROM search WHERE run = c.run)",
+    ),
+    (
+        "search",
+        "belongs to no decision",
+        "SELECT run FROM search s WHERE NOT EXISTS (SELECT 1 FROM decision WHERE run = s.run)",
+    ),
+    (
+        "known",
+        "is not numbered after the one before",
+        "SELECT role || ' ' || number FROM (SELECT role, number, row_number() OVER (PARTITION BY role ORDER BY number) \
+         AS place FROM known) WHERE number <> place",
+    ),
+    (
+        "known",
+        "is not the picture on record, or served as no reference and was not released",
+        "SELECT k.asset FROM known k WHERE NOT EXISTS (SELECT 1 FROM asset a WHERE a.id = k.asset \
+           AND a.fingerprint = k.fingerprint AND a.fingerprint_quality = k.fingerprint_quality) \
+         OR NOT CASE k.role WHEN 'reference' THEN EXISTS (SELECT 1 FROM derivation WHERE reference = k.asset) \
+           ELSE EXISTS (SELECT 1 FROM release WHERE output = k.asset) END",
+    ),
+    (
+        "asset",
+        "cannot be found by its looks",
+        "SELECT reference FROM derivation d WHERE NOT EXISTS \
+           (SELECT 1 FROM known WHERE asset = d.reference AND role = 'reference') \
+         UNION SELECT output FROM release l WHERE NOT EXISTS \
+           (SELECT 1 FROM known WHERE asset = l.output AND role = 'output')",
     ),
 ];

@@ -8,7 +8,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::{CatalogError, prepare, sqlite};
 
 /// In order; the schema's version is how many were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../catalog/migrations/0001_initial.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../catalog/migrations/0001_initial.sql"),
+    include_str!("../../catalog/migrations/0002_comparisons.sql"),
+];
 
 /// Applies what is missing, each migration whole or not at all.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), CatalogError> {
@@ -58,12 +61,14 @@ fn version(db: &Connection) -> rusqlite::Result<i64> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// The first difference between this schema and the one that the migrations make, if there is any.
+/// The first difference between this schema and the one that the migrations up to its version make, if there is
+/// any. A catalog that is only read stays at the version that it has.
 pub(super) fn drift(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let applied = version(db)?.clamp(1, MIGRATIONS.len() as i64) as usize;
     let mut fresh = Connection::open_in_memory()?;
     prepare(&fresh)?;
     let transaction = fresh.transaction()?;
-    for sql in MIGRATIONS {
+    for sql in &MIGRATIONS[..applied] {
         transaction.execute_batch(sql)?;
     }
     transaction.commit()?;

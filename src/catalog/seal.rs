@@ -6,9 +6,11 @@ use rusqlite::{Connection, Row};
 
 use crate::digest::{Digest, Hasher};
 
-/// The rows of run `?1`, in the order of the hash. Columns are named: one that a later migration adds is for a
-/// later seal to cover.
-const ROWS: [&str; 8] = [
+/// Queries for rows of run `?1`, in the order of the hash.
+pub(super) type Rows = [&'static str];
+
+/// Columns are named: one that a later migration adds is for a later seal to cover.
+pub(super) const ROWS: &Rows = &[
     "SELECT id, engine, engine_version, model_sha256, strength, noise_level, steps, seed, prompt, prompt_used, \
      purpose, started FROM run WHERE id = ?1",
     "SELECT run, reference, output, generation FROM derivation WHERE run = ?1 ORDER BY reference",
@@ -26,10 +28,17 @@ const ROWS: [&str; 8] = [
      WHERE label IN (SELECT value FROM mark JOIN derivation USING (output) WHERE run = ?1) ORDER BY label",
 ];
 
-/// The digest over all rows of `run` as they are now, its entry in the log and its release aside.
-pub(super) fn seal(db: &Connection, run: &str) -> rusqlite::Result<Digest> {
+/// What migration 2 added.
+pub(super) const COMPARISONS: &Rows = &[
+    "SELECT run, through FROM search WHERE run = ?1",
+    "SELECT run, reference, distance, measure, detail, copied, deviation FROM comparison WHERE run = ?1 \
+     ORDER BY reference",
+];
+
+/// The digest over these rows of `run` as they are now, its entry in the log and its release aside.
+pub(super) fn seal(db: &Connection, run: &str, rows: &Rows) -> rusqlite::Result<Digest> {
     let mut hasher = Hasher::new();
-    for sql in ROWS {
+    for sql in rows {
         let mut query = db.prepare_cached(sql)?;
         let columns = query.column_count();
         let mut rows = query.query([run])?;

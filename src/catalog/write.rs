@@ -8,23 +8,29 @@ use time::format_description::well_known::Rfc3339;
 use super::log::{self, Pen};
 use super::model::{
     AssetEntry, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
+    SearchEntry,
 };
-use super::seal::seal;
+use super::seal::{COMPARISONS, ROWS, seal};
 use super::{Catalog, CatalogError, refusal_or};
 
 impl Catalog {
     /// Records a release: all of it or nothing. The number of its log entry.
     ///
     /// # Errors
-    /// `Refused` with the schema's own words when the decision, the marks or the numbers do not bear it.
+    /// `Refused` with the schema's own words when the decision, the marks or the numbers do not bear it;
+    /// `Outdated` when the draft was not held against a reference that was added since.
     pub fn record_release(&mut self, entry: &ReleaseEntry, pen: &Pen<'_>) -> Result<u64, CatalogError> {
-        self.in_transaction("record a release in", |db| {
-            let reference = reference(db, &entry.reference, entry.reference_payload)?;
+        let recorded = self.in_transaction("record a release in", |db| {
+            if let Some(newest) = newer(db, &entry.reference, entry.search.through)? {
+                return Ok(Err(newest));
+            }
+            let reference = reference(db, &entry.reference, entry.copy_of.as_deref())?;
             policy(db, &entry.policy)?;
             run(db, &entry.run)?;
             asset(db, &entry.output, Role::Output, None)?;
             derivation(db, &entry.run.id, &reference.id, Some(&entry.output.id))?;
             measurement(db, &entry.run.id, &reference.id, &entry.measurement)?;
+            search(db, &entry.run.id, &entry.search)?;
             let policy_digest = entry.policy.digest.as_bytes();
             db.execute(
                 "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'cleared', ?, '[]')",
@@ -45,26 +51,33 @@ impl Catalog {
                 "composition": units(entry.measurement.deviation.composition),
                 "manifest": entry.marks.manifest_label,
                 "watermark": entry.marks.payload_id,
-                "rows": seal(db, &entry.run.id)?,
+                "through": entry.search.through,
+                "nearest": nearest(&entry.search),
+                "rows": seal(db, &entry.run.id, ROWS)?,
+                "comparisons": seal(db, &entry.run.id, COMPARISONS)?,
             });
             let seq = log::append(db, &text(entry.at), "release", &body, pen)?;
             db.execute(
                 "INSERT INTO release (output, run, sha256, event) VALUES (?, ?, ?, ?)",
                 params![entry.output.id, entry.run.id, entry.output.sha256.as_bytes(), seq as i64],
             )?;
-            Ok(seq)
-        })
+            Ok(Ok(seq))
+        })?;
+        recorded.map_err(|newest| CatalogError::Outdated { through: entry.search.through, newest })
     }
 
     /// Records a refusal; the number of its log entry.
     pub fn record_refusal(&mut self, entry: &RefusalEntry, pen: &Pen<'_>) -> Result<u64, CatalogError> {
         self.in_transaction("record a refusal in", |db| {
-            let reference = reference(db, &entry.reference, entry.reference_payload)?;
+            let reference = reference(db, &entry.reference, entry.copy_of.as_deref())?;
             policy(db, &entry.policy)?;
             run(db, &entry.run)?;
             derivation(db, &entry.run.id, &reference.id, None)?;
             if let Some(figures) = &entry.measurement {
                 measurement(db, &entry.run.id, &reference.id, figures)?;
+            }
+            if let Some(entry_search) = &entry.search {
+                search(db, &entry.run.id, entry_search)?;
             }
             let draft = entry.measurement.as_ref().map(|figures| figures.draft_sha256);
             db.execute(
@@ -85,7 +98,10 @@ impl Catalog {
                 "strength": entry.run.strength,
                 "deviation": entry.measurement.as_ref().map(|figures| units(figures.deviation.deviation)),
                 "reasons": entry.reasons,
-                "rows": seal(db, &entry.run.id)?,
+                "through": entry.search.as_ref().map(|search| search.through),
+                "nearest": entry.search.as_ref().and_then(nearest),
+                "rows": seal(db, &entry.run.id, ROWS)?,
+                "comparisons": seal(db, &entry.run.id, COMPARISONS)?,
             });
             log::append(db, &text(entry.at), "refusal", &body, pen)
         })
@@ -124,23 +140,16 @@ struct Standing {
 }
 
 /// The reference keeps its id if it is on record already, as reference or as output.
-fn reference(db: &Connection, entry: &AssetEntry, payload: Option<(u64, u32)>) -> rusqlite::Result<Standing> {
+fn reference(db: &Connection, entry: &AssetEntry, copy_of: Option<&str>) -> rusqlite::Result<Standing> {
     // A row that belongs to no run came from elsewhere: it is not known, and the INSERT fails on it.
     let known = "SELECT id FROM asset a WHERE sha256 = ? AND (EXISTS (SELECT 1 FROM derivation WHERE reference = a.id) \
                  OR EXISTS (SELECT 1 FROM release WHERE output = a.id))";
     if let Some(id) = db.query_row(known, [entry.sha256.as_bytes()], |row| row.get(0)).optional()? {
         return Ok(Standing { id, new: false });
     }
-    // Another file with the pixels of an output, or with its watermark, is a copy of it.
-    let by_pixels = "SELECT a.id FROM asset a JOIN release l ON l.output = a.id WHERE a.pixels_sha256 = ? \
-                     ORDER BY a.id LIMIT 1";
-    let mut copy_of: Option<String> =
-        db.query_row(by_pixels, [entry.pixels_sha256.as_bytes()], |row| row.get(0)).optional()?;
-    if let (None, Some((prefix, nonce))) = (&copy_of, payload) {
-        let by_mark = "SELECT k.output FROM mark k JOIN release l ON l.output = k.output \
-                       WHERE k.source_prefix = ? AND k.nonce = ?";
-        copy_of = db.query_row(by_mark, params![prefix as i64, nonce], |row| row.get(0)).optional()?;
-    }
+    // What was never released is nobody's original.
+    let released = "SELECT output FROM release WHERE output = ?";
+    let copy_of: Option<String> = db.query_row(released, [copy_of], |row| row.get(0)).optional()?;
     asset(db, entry, Role::Reference, copy_of.as_deref())?;
     Ok(Standing { id: entry.id.clone(), new: true })
 }
@@ -270,6 +279,38 @@ fn measurement(
         ],
     )?;
     Ok(())
+}
+
+/// The newest reference, if one but `own` was added after number `through`.
+fn newer(db: &Connection, own: &AssetEntry, through: u64) -> rusqlite::Result<Option<u64>> {
+    let sql = "SELECT max(k.number) FROM known k JOIN asset a ON a.id = k.asset \
+               WHERE k.role = 'reference' AND k.number > ? AND a.sha256 <> ?";
+    db.query_row(sql, params![through as i64, own.sha256.as_bytes()], |row| {
+        Ok(row.get::<_, Option<i64>>(0)?.map(|number| number as u64))
+    })
+}
+
+fn search(db: &Connection, run: &str, entry: &SearchEntry) -> rusqlite::Result<()> {
+    db.execute("INSERT INTO search (run, through) VALUES (?, ?)", params![run, entry.through as i64])?;
+    let sql = "INSERT INTO comparison (run, reference, distance, measure, detail, copied) VALUES (?, ?, ?, ?, ?, ?)";
+    let mut insert = db.prepare_cached(sql)?;
+    for one in &entry.compared {
+        let figures = one.deviation.as_ref();
+        insert.execute(params![
+            run,
+            one.reference,
+            one.distance,
+            one.measure,
+            figures.and_then(|figures| units(figures.detail)),
+            figures.and_then(|figures| units(figures.copied)),
+        ])?;
+    }
+    Ok(())
+}
+
+/// The least deviation among those that a draft was compared with, in units of 0.0001.
+fn nearest(entry: &SearchEntry) -> Option<i64> {
+    entry.compared.iter().filter_map(|one| units(one.deviation.as_ref()?.deviation)).min()
 }
 
 fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<()> {

@@ -18,6 +18,7 @@ mod cells;
 mod copied;
 mod detail;
 mod familiar;
+mod features;
 mod fingerprint;
 mod flow;
 mod local;
@@ -26,6 +27,7 @@ mod overlay;
 mod tests;
 mod working;
 
+pub use features::{Features, features, votes};
 pub use fingerprint::{Fingerprint, fingerprint, variants};
 pub use overlay::overlay;
 

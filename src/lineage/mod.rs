@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::Serialize;
 
 pub use crate::catalog::Role;
-use crate::catalog::{Asset, Catalog, CatalogError, Derived};
+use crate::catalog::{Asset, Catalog, CatalogError, Compared, Derived};
 use crate::digest::Digest;
 
 /// A lineage larger than this is cut: nobody reads it, and a catalog may be hostile.
@@ -39,6 +39,8 @@ pub struct Edge {
     /// Decimal digits: 64 bits do not fit the numbers of JSON.
     pub seed: String,
     pub deviation: Option<f64>,
+    /// The same from what else was on record; `None` where it was compared with its own reference alone.
+    pub compared: Option<Compared>,
     pub refusal: Option<String>,
 }
 
@@ -58,6 +60,7 @@ pub struct Graph {
 pub fn lineage(catalog: &Catalog, asset: &Asset) -> Result<Graph, CatalogError> {
     let mut graph = Graph { focus: asset.id.clone(), nodes: Vec::new(), edges: Vec::new() };
     let mut seen = BTreeSet::from([asset.id.clone()]);
+    let mut drawn = BTreeSet::new();
     let mut queue = VecDeque::from([asset.clone()]);
     while let Some(asset) = queue.pop_front() {
         let made_by = catalog.made_by(&asset.id)?;
@@ -67,7 +70,7 @@ pub fn lineage(catalog: &Catalog, asset: &Asset) -> Result<Graph, CatalogError> 
         near.extend(asset.copy_of.clone());
         near.extend(catalog.copies_of(&asset.id)?.into_iter().map(|copy| copy.id));
         for run in made_by.into_iter().chain(made_from) {
-            if !graph.edges.iter().any(|edge| edge.run == run.run && edge.reference == run.reference) {
+            if drawn.insert((run.run.clone(), run.reference.clone())) {
                 graph.edges.push(edge(run));
             }
         }
@@ -107,6 +110,7 @@ fn edge(run: Derived) -> Edge {
         strength: run.strength,
         seed: run.seed,
         deviation: run.deviation,
+        compared: run.compared,
         refusal: (!run.reasons.is_empty()).then(|| run.reasons.join("; ")),
     }
 }

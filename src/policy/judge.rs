@@ -8,13 +8,38 @@ use super::{OnViolation, Policy};
 use crate::digest::Digest;
 use crate::quantity::{Deviation, Strength};
 
+/// Differing bits of two fingerprints, of 256, up to which a picture that is lost is taken to be what was drawn:
+/// near-copies differ by less, unrelated pictures by 128 on average. The catalog's schema holds the same number.
+pub const LOST_DISTANCE: u32 = 64;
+
 /// A draft to be judged. Digests are of pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     pub reference: Digest,
     pub draft: Digest,
     pub strength: Strength,
+    /// From its own reference.
     pub deviation: Deviation,
+    /// Other pictures on record that it was held against.
+    pub others: Vec<Other>,
+}
+
+/// Another picture on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Other {
+    /// Digest of its file.
+    pub sha256: Digest,
+    pub title: String,
+    pub likeness: Likeness,
+}
+
+/// How a draft compares with another picture on record.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Likeness {
+    /// Its deviation, in 0..=1.
+    Measured(f64),
+    /// The picture is lost; its fingerprint differs by so many bits.
+    Lost(u32),
 }
 
 /// Proof that a draft was measured against its reference and found far enough by a policy.
@@ -60,13 +85,15 @@ impl Cleared {
 }
 
 /// One limit that was not met.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 pub enum Reason {
     StrengthTooLow { strength: f64, min: f64 },
     StrengthTooHigh { strength: f64, max: f64 },
     DeviationTooLow { deviation: f64, min: f64 },
     CompositionTooLow { composition: f64, min: f64 },
+    OtherTooClose { title: String, sha256: Digest, deviation: f64, min: f64 },
+    OtherLost { title: String, sha256: Digest, distance: u32 },
 }
 
 impl fmt::Display for Reason {
@@ -86,6 +113,20 @@ impl fmt::Display for Reason {
                 "too close: arrangement differs by {}, at least {min:.2} required",
                 below(*composition, *min)
             ),
+            Reason::OtherTooClose { title, sha256, deviation, min } => write!(
+                f,
+                "too close to another reference on record, {} ({}): deviation {}, at least {min:.2} required",
+                plain(title),
+                sha256.short(12),
+                below(*deviation, *min)
+            ),
+            Reason::OtherLost { title, sha256, distance } => write!(
+                f,
+                "looks like another reference on record, {} ({}), whose picture is lost: fingerprints differ by \
+                 {distance} of 256 bits, more than {LOST_DISTANCE} required",
+                plain(title),
+                sha256.short(12)
+            ),
         }
     }
 }
@@ -94,6 +135,11 @@ impl fmt::Display for Reason {
 fn below(value: f64, limit: f64) -> String {
     let short = format!("{value:.2}");
     if short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
+}
+
+/// Titles are file names: control characters would draw on the terminal.
+fn plain(title: &str) -> String {
+    title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// A policy's no, with everything that was wrong.
@@ -130,10 +176,25 @@ pub(super) fn judge(policy: &Policy, case: Case) -> Result<Cleared, Refusal> {
     if composition.is_nan() || composition < limits.min_composition {
         reasons.push(Reason::CompositionTooLow { composition, min: limits.min_composition });
     }
+    reasons.extend(case.others.iter().filter_map(|other| too_close(other, limits.min_deviation)));
     if reasons.is_empty() {
         Ok(Cleared { case, policy: policy.digest() })
     } else {
         Err(refusal(policy, reasons))
+    }
+}
+
+/// What is drawn from one picture may not be another one either.
+fn too_close(other: &Other, min: f64) -> Option<Reason> {
+    let (title, sha256) = (other.title.clone(), other.sha256);
+    match other.likeness {
+        Likeness::Measured(deviation) if deviation.is_nan() || deviation < min => {
+            Some(Reason::OtherTooClose { title, sha256, deviation, min })
+        }
+        Likeness::Lost(distance) if distance <= LOST_DISTANCE => {
+            Some(Reason::OtherLost { title, sha256, distance })
+        }
+        Likeness::Measured(_) | Likeness::Lost(_) => None,
     }
 }
 
@@ -179,7 +240,12 @@ mod tests {
                 ssim: 0.0,
                 psnr_db: 10.0,
             },
+            others: Vec::new(),
         }
+    }
+
+    fn other(likeness: Likeness) -> Other {
+        Other { sha256: Digest::of("other"), title: "other\u{1b}.png".into(), likeness }
     }
 
     fn strict() -> Policy {
@@ -227,6 +293,30 @@ mod tests {
     fn what_is_not_a_number_is_refused() {
         assert!(strict().judge(case(0.8, f64::NAN, 0.9)).is_err());
         assert!(strict().judge(case(0.8, 0.9, f64::NAN)).is_err());
+    }
+
+    #[test]
+    fn another_picture_on_record_is_kept_as_far_as_the_reference_and_named() {
+        let judged = |likenesses: &[Likeness]| {
+            let others = likenesses.iter().map(|likeness| other(*likeness)).collect();
+            strict().judge(Case { others, ..case(0.8, 0.9, 0.9) })
+        };
+        use Likeness::{Lost, Measured};
+        assert!(judged(&[Measured(0.6), Measured(1.0), Lost(LOST_DISTANCE + 1)]).is_ok());
+        for bad in [Measured(0.6 - EPSILON), Measured(f64::NAN), Lost(LOST_DISTANCE), Lost(0)] {
+            let refusal = judged(&[Measured(0.9), bad, Measured(0.8)]).expect_err("one is enough");
+            assert_eq!(refusal.reasons.len(), 1, "{bad:?}");
+        }
+        let refusal = judged(&[Measured(0.2), Lost(9)]).expect_err("both are named");
+        let digest = Digest::of("other").short(12);
+        assert_eq!(
+            refusal.to_string(),
+            format!(
+                "too close to another reference on record, other .png ({digest}): deviation 0.20, at least 0.60 \
+                 required; looks like another reference on record, other .png ({digest}), whose picture is lost: \
+                 fingerprints differ by 9 of 256 bits, more than 64 required (policy strict)"
+            )
+        );
     }
 
     #[test]

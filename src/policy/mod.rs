@@ -3,7 +3,7 @@
 mod judge;
 mod parse;
 
-pub use judge::{Case, Cleared, Reason, Refusal};
+pub use judge::{Case, Cleared, LOST_DISTANCE, Likeness, Other, Reason, Refusal};
 pub use parse::PolicyError;
 
 use serde::Serialize;

@@ -1,12 +1,13 @@
 //! The two marks, each read back before the journey goes on.
 
 use super::error::ReleaseError;
+use super::held::Held;
 use super::order::{Desk, Step};
 use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::generate::{AppliedLora, Description, Record};
+use crate::generate::{AppliedLora, Description, Draft, Record};
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
 use crate::policy::{Case, Cleared};
@@ -17,8 +18,9 @@ use crate::watermark::{self, Kind, Level, Payload};
 /// The pixels carry their watermark; the file is encoded and not yet signed.
 pub(super) struct Marked<'a> {
     pub course: Course<'a>,
-    pub record: Record,
+    pub draft: Draft,
     pub cleared: Cleared,
+    pub held: Held,
     pub payload: Payload,
     pub level: Level,
     pub psnr_db: f64,
@@ -31,8 +33,9 @@ pub(super) struct Marked<'a> {
 /// The file carries its manifest.
 pub(super) struct Signed<'a> {
     pub course: Course<'a>,
-    pub record: Record,
+    pub draft: Draft,
     pub cleared: Cleared,
+    pub held: Held,
     pub payload: Payload,
     pub level: Level,
     pub psnr_db: f64,
@@ -62,18 +65,20 @@ impl<'a> Approved<'a> {
             draft: proof.raster.digest(),
             strength: self.cleared.strength(),
             deviation: again,
+            others: self.held.others_of(&proof.raster, desk),
         };
         self.course.timings.measure += watch.stop(desk);
         if let Err(refusal) = desk.policy.judge(case) {
-            let Approved { course, draft, .. } = self;
-            let rejected = Rejected { course, draft, pixels: draft_pixels, deviation: again, refusal };
+            let Approved { course, draft, held, .. } = self;
+            let (pixels, deviation, held) = (draft_pixels, again, Some(held));
+            let rejected = Rejected { course, draft, pixels, deviation, held, refusal };
             return Ok(Err(Box::new(rejected)));
         }
         (desk.witness)(Step::Embedded);
-        let Approved { course, draft, cleared } = self;
+        let Approved { course, draft, cleared, held } = self;
         let Proof { level, psnr_db, file, raster } = proof;
-        let (record, psnr_db) = (draft.record, stated(psnr_db));
-        Ok(Ok(Marked { course, record, cleared, payload, level, psnr_db, file, raster }))
+        let psnr_db = stated(psnr_db);
+        Ok(Ok(Marked { course, draft, cleared, held, payload, level, psnr_db, file, raster }))
     }
 }
 
@@ -88,22 +93,23 @@ impl<'a> Marked<'a> {
             // No well-kept library writes XMP into TIFF; the manifest says the same.
             Format::Tiff => self.file,
             format => {
-                let in_part = self.record.varied_share.is_some();
+                let in_part = self.draft.record.varied_share.is_some();
                 metadata::write(
                     &self.file,
                     format,
-                    &label(&self.record.engine, Some(reference.sha256), in_part),
+                    &label(&self.draft.record.engine, Some(reference.sha256), in_part),
                 )?
             }
         };
-        let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
-            manifest::WatermarkReference {
-                algorithm: self.level.algorithm().to_owned(),
-                payload_id: self.payload.id(),
-                level: self.level.name().to_owned(),
-                psnr_db: Psnr(self.psnr_db),
-            }
-        });
+        let statement =
+            statement(desk, &self.course, &self.draft.record, self.cleared.deviation(), &asset_id, {
+                manifest::WatermarkReference {
+                    algorithm: self.level.algorithm().to_owned(),
+                    payload_id: self.payload.id(),
+                    level: self.level.name().to_owned(),
+                    psnr_db: Psnr(self.psnr_db),
+                }
+            });
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
         let pen = |message: &[u8]| desk.keys.sign(message).to_vec();
@@ -120,8 +126,9 @@ impl<'a> Marked<'a> {
         Ok(Signed {
             sha256: Digest::of(&signed.bytes),
             course: self.course,
-            record: self.record,
+            draft: self.draft,
             cleared: self.cleared,
+            held: self.held,
             payload: self.payload,
             level: self.level,
             psnr_db: self.psnr_db,

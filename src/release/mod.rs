@@ -1,7 +1,7 @@
 //! The journey of a variation:
 //!
 //! ```text
-//! bytes ─prepare→ Reference ─generate→ Drafted ─measure→ Measured ─judge→ Approved
+//! bytes ─prepare→ Reference ─generate→ Drafted ─measure→ Measured ─compare→ Compared ─judge→ Approved
 //!       ─embed→ Marked ─sign→ Signed ─record→ Recorded ─publish→ Released
 //! ```
 //!
@@ -10,6 +10,7 @@
 
 mod error;
 mod glimpse;
+mod held;
 mod marking;
 mod order;
 mod prepare;
@@ -21,6 +22,7 @@ mod states;
 
 pub use error::ReleaseError;
 pub use glimpse::glimpse;
+pub use held::{Compared, Held};
 pub use order::{Desk, Order, Step};
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
@@ -50,7 +52,11 @@ pub fn release(
         return course.refuse_request(desk, refusal);
     }
     let drafted: Drafted<'_> = course.generate(desk, progress)?;
-    let approved = match drafted.measure(desk)?.judge(desk) {
+    let compared = match drafted.measure(desk)?.compare(desk)? {
+        Ok(compared) => compared,
+        Err(rejected) => return rejected.refuse(desk),
+    };
+    let approved = match compared.judge(desk) {
         Ok(approved) => approved,
         Err(rejected) => return rejected.refuse(desk),
     };
@@ -64,7 +70,10 @@ pub fn release(
     };
     let signed = marked.sign(desk)?;
     still_wanted(progress)?;
-    signed.record(desk)?.publish(desk)
+    match signed.record(desk)? {
+        Ok(recorded) => recorded.publish(desk),
+        Err(rejected) => rejected.refuse(desk),
+    }
 }
 
 fn still_wanted(progress: &dyn Progress) -> Result<(), GenerateError> {

@@ -27,6 +27,7 @@ pub struct Desk<'a> {
 pub enum Step {
     Generated,
     Measured,
+    Compared,
     Judged,
     Embedded,
     Signed,
@@ -37,9 +38,10 @@ pub enum Step {
 }
 
 impl Step {
-    pub const ALL: [Step; 9] = [
+    pub const ALL: [Step; 10] = [
         Step::Generated,
         Step::Measured,
+        Step::Compared,
         Step::Judged,
         Step::Embedded,
         Step::Signed,

@@ -1,9 +1,15 @@
 //! Bytes to reference: decode, and look for marks that are there already.
 
+use std::sync::OnceLock;
+
+use super::order::Desk;
+use crate::catalog::CatalogError;
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::manifest;
+use crate::objects::Objects;
 use crate::raster::{self, DecodeError, Kernel, Limits, Plane, Raster, resize};
+use crate::verify::Memory;
 use crate::watermark::{self, Key, Keyring, Said, Search};
 
 /// A picture that variations are made from.
@@ -28,6 +34,8 @@ pub struct Reference {
     pub manifest: Option<manifest::Reading>,
     /// What the reference's own watermark says, if it has one: it may be an output of ours, whatever its name.
     pub watermark: Option<Said>,
+    /// Asked once: several variations are made of it.
+    original: OnceLock<Option<String>>,
 }
 
 /// The file cannot serve as a reference.
@@ -71,7 +79,25 @@ impl Reference {
             enlarged: None,
             manifest,
             watermark,
+            original: OnceLock::new(),
         })
+    }
+
+    /// Id of the output of ours that the file is a copy of; `None` for what is on record itself.
+    pub(super) fn original(&self, desk: &Desk<'_>) -> Result<Option<String>, CatalogError> {
+        if let Some(original) = self.original.get() {
+            return Ok(original.clone());
+        }
+        let found = match desk.catalog.by_sha256(&self.sha256)? {
+            Some(_) => None,
+            None => {
+                let objects = Objects::at(desk.workspace.objects());
+                let memory = Memory { catalog: desk.catalog, objects: &objects, watermark_key: None };
+                memory.original(&self.raster, self.watermark.as_ref(), self.manifest.as_ref())?
+            }
+        };
+        let found = found.map(|asset| asset.id);
+        Ok(self.original.get_or_init(|| found).clone())
     }
 
     /// The same reference, drawn from at a short side of 256 pixels if it has fewer. What is recorded, and

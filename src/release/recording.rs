@@ -1,6 +1,7 @@
 //! The last steps: what is on disk and synced, then the catalog, then the user's file.
 
 use super::error::ReleaseError;
+use super::held::{self, Held};
 use super::marking::Signed;
 use super::order::{Desk, Step};
 use super::report::{Outcome, Refused, Released};
@@ -14,11 +15,9 @@ use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Record;
 use crate::objects::{self, Objects};
-use crate::policy::{OnViolation, Refusal};
+use crate::policy::{Case, OnViolation, Refusal};
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Raster};
-use crate::verify::Memory;
-use crate::watermark::Said;
 
 /// It is in the catalog, and its bytes are in the store.
 pub(super) struct Recorded<'a> {
@@ -27,21 +26,61 @@ pub(super) struct Recorded<'a> {
 
 impl<'a> Signed<'a> {
     /// Stores reference and output, then records everything in one transaction (invariant 3: no row
-    /// names bytes that are not on disk yet).
-    pub fn record(mut self, desk: &mut Desk<'_>) -> Result<Recorded<'a>, ReleaseError> {
+    /// names bytes that are not on disk yet). A reference that somebody made known since the draft was held
+    /// against all there were may refuse it yet.
+    pub fn record(
+        mut self,
+        desk: &mut Desk<'_>,
+    ) -> Result<Result<Recorded<'a>, Box<Rejected<'a>>>, ReleaseError> {
         let watch = Stopwatch::start(desk);
         let objects = Objects::at(desk.workspace.objects());
         objects.put(&self.course.reference.bytes)?;
         (desk.witness)(Step::ReferenceStored);
         objects.put(&self.signed.bytes)?;
         (desk.witness)(Step::OutputStored);
+        while let Err(error) = self.try_record(desk) {
+            let ReleaseError::Catalog(CatalogError::Outdated { newest, .. }) = error else {
+                return Err(error);
+            };
+            if let Some(refusal) = self.hold_again(desk)? {
+                objects.remove(&self.sha256)?;
+                let (pixels, deviation) = (self.cleared.draft(), *self.cleared.deviation());
+                let Signed { course, draft, held, .. } = self;
+                let held = Some(held);
+                return Ok(Err(Box::new(Rejected { course, draft, pixels, deviation, held, refusal })));
+            }
+            if self.held.through < newest {
+                return Err(error);
+            }
+        }
+        self.course.timings.record = watch.stop(desk);
+        (desk.witness)(Step::Recorded);
+        Ok(Ok(Recorded { signed: self }))
+    }
 
+    /// Holds draft and finished picture against what was added meanwhile.
+    fn hold_again(&mut self, desk: &Desk<'_>) -> Result<Option<Refusal>, ReleaseError> {
+        self.held = held::hold(desk, self.course.reference, &self.draft.raster, &self.held.compared)?;
+        let finished = self.held.others_of(&self.raster, desk);
+        let others = self.held.others().into_iter().chain(finished).collect();
+        let (draft, strength, deviation) =
+            (self.cleared.draft(), self.cleared.strength(), *self.cleared.deviation());
+        let case = Case { reference: self.course.reference.pixels, draft, strength, deviation, others };
+        match desk.policy.judge(case) {
+            Ok(cleared) => self.cleared = cleared,
+            Err(refusal) => return Ok(Some(refusal)),
+        }
+        Ok(None)
+    }
+
+    fn try_record(&self, desk: &mut Desk<'_>) -> Result<(), ReleaseError> {
         let entry = ReleaseEntry {
             at: desk.host.now(),
             reference: self.course.reference_entry(desk),
-            reference_payload: self.course.reference_payload(desk)?,
-            run: self.course.run_entry(desk, Some(&self.record)),
+            copy_of: self.course.reference.original(desk)?,
+            run: self.course.run_entry(desk, Some(&self.draft.record)),
             measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
+            search: self.held.entry(),
             policy: PolicyEntry::from(desk.policy),
             output: AssetEntry {
                 id: self.asset_id.clone(),
@@ -64,9 +103,7 @@ impl<'a> Signed<'a> {
         let sign = |message: &[u8]| desk.keys.sign(message);
         let pen = Pen { public_key: desk.keys.verifying_key(), sign: &sign };
         desk.catalog.record_release(&entry, &pen)?;
-        self.course.timings.record = watch.stop(desk);
-        (desk.witness)(Step::Recorded);
-        Ok(Recorded { signed: self })
+        Ok(())
     }
 }
 
@@ -76,8 +113,9 @@ impl Recorded<'_> {
         let watch = Stopwatch::start(desk);
         let Signed {
             mut course,
-            record,
+            draft,
             cleared,
+            held,
             payload,
             level,
             psnr_db,
@@ -102,8 +140,9 @@ impl Recorded<'_> {
             height: raster.height(),
             asset_id,
             run_id: course.run_id,
-            record,
+            record: draft.record,
             deviation: *cleared.deviation(),
+            held,
             payload_id: payload.id(),
             level,
             psnr_db,
@@ -118,7 +157,7 @@ impl Recorded<'_> {
 impl Course<'_> {
     /// The end of a request that the policy refuses as such.
     pub fn refuse_request(self, desk: &mut Desk<'_>, refusal: Refusal) -> Result<Outcome, ReleaseError> {
-        self.refuse(desk, refusal, None, None)
+        self.refuse(desk, refusal, None, None, None)
     }
 
     /// Logs a refusal; the reference's bytes are kept, so that the log can be understood later.
@@ -126,7 +165,8 @@ impl Course<'_> {
         mut self,
         desk: &mut Desk<'_>,
         refusal: Refusal,
-        draft: Option<(&Raster, Record, Digest, Deviation)>,
+        draft: Option<(Record, Digest, Deviation)>,
+        held: Option<Held>,
         quarantine: Option<std::path::PathBuf>,
     ) -> Result<Outcome, ReleaseError> {
         let logged = !self.order.dry_run;
@@ -136,9 +176,10 @@ impl Course<'_> {
             let entry = RefusalEntry {
                 at: desk.host.now(),
                 reference: self.reference_entry(desk),
-                reference_payload: self.reference_payload(desk)?,
-                run: self.run_entry(desk, draft.as_ref().map(|(_, record, ..)| record)),
-                measurement: draft.as_ref().map(|(_, _, pixels, deviation)| measurement(*pixels, deviation)),
+                copy_of: self.reference.original(desk)?,
+                run: self.run_entry(desk, draft.as_ref().map(|(record, ..)| record)),
+                measurement: draft.as_ref().map(|(_, pixels, deviation)| measurement(*pixels, deviation)),
+                search: held.as_ref().map(Held::entry),
                 policy: PolicyEntry::from(desk.policy),
                 reasons: refusal.reasons.iter().map(ToString::to_string).collect(),
             };
@@ -148,7 +189,7 @@ impl Course<'_> {
             self.timings.record = watch.stop(desk);
         }
         let (record, deviation) = match draft {
-            Some((_, record, _, deviation)) => (Some(record), Some(deviation)),
+            Some((record, _, deviation)) => (Some(record), Some(deviation)),
             None => (None, None),
         };
         Ok(Outcome::Refused(Box::new(Refused {
@@ -158,6 +199,7 @@ impl Course<'_> {
             refusal,
             record,
             deviation,
+            held,
             quarantine,
             logged,
             timings: self.timings,
@@ -173,21 +215,6 @@ impl Course<'_> {
             bytes: reference.bytes.len() as u64,
             ..picture(&reference.raster, reference.fingerprint, desk)
         }
-    }
-
-    /// The payload of the reference's own watermark: it may be an output of ours under another name.
-    fn reference_payload(&self, desk: &Desk<'_>) -> Result<Option<(u64, u32)>, CatalogError> {
-        let said = match &self.reference.watermark {
-            Some(Said::Whole(payload)) => return Ok(Some((payload.source_prefix(), payload.nonce()))),
-            Some(said @ Said::Brief(_)) => said,
-            None => return Ok(None),
-        };
-        // So few bits fit many outputs: the looks decide.
-        let objects = Objects::at(desk.workspace.objects());
-        let memory = Memory { catalog: desk.catalog, objects: &objects, watermark_key: None };
-        let Some(original) = memory.original(&self.reference.raster, said)? else { return Ok(None) };
-        let facts = desk.catalog.facts(&original.id)?;
-        Ok(facts.and_then(|facts| facts.source_prefix.zip(facts.nonce)))
     }
 
     /// The run; without a record nothing was generated, and the request is all there is.
@@ -214,7 +241,7 @@ impl Course<'_> {
 impl Rejected<'_> {
     /// The end of a draft that the policy refuses. It goes to the quarantine if the policy wants it kept.
     pub fn refuse(self, desk: &mut Desk<'_>) -> Result<Outcome, ReleaseError> {
-        let Rejected { course, draft, pixels, deviation, refusal } = self;
+        let Rejected { course, draft, pixels, deviation, held, refusal } = self;
         let keep = refusal.action == OnViolation::Quarantine && !course.order.dry_run;
         let quarantine = if keep {
             let bytes = raster::encode(&draft.raster, Format::Png, 100)?;
@@ -226,8 +253,7 @@ impl Rejected<'_> {
         } else {
             None
         };
-        let figures = Some((&draft.raster, draft.record, pixels, deviation));
-        course.refuse(desk, refusal, figures, quarantine)
+        course.refuse(desk, refusal, Some((draft.record, pixels, deviation)), held, quarantine)
     }
 }
 

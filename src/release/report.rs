@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::held::Held;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State};
@@ -31,6 +32,7 @@ pub struct Released {
     pub run_id: String,
     pub record: Record,
     pub deviation: Deviation,
+    pub held: Held,
     pub payload_id: String,
     /// How much of the payload is in the pixels.
     pub level: Level,
@@ -52,6 +54,8 @@ pub struct Refused {
     /// `None` when the request itself was refused and nothing was generated.
     pub record: Option<Record>,
     pub deviation: Option<Deviation>,
+    /// `None` where its own reference, or the request, was refused already.
+    pub held: Option<Held>,
     /// Where the draft is kept, if the policy wants that.
     pub quarantine: Option<PathBuf>,
     /// Whether the refusal was logged (a dry run logs nothing).
@@ -64,6 +68,7 @@ pub struct Refused {
 pub struct Trial {
     pub record: Record,
     pub deviation: Deviation,
+    pub held: Held,
     pub timings: Timings,
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::error::ReleaseError;
+use super::held::{self, Held};
 use super::order::{Desk, Order, Step};
 use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
@@ -12,7 +13,7 @@ use crate::deviation;
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Draft;
-use crate::policy::{Case, Cleared, Refusal};
+use crate::policy::{Case, Cleared, Other, Refusal};
 use crate::progress::Progress;
 use crate::quantity::Deviation;
 use crate::watermark;
@@ -39,11 +40,18 @@ pub(super) struct Measured<'a> {
     deviation: Deviation,
 }
 
+/// Its own reference lets the picture pass, and it was held against everything else on record.
+pub(super) struct Compared<'a> {
+    measured: Measured<'a>,
+    held: Held,
+}
+
 /// The policy said yes to exactly these pixels.
 pub(super) struct Approved<'a> {
     pub course: Course<'a>,
     pub draft: Draft,
     pub cleared: Cleared,
+    pub held: Held,
 }
 
 /// The policy said no.
@@ -52,6 +60,7 @@ pub(super) struct Rejected<'a> {
     pub draft: Draft,
     pub pixels: Digest,
     pub deviation: Deviation,
+    pub held: Option<Held>,
     pub refusal: Refusal,
 }
 
@@ -101,19 +110,51 @@ impl<'a> Drafted<'a> {
 }
 
 impl<'a> Measured<'a> {
-    pub fn judge(self, desk: &Desk<'_>) -> Result<Approved<'a>, Box<Rejected<'a>>> {
+    /// What is too close to its own reference is held against nothing else: that would change nothing.
+    pub fn compare(
+        mut self,
+        desk: &Desk<'_>,
+    ) -> Result<Result<Compared<'a>, Box<Rejected<'a>>>, ReleaseError> {
+        if let Err(refusal) = desk.policy.judge(self.case(Vec::new())) {
+            (desk.witness)(Step::Judged);
+            return Ok(Err(self.reject(refusal, None)));
+        }
+        let watch = Stopwatch::start(desk);
+        let Drafted { course, draft, .. } = &mut self.drafted;
+        let held = held::hold(desk, course.reference, &draft.raster, &[])?;
+        course.timings.measure += watch.stop(desk);
+        (desk.witness)(Step::Compared);
+        Ok(Ok(Compared { measured: self, held }))
+    }
+
+    fn reject(self, refusal: Refusal, held: Option<Held>) -> Box<Rejected<'a>> {
         let Measured { drafted: Drafted { course, draft, pixels }, deviation } = self;
-        let case = Case {
+        Box::new(Rejected { course, draft, pixels, deviation, held, refusal })
+    }
+
+    fn case(&self, others: Vec<Other>) -> Case {
+        let course = &self.drafted.course;
+        Case {
             reference: course.reference.pixels,
-            draft: pixels,
+            draft: self.drafted.pixels,
             strength: course.order.request.strength,
-            deviation,
-        };
-        let judged = desk.policy.judge(case);
+            deviation: self.deviation,
+            others,
+        }
+    }
+}
+
+impl<'a> Compared<'a> {
+    pub fn judge(self, desk: &Desk<'_>) -> Result<Approved<'a>, Box<Rejected<'a>>> {
+        let Compared { measured, held } = self;
+        let judged = desk.policy.judge(measured.case(held.others()));
         (desk.witness)(Step::Judged);
         match judged {
-            Ok(cleared) => Ok(Approved { course, draft, cleared }),
-            Err(refusal) => Err(Box::new(Rejected { course, draft, pixels, deviation, refusal })),
+            Ok(cleared) => {
+                let Drafted { course, draft, .. } = measured.drafted;
+                Ok(Approved { course, draft, cleared, held })
+            }
+            Err(refusal) => Err(measured.reject(refusal, Some(held))),
         }
     }
 }
@@ -124,6 +165,7 @@ impl Approved<'_> {
         Outcome::Trial(Box::new(Trial {
             record: self.draft.record,
             deviation: *self.cleared.deviation(),
+            held: self.held,
             timings: self.course.timings,
         }))
     }

@@ -3,15 +3,16 @@
 use crate::catalog::{Asset, Catalog, CatalogError, Role};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::manifest::{self, Reading};
+use crate::manifest::{self, IngredientReading, Reading, State};
 use crate::objects::Objects;
 use crate::raster::{self, Limits, Raster};
 use crate::watermark::{Brief, Payload, Said};
 
-use super::evidence::{mark_agrees, same_level};
+use super::evidence::{holds, mark_agrees, same_level};
 
-/// Hamming distance (of 256 bits) up to which a perceptual hash is a candidate: PDQ's usual radius.
-const RADIUS: u32 = 31;
+/// Outputs that a picture is compared with for their looks. A crop or a turned copy may have any fingerprint, so
+/// that no distance is too far where there are few of them.
+const LOOKED_AT: usize = 4;
 
 /// Deviation below which two pictures are taken to be the same one.
 const SAME_PICTURE: f64 = 0.5;
@@ -155,10 +156,32 @@ impl Memory<'_> {
         }))
     }
 
-    /// The output of ours whose mark this is and whose picture `raster` shows.
-    pub(crate) fn original(&self, raster: &Raster, said: &Said) -> Result<Option<Asset>, CatalogError> {
-        let found = self.by_mark(raster, Mark { said, ours: None })?;
-        Ok(found.filter(|(kinship, ..)| *kinship == Kinship::Watermark).map(|(_, asset, _)| asset))
+    /// The output of ours that `raster` is a copy of, whatever its file is called: by its pixels, by its watermark,
+    /// by a manifest that names ours as what it is an edit of, by its looks; in this order.
+    pub(crate) fn original(
+        &self,
+        raster: &Raster,
+        said: Option<&Said>,
+        manifest: Option<&Reading>,
+    ) -> Result<Option<Asset>, CatalogError> {
+        let exact = self.catalog.by_pixels(&raster.digest())?;
+        if let Some(output) = exact.filter(|asset| asset.role == Role::Output) {
+            return Ok(Some(output));
+        }
+        let marked = match said {
+            Some(said) => self.by_mark(raster, Mark { said, ours: None })?,
+            None => None,
+        };
+        // One that was copied onto another picture says nothing of it. One whose output is lost may be right.
+        if let Some((Kinship::Watermark | Kinship::Unconfirmed, asset, _)) = marked {
+            return Ok(Some(asset));
+        }
+        for label in manifest.map(labels).unwrap_or_default() {
+            if let Some(output) = self.catalog.by_manifest(label)? {
+                return Ok(Some(output));
+            }
+        }
+        Ok(self.by_looks(raster)?.map(|(_, asset, _)| asset))
     }
 
     fn by_mark_or_looks(&self, raster: &Raster, mark: Option<Mark<'_>>) -> Result<Found, CatalogError> {
@@ -167,8 +190,17 @@ impl Memory<'_> {
         {
             return Ok(Some(found));
         }
-        let variants = deviation::variants(raster).map(|fingerprint| fingerprint.bits);
-        if let Some((asset, _)) = self.catalog.nearest_output(&variants, RADIUS)? {
+        self.by_looks(raster)
+    }
+
+    /// The output that `raster` shows, among those whose fingerprints are nearest.
+    fn by_looks(&self, raster: &Raster) -> Result<Found, CatalogError> {
+        let variants = deviation::variants(raster);
+        for near in self.catalog.nearest(Role::Output, &variants, LOOKED_AT, &[])? {
+            let Some(asset) = self.catalog.by_id(&near.asset)? else { continue };
+            if near.quality < LEAST_QUALITY {
+                continue;
+            }
             let (same_picture, deviation) = self.compare(&asset, raster)?;
             if same_picture == Some(true) {
                 return Ok(Some((Kinship::Perceptual, asset, deviation)));
@@ -242,6 +274,9 @@ impl Memory<'_> {
         let own = self.distance(&output.sha256, raster);
         let Some(own) = own else { return Ok((None, None)) };
         let mut same = own < SAME_PICTURE;
+        if !same {
+            return Ok((Some(false), Some(own)));
+        }
         for reference in self.references(&output.id)? {
             same &= self.distance(&reference, raster).is_none_or(|other| own < other);
         }
@@ -266,5 +301,69 @@ impl Memory<'_> {
             digests.extend(self.catalog.by_id(&run.reference)?.map(|asset| asset.sha256));
         }
         Ok(digests)
+    }
+}
+
+/// Labels of the manifest of a file and of those that it is an edit of, as far as they hold.
+fn labels(reading: &Reading) -> Vec<&str> {
+    fn below<'a>(ingredient: &'a IngredientReading, found: &mut Vec<&'a str>) {
+        let parent = ingredient.relationship == "parentOf";
+        if parent && ingredient.state.is_some_and(|state| state != State::Invalid) {
+            found.extend(ingredient.label.as_deref());
+            ingredient.ingredients.iter().for_each(|deeper| below(deeper, found));
+        }
+    }
+    if !holds(reading) {
+        return Vec::new();
+    }
+    let mut found = vec![reading.label.as_str()];
+    reading.ingredients.iter().for_each(|ingredient| below(ingredient, &mut found));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Agreement;
+
+    fn ingredient(label: &str, relationship: &str, state: State) -> IngredientReading {
+        IngredientReading {
+            title: None,
+            relationship: relationship.into(),
+            label: Some(label.into()),
+            state: Some(state),
+            failures: Vec::new(),
+            digital_source_type: None,
+            created: None,
+            derivation: None,
+            agreement: Agreement::Absent,
+            ingredients: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_manifest_leads_to_what_its_file_is_an_edit_of_and_to_nothing_else() {
+        let mut edit = ingredient("edit", "parentOf", State::Valid);
+        edit.ingredients = vec![
+            ingredient("ours", "parentOf", State::Trusted),
+            ingredient("part", "componentOf", State::Trusted),
+            ingredient("broken", "parentOf", State::Invalid),
+        ];
+        let mut reading = Reading {
+            state: State::Valid,
+            label: "file".into(),
+            title: None,
+            claim_generator: None,
+            signer: None,
+            digital_source_type: None,
+            created: None,
+            derivation: None,
+            agreement: Agreement::Absent,
+            failures: Vec::new(),
+            ingredients: vec![edit, ingredient("input", "inputTo", State::Trusted)],
+        };
+        assert_eq!(labels(&reading), ["file", "edit", "ours"]);
+        reading.agreement = Agreement::Differ;
+        assert_eq!(labels(&reading), [""; 0], "it does not hold");
     }
 }

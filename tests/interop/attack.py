@@ -4,7 +4,7 @@
     attack.py RECIPE IN OUT [OTHER]
 
 Recipes: strip, jpeg80, pixel, patch, crop, flip, rotate (7 degrees to the left), resize (to 70 %),
-splice (OTHER's right half).
+splice (OTHER's right half), worn (through a fifth of the size and cropped: no watermark lives through that).
 """
 
 import sys
@@ -37,6 +37,10 @@ def main() -> int:
     elif recipe == "resize":
         size = (round(0.7 * width), round(0.7 * height))
         picture = picture.resize(size, Image.Resampling.LANCZOS)
+    elif recipe == "worn":
+        small = picture.resize((width // 5, height // 5), Image.Resampling.LANCZOS)
+        picture = small.resize((width, height), Image.Resampling.BICUBIC)
+        picture = picture.crop((width // 20, height // 40, width, height))
     elif recipe == "splice":
         other = Image.open(sys.argv[4]).convert(picture.mode).resize(picture.size)
         picture.paste(other.crop((width // 2, 0, width, height)), (width // 2, 0))

@@ -51,18 +51,20 @@ impl Host for Frozen {
 
 /// What a test engine draws.
 #[derive(Clone, Copy)]
-pub enum Drawing {
+pub enum Drawing<'a> {
     /// Another field of view of the same kind of specimen, as large: far from the reference.
     OtherField,
     /// The reference itself.
     Copy,
+    /// This picture, whatever the reference.
+    Given(&'a Raster),
     /// Noise over the whole range, in which no mark can be heard.
     Noise,
 }
 
-pub struct TestEngine(pub Drawing);
+pub struct TestEngine<'a>(pub Drawing<'a>);
 
-impl Engine for TestEngine {
+impl Engine for TestEngine<'_> {
     fn describe(&self) -> Description {
         Description { name: "test", version: "1", model_digest: None, reads_prompt: false }
     }
@@ -79,6 +81,7 @@ impl Engine for TestEngine {
                 specimen_of(size, 1000 + request.seed.0 as u32)
             }
             Drawing::Copy => reference.clone(),
+            Drawing::Given(picture) => picture.clone(),
             Drawing::Noise => {
                 let stream = Stream::new(request.seed.0, "noise");
                 let mut n = 0;
@@ -147,7 +150,7 @@ pub fn workspace(dir: &Path, host: &Frozen) -> Workspace {
 pub fn journey(
     dir: &Path,
     reference: &Raster,
-    drawing: Drawing,
+    drawing: Drawing<'_>,
     policy: &str,
     out: PathBuf,
     seed: u64,

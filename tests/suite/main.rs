@@ -12,6 +12,7 @@ mod hostile;
 mod interrupt;
 mod invariants;
 mod journey;
+mod known;
 mod map;
 mod marks;
 mod nowhere;

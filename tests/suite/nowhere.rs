@@ -111,7 +111,7 @@ fn init_makes_a_workspace_that_audit_finds_clean_and_overwrites_nothing() {
     assert!(again.stderr.contains("is a workspace already"), "{}", again.stderr);
     assert_eq!(lab.run(["keys", "show", "--workspace", "lab"]).expect(0).stdout, signer);
     let audit = lab.run(["audit", "--workspace", "lab"]).expect(0).stdout;
-    assert_eq!(audit, "clean: 0 log entries, 0 assets, 0 releases, 0 policies in lab\n");
+    assert_eq!(audit, "clean: 0 log entries, 0 assets, 0 releases, 0 comparisons, 0 policies in lab\n");
     lab.run(["keys", "rotate", "--workspace", "lab"]).expect(0);
     assert_ne!(lab.run(["keys", "show", "--workspace", "lab"]).expect(0).stdout, signer);
     let anchors = lab.run(["keys", "export-trust", "--workspace", "lab"]).expect(0).stdout;

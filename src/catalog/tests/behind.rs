@@ -87,6 +87,21 @@ fn every_kind_of_edit_is_found_and_named() {
         ),
         ("DELETE FROM derivation WHERE output IS NULL", "was written over other rows"),
         ("DELETE FROM decision WHERE verdict = 'refused'", "led to no decision"),
+        ("UPDATE comparison SET detail = 9000", "is too close to another reference on record"),
+        (
+            "UPDATE comparison SET detail = NULL, copied = NULL, distance = 9",
+            "is too close to another reference on record",
+        ),
+        ("UPDATE comparison SET detail = detail + 1", "tells of other comparisons than the catalog has now"),
+        (
+            "DELETE FROM comparison WHERE run IN (SELECT run FROM release)",
+            "was compared with fewer references than there were",
+        ),
+        ("DELETE FROM search", "belongs to no search"),
+        ("UPDATE search SET through = 0", "tells of other comparisons than the catalog has now"),
+        ("DELETE FROM known WHERE role = 'reference' AND number = 1", "is not numbered after the one before"),
+        ("DELETE FROM known WHERE role = 'output' AND number = 2", "cannot be found by its looks"),
+        ("UPDATE known SET fingerprint = zeroblob(32)", "is not the picture on record"),
         ("DELETE FROM policy", "a row points at nothing"),
         ("DELETE FROM manifest_store", "a mark that its policy requires is missing"),
         (
@@ -199,6 +214,7 @@ fn a_history_cut_off_with_all_its_rows_leaves_a_shorter_log_and_no_finding() {
     let db = intruder(&path);
     let run = id(40);
     for sql in [
+        "DELETE FROM known WHERE asset = (SELECT reference FROM derivation WHERE run = ?)",
         "DELETE FROM asset WHERE id = (SELECT reference FROM derivation WHERE run = ?)",
         "DELETE FROM derivation WHERE run = ?",
         "DELETE FROM decision WHERE run = ?",

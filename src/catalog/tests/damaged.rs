@@ -78,7 +78,7 @@ fn a_file_in_a_folder_that_takes_no_files_is_read_as_it_is() {
     let before = folder(&path);
     let db = super::super::immutable(&path).expect("there");
     super::super::prepare(&db).expect("settings");
-    let catalog = Catalog { db };
+    let catalog = Catalog { db, known: Default::default() };
     assert_eq!(folder(&path), before, "not even while it is open");
     assert_eq!(catalog.outputs().expect("readable").len(), 1);
     assert_eq!(catalog.check(&holds).expect("readable"), []);

@@ -1,6 +1,6 @@
 //! A release written by hand, without this program: right by default, and wrong wherever a test wants it.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::json;
 
 use super::{KEY, id, signature};
@@ -25,6 +25,12 @@ pub(super) struct Forgery {
     pub detail: i64,
     pub copied: i64,
     pub composition: i64,
+    /// How far the search went beyond the newest reference.
+    pub beyond: i64,
+    pub logged_through: Option<i64>,
+    /// Of other references on record: parts of the deviation, fingerprint's distance.
+    pub other: (Option<i64>, Option<i64>),
+    pub distance: i64,
     pub verdict: &'static str,
     pub decided: Digest,
     pub store_label: String,
@@ -58,6 +64,10 @@ impl Forgery {
             detail: 5000,
             copied: 100,
             composition: 2000,
+            beyond: 0,
+            logged_through: None,
+            other: (Some(5000), Some(100)),
+            distance: 65,
             verdict: "cleared",
             decided: Digest::of(format!("draft {number}")),
             store_label: format!("urn:{number}"),
@@ -134,6 +144,18 @@ impl Forgery {
                 ],
             )?;
         }
+        if wanted("comparisons") {
+            let sql = "INSERT INTO comparison (run, reference, distance, measure, detail, copied) \
+                       SELECT ?1, asset, ?2, 'm', ?3, ?4 FROM known k WHERE role = 'reference' AND EXISTS \
+                       (SELECT 1 FROM measurement WHERE run = ?1) AND asset NOT IN \
+                       (SELECT reference FROM derivation WHERE run = ?1)";
+            db.execute(sql, params![run, self.distance, self.other.0, self.other.1])?;
+        }
+        if wanted("search") {
+            let sql = "INSERT INTO search SELECT ?1, ?2 + (SELECT coalesce(max(number), 0) FROM known \
+                       WHERE role = 'reference') WHERE EXISTS (SELECT 1 FROM measurement WHERE run = ?1)";
+            db.execute(sql, params![run, self.beyond])?;
+        }
         if wanted("decision") {
             let sql = "INSERT INTO decision VALUES (?, ?, ?, ?, '[]')";
             db.execute(
@@ -169,7 +191,10 @@ impl Forgery {
         )?;
         let last = <[u8; 32]>::try_from(last).map(Digest::from_bytes).expect("a digest");
         let (seq, prev) = (self.event_seq.unwrap_or(next), self.event_prev.unwrap_or(last));
+        let searched = "SELECT through FROM search WHERE run = ?";
+        let through = db.query_row(searched, [run], |row| row.get(0)).optional()?;
         let body = json!({
+            "through": self.logged_through.or(through),
             "output": self.logged_output,
             "run": run,
             "sha256": self.released,

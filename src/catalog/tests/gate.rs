@@ -231,13 +231,19 @@ fn a_run_releases_its_own_output_and_no_other() {
     for (number, skip) in [(1, vec!["release"]), (2, vec!["release", "policy"])] {
         Forgery { skip, ..Forgery::new(number) }.write(&mut db).expect("everything but the release");
     }
-    let release = |output, run| {
-        let sql = "INSERT INTO release SELECT ?1, ?2, sha256, 1 FROM asset WHERE id = ?1";
-        db.execute(sql, [id(output), id(run)]).map_err(|error| error.to_string())
+    let release = |output, run, event: u64| {
+        let sql = "INSERT INTO release SELECT ?1, ?2, sha256, CAST(?3 AS INTEGER) FROM asset WHERE id = ?1";
+        db.execute(sql, [id(output), id(run), event.to_string()]).map_err(|error| error.to_string())
     };
-    assert_eq!(release(12, 20), Err("release refused: the run did not make this output".into()));
-    assert_eq!(release(22, 20), Err("release refused: it is not in the log".into()), "entry 1 is of run 10");
-    assert_eq!(release(12, 10), Ok(1));
+    assert_eq!(release(12, 20, 2), Err("release refused: the run did not make this output".into()));
+    assert_eq!(
+        release(22, 20, 1),
+        Err("release refused: it is not in the log".into()),
+        "entry 1 is of run 10"
+    );
+    let added = "release refused: a reference was added since the search";
+    assert_eq!(release(12, 10, 1), Err(added.into()), "it was not held against the reference of run 20");
+    assert_eq!(release(22, 20, 2), Ok(1));
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Whatever was recorded is found again.
 
 use super::*;
-use crate::catalog::Role;
 
 #[test]
 fn a_release_is_found_by_everything_that_it_is_known_by() {
@@ -88,24 +87,69 @@ fn what_is_not_on_record_is_not_found() {
 }
 
 #[test]
-fn the_nearest_output_is_within_the_radius_or_none() {
-    let desk = Desk::busy();
-    let mut variant = release(1).output.fingerprint;
-    for byte in &mut variant[..5] {
-        *byte ^= 0b11;
-    }
-    let far = *Digest::of("elsewhere").as_bytes();
-    let nearest = |radius| desk.catalog.nearest_output(&[far, variant], radius).expect("readable");
-    let (asset, distance) = nearest(10).expect("at ten bits");
-    assert_eq!((asset.id, distance), (id(12), 10));
-    assert_eq!(nearest(9), None);
+fn outputs_and_references_are_found_by_their_looks_and_so_is_what_is_added_later() {
+    let mut desk = Desk::busy();
+    let near = |desk: &Desk, role, bits: [u8; 32], known: &[String]| {
+        let far = *Digest::of("elsewhere").as_bytes();
+        let looks = variants(std::array::from_fn(|i| if i == 5 { bits } else { far }));
+        let found = desk.catalog.nearest(role, &looks, 2, known).expect("readable");
+        found.into_iter().map(|near| (near.asset, near.distance, near.quality)).collect::<Vec<_>>()
+    };
+    let mut output = release(1).output.fingerprint;
+    output[..5].iter_mut().for_each(|byte| *byte ^= 0b11);
+    let found = near(&desk, Role::Output, output, &[]);
+    assert_eq!((found.len(), &found[0]), (2, &(id(12), 10, 80)));
+    let inverted = near(&desk, Role::Output, output.map(|byte| !byte), &[]);
+    assert_eq!(inverted[0], (id(12), 10, 80));
+    let other = near(&desk, Role::Output, output, &[id(12)]);
+    assert_eq!((other.len(), other[0].0.clone()), (1, id(22)), "but for what is known");
+
     let reference = picture(11).fingerprint;
-    assert_eq!(
-        desk.catalog.nearest_output(&[reference], 20).expect("readable"),
-        None,
-        "references are not outputs"
-    );
-    assert_eq!(desk.catalog.nearest_output(&[], 256).expect("readable"), None);
+    assert!(near(&desk, Role::Output, reference, &[])[0].1 > 20, "a reference is no output");
+    assert_eq!(near(&desk, Role::Reference, reference, &[])[0], (id(11), 0, 80));
+    let used = near(&desk, Role::Reference, output, &[]);
+    assert_eq!(used[0], (id(12), 10, 80), "an output that was used as one");
+    assert_eq!(desk.catalog.newest_reference().expect("readable"), 4);
+
+    let added = release(7);
+    assert!(near(&desk, Role::Reference, added.reference.fingerprint, &[])[0].1 > 20);
+    desk.release(&added);
+    for (role, bits, expected) in
+        [(Role::Reference, added.reference.fingerprint, 71), (Role::Output, added.output.fingerprint, 72)]
+    {
+        assert_eq!(near(&desk, role, bits, &[])[0], (id(expected), 0, 80));
+    }
+}
+
+#[test]
+fn what_a_picture_comes_from_is_found_through_copies_and_generations() {
+    let mut desk = Desk::new();
+    desk.release(&release(1));
+    let mut second = release(2);
+    second.copy_of = Some(id(12));
+    desk.release(&second);
+    let mut third = release(3);
+    third.reference = release(2).output;
+    desk.release(&third);
+    let above = |number| desk.catalog.ancestors(&id(number)).expect("readable");
+    assert_eq!(above(32), [id(22), id(21), id(12), id(11)]);
+    assert_eq!(above(11), [""; 0]);
+    let runs = desk.catalog.made_by(&id(32)).expect("readable");
+    let compared = runs[0].compared.clone().expect("it was searched for");
+    assert_eq!((compared.known, compared.compared, compared.lost), (2, 3, 0));
+    assert_eq!(compared.nearest.expect("three").1, 0.9);
+}
+
+#[test]
+fn a_release_is_held_against_what_was_added_since() {
+    let mut desk = Desk::busy();
+    let stale =
+        ReleaseEntry { search: searched(&desk.catalog, &release(7)).expect("readable"), ..release(7) };
+    desk.release(&release(8));
+    let refused = with_pen(|pen| desk.catalog.record_release(&stale, pen));
+    assert!(matches!(refused, Err(CatalogError::Outdated { through: 4, newest: 5 })), "{refused:?}");
+    desk.release(&stale);
+    assert_eq!(desk.findings(), []);
 }
 
 #[test]
@@ -140,19 +184,20 @@ fn an_output_used_as_reference_keeps_its_id_and_counts_generations() {
 }
 
 #[test]
-fn a_copy_of_an_output_is_known_by_its_pixels_or_by_its_watermark() {
+fn a_copy_of_an_output_is_a_generation_after_it() {
     let mut desk = Desk::new();
     let first = release(1);
     desk.release(&first);
     let mut by_pixels = release(2);
     by_pixels.reference.pixels_sha256 = first.output.pixels_sha256;
+    by_pixels.copy_of = Some(first.output.id.clone());
     desk.release(&by_pixels);
-    let mut by_mark = release(3);
-    by_mark.reference_payload = Some((first.marks.source_prefix, first.marks.nonce));
-    desk.release(&by_mark);
-    let mut by_nothing = release(4);
-    by_nothing.reference_payload = Some((first.marks.source_prefix, 77));
-    desk.release(&by_nothing);
+    let mut by_looks = release(3);
+    by_looks.copy_of = Some(first.output.id.clone());
+    desk.release(&by_looks);
+    let mut of_nothing = release(4);
+    of_nothing.copy_of = None;
+    desk.release(&of_nothing);
 
     let copies = desk.catalog.copies_of(&first.output.id).expect("readable");
     assert_eq!(copies.iter().map(|asset| asset.id.clone()).collect::<Vec<_>>(), [id(21), id(31)]);

@@ -1,6 +1,7 @@
 //! What the catalog remembers, what it refuses, and what it notices afterwards.
 
 mod behind;
+mod compared;
 mod damaged;
 mod forgery;
 mod gate;
@@ -9,6 +10,7 @@ mod once;
 mod opening;
 mod planted;
 mod shell;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 
@@ -17,20 +19,24 @@ use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::{
-    AssetEntry, Catalog, CatalogError, Finding, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry,
-    ReleaseEntry, RunEntry,
+    AssetEntry, Catalog, CatalogError, ComparisonEntry, Finding, MarkEntry, MeasurementEntry, NEAREST, Pen,
+    PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
 };
+use crate::deviation::Fingerprint;
 use crate::digest::Digest;
 use crate::policy::Policy;
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 13] = [
     "asset",
     "policy",
     "run",
     "derivation",
     "measurement",
+    "known",
+    "search",
+    "comparison",
     "decision",
     "mark",
     "manifest_store",
@@ -60,7 +66,8 @@ impl Desk {
         let mut second = release(2);
         second.reference = release(1).output;
         desk.release(&second);
-        desk.refuse(&refusal(3));
+        let search = Some(searched(&desk.catalog, &release(3)).expect("readable"));
+        desk.refuse(&RefusalEntry { search, ..refusal(3) });
         desk.refuse(&RefusalEntry { measurement: None, ..refusal(4) });
         desk
     }
@@ -78,8 +85,52 @@ impl Desk {
     }
 }
 
+/// Records `entry`, held against whatever is on record.
 fn record(catalog: &mut Catalog, entry: &ReleaseEntry) -> Result<u64, CatalogError> {
-    with_pen(|pen| catalog.record_release(entry, pen))
+    let mut tries = 100;
+    loop {
+        tries -= 1;
+        let entry = ReleaseEntry { search: searched(catalog, entry)?, ..entry.clone() };
+        match with_pen(|pen| catalog.record_release(&entry, pen)) {
+            Err(CatalogError::Outdated { .. }) if tries > 0 => {}
+            other => return other,
+        }
+    }
+}
+
+/// What `entry` has to be held against, all of it far away.
+fn searched(catalog: &Catalog, entry: &ReleaseEntry) -> Result<SearchEntry, CatalogError> {
+    let through = catalog.newest_reference()?;
+    let own = catalog.by_sha256(&entry.reference.sha256)?.map(|asset| asset.id);
+    let mut above: Vec<String> = own.iter().chain(&entry.copy_of).cloned().collect();
+    for start in above.clone() {
+        above.extend(catalog.ancestors(&start)?);
+    }
+    let looks = variants([entry.output.fingerprint; 8]);
+    let near = catalog.nearest(Role::Reference, &looks, NEAREST, &above)?;
+    let compared = above
+        .into_iter()
+        .filter(|id| Some(id) != own.as_ref())
+        .map(|id| (id, 128))
+        .chain(near.into_iter().map(|near| (near.asset, near.distance)))
+        .map(|(id, distance)| comparison(&id, distance, Some(0.9)));
+    Ok(SearchEntry { through, compared: compared.collect() })
+}
+
+fn comparison(reference: &str, distance: u32, deviation: Option<f64>) -> ComparisonEntry {
+    let figures =
+        |deviation: f64| Deviation { deviation, detail: 1.0 - deviation, ..measurement(0).deviation };
+    let measure = "org.vidimus.deviation.1".to_owned();
+    let deviation = deviation.map(|d| Deviation { copied: 0.0, ..figures(d) });
+    ComparisonEntry { reference: reference.to_owned(), distance, measure, deviation }
+}
+
+/// Eight fingerprints, and their complements.
+fn variants(bits: [[u8; 32]; 8]) -> [Fingerprint; 16] {
+    std::array::from_fn(|i| {
+        let bits = if i < 8 { bits[i] } else { bits[i - 8].map(|byte| !byte) };
+        Fingerprint { bits, quality: 80 }
+    })
 }
 
 /// The key that signs here. The catalog takes signing from outside, so a hash will do.
@@ -202,9 +253,10 @@ fn release(number: u64) -> ReleaseEntry {
     ReleaseEntry {
         at: datetime!(2026-08-02 10:00 UTC),
         reference: picture(number * 10 + 1),
-        reference_payload: None,
+        copy_of: None,
         run: run(number),
         measurement: measurement(number),
+        search: SearchEntry::default(),
         policy: policy(),
         output: picture(number * 10 + 2),
         marks: MarkEntry {
@@ -224,9 +276,10 @@ fn refusal(number: u64) -> RefusalEntry {
     RefusalEntry {
         at: entry.at,
         reference: entry.reference,
-        reference_payload: None,
+        copy_of: None,
         run: entry.run,
         measurement: Some(entry.measurement),
+        search: None,
         policy: entry.policy,
         reasons: vec!["too close: deviation 0.18, at least 0.50 required".into()],
     }

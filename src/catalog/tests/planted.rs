@@ -23,7 +23,11 @@ fn an_output_that_was_never_released_does_not_count_as_one() {
     assert_eq!(c.by_sha256(&micrograph.sha256).expect("readable"), None);
     assert_eq!(c.by_pixels(&micrograph.pixels_sha256).expect("readable"), None);
     assert_eq!(c.by_watermark(5, 5).expect("readable"), None);
-    assert_eq!(c.nearest_output(&[micrograph.fingerprint], 31).expect("readable"), None);
+    let looks = variants([micrograph.fingerprint; 8]);
+    for role in [Role::Reference, Role::Output] {
+        let near = c.nearest(role, &looks, 9, &[]).expect("readable");
+        assert!(near.iter().all(|near| near.distance > 31), "{near:?}");
+    }
     assert_eq!(c.outputs().expect("readable").len(), 2);
     let faults: Vec<_> = desk.findings().into_iter().map(|finding| finding.fault).collect();
     assert_eq!(
@@ -37,8 +41,9 @@ fn a_copy_is_a_copy_of_what_was_released() {
     let mut desk = Desk::busy();
     let mut entry = release(6);
     plant(&desk.path, "output", None, &AssetEntry { sha256: Digest::of("other"), ..entry.reference.clone() });
-    entry.reference_payload = Some((5, 5));
-    desk.release(&entry);
+    entry.copy_of = Some("planted".repeat(4)[..26].to_owned());
+    entry.search = searched(&desk.catalog, &release(6)).expect("readable");
+    with_pen(|pen| desk.catalog.record_release(&entry, pen)).expect("it is no copy of that");
     let reference = desk.catalog.by_id(&entry.reference.id).expect("readable").expect("there");
     assert_eq!(reference.copy_of, None);
 }

@@ -82,6 +82,11 @@ fn the_shell_releases_nothing() {
              WHERE run = '1234567890123456789012345Y';"
         )
     };
+    let searched = "INSERT INTO comparison (run, reference, distance, measure, detail, copied) \
+                    SELECT '1234567890123456789012345Y', asset, 100, 'm', 0, 0 FROM known WHERE role = 'reference' \
+                    AND asset NOT IN (SELECT reference FROM derivation WHERE run = '1234567890123456789012345Y'); \
+                    INSERT INTO search SELECT '1234567890123456789012345Y', max(number) FROM known \
+                    WHERE role = 'reference';";
     let decided = "INSERT INTO decision SELECT '1234567890123456789012345Y', digest, 'cleared', zeroblob(32), '[]' \
                    FROM policy;";
     let released = "INSERT INTO release SELECT '1234567890123456789012345X', '1234567890123456789012345Y', \
@@ -91,7 +96,11 @@ fn the_shell_releases_nothing() {
         ([&output("output"), run, released].concat(), "release refused: no clearing decision"),
         ([&output("output"), run, decided].concat(), "decision refused: nothing was measured in this run"),
         (
-            [&output("output"), run, &measured(5001), decided].concat(),
+            [&output("output"), run, &measured(5000), decided].concat(),
+            "decision refused: the draft was not held against the known references",
+        ),
+        (
+            [&output("output"), run, &measured(5001), searched, decided].concat(),
             "decision refused: deviation below the policy's limit",
         ),
         (
@@ -99,7 +108,7 @@ fn the_shell_releases_nothing() {
             "measurement refused: a figure is outside 0 to 1",
         ),
         (
-            [&output("output"), run, &measured(5000), decided, released].concat(),
+            [&output("output"), run, &measured(5000), searched, decided, released].concat(),
             "release refused: the manifest is missing",
         ),
         ([&output("reference"), run].concat(), "derivation refused: the output is not on record"),

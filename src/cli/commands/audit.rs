@@ -31,6 +31,7 @@ pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure
                 "events": audit.events,
                 "assets": audit.assets,
                 "releases": audit.releases,
+                "comparisons": audit.comparisons,
                 "policies": audit.policies,
             },
             "findings": audit.findings,
@@ -43,10 +44,11 @@ pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure
             n => paint(BAD, format_args!("{n} findings")),
         };
         let mut lines = vec![format!(
-            "{verdict}: {}, {}, {}, {} in {}",
+            "{verdict}: {}, {}, {}, {}, {} in {}",
             several(audit.events, "log entry", "log entries"),
             several(audit.assets, "asset", "assets"),
             several(audit.releases, "release", "releases"),
+            several(audit.comparisons, "comparison", "comparisons"),
             several(audit.policies, "policy", "policies"),
             shown(workspace.root())
         )];

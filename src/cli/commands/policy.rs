@@ -51,6 +51,7 @@ pub fn run(command: &PolicyCommand, place: Option<&Path>, terminal: &Terminal) -
                 draft: image_pixels,
                 strength: policy.limits().strength_max,
                 deviation,
+                others: Vec::new(),
             };
             check([reference, image], case, map, &policy, terminal)
         }

@@ -11,7 +11,7 @@ use crate::generate::{Description, Finding, Record};
 use crate::manifest::State;
 use crate::policy::Policy;
 use crate::quantity::{Deviation, Seed, Strength};
-use crate::release::{self, Reference, Refused, Released, Timings, Trial, Tried};
+use crate::release::{self, Held, Reference, Refused, Released, Timings, Trial, Tried};
 use crate::watermark::Level;
 use crate::workspace::Workspace;
 
@@ -50,6 +50,9 @@ impl Page<'_> {
             self.from(),
             self.line("Engine", self.recipe(&done.record, tried)),
             self.line("Differs", self.differs(&done.deviation)),
+        ];
+        lines.extend(self.compared(&done.held));
+        lines.extend([
             self.line(
                 "Marks",
                 format_args!("C2PA manifest, signed by {} ({})", self.signer(done), state(done)),
@@ -60,7 +63,7 @@ impl Page<'_> {
                 format_args!("{} in {}", done.asset_id, self.workspace.catalog().display()),
             ),
             self.line("Check", format_args!("vidimus verify {}", quoted(&done.output))),
-        ];
+        ]);
         if self.terminal.verbose {
             lines.push(self.line("Manifest", &done.manifest_label));
             lines.push(self.line("Output", format_args!("sha256 {}", done.sha256)));
@@ -73,6 +76,7 @@ impl Page<'_> {
             Some(&done.deviation),
             &done.timings,
         );
+        document["compared"] = compared(&done.held);
         document["output"] = done.output.to_string_lossy().into();
         document["sha256"] = json!(done.sha256);
         document["asset"] = json!(done.asset_id);
@@ -95,6 +99,7 @@ impl Page<'_> {
             self.line("Engine", self.recipe(&trial.record, tried)),
             self.line("Differs", self.differs(&trial.deviation)),
         ];
+        lines.extend(self.compared(&trial.held));
         if self.terminal.verbose {
             lines.push(self.timings(&trial.timings));
         }
@@ -105,6 +110,7 @@ impl Page<'_> {
             Some(&trial.deviation),
             &trial.timings,
         );
+        document["compared"] = compared(&trial.held);
         document["dry_run"] = true.into();
         document["sought"] = sought(tried);
         (lines.join("\n"), document)
@@ -118,6 +124,7 @@ impl Page<'_> {
         if let Some(deviation) = &refused.deviation {
             lines.push(self.line("Differs", self.differs(deviation)));
         }
+        lines.extend(refused.held.as_ref().and_then(|held| self.compared(held)));
         let when = if refused.record.is_some() { "after" } else { "before" };
         let kept = match &refused.quarantine {
             Some(path) => format!("the draft is in {}", shown(path)),
@@ -147,6 +154,7 @@ impl Page<'_> {
         let mut document = self.document("refused", asked, record, deviation, &refused.timings);
         document["reasons"] = refused.refusal.reasons.iter().map(ToString::to_string).collect();
         document["run"] = json!(refused.run_id);
+        document["compared"] = refused.held.as_ref().map_or(Value::Null, compared);
         document["sought"] = sought(tried);
         document["quarantine"] = json!(refused.quarantine.as_ref().map(|path| path.to_string_lossy()));
         if !refused.logged {
@@ -247,6 +255,28 @@ impl Page<'_> {
         )
     }
 
+    /// What else it was held against, and what came nearest.
+    fn compared(&self, held: &Held) -> Option<String> {
+        let others = match held.compared.len() {
+            0 => return None,
+            1 => "1 other picture".to_owned(),
+            n => format!("{n} other pictures"),
+        };
+        let known =
+            if held.through == 1 { "1 reference is" } else { &format!("{} references are", held.through) };
+        let lost = match held.lost() {
+            0 => String::new(),
+            n => paint(WARN, format_args!(" ({n} of them lost, told by fingerprint alone)")),
+        };
+        let nearest = held.nearest().map(|(other, measured)| {
+            let style = if measured.deviation >= self.policy.limits().min_deviation { GOOD } else { BAD };
+            let figure = paint(style, format_args!("{:.2}", measured.deviation));
+            format!("; nearest {figure} from {} ({})", shown(Path::new(&other.title)), other.sha256.short(12))
+        });
+        let nearest = nearest.unwrap_or_default();
+        Some(self.line("Compared", format_args!("with {others}{lost}; {known} on record{nearest}")))
+    }
+
     fn signer(&self, done: &Released) -> String {
         let name = done.signer.as_ref().and_then(|signer| signer.common_name.clone());
         name.unwrap_or_else(|| "an unnamed certificate".to_owned())
@@ -301,6 +331,7 @@ impl Page<'_> {
             "windows": record.and_then(|r| r.windows),
             "findings": record.map(|r| &r.findings),
             "deviation": deviation,
+            "compared": null,
             "policy": {
                 "name": self.policy.name(),
                 "digest": self.policy.digest(),
@@ -312,6 +343,15 @@ impl Page<'_> {
             "timings_ms": timings,
         })
     }
+}
+
+fn compared(held: &Held) -> Value {
+    json!({
+        "known": held.through,
+        "compared": held.compared.len(),
+        "lost": held.lost(),
+        "nearest": held.nearest().map(|(other, _)| other),
+    })
 }
 
 /// The drafts that a strength was sought by; null where it was given.
