@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use time::macros::datetime;
 use vidimus::catalog::{
-    AssetEntry, Catalog, MarkEntry, MeasurementEntry, Pen, PolicyEntry, ReleaseEntry, RunEntry,
+    AssetEntry, Catalog, MarkEntry, MeasurementEntry, Pen, PoliciesEntry, ReleaseEntry, RunEntry,
 };
 use vidimus::digest::Digest;
-use vidimus::policy::Policy;
+use vidimus::policy::{Policy, PolicySet, Subject};
 use vidimus::quantity::Deviation;
 
 /// Holds a folder in memory, where the machine has it.
@@ -131,7 +131,7 @@ fn picture(number: u64) -> AssetEntry {
 
 /// A release with a manifest store of the usual size.
 fn release(number: u64) -> ReleaseEntry {
-    let policy = Policy::shipped("default").expect("it comes with the program");
+    let policy = PolicySet::alone(Policy::shipped("default").expect("it comes with the program"));
     ReleaseEntry {
         at: datetime!(2026-08-02 10:00 UTC),
         reference: picture(number * 2),
@@ -148,6 +148,7 @@ fn release(number: u64) -> ReleaseEntry {
             prompt: None,
             prompt_used: false,
             purpose: None,
+            stated: Subject::default(),
             started: datetime!(2026-08-02 10:00 UTC),
         },
         measurement: MeasurementEntry {
@@ -163,7 +164,7 @@ fn release(number: u64) -> ReleaseEntry {
                 psnr_db: 14.0,
             },
         },
-        policy: PolicyEntry::from(&policy),
+        policies: PoliciesEntry::from(&policy),
         output: picture(number * 2 + 1),
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),
@@ -173,6 +174,7 @@ fn release(number: u64) -> ReleaseEntry {
             source_prefix: number,
             nonce: number as u32,
             psnr_db: 42.0,
+            xmp: true,
         },
     }
 }

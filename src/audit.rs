@@ -8,9 +8,8 @@ use crate::digest::Digest;
 use crate::keys::SignerKeys;
 use crate::manifest::{self, State};
 use crate::objects::{ObjectError, Objects};
-use crate::policy::{Case, Policy};
+use crate::policy::{Policy, PolicySet};
 use crate::progress::Progress;
-use crate::quantity::Strength;
 use crate::raster::{self, Limits, Raster};
 use crate::verify::{facts_agree, mark_agrees};
 use crate::watermark::{self, Key, Keyring, Said, Search};
@@ -118,10 +117,10 @@ fn measured(
     bytes: &[u8],
 ) -> Result<Vec<Finding>, CatalogError> {
     let mut findings = Vec::new();
-    let policies = catalog.policies()?;
-    let policy = policies.iter().find(|(digest, ..)| *digest == facts.policy);
-    let Some(policy) = policy.and_then(|(_, _, text)| Policy::parse(text).ok()) else {
-        findings.push(Finding::new("decision", &asset.id, "the policy that decided cannot be read"));
+    let texts = catalog.judged_by(&facts.run)?;
+    let read: Option<Vec<Policy>> = texts.iter().map(|text| Policy::parse(text).ok()).collect();
+    let Some(policies) = read.filter(|policies| !policies.is_empty()) else {
+        findings.push(Finding::new("decision", &asset.id, "a policy that decided cannot be read"));
         return Ok(findings);
     };
     let Some(output) = pixels(bytes) else { return Ok(findings) };
@@ -130,11 +129,12 @@ fn measured(
         let Some(reference) = objects.get(&reference.sha256).ok().as_deref().and_then(pixels) else {
             continue;
         };
-        let Some(strength) = Strength::new(facts.strength) else { continue };
         let Ok(deviation) = deviation::measure(&reference, &output) else { continue };
-        let case = Case { reference: reference.digest(), draft: output.digest(), strength, deviation };
-        if let Err(refusal) = policy.judge(case) {
-            findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
+        for policy in &policies {
+            // What else policies ask is in the rows, and checked there.
+            if let Err(refusal) = PolicySet::alone(policy.clone()).weigh(&deviation) {
+                findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
+            }
         }
     }
     Ok(findings)

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk;
-use crate::policy::{Policy, PolicyError, SHIPPED};
+use crate::policy::{Policy, PolicyError, PolicySet, SHIPPED, Subject};
 
 /// Why a policy cannot be used. Nothing is released under a policy that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub enum PoliciesError {
     Invalid { path: PathBuf, source: PolicyError },
     #[error("{}: the policy calls itself {found:?}: expected {expected:?}, as the file", path.display())]
     OtherName { path: PathBuf, expected: String, found: String },
+    #[error("{0}: it may be one that applies, and nothing is released until it can be read")]
+    MayApply(Box<PoliciesError>),
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -30,6 +32,25 @@ pub fn load(dir: Option<&Path>, name: &str) -> Result<Policy, PoliciesError> {
     }
     Policy::shipped(name)
         .ok_or_else(|| PoliciesError::Unknown { name: name.to_owned(), known: names(dir).join(", ") })
+}
+
+/// The policy `named`, and every other that applies to `subject` by itself.
+///
+/// # Errors
+/// Also for another policy that cannot be read: it may be one that applies.
+pub fn select(dir: Option<&Path>, named: &str, subject: &Subject) -> Result<PolicySet, PoliciesError> {
+    let first = load(dir, named)?;
+    let mut others = Vec::new();
+    for (name, policy) in list(dir) {
+        if name == named {
+            continue;
+        }
+        let policy = policy.map_err(|error| PoliciesError::MayApply(Box::new(error)))?;
+        if let Some(why) = policy.applies().and_then(|applies| applies.to(subject)) {
+            others.push((policy, why));
+        }
+    }
+    Ok(PolicySet::new(first, others))
 }
 
 /// Every policy by name, the shipped ones included; a broken one is given as its error.
@@ -115,6 +136,31 @@ mod tests {
         assert!(matches!(load(Some(dir.path()), "default"), Err(PoliciesError::Invalid { .. })));
         fs::write(dir.path().join("other.toml"), SHIPPED[0].1).expect("writable");
         assert!(matches!(load(Some(dir.path()), "other"), Err(PoliciesError::OtherName { .. })));
+    }
+
+    #[test]
+    fn what_applies_by_itself_judges_beside_the_one_that_was_named() {
+        let dir = shelf();
+        let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("writable");
+        write("clinical.toml", include_str!("../policies/examples/clinical.toml"));
+        write("micrograph.toml", include_str!("../policies/examples/micrograph.toml"));
+        let names = |named: &str, class: &[&str]| {
+            let classes = class.iter().map(|class| class.parse().expect("a class")).collect();
+            let subject = Subject { classes, ..Subject::default() };
+            select(Some(dir.path()), named, &subject).map(|set| set.name()).map_err(|e| e.to_string())
+        };
+        assert_eq!(names("default", &["photo"]), Ok("default".into()));
+        assert_eq!(names("default", &["clinical"]), Ok("default + clinical".into()));
+        assert_eq!(names("clinical", &["clinical", "micrograph"]), Ok("clinical + micrograph".into()));
+        assert_eq!(names("default", &[]), Ok("default + clinical + micrograph".into()), "it may be either");
+        assert_eq!(names("micrograph", &["photo"]), Ok("micrograph".into()), "named, it judges anything");
+        write("other.toml", "schema = 2");
+        let error = names("default", &["photo"]).expect_err("nobody knows what it says");
+        assert!(
+            error.ends_with("it may be one that applies, and nothing is released until it can be read"),
+            "{error}"
+        );
+        assert_eq!(error.lines().count(), 1);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::log;
+use super::model::PolicyRules;
 use super::read::blob;
 use super::rules::RULES;
 use super::schema;
@@ -44,6 +45,7 @@ impl Catalog {
     /// Everything that is wrong with schema, rows and log. `signed` checks an entry's signature.
     /// What is too damaged to be read is a finding too.
     pub fn check(&self, signed: &Verifies<'_>) -> Result<Vec<Finding>, CatalogError> {
+        self.refuse_older()?;
         let mut findings = Vec::new();
         // One moment for all parts: a release that is recorded meanwhile is in all of them or in none.
         let _snapshot = self.db.unchecked_transaction().map_err(sqlite(&self.path(), "read"))?;
@@ -132,11 +134,37 @@ impl Catalog {
                 );
                 Some((policy.name().to_owned(), figures))
             });
-            if stated != Some((name.clone(), limits)) {
+            let rules = Policy::parse(&text).ok().and_then(|policy| recorded(&PolicyRules::from(&policy)));
+            if stated != Some((name.clone(), limits)) || self.rules_of(&digest)? != rules {
                 findings.push(Finding::new("policy", name, "its limits are not those of its text"));
             }
         }
         Ok(())
+    }
+
+    /// Whether a run from before there were several policies has what the upgrade gave it, and nothing else.
+    fn is_as_upgraded(&self, run: &str) -> Result<bool, CatalogError> {
+        let sql = "SELECT (SELECT count(*) FROM applied a JOIN decision d USING (run, policy) \
+                   WHERE a.run = ?1 AND a.why = 'named') = 1 AND (SELECT count(*) FROM applied WHERE run = ?1) = 1 \
+                   AND NOT EXISTS (SELECT 1 FROM run_class WHERE run = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM run_tag WHERE run = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM xmp_label JOIN derivation USING (output) WHERE run = ?1)";
+        Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
+    }
+
+    /// The rules on record of a policy.
+    fn rules_of(&self, policy: &Digest) -> Result<Option<RecordedRules>, CatalogError> {
+        let list = |table: &str, column: &str| {
+            let sql = format!("SELECT {column} FROM {table} WHERE policy = ? ORDER BY 1");
+            self.many(&sql, [policy.as_bytes()], |row| row.get::<_, String>(0))
+        };
+        let lists = (list("policy_engine", "engine")?, list("policy_purpose", "purpose")?);
+        let sql = "SELECT min_detail, min_copied, any_engine, any_purpose, max_generations, require_xmp, expires \
+                   FROM policy_rule WHERE policy = ?";
+        let figures = self.one(sql, [policy.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+        })?;
+        Ok(figures.map(|figures| (figures, lists)))
     }
 
     fn check_log(&self, signed: &Verifies<'_>, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
@@ -174,7 +202,8 @@ impl Catalog {
         for (seq, kind, body) in &logged {
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let run = text("run");
-            let sealed = seal(&self.db, &run).map_err(sqlite(&self.path(), "read"))?;
+            let number = body["seal"].as_u64().unwrap_or(1);
+            let sealed = seal(&self.db, &run, number).map_err(sqlite(&self.path(), "read"))?;
             let first = told.insert(run.clone());
             let row = self.one(
                 "SELECT r.strength, m.deviation, m.composition, lower(hex(d.policy)), d.verdict, \
@@ -208,7 +237,7 @@ impl Catalog {
             if !first {
                 fault("tells of a run that an earlier entry tells of");
             }
-            if text("rows") != sealed.to_string() {
+            if text("rows") != sealed.to_string() || (number == 1 && !self.is_as_upgraded(&run)?) {
                 fault("was written over other rows than the catalog has now");
             }
             // A JSON number comes back within a unit in the last place; the rows' digest is exact.
@@ -270,6 +299,25 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// Rules as they stand in the rows: figures, and the lists of engines and purposes.
+type RecordedRules = (Figures, (Vec<String>, Vec<String>));
+type Figures = (i64, i64, bool, bool, Option<u32>, bool, Option<String>);
+
+/// The rows that `rules` make.
+fn recorded(rules: &PolicyRules) -> Option<RecordedRules> {
+    let list = |list: &Option<BTreeSet<String>>| list.iter().flatten().cloned().collect();
+    let figures = (
+        limit(rules.min_detail)?,
+        limit(rules.min_copied)?,
+        rules.engines.is_none(),
+        rules.purposes.is_none(),
+        rules.max_generations,
+        rules.require_xmp,
+        rules.expires.clone(),
+    );
+    Some((figures, (list(&rules.engines), list(&rules.purposes))))
 }
 
 /// What is wrong with the file or a row of it, if that is why it could not be read.

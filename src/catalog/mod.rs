@@ -3,6 +3,7 @@
 //! The schema is in `catalog/migrations/*.sql` and nowhere else. The only door of `rusqlite`.
 
 mod check;
+mod kin;
 mod log;
 mod model;
 mod read;
@@ -14,10 +15,11 @@ mod tests;
 mod write;
 
 pub use check::Finding;
+pub use kin::Picture;
 pub use log::{Event, Pen};
 pub use model::{
-    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry,
-    Role, RunEntry,
+    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PoliciesEntry, PolicyEntry, PolicyRules,
+    RefusalEntry, ReleaseEntry, Role, RunEntry,
 };
 
 use std::fs;
@@ -45,6 +47,8 @@ pub enum CatalogError {
     Missing { path: PathBuf },
     #[error("{}: schema version {found} is newer than this program's {known}: use a newer program", path.display())]
     TooNew { path: PathBuf, found: i64, known: i64 },
+    #[error("{}: schema version {found} is older than this program's {known}: 'vidimus init' brings it up to date", path.display())]
+    TooOld { path: PathBuf, found: i64, known: i64 },
     #[error("{}: the schema was changed from outside: {what}", path.display())]
     SchemaChanged { path: PathBuf, what: String },
     /// A trigger, a constraint or a foreign key of the schema said no.
@@ -179,6 +183,11 @@ fn refusal_or(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> 
 }
 
 impl Catalog {
+    /// Refuses what a reader cannot look into: it is for a writer to bring up to date.
+    pub fn refuse_older(&self) -> Result<(), CatalogError> {
+        schema::refuse_older(&self.db, &self.path())
+    }
+
     fn path(&self) -> PathBuf {
         self.db.path().map(PathBuf::from).unwrap_or_default()
     }

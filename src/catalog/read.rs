@@ -159,6 +159,14 @@ impl Catalog {
         })
     }
 
+    /// The texts of the policies that judged a run, that of its decision first.
+    pub fn judged_by(&self, run: &str) -> Result<Vec<String>, CatalogError> {
+        let sql = "SELECT p.text FROM applied a JOIN policy p ON p.digest = a.policy \
+                   LEFT JOIN decision d ON d.run = a.run AND d.policy = a.policy \
+                   WHERE a.run = ? ORDER BY d.run IS NULL, p.name";
+        self.many(sql, [run], |row| row.get(0))
+    }
+
     /// The whole log, in order.
     pub fn events(&self) -> Result<Vec<Event>, CatalogError> {
         let sql = "SELECT seq, at, kind, body, prev, hash, signer, signature FROM event ORDER BY seq";

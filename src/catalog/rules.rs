@@ -1,7 +1,7 @@
 //! What the triggers promise, as queries.
 
 /// Rules that hold for every row, as queries for the rows that break them: area, fault, query.
-pub(super) const RULES: [(&str, &str, &str); 17] = [
+pub(super) const RULES: [(&str, &str, &str); 23] = [
     (
         "release",
         "has no clearing decision",
@@ -87,7 +87,46 @@ pub(super) const RULES: [(&str, &str, &str); 17] = [
     (
         "policy",
         "decided nothing",
-        "SELECT name FROM policy p WHERE NOT EXISTS (SELECT 1 FROM decision WHERE policy = p.digest)",
+        "SELECT name FROM policy p WHERE NOT EXISTS (SELECT 1 FROM decision WHERE policy = p.digest) \
+         AND NOT EXISTS (SELECT 1 FROM applied a JOIN decision d ON d.run = a.run WHERE a.policy = p.digest)",
+    ),
+    (
+        "release",
+        "a policy that applied does not allow it",
+        "SELECT l.output FROM release l JOIN breach b ON b.run = l.run",
+    ),
+    (
+        "release",
+        "a mark that a policy requires is missing",
+        "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy p ON p.digest = a.policy \
+         JOIN policy_rule q ON q.policy = a.policy \
+         WHERE (p.require_manifest AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'manifest')) \
+         OR (p.require_watermark AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'watermark')) \
+         OR (q.require_xmp AND NOT EXISTS (SELECT 1 FROM xmp_label WHERE output = l.output))",
+    ),
+    (
+        "release",
+        "its watermark is stronger than a policy allows",
+        "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy p ON p.digest = a.policy \
+         JOIN mark k ON k.output = l.output AND k.kind = 'watermark' WHERE (k.psnr_db >= p.min_psnr_db - 0.05) IS NOT TRUE",
+    ),
+    (
+        "release",
+        "was logged after a policy expired",
+        "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy_rule q ON q.policy = a.policy \
+         JOIN event e ON e.seq = l.event WHERE q.expires IS NOT NULL \
+         AND (date(substr(e.at, 1, 10)) <= q.expires) IS NOT TRUE",
+    ),
+    (
+        "decision",
+        "its policy is not among those that applied",
+        "SELECT run FROM decision d WHERE NOT EXISTS \
+         (SELECT 1 FROM applied WHERE run = d.run AND policy = d.policy)",
+    ),
+    (
+        "label",
+        "is on nothing that was released",
+        "SELECT output FROM xmp_label x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",
     ),
     (
         "mark",

@@ -8,7 +8,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::{CatalogError, prepare, sqlite};
 
 /// In order; the schema's version is how many were applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../catalog/migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../../catalog/migrations/0001_initial.sql"),
+    include_str!("../../catalog/migrations/0002_policy.sql"),
+];
 
 /// Applies what is missing, each migration whole or not at all.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), CatalogError> {
@@ -36,6 +39,16 @@ pub(super) fn refuse_newer(db: &Connection, path: &Path) -> Result<(), CatalogEr
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(CatalogError::TooNew { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+/// A file without a version is no catalog, which `drift` tells.
+pub(super) fn refuse_older(db: &Connection, path: &Path) -> Result<(), CatalogError> {
+    let found = version(db).map_err(sqlite(path, "read"))?;
+    let known = MIGRATIONS.len() as i64;
+    if (1..known).contains(&found) {
+        return Err(CatalogError::TooOld { path: path.to_owned(), found, known });
     }
     Ok(())
 }

@@ -92,8 +92,18 @@ pub struct LoraReference {
 pub struct PolicyReference {
     pub name: String,
     pub sha256: Digest,
-    /// Limits by name, such as `minimum_deviation`.
+    /// Limits by name, such as `minimum_deviation`: the strictest of all policies that applied.
     pub limits: BTreeMap<String, f64>,
+    /// Policies that applied beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherPolicy>,
+}
+
+/// A policy that applied to the reference without being named.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherPolicy {
+    pub name: String,
+    pub sha256: Digest,
 }
 
 /// The watermark in the pixels.

@@ -3,15 +3,15 @@
 use super::error::ReleaseError;
 use super::order::{Desk, Step};
 use super::proof::{self, Proof};
-use super::states::{Approved, Course, Rejected, Stopwatch};
+use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{AppliedLora, Description, Record};
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
-use crate::policy::{Case, Cleared};
+use crate::policy::{Case, Cleared, Policy};
 use crate::quantity::{Deviation, Psnr};
-use crate::raster::{self, Format, Limits, Raster};
+use crate::raster::{self, Limits, Raster};
 use crate::watermark::{self, Kind, Level, Payload};
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
@@ -37,6 +37,8 @@ pub(super) struct Signed<'a> {
     pub level: Level,
     pub psnr_db: f64,
     pub raster: Raster,
+    /// Whether the unsigned label is in it, too.
+    pub xmp: bool,
     pub asset_id: String,
     pub signed: SignedAsset,
     pub sha256: Digest,
@@ -60,7 +62,7 @@ impl<'a> Approved<'a> {
         let case = Case {
             reference: self.course.reference.pixels,
             draft: proof.raster.digest(),
-            strength: self.cleared.strength(),
+            plan: self.cleared.plan().clone(),
             deviation: again,
         };
         self.course.timings.measure += watch.stop(desk);
@@ -84,17 +86,13 @@ impl<'a> Marked<'a> {
         let order = self.course.order;
         let reference = self.course.reference;
         let asset_id = desk.new_id(desk.host.now());
-        let file = match order.format {
-            // No well-kept library writes XMP into TIFF; the manifest says the same.
-            Format::Tiff => self.file,
-            format => {
-                let in_part = self.record.varied_share.is_some();
-                metadata::write(
-                    &self.file,
-                    format,
-                    &label(&self.record.engine, Some(reference.sha256), in_part),
-                )?
-            }
+        let xmp = carries_xmp(order.format);
+        let file = if xmp {
+            let in_part = self.record.varied_share.is_some();
+            let label = label(&self.record.engine, Some(reference.sha256), in_part);
+            metadata::write(&self.file, order.format, &label)?
+        } else {
+            self.file
         };
         let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
             manifest::WatermarkReference {
@@ -115,6 +113,9 @@ impl<'a> Marked<'a> {
         };
         let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
         let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
+        if xmp && !is_labelled(&signed.bytes) {
+            return Err(ReleaseError::Unfaithful { fault: "there is no XMP label in it".into() });
+        }
         self.course.timings.sign = watch.stop(desk);
         (desk.witness)(Step::Signed);
         Ok(Signed {
@@ -126,6 +127,7 @@ impl<'a> Marked<'a> {
             level: self.level,
             psnr_db: self.psnr_db,
             raster: self.raster,
+            xmp,
             asset_id,
             signed,
             reading,
@@ -195,8 +197,9 @@ fn statement(
                 ..*deviation
             },
             policy: manifest::PolicyReference {
-                name: desk.policy.name().to_owned(),
+                name: desk.policy.named().name().to_owned(),
                 sha256: desk.policy.digest(),
+                others: desk.policy.members().skip(1).map(|(policy, _)| other(policy)).collect(),
                 limits: [
                     ("minimum_deviation", limits.min_deviation),
                     ("minimum_composition", limits.min_composition),
@@ -209,6 +212,10 @@ fn statement(
             watermark: Some(watermark),
         },
     }
+}
+
+fn other(policy: &Policy) -> manifest::OtherPolicy {
+    manifest::OtherPolicy { name: policy.name().to_owned(), sha256: policy.digest() }
 }
 
 fn lora(lora: &AppliedLora) -> manifest::LoraReference {
@@ -236,6 +243,11 @@ fn read_back(
         return Err(unfaithful("the pixels changed"));
     }
     Ok(reading)
+}
+
+/// Whether the file carries the unsigned label that says how it came to be.
+fn is_labelled(bytes: &[u8]) -> bool {
+    metadata::read(bytes).iter().any(|claim| claim.source == "xmp" && claim.ai)
 }
 
 /// To four decimals: more would claim a precision that no measure has, and would not survive every reader.

@@ -12,6 +12,7 @@ mod error;
 mod glimpse;
 mod marking;
 mod order;
+mod past;
 mod prepare;
 mod proof;
 mod recording;
@@ -22,6 +23,7 @@ mod states;
 pub use error::ReleaseError;
 pub use glimpse::glimpse;
 pub use order::{Desk, Order, Step};
+pub use past::Past;
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
 pub use report::{Outcome, Refused, Released, Timings, Trial};
@@ -46,7 +48,7 @@ pub fn release(
     progress: &mut dyn Progress,
 ) -> Result<Outcome, ReleaseError> {
     let course = Course::begin(desk, reference, order)?;
-    if let Err(refusal) = desk.policy.admit(order.request.strength) {
+    if let Err(refusal) = desk.policy.admit(course.plan()) {
         return course.refuse_request(desk, refusal);
     }
     let drafted: Drafted<'_> = course.generate(desk, progress)?;

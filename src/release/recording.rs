@@ -6,8 +6,7 @@ use super::order::{Desk, Step};
 use super::report::{Outcome, Refused, Released};
 use super::states::{Course, Rejected, Stopwatch};
 use crate::catalog::{
-    AssetEntry, CatalogError, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry, ReleaseEntry,
-    RunEntry,
+    AssetEntry, MarkEntry, MeasurementEntry, Pen, PoliciesEntry, RefusalEntry, ReleaseEntry, RunEntry,
 };
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
@@ -17,8 +16,6 @@ use crate::objects::{self, Objects};
 use crate::policy::{OnViolation, Refusal};
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Raster};
-use crate::verify::Memory;
-use crate::watermark::Said;
 
 /// It is in the catalog, and its bytes are in the store.
 pub(super) struct Recorded<'a> {
@@ -39,10 +36,10 @@ impl<'a> Signed<'a> {
         let entry = ReleaseEntry {
             at: desk.host.now(),
             reference: self.course.reference_entry(desk),
-            reference_payload: self.course.reference_payload(desk)?,
+            reference_payload: self.course.past.payload,
             run: self.course.run_entry(desk, Some(&self.record)),
             measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
-            policy: PolicyEntry::from(desk.policy),
+            policies: PoliciesEntry::from(desk.policy),
             output: AssetEntry {
                 id: self.asset_id.clone(),
                 sha256: self.sha256,
@@ -59,6 +56,7 @@ impl<'a> Signed<'a> {
                 source_prefix: self.payload.source_prefix(),
                 nonce: self.payload.nonce(),
                 psnr_db: self.psnr_db,
+                xmp: self.xmp,
             },
         };
         let sign = |message: &[u8]| desk.keys.sign(message);
@@ -86,6 +84,7 @@ impl Recorded<'_> {
             signed,
             sha256,
             reading,
+            ..
         } = self.signed;
         let order = course.order;
         disk::write(&order.out, &signed.bytes, order.overwrite).map_err(|source| ReleaseError::Publish {
@@ -136,10 +135,10 @@ impl Course<'_> {
             let entry = RefusalEntry {
                 at: desk.host.now(),
                 reference: self.reference_entry(desk),
-                reference_payload: self.reference_payload(desk)?,
+                reference_payload: self.past.payload,
                 run: self.run_entry(desk, draft.as_ref().map(|(_, record, ..)| record)),
                 measurement: draft.as_ref().map(|(_, _, pixels, deviation)| measurement(*pixels, deviation)),
-                policy: PolicyEntry::from(desk.policy),
+                policies: PoliciesEntry::from(desk.policy),
                 reasons: refusal.reasons.iter().map(ToString::to_string).collect(),
             };
             let sign = |message: &[u8]| desk.keys.sign(message);
@@ -175,21 +174,6 @@ impl Course<'_> {
         }
     }
 
-    /// The payload of the reference's own watermark: it may be an output of ours under another name.
-    fn reference_payload(&self, desk: &Desk<'_>) -> Result<Option<(u64, u32)>, CatalogError> {
-        let said = match &self.reference.watermark {
-            Some(Said::Whole(payload)) => return Ok(Some((payload.source_prefix(), payload.nonce()))),
-            Some(said @ Said::Brief(_)) => said,
-            None => return Ok(None),
-        };
-        // So few bits fit many outputs: the looks decide.
-        let objects = Objects::at(desk.workspace.objects());
-        let memory = Memory { catalog: desk.catalog, objects: &objects, watermark_key: None };
-        let Some(original) = memory.original(&self.reference.raster, said)? else { return Ok(None) };
-        let facts = desk.catalog.facts(&original.id)?;
-        Ok(facts.and_then(|facts| facts.source_prefix.zip(facts.nonce)))
-    }
-
     /// The run; without a record nothing was generated, and the request is all there is.
     fn run_entry(&self, desk: &Desk<'_>, record: Option<&Record>) -> RunEntry {
         let engine = record.map_or_else(|| desk.engine.describe(), |record| record.engine.clone());
@@ -206,6 +190,7 @@ impl Course<'_> {
             prompt: request.prompt.clone(),
             prompt_used: record.is_some_and(|record| record.prompt_used),
             purpose: self.order.purpose.clone(),
+            stated: self.order.stated.clone(),
             started: self.started,
         }
     }

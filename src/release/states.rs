@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::error::ReleaseError;
 use super::order::{Desk, Order, Step};
+use super::past::Past;
 use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Draft;
-use crate::policy::{Case, Cleared, Refusal};
+use crate::policy::{Case, Cleared, Plan, Refusal};
 use crate::progress::Progress;
 use crate::quantity::Deviation;
+use crate::raster::Format;
 use crate::watermark;
 
 /// What stays the same from the first step to the last.
@@ -23,6 +25,8 @@ pub(super) struct Course<'a> {
     pub order: &'a Order,
     pub run_id: String,
     pub started: OffsetDateTime,
+    pub past: Past,
+    plan: Plan,
     pub timings: Timings,
 }
 
@@ -73,7 +77,22 @@ impl<'a> Course<'a> {
                 .map_err(|source| ReleaseError::Unwritable { path: order.out.clone(), source })?;
         }
         let started = desk.host.now();
-        Ok(Course { reference, order, run_id: desk.new_id(started), started, timings: Timings::default() })
+        let past = Past::of(reference, desk.catalog, desk.workspace)?;
+        let plan = Plan {
+            strength: order.request.strength,
+            engine: desk.engine.describe().name.to_owned(),
+            purpose: order.purpose.clone(),
+            generation: past.generation,
+            xmp: carries_xmp(order.format),
+            today: started.to_offset(UtcOffset::UTC).date(),
+        };
+        let (run_id, timings) = (desk.new_id(started), Timings::default());
+        Ok(Course { reference, order, run_id, started, past, plan, timings })
+    }
+
+    /// What is asked for, as far as policies judge it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     pub fn generate(
@@ -103,12 +122,8 @@ impl<'a> Drafted<'a> {
 impl<'a> Measured<'a> {
     pub fn judge(self, desk: &Desk<'_>) -> Result<Approved<'a>, Box<Rejected<'a>>> {
         let Measured { drafted: Drafted { course, draft, pixels }, deviation } = self;
-        let case = Case {
-            reference: course.reference.pixels,
-            draft: pixels,
-            strength: course.order.request.strength,
-            deviation,
-        };
+        let case =
+            Case { reference: course.reference.pixels, draft: pixels, plan: course.plan.clone(), deviation };
         let judged = desk.policy.judge(case);
         (desk.witness)(Step::Judged);
         match judged {
@@ -127,6 +142,11 @@ impl Approved<'_> {
             timings: self.course.timings,
         }))
     }
+}
+
+/// No well-kept library writes XMP into TIFF; the manifest says the same.
+pub(super) fn carries_xmp(format: Format) -> bool {
+    format != Format::Tiff
 }
 
 /// Measures a stage by the host's clock.

@@ -74,6 +74,7 @@ pub fn statement(reference: &[u8]) -> Statement {
                 name: "default".into(),
                 sha256: Digest::of("policy"),
                 limits: BTreeMap::from([("minimum_deviation".into(), 0.35)]),
+                others: Vec::new(),
             },
             watermark: Some(WatermarkReference {
                 algorithm: "org.vidimus.watermark.1".into(),

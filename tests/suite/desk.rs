@@ -9,7 +9,7 @@ use vidimus::generate::{Description, Draft, Engine, GenerateError, Record, Reque
 use vidimus::host::Host;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::policies;
-use vidimus::policy::Policy;
+use vidimus::policy::{PolicySet, Subject};
 use vidimus::progress::{Progress, Silent};
 use vidimus::quantity::{Seed, Strength};
 use vidimus::random::Stream;
@@ -156,7 +156,8 @@ pub fn journey(
     let host = Frozen::new(seed.wrapping_mul(7919) + u64::from(std::process::id()));
     let workspace = workspace(dir, &host);
     let keys = Keys::load(&workspace.keys(), host.now).expect("good keys");
-    let policy: Policy = policies::load(Some(&workspace.policies()), policy).expect("a good policy");
+    let policy: PolicySet =
+        policies::select(Some(&workspace.policies()), policy, &Subject::default()).expect("a good policy");
     let mut catalog = Catalog::open(&workspace.database()).expect("it opens");
     let reference =
         Reference::prepare("reference.png".into(), png(reference), &Limits::default(), keys.anchors())
@@ -164,6 +165,7 @@ pub fn journey(
     let order = Order {
         request: Request::new(Strength::new(0.9).expect("in range"), Seed(seed)),
         purpose: None,
+        stated: Subject::default(),
         format: Format::Png,
         out,
         overwrite: false,

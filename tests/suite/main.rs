@@ -16,4 +16,5 @@ mod map;
 mod marks;
 mod nowhere;
 mod preview;
+mod rules;
 mod tampered;

@@ -8,6 +8,7 @@ mod lookups;
 mod once;
 mod opening;
 mod planted;
+mod several;
 mod shell;
 
 use std::path::{Path, PathBuf};
@@ -17,23 +18,30 @@ use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::{
-    AssetEntry, Catalog, CatalogError, Finding, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry,
-    ReleaseEntry, RunEntry,
+    AssetEntry, Catalog, CatalogError, Finding, MarkEntry, MeasurementEntry, Pen, PoliciesEntry, PolicyEntry,
+    RefusalEntry, ReleaseEntry, RunEntry,
 };
 use crate::digest::Digest;
-use crate::policy::Policy;
+use crate::policy::{Class, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 17] = [
     "asset",
     "policy",
+    "policy_engine",
+    "policy_purpose",
+    "policy_rule",
     "run",
+    "run_class",
+    "run_tag",
+    "applied",
     "derivation",
     "measurement",
     "decision",
     "mark",
     "manifest_store",
+    "xmp_label",
     "event",
     "release",
 ];
@@ -145,7 +153,13 @@ fn policy() -> PolicyEntry {
     let policy = Policy::parse(&text).expect("a policy");
     let limits = policy.limits();
     assert_eq!((limits.min_deviation, limits.min_composition), (0.5, 0.2));
-    PolicyEntry::from(&policy)
+    PolicyEntry::new(&policy, &Why::Named)
+}
+
+/// A policy that asks for everything that one can ask.
+fn house() -> PolicyEntry {
+    let policy = Policy::parse(include_str!("../../../tests/policies/house.toml")).expect("a policy");
+    PolicyEntry::new(&policy, &Why::Class(Class::Micrograph))
 }
 
 fn picture(number: u64) -> AssetEntry {
@@ -176,7 +190,11 @@ fn run(number: u64) -> RunEntry {
         seed: u64::MAX - number,
         prompt: Some("electron microscope image of adenovirus".into()),
         prompt_used: false,
-        purpose: None,
+        purpose: Some("teaching".into()),
+        stated: Subject {
+            classes: [Class::Micrograph].into(),
+            tags: ["campaign".parse().expect("a tag")].into(),
+        },
         started: datetime!(2026-08-02 10:00 UTC),
     }
 }
@@ -205,7 +223,7 @@ fn release(number: u64) -> ReleaseEntry {
         reference_payload: None,
         run: run(number),
         measurement: measurement(number),
-        policy: policy(),
+        policies: PoliciesEntry { named: policy(), others: vec![house()] },
         output: picture(number * 10 + 2),
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),
@@ -215,6 +233,7 @@ fn release(number: u64) -> ReleaseEntry {
             source_prefix: Digest::of(format!("file {}", number * 10 + 1)).prefix48(),
             nonce: number as u32,
             psnr_db: 42.0,
+            xmp: true,
         },
     }
 }
@@ -227,7 +246,7 @@ fn refusal(number: u64) -> RefusalEntry {
         reference_payload: None,
         run: entry.run,
         measurement: Some(entry.measurement),
-        policy: entry.policy,
+        policies: entry.policies,
         reasons: vec!["too close: deviation 0.18, at least 0.50 required".into()],
     }
 }

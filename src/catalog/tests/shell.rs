@@ -82,8 +82,9 @@ fn the_shell_releases_nothing() {
              WHERE run = '1234567890123456789012345Y';"
         )
     };
-    let decided = "INSERT INTO decision SELECT '1234567890123456789012345Y', digest, 'cleared', zeroblob(32), '[]' \
-                   FROM policy;";
+    let decided = "INSERT INTO applied SELECT '1234567890123456789012345Y', digest, 'named' FROM policy WHERE name = 'default'; \
+                   INSERT INTO decision SELECT '1234567890123456789012345Y', digest, 'cleared', zeroblob(32), '[]' \
+                   FROM policy WHERE name = 'default';";
     let released = "INSERT INTO release SELECT '1234567890123456789012345X', '1234567890123456789012345Y', \
                     zeroblob(32), 99;";
     let cases = [

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::policy::{Class, Subject, Tag};
 use crate::quantity::Seed;
 use crate::specimen::Kind;
 
@@ -179,9 +180,11 @@ pub enum PolicyCommand {
         /// The picture that must not be too close to it
         #[arg(value_name = "IMAGE")]
         image: PathBuf,
-        /// Policy that judges
+        /// Policy that judges, beside those that apply by themselves
         #[arg(long, value_name = "NAME", default_value = "default")]
         policy: String,
+        #[command(flatten)]
+        stated: Stated,
         /// Draw IMAGE, REF as it lies on it best, and where the two agree, side by side
         #[arg(long, value_name = "OUT.png")]
         map: Option<PathBuf>,
@@ -189,6 +192,41 @@ pub enum PolicyCommand {
         #[arg(long, requires = "map")]
         force: bool,
     },
+    /// Which policies would judge variations of a reference, and which rule of which of them decides
+    Explain {
+        /// The reference
+        #[arg(value_name = "REF")]
+        reference: PathBuf,
+        /// Policy that judges, beside those that apply by themselves
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        policy: String,
+        #[command(flatten)]
+        stated: Stated,
+    },
+    /// Try the examples ([[test]]) that stand in policies
+    Test {
+        /// Policies to try [default: all]
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+/// What a reference is said to be.
+#[derive(Args, Debug, Default)]
+pub struct Stated {
+    /// What the reference is: micrograph, clinical, photo or figure; again for one that is several [default: unknown,
+    /// so that the policies of all classes apply]
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<Class>,
+    /// A word of your own about the reference, which policies may ask for
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<Tag>,
+}
+
+impl Stated {
+    pub fn subject(&self) -> Subject {
+        Subject { classes: self.classes.iter().copied().collect(), tags: self.tags.iter().cloned().collect() }
+    }
 }
 
 #[derive(Subcommand, Debug)]

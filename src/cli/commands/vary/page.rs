@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::commands::lora_line;
+use crate::cli::commands::{lora_line, policy};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
 use crate::deviation;
 use crate::generate::{Description, Finding, Record};
 use crate::manifest::State;
-use crate::policy::Policy;
+use crate::policy::PolicySet;
 use crate::quantity::{Deviation, Seed, Strength};
 use crate::release::{self, Reference, Refused, Released, Timings, Trial, Tried};
 use crate::watermark::Level;
@@ -38,7 +38,7 @@ impl<'a> Asked<'a> {
 pub struct Page<'a> {
     pub path: &'a Path,
     pub reference: &'a Reference,
-    pub policy: &'a Policy,
+    pub policy: &'a PolicySet,
     pub workspace: &'a Workspace,
     pub terminal: &'a Terminal,
 }
@@ -302,9 +302,10 @@ impl Page<'_> {
             "findings": record.map(|r| &r.findings),
             "deviation": deviation,
             "policy": {
-                "name": self.policy.name(),
+                "name": self.policy.named().name(),
                 "digest": self.policy.digest(),
                 "limits": self.policy.limits(),
+                "others": policy::others(self.policy),
             },
             "reasons": [],
             "watermark": null,

@@ -1,0 +1,293 @@
+//! Several policies as one: of each figure the strictest counts.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::judge::{Case, Cleared, Plan, Reason, Refusal, Violation, violated};
+use super::{Limits, OnViolation, Policy, Why};
+use crate::digest::Digest;
+use crate::quantity::Deviation;
+
+/// The policies that judge a reference's variations: the one that was named, and all that apply by themselves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicySet {
+    named: Policy,
+    others: Vec<(Policy, Why)>,
+    limits: Limits,
+}
+
+/// What decides a figure: the rule, what it asks, and the policy that asks it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Decider {
+    pub rule: &'static str,
+    pub asks: String,
+    pub policy: String,
+}
+
+impl PolicySet {
+    /// `named` and the policies that apply beside it, with their reasons.
+    pub fn new(named: Policy, others: Vec<(Policy, Why)>) -> Self {
+        let limits = others.iter().fold(*named.limits(), |all, (policy, _)| all.and(policy.limits()));
+        PolicySet { named, others, limits }
+    }
+
+    /// One policy that nothing is added to.
+    pub fn alone(policy: Policy) -> Self {
+        PolicySet::new(policy, Vec::new())
+    }
+
+    /// The policy that was named; it is what a decision is recorded under.
+    pub fn named(&self) -> &Policy {
+        &self.named
+    }
+
+    /// Every policy that judges, and why; the named one first.
+    pub fn members(&self) -> impl Iterator<Item = (&Policy, &Why)> {
+        std::iter::once((&self.named, &Why::Named))
+            .chain(self.others.iter().map(|(policy, why)| (policy, why)))
+    }
+
+    /// Names of all policies, for people.
+    pub fn name(&self) -> String {
+        self.members().map(|(policy, _)| policy.name()).collect::<Vec<_>>().join(" + ")
+    }
+
+    /// Identity of the named policy.
+    pub fn digest(&self) -> Digest {
+        self.named.digest()
+    }
+
+    /// The strictest of each limit. The strengths may leave nothing between them.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Judges a request before anything is generated.
+    pub fn admit(&self, plan: &Plan) -> Result<(), Refusal> {
+        self.refused(self.violations(plan, None), |policy| violated(policy, Some(plan), None))
+    }
+
+    /// Judges a measured draft. This is the only way to a [`Cleared`].
+    pub fn judge(&self, case: Case) -> Result<Cleared, Refusal> {
+        let (plan, deviation) = (&case.plan, &case.deviation);
+        self.refused(self.violations(plan, Some(deviation)), |policy| {
+            violated(policy, Some(plan), Some(deviation))
+        })?;
+        Ok(Cleared::new(case, self.members().map(|(policy, _)| policy.digest()).collect()))
+    }
+
+    /// Judges what was measured between two pictures of which nothing else is known.
+    pub fn weigh(&self, deviation: &Deviation) -> Result<(), Refusal> {
+        let each = |policy: &Policy| violated(policy, None, Some(deviation));
+        self.refused(self.strictest(each), each)
+    }
+
+    /// Each rule that is broken, once, by the policy that asks most.
+    pub(super) fn violations(&self, plan: &Plan, deviation: Option<&Deviation>) -> Vec<Violation> {
+        self.strictest(|policy| violated(policy, Some(plan), deviation))
+    }
+
+    fn strictest(&self, each: impl Fn(&Policy) -> Vec<Reason>) -> Vec<Violation> {
+        let mut found: Vec<Violation> = Vec::new();
+        for (policy, _) in self.members() {
+            for reason in each(policy) {
+                let violation = Violation { policy: policy.name().to_owned(), reason };
+                match found.iter_mut().find(|known| known.rule() == violation.rule()) {
+                    None => found.push(violation),
+                    Some(known) if violation.reason.asks_more_than(&known.reason) => *known = violation,
+                    Some(_) => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// What becomes of a draft is for every policy to say that it violates, and the strictest says it.
+    fn refused(&self, reasons: Vec<Violation>, each: impl Fn(&Policy) -> Vec<Reason>) -> Result<(), Refusal> {
+        let actions = self
+            .members()
+            .filter(|(policy, _)| !each(policy).is_empty())
+            .map(|(policy, _)| policy.on_violation());
+        match actions.max() {
+            None => Ok(()),
+            Some(action) => Err(Refusal { reasons, action }),
+        }
+    }
+
+    /// Every figure, with the policy that decides it; of two that ask the same, the named one or the first.
+    pub fn deciders(&self) -> Vec<Decider> {
+        type Asks = fn(&Limits) -> Option<(f64, String)>;
+        const FIGURES: [(&str, Asks); 12] = [
+            ("expires", |l| {
+                l.expires.map(|day| (-f64::from(day.to_julian_day()), format!("nothing after {day}")))
+            }),
+            ("strength.min", |l| Some((l.strength_min.value(), format!("at least {}", l.strength_min)))),
+            ("strength.max", |l| Some((-l.strength_max.value(), format!("at most {}", l.strength_max)))),
+            ("deviation.min", |l| Some((l.min_deviation, format!("at least {:.2}", l.min_deviation)))),
+            ("deviation.detail", |l| Some((l.min_detail, format!("at least {:.2}", l.min_detail)))),
+            ("deviation.copied", |l| Some((l.min_copied, format!("at least {:.2}", l.min_copied)))),
+            ("deviation.composition", |l| {
+                (l.min_composition > 0.0)
+                    .then(|| (l.min_composition, format!("at least {:.2}", l.min_composition)))
+            }),
+            ("generation.max", |l| {
+                l.max_generations.map(|max| (-f64::from(max), format!("at most generation {max}")))
+            }),
+            ("marks.manifest", |l| l.require_manifest.then(|| (1.0, "required".into()))),
+            ("marks.watermark", |l| l.require_watermark.then(|| (1.0, "required".into()))),
+            ("marks.min-psnr-db", |l| Some((l.min_psnr_db, format!("at least {:.1} dB", l.min_psnr_db)))),
+            ("marks.xmp", |l| l.require_xmp.then(|| (1.0, "required".into()))),
+        ];
+        let mut deciders = Vec::new();
+        for (rule, asks) in FIGURES {
+            let mut strictest: Option<((f64, String), &Policy)> = None;
+            for (policy, _) in self.members() {
+                if let Some(found) = asks(policy.limits())
+                    && strictest.as_ref().is_none_or(|((known, _), _)| found.0 > *known)
+                {
+                    strictest = Some((found, policy));
+                }
+            }
+            if let Some(((_, asks), policy)) = strictest {
+                deciders.push(Decider { rule, asks, policy: policy.name().to_owned() });
+            }
+        }
+        type List = fn(&Policy) -> Option<&BTreeSet<String>>;
+        let lists: [(&str, List); 2] =
+            [("generation.engines", Policy::engines), ("purpose.allowed", Policy::purposes)];
+        for (rule, list) in lists {
+            let given: Vec<(&Policy, &BTreeSet<String>)> =
+                self.members().filter_map(|(policy, _)| Some((policy, list(policy)?))).collect();
+            let Some((_, first)) = given.first() else { continue };
+            let common: Vec<&str> = first
+                .iter()
+                .filter(|item| given.iter().all(|(_, other)| other.contains(*item)))
+                .map(String::as_str)
+                .collect();
+            let asks = if common.is_empty() { "nothing is allowed by all".into() } else { common.join(", ") };
+            let names: Vec<&str> = given.iter().map(|(policy, _)| policy.name()).collect();
+            deciders.push(Decider { rule, asks, policy: names.join(" + ") });
+        }
+        let mut action = self.named.on_violation();
+        let mut policy = &self.named;
+        for (other, _) in &self.others {
+            if other.on_violation() > action {
+                (action, policy) = (other.on_violation(), other);
+            }
+        }
+        let asks = OnViolation::name(action).to_owned();
+        deciders.push(Decider { rule: "violation.action", asks, policy: policy.name().to_owned() });
+        deciders
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::Strength;
+    use time::macros::date;
+
+    const CLINICAL: &str = include_str!("../../policies/examples/clinical.toml");
+    const MICROGRAPH: &str = include_str!("../../policies/examples/micrograph.toml");
+
+    fn set() -> PolicySet {
+        let parse = |text: &str| Policy::parse(text).expect("it parses");
+        let default = Policy::shipped("default").expect("shipped");
+        PolicySet::new(
+            default,
+            vec![(parse(CLINICAL), Why::ClassUnknown), (parse(MICROGRAPH), Why::ClassUnknown)],
+        )
+    }
+
+    fn plan() -> Plan {
+        Plan {
+            strength: Strength::new(0.8).expect("in range"),
+            engine: "patch".into(),
+            purpose: Some("teaching".into()),
+            generation: 1,
+            xmp: true,
+            today: date!(2027 - 01 - 01),
+        }
+    }
+
+    fn measured(deviation: f64) -> Deviation {
+        Deviation {
+            deviation,
+            composition: 0.9,
+            detail: 1.0 - deviation,
+            copied: 0.0,
+            copied_area: 0.0,
+            ssim: 0.0,
+            psnr_db: 10.0,
+        }
+    }
+
+    #[test]
+    fn of_each_figure_the_strictest_counts_and_says_whose_it_is() {
+        let set = set();
+        assert_eq!(set.name(), "default + clinical + micrograph");
+        let found = |rule: &str| {
+            let all = set.deciders();
+            let decider = all.iter().find(|decider| decider.rule == rule).expect(rule).clone();
+            (decider.asks, decider.policy)
+        };
+        let is =
+            |rule, asks: &str, policy: &str| assert_eq!(found(rule), (asks.into(), policy.into()), "{rule}");
+        is("deviation.min", "at least 0.65", "clinical");
+        is("strength.min", "at least 0.55", "clinical");
+        is("strength.max", "at most 1.00", "default");
+        is("marks.manifest", "required", "default");
+        is("marks.min-psnr-db", "at least 40.0 dB", "clinical");
+        is("generation.max", "at most generation 1", "clinical");
+        is("generation.engines", "patch", "clinical");
+        is("purpose.allowed", "outreach, teaching", "clinical + micrograph");
+        is("violation.action", "refuse", "default");
+        assert_eq!(set.limits().min_deviation, 0.65);
+        assert_eq!(set.limits().expires, Some(date!(2028 - 12 - 31)));
+    }
+
+    #[test]
+    fn a_refusal_names_the_strictest_policy_of_each_rule_once() {
+        let refusal = set().weigh(&measured(0.45)).expect_err("too close for all of them");
+        assert_eq!(
+            refusal.to_string(),
+            "too close: deviation 0.45, at least 0.65 required (policy clinical, deviation.min); \
+             too close: deviation by detail 0.45, at least 0.70 required (policy clinical, deviation.detail)"
+        );
+        assert_eq!(refusal.action, OnViolation::Refuse, "default and micrograph say so");
+        assert!(set().weigh(&measured(0.75)).is_ok());
+    }
+
+    #[test]
+    fn only_policies_that_were_violated_say_what_becomes_of_the_draft() {
+        let refusal = set().weigh(&measured(0.6)).expect_err("too close for clinical alone");
+        assert_eq!(refusal.action, OnViolation::Quarantine);
+    }
+
+    #[test]
+    fn no_member_can_be_left_out_of_a_judgement() {
+        let set = set();
+        assert!(set.admit(&plan()).is_ok());
+        let cases: [(fn(&mut Plan), &str); 6] = [
+            (|p| p.generation = 2, "generation.max"),
+            (|p| p.engine = "flux".into(), "generation.engines"),
+            (|p| p.purpose = None, "purpose.allowed"),
+            (|p| p.purpose = Some("fundraising".into()), "purpose.allowed"),
+            (|p| p.today = date!(2029 - 01 - 01), "expires"),
+            (|p| p.xmp = false, "marks.xmp"),
+        ];
+        for (change, rule) in cases {
+            let mut plan = plan();
+            change(&mut plan);
+            let refusal = set.admit(&plan).expect_err(rule);
+            assert!(refusal.to_string().ends_with(&format!("(policy clinical, {rule})")), "{refusal}");
+            let digest = Digest::of("pixels");
+            let case = Case { reference: digest, draft: digest, plan, deviation: measured(0.9) };
+            assert!(set.judge(case).is_err(), "{rule}");
+        }
+        let digest = Digest::of("pixels");
+        let case = Case { reference: digest, draft: digest, plan: plan(), deviation: measured(0.9) };
+        assert_eq!(set.judge(case).expect("far enough").policies().len(), 3);
+    }
+}
