@@ -1,6 +1,7 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
 mod auto;
+mod bypasses;
 mod canvas;
 mod common;
 mod crash;
@@ -17,4 +18,5 @@ mod marks;
 mod nowhere;
 mod preview;
 mod rules;
+mod signatures;
 mod tampered;

@@ -203,6 +203,23 @@ pub enum PolicyCommand {
         #[command(flatten)]
         stated: Stated,
     },
+    /// Put your signature beside a policy, if its examples hold
+    Sign {
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Your private key: PEM, Ed25519, PKCS#8, mode 0600 [default: the workspace's]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// From now on, release only under policies that this signer, or another pinned one, signed
+    Pin {
+        /// What to call the signer
+        #[arg(value_name = "SIGNER")]
+        signer: String,
+        /// The signer's public key: PEM, as 'openssl pkey -pubout' writes it [default: the workspace's]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
     /// Try the examples ([[test]]) that stand in policies
     Test {
         /// Policies to try [default: all]

@@ -13,7 +13,7 @@ use crate::cli::files;
 use crate::cli::term::{BAD, GOOD, Terminal, paint, shown};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::policies;
+use crate::policies::Shelf;
 use crate::policy::PolicySet;
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Limits, Raster};
@@ -30,10 +30,14 @@ pub struct Check<'a> {
 
 impl Check<'_> {
     /// Two files, no run: strength, engine and purpose are unknown, so only what can be measured is judged.
-    pub fn run(&self, workspace: Option<&Workspace>, terminal: &Terminal) -> Result<Outcome, Failure> {
-        let dir = workspace.map(Workspace::policies);
+    pub fn run(
+        &self,
+        shelf: &Shelf,
+        workspace: Option<&Workspace>,
+        terminal: &Terminal,
+    ) -> Result<Outcome, Failure> {
         // A slip in a name is told before anything is measured.
-        policies::load(dir.as_deref(), self.policy).map_err(Failure::new)?;
+        shelf.load(self.policy).map_err(Failure::new)?;
         if let Some(out) = self.map {
             drawable(out, "a map", &[self.reference, self.image], self.force)?;
         }
@@ -42,7 +46,7 @@ impl Check<'_> {
         let image = picture(self.image)?;
         let asked = Picture { sha256: Digest::of(&bytes), pixels_sha256: reference.digest(), payload: None };
         let subject = subject(self.stated, &asked, workspace)?;
-        let set = policies::select(dir.as_deref(), self.policy, &subject).map_err(Failure::new)?;
+        let set = shelf.select(self.policy, &subject).map_err(Failure::new)?;
         let deviation = match self.map {
             None => deviation::measure(&reference, &image).map_err(Failure::new)?,
             Some(out) => {

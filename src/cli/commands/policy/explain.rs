@@ -10,7 +10,7 @@ use crate::cli::error::{Failure, Outcome};
 use crate::cli::files;
 use crate::cli::term::{BOLD, Terminal, paint, shown};
 use crate::keys::Keys;
-use crate::policies;
+use crate::policies::Shelf;
 use crate::policy::{PolicySet, Subject};
 use crate::raster::Limits;
 use crate::release::{Past, Reference};
@@ -23,8 +23,8 @@ pub fn run(
     workspace: Option<&Workspace>,
     terminal: &Terminal,
 ) -> Result<Outcome, Failure> {
-    let dir = workspace.map(Workspace::policies);
-    policies::load(dir.as_deref(), named).map_err(Failure::new)?;
+    let shelf = Shelf::of(workspace).map_err(Failure::new)?;
+    shelf.load(named).map_err(Failure::new)?;
     let anchors = match workspace {
         Some(workspace) => Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors,
         None => Vec::new(),
@@ -40,7 +40,7 @@ pub fn run(
         _ => (1, Subject::default()),
     };
     let subject = stated.subject().and(said);
-    let set = policies::select(dir.as_deref(), named, &subject).map_err(Failure::new)?;
+    let set = shelf.select(named, &subject).map_err(Failure::new)?;
     if terminal.json {
         let named = set.named();
         let document = json!({

@@ -1,5 +1,6 @@
 mod check;
 mod explain;
+mod sign;
 mod test;
 
 use std::path::Path;
@@ -11,30 +12,33 @@ use crate::cli::args::{PolicyCommand, Stated};
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::place;
 use crate::cli::term::{BAD, BOLD, DIM, Terminal, paint};
-use crate::policies;
+use crate::policies::Shelf;
 use crate::policy::{Policy, PolicySet, Subject};
 use crate::workspace::Workspace;
 
 pub fn run(command: &PolicyCommand, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let workspace = place::find(place)?;
-    let dir = workspace.as_ref().map(Workspace::policies);
-    let dir = dir.as_deref();
+    let shelf = || Shelf::of(workspace.as_ref()).map_err(Failure::new);
     match command {
-        PolicyCommand::List => list(dir, terminal),
-        PolicyCommand::Show { name } => show(dir, name, terminal),
+        PolicyCommand::List => list(&shelf()?, terminal),
+        PolicyCommand::Show { name } => show(&shelf()?.unsigned(), name, terminal),
         PolicyCommand::Check { reference, image, policy, stated, map, force } => {
             let check = check::Check { reference, image, policy, stated, map: map.as_deref(), force: *force };
-            check.run(workspace.as_ref(), terminal)
+            check.run(&shelf()?, workspace.as_ref(), terminal)
         }
         PolicyCommand::Explain { reference, policy, stated } => {
             explain::run(reference, policy, stated, workspace.as_ref(), terminal)
         }
-        PolicyCommand::Test { names } => test::run(names, dir, terminal),
+        PolicyCommand::Test { names } => test::run(names, &shelf()?.unsigned(), terminal),
+        PolicyCommand::Sign { name, key } => sign::sign(name, key.as_deref(), &place::need(place)?, terminal),
+        PolicyCommand::Pin { signer, key } => {
+            sign::pin(signer, key.as_deref(), &place::need(place)?, terminal)
+        }
     }
 }
 
-fn show(dir: Option<&Path>, name: &str, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let policy = policies::load(dir, name).map_err(Failure::new)?;
+fn show(shelf: &Shelf, name: &str, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let policy = shelf.load(name).map_err(Failure::new)?;
     if terminal.json {
         let mut document = summary(&policy);
         document["text"] = policy.text().into();
@@ -71,8 +75,8 @@ pub fn others(set: &PolicySet) -> Value {
     set.members().skip(1).map(one).collect()
 }
 
-fn list(dir: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let policies = policies::list(dir);
+fn list(shelf: &Shelf, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let policies = shelf.list();
     let mut outcome = Outcome::Yes;
     let mut lines = Vec::new();
     let mut entries = Vec::new();

@@ -8,13 +8,13 @@ use super::check::picture;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::term::{BAD, GOOD, Terminal, paint};
 use crate::deviation;
-use crate::policies;
+use crate::policies::Shelf;
 use crate::policy::{Example, Measured, Policy};
 
-pub fn run(names: &[String], dir: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+pub fn run(names: &[String], shelf: &Shelf, terminal: &Terminal) -> Result<Outcome, Failure> {
     let policies: Vec<Policy> = match names {
-        [] => policies::list(dir).into_values().collect::<Result<_, _>>(),
-        names => names.iter().map(|name| policies::load(dir, name)).collect(),
+        [] => shelf.list().into_values().collect::<Result<_, _>>(),
+        names => names.iter().map(|name| shelf.load(name)).collect(),
     }
     .map_err(Failure::new)?;
     let mut outcome = Outcome::Yes;
@@ -24,7 +24,7 @@ pub fn run(names: &[String], dir: Option<&Path>, terminal: &Terminal) -> Result<
             lines.push(format!("{}: no examples", policy.name()));
         }
         for example in policy.tests() {
-            let said = holds(example, policy, dir)?;
+            let said = holds(example, policy, shelf.dir())?;
             let verdict = match &said {
                 Ok(()) => paint(GOOD, "as expected"),
                 Err(instead) => paint(BAD, instead),
@@ -50,7 +50,7 @@ pub fn run(names: &[String], dir: Option<&Path>, terminal: &Terminal) -> Result<
 }
 
 /// Whether an example holds; its pictures lie where the policy does.
-fn holds(example: &Example, policy: &Policy, dir: Option<&Path>) -> Result<Result<(), String>, Failure> {
+pub fn holds(example: &Example, policy: &Policy, dir: Option<&Path>) -> Result<Result<(), String>, Failure> {
     let measured = match example.measured() {
         Measured::Figures { .. } => None,
         Measured::Pictures { reference, image } => {

@@ -21,7 +21,7 @@ use crate::cli::seeds::Seeds;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
 use crate::host::Host;
-use crate::policies;
+use crate::policies::Shelf;
 use crate::raster::{self, Limits, Plane};
 use crate::release::{self, Desk, Past, Reference};
 
@@ -36,14 +36,16 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
     // Asked for before anything is made: a slip in a name leaves nothing behind.
-    let existing = place::existing(place)?.map(|workspace| workspace.policies());
+    let existing = place::existing(place)?;
     let stated = args.stated.subject();
-    policies::select(existing.as_deref(), &args.policy, &stated).map_err(Failure::new)?;
+    let shelf = Shelf::of(existing.as_ref()).map_err(Failure::new)?;
+    shelf.select(&args.policy, &stated).map_err(Failure::new)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
     let engine = engine::open(&args.engine, engine::Asked::by(&args.model, args.strength_meaning), terminal)?;
     // From here on: Ctrl-C ends a download at once, which goes on from there the next time.
     let interrupt = Interrupt::watch()?;
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
+    let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
     warn_of_expiry(&host, &keys, terminal);
 
@@ -64,8 +66,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
         };
         // What was said of it once, or of what it was made from, still counts.
         let said = Past::of(&reference, &catalog, &workspace).map_err(Failure::new)?.said;
-        let policy = policies::select(Some(&workspace.policies()), &args.policy, &said.and(stated.clone()))
-            .map_err(Failure::new)?;
+        let policy = shelf.select(&args.policy, &said.and(stated.clone())).map_err(Failure::new)?;
         let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
         let mut seeds = Seeds::new(args.seed, &host);
         for _ in 0..args.count {
