@@ -166,6 +166,7 @@ fn release(number: u64) -> ReleaseEntry {
         },
         policies: PoliciesEntry::from(&policy),
         output: picture(number * 2 + 1),
+        overriding: None,
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),
             manifest_store: vec![number as u8; 15_000],

@@ -70,6 +70,7 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
             request: Request::new(strength, Seed(seed)),
             purpose: None,
             stated: Subject::default(),
+            overriding: None,
             format: Format::Png,
             out: out.clone(),
             overwrite: true,

@@ -49,11 +49,12 @@ impl Catalog {
         let mut findings = Vec::new();
         // One moment for all parts: a release that is recorded meanwhile is in all of them or in none.
         let _snapshot = self.db.unchecked_transaction().map_err(sqlite(&self.path(), "read"))?;
-        let parts: [(&str, &Part<'_>); 6] = [
+        let parts: [(&str, &Part<'_>); 7] = [
             ("schema", &|findings| self.check_schema(findings)),
             ("integrity", &|findings| self.check_integrity(findings)),
             ("rows", &|findings| self.check_rules(findings)),
             ("policies", &|findings| self.check_policies(findings)),
+            ("approvals", &|findings| self.check_approvals(findings)),
             ("log", &|findings| self.check_log(signed, findings)),
             ("log against rows", &|findings| self.check_log_against_rows(findings)),
         ];
@@ -158,7 +159,8 @@ impl Catalog {
             let sql = format!("SELECT {column} FROM {table} WHERE policy = ? ORDER BY 1");
             self.many(&sql, [policy.as_bytes()], |row| row.get::<_, String>(0))
         };
-        let lists = (list("policy_engine", "engine")?, list("policy_purpose", "purpose")?);
+        let keys = list("policy_approver", "lower(hex(key))")?;
+        let lists = (list("policy_engine", "engine")?, list("policy_purpose", "purpose")?, keys);
         let sql = "SELECT min_detail, min_copied, any_engine, any_purpose, max_generations, require_xmp, expires \
                    FROM policy_rule WHERE policy = ?";
         let figures = self.one(sql, [policy.as_bytes()], |row| {
@@ -250,7 +252,11 @@ impl Catalog {
             if !same {
                 fault("says other things of its run than the catalog does");
             }
-            let expected = if kind == "release" { "cleared" } else { "refused" };
+            let over = self.overridden_by(&run)?;
+            let expected = if kind == "release" && over.is_none() { "cleared" } else { "refused" };
+            if body["override"].as_str() != over.as_deref() {
+                fault("tells otherwise than the catalog of an override");
+            }
             if verdict.as_deref() != Some(expected) || (kind == "release") != (event == Some(*seq as i64)) {
                 fault("ended otherwise than the catalog says");
             }
@@ -302,7 +308,7 @@ impl Catalog {
 }
 
 /// Rules as they stand in the rows: figures, and the lists of engines and purposes.
-type RecordedRules = (Figures, (Vec<String>, Vec<String>));
+type RecordedRules = (Figures, (Vec<String>, Vec<String>, Vec<String>));
 type Figures = (i64, i64, bool, bool, Option<u32>, bool, Option<String>);
 
 /// The rows that `rules` make.
@@ -317,7 +323,8 @@ fn recorded(rules: &PolicyRules) -> Option<RecordedRules> {
         rules.require_xmp,
         rules.expires.clone(),
     );
-    Some((figures, (list(&rules.engines), list(&rules.purposes))))
+    let keys = rules.approvers.iter().map(hex::encode).collect();
+    Some((figures, (list(&rules.engines), list(&rules.purposes), keys)))
 }
 
 /// What is wrong with the file or a row of it, if that is why it could not be read.

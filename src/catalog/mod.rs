@@ -6,6 +6,7 @@ mod check;
 mod kin;
 mod log;
 mod model;
+mod overriding;
 mod read;
 mod rules;
 mod schema;
@@ -18,9 +19,10 @@ pub use check::Finding;
 pub use kin::Picture;
 pub use log::{Event, Pen};
 pub use model::{
-    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, PoliciesEntry, PolicyEntry, PolicyRules,
-    RefusalEntry, ReleaseEntry, Role, RunEntry,
+    Asset, AssetEntry, Derived, Facts, MarkEntry, MeasurementEntry, OverrideEntry, PoliciesEntry,
+    PolicyEntry, PolicyRules, RefusalEntry, ReleaseEntry, Role, RunEntry,
 };
+pub use overriding::{Approval, Draft};
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -92,6 +92,8 @@ pub struct PolicyRules {
     pub require_xmp: bool,
     /// Such as 2027-12-31.
     pub expires: Option<String>,
+    /// Ed25519 public keys of those who may release below its limits.
+    pub approvers: BTreeSet<[u8; 32]>,
 }
 
 impl From<&Policy> for PolicyRules {
@@ -105,6 +107,7 @@ impl From<&Policy> for PolicyRules {
             max_generations: limits.max_generations,
             require_xmp: limits.require_xmp,
             expires: limits.expires.map(|day| day.to_string()),
+            approvers: policy.approvers().clone(),
         }
     }
 }
@@ -177,6 +180,17 @@ pub struct ReleaseEntry {
     pub policies: PoliciesEntry,
     pub output: AssetEntry,
     pub marks: MarkEntry,
+    /// For a draft that was refused before, and that two people released.
+    pub overriding: Option<OverrideEntry>,
+}
+
+/// What is released below a limit.
+#[derive(Clone, Debug)]
+pub struct OverrideEntry {
+    /// The run whose draft was approved.
+    pub approved: String,
+    /// The limits that it does not keep.
+    pub reasons: Vec<String>,
 }
 
 /// Everything about a refusal.
@@ -239,4 +253,6 @@ pub struct Derived {
     pub deviation: Option<f64>,
     /// Reasons, when it was refused.
     pub reasons: Vec<String>,
+    /// Whether two people released it below a limit.
+    pub overridden: bool,
 }

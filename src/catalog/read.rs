@@ -222,18 +222,21 @@ fn asset(row: &Row<'_>) -> rusqlite::Result<Asset> {
 }
 
 fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
-    let refused = row.get::<_, String>(8)? == "refused";
+    let (refused, output) = (row.get::<_, String>(8)? == "refused", row.get::<_, Option<String>>(2)?);
+    // What left all the same, two people released.
+    let (refused, overridden) = (refused && output.is_none(), refused && output.is_some());
     let reasons: String = row.get(9)?;
     Ok(Derived {
         run: row.get(0)?,
         reference: row.get(1)?,
-        output: row.get(2)?,
+        output,
         generation: row.get(3)?,
         engine: row.get(4)?,
         strength: row.get(5)?,
         seed: row.get(6)?,
         deviation: row.get::<_, Option<i64>>(7)?.map(unit),
         reasons: if refused { serde_json::from_str(&reasons).unwrap_or_default() } else { Vec::new() },
+        overridden,
     })
 }
 

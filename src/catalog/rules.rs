@@ -1,17 +1,17 @@
 //! What the triggers promise, as queries.
 
 /// Rules that hold for every row, as queries for the rows that break them: area, fault, query.
-pub(super) const RULES: [(&str, &str, &str); 23] = [
+pub(super) const RULES: [(&str, &str, &str); 24] = [
     (
         "release",
         "has no clearing decision",
         "SELECT output FROM release l WHERE NOT EXISTS \
-         (SELECT 1 FROM decision WHERE run = l.run AND verdict = 'cleared')",
+         (SELECT 1 FROM decision WHERE run = l.run AND verdict = 'cleared') AND run NOT IN (SELECT run FROM lifted)",
     ),
     (
         "release",
         "its measurement is below the limits of its policy, or is of other pixels",
-        "SELECT output FROM release l WHERE NOT EXISTS (SELECT 1 FROM decision d \
+        "SELECT output FROM release l WHERE run NOT IN (SELECT run FROM lifted) AND NOT EXISTS (SELECT 1 FROM decision d \
          JOIN policy p ON p.digest = d.policy JOIN measurement m ON m.run = d.run AND m.draft_sha256 = d.draft_sha256 \
          JOIN run r ON r.id = d.run WHERE d.run = l.run AND m.deviation >= p.min_deviation \
          AND m.composition >= p.min_composition AND r.strength BETWEEN p.strength_min AND p.strength_max)",
@@ -93,7 +93,7 @@ pub(super) const RULES: [(&str, &str, &str); 23] = [
     (
         "release",
         "a policy that applied does not allow it",
-        "SELECT l.output FROM release l JOIN breach b ON b.run = l.run",
+        "SELECT l.output FROM release l JOIN breach b ON b.run = l.run WHERE l.run NOT IN (SELECT run FROM lifted)",
     ),
     (
         "release",
@@ -122,6 +122,12 @@ pub(super) const RULES: [(&str, &str, &str); 23] = [
         "its policy is not among those that applied",
         "SELECT run FROM decision d WHERE NOT EXISTS \
          (SELECT 1 FROM applied WHERE run = d.run AND policy = d.policy)",
+    ),
+    (
+        "override",
+        "released nothing that two people approved",
+        "SELECT run FROM override WHERE run NOT IN (SELECT run FROM lifted) \
+         OR run NOT IN (SELECT run FROM release)",
     ),
     (
         "label",

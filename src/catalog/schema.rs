@@ -8,9 +8,10 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::{CatalogError, prepare, sqlite};
 
 /// In order; the schema's version is how many were applied.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../../catalog/migrations/0001_initial.sql"),
     include_str!("../../catalog/migrations/0002_policy.sql"),
+    include_str!("../../catalog/migrations/0003_override.sql"),
 ];
 
 /// Applies what is missing, each migration whole or not at all.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::digest::{Digest, Hasher};
 
 /// The seal that is written now.
-pub(super) const LATEST: u64 = 2;
+pub(super) const LATEST: u64 = 3;
 
 /// The rows of run `?1` under the first seal, in the order of the hash. Columns are named: one that a later migration
 /// adds is for a later seal to cover.
@@ -47,11 +47,21 @@ const SECOND: [&str; 8] = [
     "SELECT output FROM xmp_label WHERE output IN (SELECT output FROM derivation WHERE run = ?1) ORDER BY output",
 ];
 
+/// What the third covers beside: what was released below a limit, and by whom.
+const THIRD: [&str; 3] = [
+    "SELECT run, approved FROM override WHERE run = ?1",
+    "SELECT run, key, reason, signature, at FROM approval \
+     WHERE run = (SELECT approved FROM override WHERE run = ?1) ORDER BY key",
+    "SELECT policy, key FROM policy_approver WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy, key",
+];
+
 /// The rows that a seal of this number covers; none for a number that is not known.
 fn rows(number: u64) -> Vec<&'static str> {
     match number {
         1 => FIRST.to_vec(),
         2 => [FIRST, SECOND].concat(),
+        3 => [&FIRST[..], &SECOND, &THIRD].concat(),
         _ => Vec::new(),
     }
 }

@@ -28,10 +28,26 @@ impl Catalog {
             derivation(db, &entry.run.id, &reference.id, Some(&entry.output.id))?;
             measurement(db, &entry.run.id, &reference.id, &entry.measurement)?;
             let policy_digest = entry.policies.named.digest.as_bytes();
+            let (verdict, reasons) = match &entry.overriding {
+                None => ("cleared", json!([])),
+                Some(over) => ("refused", json!(over.reasons)),
+            };
             db.execute(
-                "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'cleared', ?, '[]')",
-                params![entry.run.id, policy_digest, entry.measurement.draft_sha256.as_bytes()],
+                "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, ?, ?, ?)",
+                params![
+                    entry.run.id,
+                    policy_digest,
+                    verdict,
+                    entry.measurement.draft_sha256.as_bytes(),
+                    reasons.to_string()
+                ],
             )?;
+            if let Some(over) = &entry.overriding {
+                db.execute(
+                    "INSERT INTO override (run, approved) VALUES (?, ?)",
+                    params![entry.run.id, over.approved],
+                )?;
+            }
             marks(db, &entry.output.id, &entry.marks)?;
             let body = json!({
                 "output": entry.output.id,
@@ -47,6 +63,7 @@ impl Catalog {
                 "composition": units(entry.measurement.deviation.composition),
                 "manifest": entry.marks.manifest_label,
                 "watermark": entry.marks.payload_id,
+                "override": entry.overriding.as_ref().map(|over| &over.approved),
                 "rows": seal(db, &entry.run.id, seal::LATEST)?,
                 "seal": seal::LATEST,
             });
@@ -106,7 +123,7 @@ impl Catalog {
             .map_err(super::sqlite(&self.path(), "read"))
     }
 
-    fn in_transaction<T>(
+    pub(super) fn in_transaction<T>(
         &mut self,
         action: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -213,6 +230,9 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
     }
     for purpose in entry.purposes.iter().flatten() {
         db.execute("INSERT INTO policy_purpose (policy, purpose) VALUES (?, ?)", params![policy, purpose])?;
+    }
+    for key in &entry.approvers {
+        db.execute("INSERT INTO policy_approver (policy, key) VALUES (?, ?)", params![policy, key])?;
     }
     db.execute(
         "INSERT INTO policy_rule (policy, min_detail, min_copied, any_engine, any_purpose, max_generations, \

@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use error::{Fault, KeyError};
-pub use personal::{Detached, PersonalKey, PolicySigners, public_key, signature_path};
+pub use personal::{Approving, Detached, PersonalKey, PolicySigners, public_key, signature_path};
 pub use signers::SignerKeys;
 
 use crate::digest::Digest;

@@ -19,6 +19,34 @@ use crate::digest::Digest;
 /// What is signed of a policy, before its text: nothing else that these keys sign begins like it.
 const POLICY: &[u8] = b"org.vidimus.policy.1\n";
 
+/// What is signed when a draft is approved, before its facts.
+const OVERRIDE: &str = "org.vidimus.override.1";
+
+/// What somebody approves: this draft, under these policies, as close as it is, for this reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Approving<'a> {
+    /// Of the draft's pixels.
+    pub draft: &'a Digest,
+    /// Every policy that judged, in the order of their digests.
+    pub policies: &'a [Digest],
+    /// In units of 0.0001.
+    pub deviation: i64,
+    pub reason: &'a str,
+}
+
+impl Approving<'_> {
+    fn message(&self) -> Vec<u8> {
+        let policies: Vec<String> = self.policies.iter().map(ToString::to_string).collect();
+        let (draft, deviation) = (self.draft, self.deviation);
+        format!("{OVERRIDE}\n{draft}\n{}\n{deviation}\n{}", policies.join(","), self.reason).into_bytes()
+    }
+
+    /// Whether `signature` is that of `key` on exactly this.
+    pub fn is_signed(&self, key: &[u8; 32], signature: &[u8; 64]) -> bool {
+        Detached { key: *key, signature: *signature }.holds(&self.message())
+    }
+}
+
 /// A private key of somebody: a file of its own, or that of the workspace.
 pub struct PersonalKey(SigningKey);
 
@@ -42,6 +70,11 @@ impl PersonalKey {
         Ok(PersonalKey(check::private_key(path, &text)?))
     }
 
+    #[cfg(test)]
+    pub fn of_number(number: u8) -> Self {
+        PersonalKey(SigningKey::from_bytes(&[number; 32]))
+    }
+
     /// The key that signs in a workspace.
     pub fn of(keys: &Keys) -> Self {
         PersonalKey(keys.signing.clone())
@@ -53,6 +86,10 @@ impl PersonalKey {
 
     pub fn sign_policy(&self, text: &str) -> Detached {
         self.sign(&[POLICY, text.as_bytes()].concat())
+    }
+
+    pub fn approve(&self, what: &Approving<'_>) -> Detached {
+        self.sign(&what.message())
     }
 
     fn sign(&self, message: &[u8]) -> Detached {
@@ -233,6 +270,24 @@ mod tests {
         }
         fs::remove_file(signature_path(&path)).expect("there");
         assert!(said("text").expect_err("unsigned").contains("not signed: expected a signature by alice"));
+    }
+
+    #[test]
+    fn an_approval_is_of_one_draft_one_policy_one_figure_and_one_reason() {
+        let (draft, other) = (Digest::of("draft"), Digest::of("other"));
+        let policies = [Digest::of("policy")];
+        let what = Approving { draft: &draft, policies: &policies, deviation: 4500, reason: "a reason" };
+        let Detached { key: public, signature } = key(1).approve(&what);
+        assert!(what.is_signed(&public, &signature));
+        for changed in [
+            Approving { draft: &other, ..what },
+            Approving { policies: &[], ..what },
+            Approving { deviation: 4501, ..what },
+            Approving { reason: "a reason ", ..what },
+        ] {
+            assert!(!changed.is_signed(&public, &signature));
+        }
+        assert!(!what.is_signed(&key(2).public(), &signature));
     }
 
     #[test]

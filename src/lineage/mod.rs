@@ -39,6 +39,8 @@ pub struct Edge {
     /// Decimal digits: 64 bits do not fit the numbers of JSON.
     pub seed: String,
     pub deviation: Option<f64>,
+    /// Whether two people released it below a limit.
+    pub overridden: bool,
     pub refusal: Option<String>,
 }
 
@@ -107,6 +109,7 @@ fn edge(run: Derived) -> Edge {
         strength: run.strength,
         seed: run.seed,
         deviation: run.deviation,
+        overridden: run.overridden,
         refusal: (!run.reasons.is_empty()).then(|| run.reasons.join("; ")),
     }
 }

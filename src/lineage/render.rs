@@ -59,6 +59,9 @@ fn line(graph: &Graph, node: &Node, edge: Option<&Edge>) -> String {
         if let Some(deviation) = edge.deviation {
             let _ = write!(text, ", deviation {deviation:.2}");
         }
+        if edge.overridden {
+            let _ = write!(text, ", {}", crate::manifest::BELOW_LIMIT);
+        }
     }
     let _ = write!(text, "  {}", node.id);
     if node.id == graph.focus {
@@ -166,6 +169,7 @@ mod tests {
             strength: 0.7,
             seed: "7".into(),
             deviation: Some(0.83),
+            overridden: false,
             refusal: output.is_none().then(|| "too close: deviation 0.18, at least 0.50 required".into()),
         }
     }

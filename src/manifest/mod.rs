@@ -15,7 +15,8 @@ pub use read::{ReadError, read, read_detached};
 pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, State};
 pub use sign::{Credential, ReferenceAsset, SignError, SignedAsset, sign};
 pub use statement::{
-    Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement, WatermarkReference,
+    BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
+    WatermarkReference,
 };
 
 use c2pa::{Context, Settings};

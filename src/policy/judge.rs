@@ -57,18 +57,24 @@ pub struct Case {
 /// ```compile_fail,E0451
 /// use vidimus::digest::Digest;
 /// fn forge(case: vidimus::policy::Case) -> vidimus::policy::Cleared {
-///     vidimus::policy::Cleared { case, policies: vec![Digest::of("no policy at all")] }
+///     vidimus::policy::Cleared { case, policies: vec![Digest::of("no policy at all")], lifted: Vec::new() }
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cleared {
     case: Case,
     policies: Vec<Digest>,
+    lifted: Vec<Violation>,
 }
 
 impl Cleared {
-    pub(super) fn new(case: Case, policies: Vec<Digest>) -> Self {
-        Cleared { case, policies }
+    pub(super) fn new(case: Case, policies: Vec<Digest>, lifted: Vec<Violation>) -> Self {
+        Cleared { case, policies, lifted }
+    }
+
+    /// What two people released it in spite of; nothing for a draft that kept every limit.
+    pub fn lifted(&self) -> &[Violation] {
+        &self.lifted
     }
 
     /// Digest of the reference's pixels.

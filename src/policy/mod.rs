@@ -35,6 +35,8 @@ pub const SHIPPED: [(&str, &str); 2] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnViolation {
+    /// It is kept likewise, and two of the policy's approvers may release it.
+    Override,
     /// It is kept, readable by the owner alone, under `catalog/quarantine/`; figures and reasons are logged.
     Quarantine,
     /// It is forgotten; figures and reasons are logged.
@@ -44,6 +46,7 @@ pub enum OnViolation {
 impl OnViolation {
     pub fn name(self) -> &'static str {
         match self {
+            OnViolation::Override => "override",
             OnViolation::Quarantine => "quarantine",
             OnViolation::Refuse => "refuse",
         }
@@ -121,6 +124,7 @@ pub struct Policy {
     engines: Option<BTreeSet<String>>,
     purposes: Option<BTreeSet<String>>,
     on_violation: OnViolation,
+    approvers: BTreeSet<[u8; 32]>,
     tests: Vec<Example>,
 }
 
@@ -174,6 +178,11 @@ impl Policy {
     /// What a picture may be for; `None` for anything, stated or not.
     pub fn purposes(&self) -> Option<&BTreeSet<String>> {
         self.purposes.as_ref()
+    }
+
+    /// Ed25519 public keys of those who may release below its limits; none unless it allows an override.
+    pub fn approvers(&self) -> &BTreeSet<[u8; 32]> {
+        &self.approvers
     }
 
     /// What its author expects of it.

@@ -33,6 +33,12 @@ pub enum PolicyError {
     Text { key: &'static str, found: String },
     #[error("{key} is {found}: expected a date such as 2027-12-31")]
     Date { key: &'static str, found: String },
+    #[error("violation.approvers: {found:?} is no Ed25519 public key: expected 64 hexadecimal digits")]
+    Key { found: String },
+    #[error(
+        "violation.approvers has {found} keys beside action \"{action}\": expected two or more with \"override\", and none else"
+    )]
+    Approvers { found: usize, action: &'static str },
     #[error("test {name:?}: {fault}")]
     Test { name: String, fault: String },
 }
@@ -152,6 +158,8 @@ struct MarksTable {
 #[serde(deny_unknown_fields)]
 struct ViolationTable {
     action: OnViolation,
+    #[serde(default)]
+    approvers: BTreeSet<String>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
@@ -200,6 +208,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             return Err(PolicyError::Text { key: "purpose.allowed", found: purpose.clone() });
         }
     }
+    let approvers = approvers(&file.violation)?;
     let tests = file.test.into_iter().map(Example::read).collect::<Result<_, _>>()?;
     Ok(Policy {
         name: file.name,
@@ -211,6 +220,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         engines: some("generation.engines", engines)?,
         purposes: some("purpose.allowed", purposes)?,
         on_violation: file.violation.action,
+        approvers,
         tests,
     })
 }
@@ -253,6 +263,7 @@ impl From<First> for Second {
                     FirstAction::Refuse => OnViolation::Refuse,
                     FirstAction::Quarantine => OnViolation::Quarantine,
                 },
+                approvers: BTreeSet::new(),
             },
             test: Vec::new(),
         }
@@ -264,6 +275,23 @@ fn applies(table: AppliesTable) -> Result<Applies, PolicyError> {
         classes: some("applies.classes", table.classes)?.unwrap_or_default(),
         tags: some("applies.tags", table.tags)?.unwrap_or_default(),
     })
+}
+
+/// Two people and more where they have a say, and nobody where they have none.
+fn approvers(table: &ViolationTable) -> Result<BTreeSet<[u8; 32]>, PolicyError> {
+    let key = |text: &String| {
+        let digest = text.parse::<Digest>().map_err(|_| PolicyError::Key { found: text.clone() })?;
+        Ok(*digest.as_bytes())
+    };
+    let keys = table.approvers.iter().map(key).collect::<Result<BTreeSet<_>, _>>()?;
+    let fits = match table.action {
+        OnViolation::Override => keys.len() >= 2,
+        _ => keys.is_empty(),
+    };
+    if fits {
+        return Ok(keys);
+    }
+    Err(PolicyError::Approvers { found: keys.len(), action: table.action.name() })
 }
 
 /// A list that is there has something in it.
@@ -359,6 +387,35 @@ mod tests {
                 ("expect = \"refused\"", "expect = \"maybe\"", "unknown variant `maybe`"),
             ],
         );
+    }
+
+    #[test]
+    fn an_override_names_two_people_or_more_and_nothing_else_names_any() {
+        let (one, two) = ("11".repeat(32), "22".repeat(32));
+        let with = |action: &str| {
+            let text = FULL.replacen("action = \"quarantine\"", action, 1);
+            parse(&text).map_err(|error| error.to_string())
+        };
+        let sound = with(&format!("action = \"override\"\napprovers = [\"{one}\", \"{two}\"]"));
+        assert_eq!(sound.expect("two").approvers().len(), 2);
+        for (action, words) in [
+            (
+                "action = \"override\"".to_owned(),
+                "has 0 keys beside action \"override\": expected two or more",
+            ),
+            (format!("action = \"override\"\napprovers = [\"{one}\", \"{one}\"]"), "has 1 keys"),
+            (
+                format!("action = \"refuse\"\napprovers = [\"{one}\", \"{two}\"]"),
+                "has 2 keys beside action \"refuse\"",
+            ),
+            (
+                "action = \"override\"\napprovers = [\"alice\", \"bob\"]".to_owned(),
+                "\"alice\" is no Ed25519 public key",
+            ),
+        ] {
+            let error = with(&action).expect_err(words);
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

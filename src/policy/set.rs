@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::judge::{Case, Cleared, Plan, Reason, Refusal, Violation, violated};
-use super::{Limits, OnViolation, Policy, Why};
+use super::{Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy, Why};
 use crate::digest::Digest;
 use crate::quantity::Deviation;
 
@@ -73,8 +73,34 @@ impl PolicySet {
         let (plan, deviation) = (&case.plan, &case.deviation);
         self.refused(self.violations(plan, Some(deviation)), |policy| {
             violated(policy, Some(plan), Some(deviation))
-        })?;
-        Ok(Cleared::new(case, self.members().map(|(policy, _)| policy.digest()).collect()))
+        })
+        .map_err(|refusal| floored(refusal, deviation))?;
+        Ok(self.cleared(case, Vec::new()))
+    }
+
+    /// The same for a draft that people with the keys `approvers` approved; whoever calls this verified their
+    /// signatures. Measured limits alone are lifted, those of policies that allow it, two of whose approvers are among
+    /// them; and nothing below the floor of all policies is.
+    pub fn lift(&self, case: Case, approvers: &BTreeSet<[u8; 32]>) -> Result<Cleared, Refusal> {
+        let refusal = match self.judge(case.clone()) {
+            Ok(cleared) => return Ok(cleared),
+            Err(refusal) => refusal,
+        };
+        let broken = |policy: &&Policy| !violated(policy, None, Some(&case.deviation)).is_empty();
+        let agreed = self.members().map(|(policy, _)| policy).filter(broken).all(|policy| {
+            policy.on_violation() == OnViolation::Override
+                && policy.approvers().intersection(approvers).count() >= 2
+        });
+        let planned = self.admit(&case.plan).is_ok();
+        // NaN is below every floor.
+        if planned && agreed && case.deviation.deviation >= MIN_DEVIATION_FLOOR {
+            return Ok(self.cleared(case, refusal.reasons));
+        }
+        Err(refusal)
+    }
+
+    fn cleared(&self, case: Case, lifted: Vec<Violation>) -> Cleared {
+        Cleared::new(case, self.members().map(|(policy, _)| policy.digest()).collect(), lifted)
     }
 
     /// Judges what was measured between two pictures of which nothing else is known.
@@ -182,6 +208,16 @@ impl PolicySet {
     }
 }
 
+/// What is below the floor of all policies is nobody's to release.
+fn floored(refusal: Refusal, measured: &Deviation) -> Refusal {
+    match refusal.action {
+        OnViolation::Override if measured.deviation < MIN_DEVIATION_FLOOR => {
+            Refusal { action: OnViolation::Quarantine, ..refusal }
+        }
+        _ => refusal,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,6 +299,50 @@ mod tests {
     fn only_policies_that_were_violated_say_what_becomes_of_the_draft() {
         let refusal = set().weigh(&measured(0.6)).expect_err("too close for clinical alone");
         assert_eq!(refusal.action, OnViolation::Quarantine);
+    }
+
+    #[test]
+    fn two_approvers_of_every_policy_that_is_violated_lift_measured_limits_and_nothing_else() {
+        let keys = |numbers: &[u8]| numbers.iter().map(|n| [*n; 32]).collect::<BTreeSet<_>>();
+        let lax = |name: &str, min: &str, approvers: [u8; 2]| {
+            let listed = approvers.map(|n| format!("\"{}\"", hex::encode([n; 32]))).join(", ");
+            let text = include_str!("../../policies/strict.toml")
+                .replacen("name   = \"strict\"", &format!("name = \"{name}\""), 1)
+                .replacen("min         = 0.60", min, 1)
+                .replacen(
+                    "action = \"quarantine\"",
+                    &format!("action = \"override\"\napprovers = [{listed}]"),
+                    1,
+                );
+            Policy::parse(&text).expect("it parses")
+        };
+        let one = lax("one", "min = 0.60", [1, 2]);
+        let set = PolicySet::new(one.clone(), vec![(lax("two", "min = 0.70", [2, 3]), Why::Always)]);
+        let digest = Digest::of("pixels");
+        let case = |deviation: f64| Case {
+            reference: digest,
+            draft: digest,
+            plan: plan(),
+            deviation: measured(deviation),
+        };
+        let refusal = set.judge(case(0.65)).expect_err("too close for two");
+        assert_eq!(refusal.action, OnViolation::Override);
+        assert!(set.lift(case(0.65), &keys(&[2, 3])).is_ok_and(|cleared| cleared.lifted().len() == 1));
+        assert!(set.lift(case(0.65), &keys(&[1, 2])).is_err(), "the other policy's people");
+        assert!(set.lift(case(0.65), &keys(&[2, 9])).is_err() && set.lift(case(0.65), &keys(&[3])).is_err());
+        assert!(set.lift(case(0.5), &keys(&[2, 3])).is_err(), "both are violated");
+        assert!(set.lift(case(0.5), &keys(&[1, 2, 3])).is_ok());
+        assert!(set.lift(case(0.75), &keys(&[])).is_ok_and(|cleared| cleared.lifted().is_empty()));
+        let below = set.judge(case(0.2999)).expect_err("below the floor");
+        assert_eq!(below.action, OnViolation::Quarantine);
+        assert!(
+            set.lift(case(0.2999), &keys(&[1, 2, 3])).is_err()
+                && set.lift(case(f64::NAN), &keys(&[1, 2, 3])).is_err()
+        );
+        let weak = Plan { strength: Strength::new(0.1).expect("in range"), ..plan() };
+        assert!(set.lift(Case { plan: weak, ..case(0.65) }, &keys(&[1, 2, 3])).is_err(), "no measured limit");
+        let firm = PolicySet::new(one, vec![(Policy::shipped("default").expect("shipped"), Why::Always)]);
+        assert!(firm.lift(case(0.45), &keys(&[1, 2, 3])).is_err(), "default says refuse");
     }
 
     #[test]

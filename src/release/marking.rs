@@ -1,7 +1,10 @@
 //! The two marks, each read back before the journey goes on.
 
+use std::collections::BTreeSet;
+
 use super::error::ReleaseError;
 use super::order::{Desk, Step};
+use super::overriding;
 use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
 use crate::deviation;
@@ -66,13 +69,16 @@ impl<'a> Approved<'a> {
             deviation: again,
         };
         self.course.timings.measure += watch.stop(desk);
-        if let Err(refusal) = desk.policy.judge(case) {
+        // Only what was approved as a draft may be below a limit when it is marked.
+        let nobody = BTreeSet::new();
+        let approvers = if self.cleared.lifted().is_empty() { &nobody } else { &self.approvers };
+        if let Err(refusal) = overriding::judge(desk, case, approvers) {
             let Approved { course, draft, .. } = self;
             let rejected = Rejected { course, draft, pixels: draft_pixels, deviation: again, refusal };
             return Ok(Err(Box::new(rejected)));
         }
         (desk.witness)(Step::Embedded);
-        let Approved { course, draft, cleared } = self;
+        let Approved { course, draft, cleared, .. } = self;
         let Proof { level, psnr_db, file, raster } = proof;
         let (record, psnr_db) = (draft.record, stated(psnr_db));
         Ok(Ok(Marked { course, record, cleared, payload, level, psnr_db, file, raster }))
@@ -94,7 +100,7 @@ impl<'a> Marked<'a> {
         } else {
             self.file
         };
-        let statement = statement(desk, &self.course, &self.record, self.cleared.deviation(), &asset_id, {
+        let statement = statement(desk, &self.course, &self.record, &self.cleared, &asset_id, {
             manifest::WatermarkReference {
                 algorithm: self.level.algorithm().to_owned(),
                 payload_id: self.payload.id(),
@@ -162,11 +168,11 @@ fn statement(
     desk: &Desk<'_>,
     course: &Course<'_>,
     record: &Record,
-    deviation: &Deviation,
+    cleared: &Cleared,
     asset_id: &str,
     watermark: manifest::WatermarkReference,
 ) -> Statement {
-    let limits = desk.policy.limits();
+    let (limits, deviation) = (desk.policy.limits(), cleared.deviation());
     Statement {
         title: format!("variation {asset_id}"),
         claim_generator: Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -209,6 +215,7 @@ fn statement(
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
             },
+            overridden: (!cleared.lifted().is_empty()).then(|| manifest::BELOW_LIMIT.to_owned()),
             watermark: Some(watermark),
         },
     }

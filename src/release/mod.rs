@@ -12,6 +12,7 @@ mod error;
 mod glimpse;
 mod marking;
 mod order;
+mod overriding;
 mod past;
 mod prepare;
 mod proof;
@@ -52,7 +53,7 @@ pub fn release(
         return course.refuse_request(desk, refusal);
     }
     let drafted: Drafted<'_> = course.generate(desk, progress)?;
-    let approved = match drafted.measure(desk)?.judge(desk) {
+    let approved = match drafted.measure(desk)?.judge(desk)? {
         Ok(approved) => approved,
         Err(rejected) => return rejected.refuse(desk),
     };

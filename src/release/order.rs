@@ -59,6 +59,8 @@ pub struct Order {
     pub purpose: Option<String>,
     /// What the reference was said to be; recorded. What judges is chosen before.
     pub stated: Subject,
+    /// The run whose draft, refused before and approved by two people since, is to be released.
+    pub overriding: Option<String>,
     pub format: Format,
     /// Where the released file goes.
     pub out: PathBuf,

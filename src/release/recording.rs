@@ -6,14 +6,15 @@ use super::order::{Desk, Step};
 use super::report::{Outcome, Refused, Released};
 use super::states::{Course, Rejected, Stopwatch};
 use crate::catalog::{
-    AssetEntry, MarkEntry, MeasurementEntry, Pen, PoliciesEntry, RefusalEntry, ReleaseEntry, RunEntry,
+    AssetEntry, MarkEntry, MeasurementEntry, OverrideEntry, Pen, PoliciesEntry, RefusalEntry, ReleaseEntry,
+    RunEntry,
 };
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Record;
 use crate::objects::{self, Objects};
-use crate::policy::{OnViolation, Refusal};
+use crate::policy::{Cleared, OnViolation, Refusal};
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Raster};
 
@@ -58,6 +59,7 @@ impl<'a> Signed<'a> {
                 psnr_db: self.psnr_db,
                 xmp: self.xmp,
             },
+            overriding: self.course.override_entry(&self.cleared),
         };
         let sign = |message: &[u8]| desk.keys.sign(message);
         let pen = Pen { public_key: desk.keys.verifying_key(), sign: &sign };
@@ -103,6 +105,7 @@ impl Recorded<'_> {
             run_id: course.run_id,
             record,
             deviation: *cleared.deviation(),
+            lifted: cleared.lifted().to_vec(),
             payload_id: payload.id(),
             level,
             psnr_db,
@@ -174,6 +177,13 @@ impl Course<'_> {
         }
     }
 
+    /// What is released below a limit, if it is.
+    fn override_entry(&self, cleared: &Cleared) -> Option<OverrideEntry> {
+        let lifted = cleared.lifted();
+        let approved = self.order.overriding.clone().filter(|_| !lifted.is_empty())?;
+        Some(OverrideEntry { approved, reasons: lifted.iter().map(ToString::to_string).collect() })
+    }
+
     /// The run; without a record nothing was generated, and the request is all there is.
     fn run_entry(&self, desk: &Desk<'_>, record: Option<&Record>) -> RunEntry {
         let engine = record.map_or_else(|| desk.engine.describe(), |record| record.engine.clone());
@@ -200,7 +210,7 @@ impl Rejected<'_> {
     /// The end of a draft that the policy refuses. It goes to the quarantine if the policy wants it kept.
     pub fn refuse(self, desk: &mut Desk<'_>) -> Result<Outcome, ReleaseError> {
         let Rejected { course, draft, pixels, deviation, refusal } = self;
-        let keep = refusal.action == OnViolation::Quarantine && !course.order.dry_run;
+        let keep = refusal.action != OnViolation::Refuse && !course.order.dry_run;
         let quarantine = if keep {
             let bytes = raster::encode(&draft.raster, Format::Png, 100)?;
             Some(objects::quarantine(

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State};
-use crate::policy::Refusal;
+use crate::policy::{Refusal, Violation};
 use crate::quantity::Deviation;
 use crate::watermark::Level;
 
@@ -31,6 +31,8 @@ pub struct Released {
     pub run_id: String,
     pub record: Record,
     pub deviation: Deviation,
+    /// What two people released it in spite of.
+    pub lifted: Vec<Violation>,
     pub payload_id: String,
     /// How much of the payload is in the pixels.
     pub level: Level,

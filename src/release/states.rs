@@ -1,11 +1,13 @@
 //! The states of the journey up to the judgement. Fields are private to it: a state is made by the step before.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use time::{OffsetDateTime, UtcOffset};
 
 use super::error::ReleaseError;
 use super::order::{Desk, Order, Step};
+use super::overriding;
 use super::past::Past;
 use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
@@ -48,6 +50,8 @@ pub(super) struct Approved<'a> {
     pub course: Course<'a>,
     pub draft: Draft,
     pub cleared: Cleared,
+    /// Those who approved the draft, where it needs that.
+    pub approvers: BTreeSet<[u8; 32]>,
 }
 
 /// The policy said no.
@@ -120,16 +124,17 @@ impl<'a> Drafted<'a> {
 }
 
 impl<'a> Measured<'a> {
-    pub fn judge(self, desk: &Desk<'_>) -> Result<Approved<'a>, Box<Rejected<'a>>> {
+    pub fn judge(self, desk: &Desk<'_>) -> Result<Result<Approved<'a>, Box<Rejected<'a>>>, ReleaseError> {
         let Measured { drafted: Drafted { course, draft, pixels }, deviation } = self;
         let case =
             Case { reference: course.reference.pixels, draft: pixels, plan: course.plan.clone(), deviation };
-        let judged = desk.policy.judge(case);
+        let approvers = course.approvers(desk, pixels)?;
+        let judged = overriding::judge(desk, case, &approvers);
         (desk.witness)(Step::Judged);
-        match judged {
-            Ok(cleared) => Ok(Approved { course, draft, cleared }),
+        Ok(match judged {
+            Ok(cleared) => Ok(Approved { course, draft, cleared, approvers }),
             Err(refusal) => Err(Box::new(Rejected { course, draft, pixels, deviation, refusal })),
-        }
+        })
     }
 }
 

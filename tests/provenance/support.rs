@@ -76,6 +76,7 @@ pub fn statement(reference: &[u8]) -> Statement {
                 limits: BTreeMap::from([("minimum_deviation".into(), 0.35)]),
                 others: Vec::new(),
             },
+            overridden: None,
             watermark: Some(WatermarkReference {
                 algorithm: "org.vidimus.watermark.1".into(),
                 payload_id: "ba7816bf8f01-1a2b3".into(),

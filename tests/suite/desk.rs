@@ -166,6 +166,7 @@ pub fn journey(
         request: Request::new(Strength::new(0.9).expect("in range"), Seed(seed)),
         purpose: None,
         stated: Subject::default(),
+        overriding: None,
         format: Format::Png,
         out,
         overwrite: false,

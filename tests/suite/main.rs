@@ -16,6 +16,7 @@ mod journey;
 mod map;
 mod marks;
 mod nowhere;
+mod overrides;
 mod preview;
 mod rules;
 mod signatures;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::common::Lab;
 
-fn openssl(lab: &Lab, args: &[&str]) {
+pub fn openssl(lab: &Lab, args: &[&str]) {
     let output =
         Command::new("openssl").args(args).current_dir(lab.path("")).output().expect("openssl is there");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -33,13 +33,13 @@ fn lab() -> Lab {
 }
 
 #[cfg(unix)]
-fn closed(path: &Path) {
+pub fn closed(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("ours");
 }
 
 #[cfg(not(unix))]
-fn closed(_: &Path) {}
+pub fn closed(_: &Path) {}
 
 fn sign(lab: &Lab, name: &str, key: &str, code: i32) -> crate::common::Ended {
     lab.run(["policy", "sign", name, "--key", key]).expect(code)

@@ -7,6 +7,7 @@ mod gate;
 mod lookups;
 mod once;
 mod opening;
+mod overrides;
 mod planted;
 mod several;
 mod shell;
@@ -18,19 +19,21 @@ use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::{
-    AssetEntry, Catalog, CatalogError, Finding, MarkEntry, MeasurementEntry, Pen, PoliciesEntry, PolicyEntry,
-    RefusalEntry, ReleaseEntry, RunEntry,
+    AssetEntry, Catalog, CatalogError, Finding, MarkEntry, MeasurementEntry, OverrideEntry, Pen,
+    PoliciesEntry, PolicyEntry, RefusalEntry, ReleaseEntry, RunEntry,
 };
 use crate::digest::Digest;
+use crate::keys::PersonalKey;
 use crate::policy::{Class, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 20] = [
     "asset",
     "policy",
     "policy_engine",
     "policy_purpose",
+    "policy_approver",
     "policy_rule",
     "run",
     "run_class",
@@ -39,6 +42,8 @@ const TABLES: [&str; 17] = [
     "derivation",
     "measurement",
     "decision",
+    "approval",
+    "override",
     "mark",
     "manifest_store",
     "xmp_label",
@@ -71,6 +76,31 @@ impl Desk {
         desk.refuse(&refusal(3));
         desk.refuse(&RefusalEntry { measurement: None, ..refusal(4) });
         desk
+    }
+
+    /// The same with a draft between that two people released below a limit: rows in every table.
+    fn full() -> Self {
+        let mut desk = Desk::new();
+        desk.release(&release(1));
+        let mut second = release(2);
+        second.reference = release(1).output;
+        desk.release(&second);
+        desk.refuse(&too_close(5));
+        for number in [1, 2] {
+            desk.approve(5, number, "shown to the whole board in May").expect("they may");
+        }
+        desk.release(&overriding(6, 5));
+        desk.refuse(&refusal(3));
+        desk.refuse(&RefusalEntry { measurement: None, ..refusal(4) });
+        desk
+    }
+
+    /// The draft of refusal `number`, approved with key `key`.
+    fn approve(&mut self, number: u64, key: u8, reason: &str) -> Result<(), CatalogError> {
+        let run = id(number * 10);
+        let draft = self.catalog.refused_draft(&run).expect("readable").expect("it was refused");
+        let signed = PersonalKey::of_number(key).approve(&draft.approving(reason));
+        self.catalog.record_approval(&run, reason, &signed, datetime!(2026-08-02 11:00 UTC))
     }
 
     fn release(&mut self, entry: &ReleaseEntry) -> u64 {
@@ -225,6 +255,7 @@ fn release(number: u64) -> ReleaseEntry {
         measurement: measurement(number),
         policies: PoliciesEntry { named: policy(), others: vec![house()] },
         output: picture(number * 10 + 2),
+        overriding: None,
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),
             manifest_store: format!("manifest store {number}").into_bytes(),
@@ -235,6 +266,25 @@ fn release(number: u64) -> ReleaseEntry {
             psnr_db: 42.0,
             xmp: true,
         },
+    }
+}
+
+/// A refusal of a draft that keeps every limit but one of house's.
+fn too_close(number: u64) -> RefusalEntry {
+    let mut entry = refusal(number);
+    let figures = entry.measurement.as_mut().expect("it was measured");
+    (figures.deviation.detail, figures.deviation.deviation) = (0.43, 0.57);
+    entry
+}
+
+/// The release of the draft of refusal `approved`.
+fn overriding(number: u64, approved: u64) -> ReleaseEntry {
+    let refused = too_close(approved);
+    ReleaseEntry {
+        reference: refused.reference,
+        measurement: refused.measurement.expect("it was measured"),
+        overriding: Some(OverrideEntry { approved: id(approved * 10), reasons: refused.reasons }),
+        ..release(number)
     }
 }
 

@@ -9,7 +9,7 @@ fn a_fresh_catalog_is_made_from_the_migrations_and_is_clean() {
     let desk = Desk::new();
     let version: i64 =
         desk.catalog.db.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
     assert_eq!(desk.findings(), []);
     drop(desk.catalog);
     assert!(Catalog::open(&desk.path).is_ok(), "a second time there is nothing to do");
@@ -18,11 +18,11 @@ fn a_fresh_catalog_is_made_from_the_migrations_and_is_clean() {
 #[test]
 fn a_newer_catalog_is_refused_and_left_as_it_is() {
     let Desk { _dir, path, catalog } = Desk::busy();
-    catalog.db.pragma_update(None, "user_version", 3).expect("writable");
+    catalog.db.pragma_update(None, "user_version", 4).expect("writable");
     drop(catalog);
     let before = fs::read(&path).expect("there");
     for opened in [Catalog::open(&path), Catalog::open_read_only(&path)] {
-        assert!(matches!(opened, Err(CatalogError::TooNew { found: 3, known: 2, .. })));
+        assert!(matches!(opened, Err(CatalogError::TooNew { found: 4, known: 3, .. })));
     }
     assert_eq!(fs::read(&path).expect("there"), before);
 }
@@ -52,7 +52,7 @@ fn an_old_catalog_is_brought_up_to_date_and_nothing_in_it_is_another() {
     let error = reader.check(&|_, _, _| true).expect_err("too old to be checked").to_string();
     assert!(
         error.ends_with(
-            "schema version 1 is older than this program's 2: 'vidimus init' brings it up to date"
+            "schema version 1 is older than this program's 3: 'vidimus init' brings it up to date"
         ),
         "{error}"
     );

@@ -113,6 +113,10 @@ pub struct Vary {
     pub policy: String,
     #[command(flatten)]
     pub stated: Stated,
+    /// Release the draft that this run was refused with and that two people approved ('policy approve'): with the same
+    /// arguments and the seed that was printed, for it is drawn once more
+    #[arg(long = "override", value_name = "RUN", requires = "seed", conflicts_with_all = ["count", "attempts"])]
+    pub overriding: Option<String>,
     /// What the picture is for; recorded, and asked for by some policies
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,

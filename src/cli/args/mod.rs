@@ -211,6 +211,18 @@ pub enum PolicyCommand {
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
+    /// Say yes to a draft that was refused by a policy with action "override"; two of its approvers have to
+    Approve {
+        /// The run that was refused
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Why it may leave all the same; at least 20 characters
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Your private key: PEM, Ed25519, PKCS#8, mode 0600
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
     /// From now on, release only under policies that this signer, or another pinned one, signed
     Pin {
         /// What to call the signer

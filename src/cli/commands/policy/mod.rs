@@ -1,3 +1,4 @@
+mod approve;
 mod check;
 mod explain;
 mod sign;
@@ -31,6 +32,9 @@ pub fn run(command: &PolicyCommand, place: Option<&Path>, terminal: &Terminal) -
         }
         PolicyCommand::Test { names } => test::run(names, &shelf()?.unsigned(), terminal),
         PolicyCommand::Sign { name, key } => sign::sign(name, key.as_deref(), &place::need(place)?, terminal),
+        PolicyCommand::Approve { run, reason, key } => {
+            approve::run(run, reason, key, &place::need(place)?, terminal)
+        }
         PolicyCommand::Pin { signer, key } => {
             sign::pin(signer, key.as_deref(), &place::need(place)?, terminal)
         }

@@ -107,6 +107,7 @@ impl Drafting<'_> {
         let order = Order {
             purpose: args.purpose.clone(),
             stated: self.stated.clone(),
+            overriding: args.overriding.clone(),
             format: target.format,
             out: target.path(page.path, request.strength.value(), request.seed),
             overwrite: args.force,

@@ -32,6 +32,10 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
         return Err(Failure::new("--preview shows one draft on its way, and --strength auto draws several")
             .advise("give the strength that auto found"));
     }
+    if args.strength == Aim::Auto && args.overriding.is_some() {
+        return Err(Failure::new("--override releases one draft, and --strength auto draws several")
+            .advise("give the strength that was refused"));
+    }
     let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 

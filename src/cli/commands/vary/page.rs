@@ -8,8 +8,8 @@ use crate::cli::commands::{lora_line, policy};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
 use crate::deviation;
 use crate::generate::{Description, Finding, Record};
-use crate::manifest::State;
-use crate::policy::PolicySet;
+use crate::manifest::{BELOW_LIMIT, State};
+use crate::policy::{OnViolation, PolicySet};
 use crate::quantity::{Deviation, Seed, Strength};
 use crate::release::{self, Reference, Refused, Released, Timings, Trial, Tried};
 use crate::watermark::Level;
@@ -61,6 +61,9 @@ impl Page<'_> {
             ),
             self.line("Check", format_args!("vidimus verify {}", quoted(&done.output))),
         ];
+        for violation in &done.lifted {
+            lines.insert(4, self.line("", paint(WARN, format_args!("{BELOW_LIMIT}: {violation}"))));
+        }
         if self.terminal.verbose {
             lines.push(self.line("Manifest", &done.manifest_label));
             lines.push(self.line("Output", format_args!("sha256 {}", done.sha256)));
@@ -82,6 +85,7 @@ impl Page<'_> {
             "level": done.level.name(),
             "psnr_db": done.psnr_db,
         });
+        document["override"] = done.lifted.iter().map(ToString::to_string).collect();
         document["sought"] = sought(tried);
         document["manifest"] =
             json!({ "label": done.manifest_label, "state": done.manifest_state, "signer": done.signer });
@@ -126,6 +130,14 @@ impl Page<'_> {
         let logged =
             if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
+        if refused.quarantine.is_some() && refused.refusal.action == OnViolation::Override {
+            let text = format!(
+                "two approvers may release it: each 'vidimus policy approve {} --key … --reason …', then this command \
+                 with --seed {} --override {}",
+                refused.run_id, refused.request.seed, refused.run_id
+            );
+            lines.push(self.line("Or", text));
+        }
         if self.kept_too_much(refused) {
             lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
         } else if !tried.is_empty() {
