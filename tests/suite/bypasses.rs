@@ -172,6 +172,11 @@ fn what_the_shell_asks_for_in_the_open_is_refused() {
             "run_class is append-only",
         ),
         (
+            "approve a draft",
+            "INSERT INTO approval SELECT run, zeroblob(32), 'because I can, and want to', zeroblob(64), 'now' FROM decision",
+            "approval refused: no draft of this run was refused",
+        ),
+        (
             "append to the log",
             "INSERT INTO event SELECT seq + 1, at, kind, body, hash, hash, signer, signature FROM event ORDER BY seq DESC LIMIT 1",
             "no such function: sha256",
