@@ -349,7 +349,8 @@ mod tests {
     fn no_member_can_be_left_out_of_a_judgement() {
         let set = set();
         assert!(set.admit(&plan()).is_ok());
-        let cases: [(fn(&mut Plan), &str); 6] = [
+        type Change = fn(&mut Plan);
+        let cases: [(Change, &str); 6] = [
             (|p| p.generation = 2, "generation.max"),
             (|p| p.engine = "flux".into(), "generation.engines"),
             (|p| p.purpose = None, "purpose.allowed"),

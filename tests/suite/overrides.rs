@@ -81,8 +81,6 @@ fn two_approvers_release_a_draft_and_everything_says_so() {
         ["vary", "ref.png", "--strength", "0.9", "--seed", "7", "--out", "more.png", "--override", &run];
     let ended = lab.run(again).expect(2);
     assert!(ended.stderr.contains("override is append-only"), "one draft leaves once: {}", ended.stderr);
-    for (run, words) in [("none", "has no draft that was refused")] {
-        let ended = approve(&lab, run, "alice", REASON).expect(2);
-        assert!(ended.stderr.contains(words), "{}", ended.stderr);
-    }
+    let ended = approve(&lab, "none", "alice", REASON).expect(2);
+    assert!(ended.stderr.contains("has no draft that was refused"), "{}", ended.stderr);
 }
