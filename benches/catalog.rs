@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use time::macros::datetime;
 use vidimus::catalog::{
-    AssetEntry, Catalog, ComparisonEntry, MarkEntry, MeasurementEntry, NEAREST, Pen, PolicyEntry,
+    AssetEntry, Catalog, ComparisonEntry, MarkEntry, MeasurementEntry, NEAREST, Pen, PoliciesEntry,
     RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
 };
 use vidimus::deviation::Fingerprint;
 use vidimus::digest::Digest;
 use vidimus::lineage::lineage;
-use vidimus::policy::Policy;
+use vidimus::policy::{Policy, PolicySet, Subject};
 use vidimus::quantity::Deviation;
 
 /// Holds a folder in memory, where the machine has it.
@@ -176,7 +176,7 @@ fn refuse(catalog: &mut Catalog, number: u64) -> Result<u64, Box<dyn Error>> {
         run: entry.run,
         measurement: None,
         search: None,
-        policy: entry.policy,
+        policies: entry.policies,
         reasons: vec!["too close: strength 0.05, at least 0.40 required".into()],
     };
     let pen = Pen { public_key: [1; 32], sign: &|_| [2; 64] };
@@ -224,8 +224,10 @@ fn picture(number: u64) -> AssetEntry {
 
 /// A release with a manifest store of the usual size.
 fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
-    static POLICY: LazyLock<PolicyEntry> =
-        LazyLock::new(|| PolicyEntry::from(&Policy::shipped("default").expect("it comes with the program")));
+    static POLICIES: LazyLock<PoliciesEntry> = LazyLock::new(|| {
+        let policy = Policy::shipped("default").expect("it comes with the program");
+        PoliciesEntry::from(&PolicySet::alone(policy))
+    });
     ReleaseEntry {
         at: datetime!(2026-08-02 10:00 UTC),
         reference,
@@ -242,6 +244,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             prompt: None,
             prompt_used: false,
             purpose: None,
+            stated: Subject::default(),
             started: datetime!(2026-08-02 10:00 UTC),
         },
         measurement: MeasurementEntry {
@@ -258,8 +261,9 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             },
         },
         search: SearchEntry::default(),
-        policy: POLICY.clone(),
+        policies: POLICIES.clone(),
         output: picture(1_000_000_000 + number),
+        overriding: None,
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),
             manifest_store: vec![number as u8; 15_000],
@@ -268,6 +272,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             source_prefix: number,
             nonce: number as u32,
             psnr_db: 42.0,
+            xmp: true,
         },
     }
 }

@@ -9,7 +9,8 @@ use vidimus::generate::patch::PatchEngine;
 use vidimus::host::Host;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::objects::Objects;
-use vidimus::policies;
+use vidimus::policies::Shelf;
+use vidimus::policy::Subject;
 use vidimus::progress::Silent;
 use vidimus::quantity::{Seed, Strength};
 use vidimus::raster::{self, Format, Limits};
@@ -56,7 +57,7 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
     let entropy = Entropy { root: [1; 32], signing: [2; 32], watermark: [3; 32] };
     let keys = Keys::create(&workspace.keys(), host.now(), &entropy)?;
     let mut catalog = Catalog::open(&workspace.database())?;
-    let policy = policies::load(None, "default")?;
+    let policy = Shelf::default().select("default", &Subject::default())?;
     let specimen = Specimen { kind: Kind::Influenza, width, height, seed: Seed(1), colour: Colour::False };
     let bytes = raster::encode(&specimen.render()?, Format::Png, 90)?;
     let reference = Reference::prepare("specimen".into(), bytes, &Limits::default(), keys.anchors())?;
@@ -68,6 +69,8 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
         let order = Order {
             request: Request::new(strength, Seed(seed)),
             purpose: None,
+            stated: Subject::default(),
+            overriding: None,
             format: Format::Png,
             out: out.clone(),
             overwrite: true,

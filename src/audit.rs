@@ -8,9 +8,8 @@ use crate::digest::Digest;
 use crate::keys::SignerKeys;
 use crate::manifest::{self, State};
 use crate::objects::{ObjectError, Objects};
-use crate::policy::{Case, Likeness, Other, Policy};
+use crate::policy::{Likeness, Other, Policy, PolicySet};
 use crate::progress::Progress;
-use crate::quantity::Strength;
 use crate::raster::{self, Limits, Raster};
 use crate::verify::{facts_agree, mark_agrees};
 use crate::watermark::{self, Key, Keyring, Said, Search};
@@ -121,10 +120,10 @@ fn measured(
     bytes: &[u8],
 ) -> Result<Vec<Finding>, CatalogError> {
     let mut findings = Vec::new();
-    let policies = catalog.policies()?;
-    let policy = policies.iter().find(|(digest, ..)| *digest == facts.policy);
-    let Some(policy) = policy.and_then(|(_, _, text)| Policy::parse(text).ok()) else {
-        findings.push(Finding::new("decision", &asset.id, "the policy that decided cannot be read"));
+    let texts = catalog.judged_by(&facts.run)?;
+    let read: Option<Vec<Policy>> = texts.iter().map(|text| Policy::parse(text).ok()).collect();
+    let Some(policies) = read.filter(|policies| !policies.is_empty()) else {
+        findings.push(Finding::new("decision", &asset.id, "a policy that decided cannot be read"));
         return Ok(findings);
     };
     let Some(output) = pixels(bytes) else { return Ok(findings) };
@@ -133,13 +132,16 @@ fn measured(
         let Some(reference) = objects.get(&reference.sha256).ok().as_deref().and_then(pixels) else {
             continue;
         };
-        let Some(strength) = Strength::new(facts.strength) else { continue };
         let Ok(deviation) = deviation::measure(&reference, &output) else { continue };
-        let others = nearest_other(catalog, objects, &run.run, &output)?.into_iter().collect();
-        let (reference, draft) = (reference.digest(), output.digest());
-        let case = Case { reference, draft, strength, deviation, others };
-        if let Err(refusal) = policy.judge(case) {
-            findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
+        let others: Vec<Other> = nearest_other(catalog, objects, &run.run, &output)?.into_iter().collect();
+        for policy in &policies {
+            if run.overridden {
+                continue; // That it is below a limit is what two people signed.
+            }
+            // What else policies ask is in the rows, and checked there.
+            if let Err(refusal) = PolicySet::alone(policy.clone()).weigh(&deviation, &others) {
+                findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
+            }
         }
         findings.extend(passed_over(catalog, asset, &run, &output)?);
     }

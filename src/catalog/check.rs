@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::log;
+use super::model::PolicyRules;
 use super::read::blob;
 use super::rules::{COMPARED, RULES};
 use super::schema;
-use super::seal::{COMPARISONS, ROWS, seal};
+use super::seal::seal;
 use super::write::limit;
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
@@ -44,14 +45,16 @@ impl Catalog {
     /// Everything that is wrong with schema, rows and log. `signed` checks an entry's signature.
     /// What is too damaged to be read is a finding too.
     pub fn check(&self, signed: &Verifies<'_>) -> Result<Vec<Finding>, CatalogError> {
+        self.refuse_older()?;
         let mut findings = Vec::new();
         // One moment for all parts: a release that is recorded meanwhile is in all of them or in none.
         let _snapshot = self.db.unchecked_transaction().map_err(sqlite(&self.path(), "read"))?;
-        let parts: [(&str, &Part<'_>); 6] = [
+        let parts: [(&str, &Part<'_>); 7] = [
             ("schema", &|findings| self.check_schema(findings)),
             ("integrity", &|findings| self.check_integrity(findings)),
             ("rows", &|findings| self.check_rules(findings)),
             ("policies", &|findings| self.check_policies(findings)),
+            ("approvals", &|findings| self.check_approvals(findings)),
             ("log", &|findings| self.check_log(signed, findings)),
             ("log against rows", &|findings| self.check_log_against_rows(findings)),
         ];
@@ -94,8 +97,7 @@ impl Catalog {
     }
 
     fn check_rules(&self, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
-        let compared: &[_] = if self.compares()? { COMPARED } else { &[] };
-        for (area, fault, sql) in RULES.iter().chain(compared) {
+        for (area, fault, sql) in RULES.iter().chain(COMPARED) {
             let subjects = self.many(sql, [], |row| row.get::<_, String>(0))?;
             findings.extend(subjects.into_iter().map(|subject| Finding::new(area, subject, *fault)));
         }
@@ -133,11 +135,40 @@ impl Catalog {
                 );
                 Some((policy.name().to_owned(), figures))
             });
-            if stated != Some((name.clone(), limits)) {
+            let rules = Policy::parse(&text).ok().and_then(|policy| recorded(&PolicyRules::from(&policy)));
+            if stated != Some((name.clone(), limits)) || self.rules_of(&digest)? != rules {
                 findings.push(Finding::new("policy", name, "its limits are not those of its text"));
             }
         }
         Ok(())
+    }
+
+    /// Whether a run from before there were several policies has what the upgrade gave it, and nothing else.
+    fn is_as_upgraded(&self, run: &str) -> Result<bool, CatalogError> {
+        let sql = "SELECT (SELECT count(*) FROM applied a JOIN decision d USING (run, policy) \
+                   WHERE a.run = ?1 AND a.why = 'named') = 1 AND (SELECT count(*) FROM applied WHERE run = ?1) = 1 \
+                   AND NOT EXISTS (SELECT 1 FROM search WHERE run = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM comparison WHERE run = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM run_class WHERE run = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM run_tag WHERE run = ?1) \
+                   AND NOT EXISTS (SELECT 1 FROM xmp_label JOIN derivation USING (output) WHERE run = ?1)";
+        Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
+    }
+
+    /// The rules on record of a policy.
+    fn rules_of(&self, policy: &Digest) -> Result<Option<RecordedRules>, CatalogError> {
+        let list = |table: &str, column: &str| {
+            let sql = format!("SELECT {column} FROM {table} WHERE policy = ? ORDER BY 1");
+            self.many(&sql, [policy.as_bytes()], |row| row.get::<_, String>(0))
+        };
+        let keys = list("policy_approver", "lower(hex(key))")?;
+        let lists = (list("policy_engine", "engine")?, list("policy_purpose", "purpose")?, keys);
+        let sql = "SELECT min_detail, min_copied, any_engine, any_purpose, max_generations, require_xmp, expires \
+                   FROM policy_rule WHERE policy = ?";
+        let figures = self.one(sql, [policy.as_bytes()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+        })?;
+        Ok(figures.map(|figures| (figures, lists)))
     }
 
     fn check_log(&self, signed: &Verifies<'_>, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
@@ -172,12 +203,11 @@ impl Catalog {
             .collect();
         let mut told = BTreeSet::new();
         let mut pictures = BTreeSet::new();
-        let compares = self.compares()?;
-        let mut compared = false;
         for (seq, kind, body) in &logged {
             let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
             let run = text("run");
-            let sealed = seal(&self.db, &run, ROWS).map_err(sqlite(&self.path(), "read"))?;
+            let number = body["seal"].as_u64().unwrap_or(1);
+            let sealed = seal(&self.db, &run, number).map_err(sqlite(&self.path(), "read"))?;
             let first = told.insert(run.clone());
             let row = self.one(
                 "SELECT r.strength, m.deviation, m.composition, lower(hex(d.policy)), d.verdict, \
@@ -211,27 +241,12 @@ impl Catalog {
             if !first {
                 fault("tells of a run that an earlier entry tells of");
             }
-            if text("rows") != sealed.to_string() {
+            if text("rows") != sealed.to_string() || (number == 1 && !self.is_as_upgraded(&run)?) {
                 fault("was written over other rows than the catalog has now");
             }
-            // Entries of version 1 tell of no comparisons; none of them comes after one of version 2.
-            let told_of = body.get("comparisons").is_some();
-            if compared && !told_of {
-                fault("tells of no comparisons, though entries before it do");
-            }
-            compared |= told_of;
-            if compares {
-                let rows = seal(&self.db, &run, COMPARISONS).map_err(sqlite(&self.path(), "read"))?;
-                let looked =
-                    self.one("SELECT through FROM search WHERE run = ?", [&run], |row| row.get(0))?;
-                let same = if told_of {
-                    text("comparisons") == rows.to_string() && body["through"].as_i64() == looked
-                } else {
-                    looked.is_none()
-                };
-                if !same || (told_of && kind == "release" && looked.is_none()) {
-                    fault("tells of other comparisons than the catalog has now");
-                }
+            let looked = self.one("SELECT through FROM search WHERE run = ?", [&run], |row| row.get(0))?;
+            if body["through"].as_i64() != looked || (number > 1 && kind == "release" && looked.is_none()) {
+                fault("tells of another search than the catalog has now");
             }
             // A JSON number comes back within a unit in the last place; the rows' digest is exact.
             let same =
@@ -243,7 +258,11 @@ impl Catalog {
             if !same {
                 fault("says other things of its run than the catalog does");
             }
-            let expected = if kind == "release" { "cleared" } else { "refused" };
+            let over = self.overridden_by(&run)?;
+            let expected = if kind == "release" && over.is_none() { "cleared" } else { "refused" };
+            if body["override"].as_str() != over.as_deref() {
+                fault("tells otherwise than the catalog of an override");
+            }
             if verdict.as_deref() != Some(expected) || (kind == "release") != (event == Some(*seq as i64)) {
                 fault("ended otherwise than the catalog says");
             }
@@ -292,6 +311,26 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// Rules as they stand in the rows: figures, and the lists of engines and purposes.
+type RecordedRules = (Figures, (Vec<String>, Vec<String>, Vec<String>));
+type Figures = (i64, i64, bool, bool, Option<u32>, bool, Option<String>);
+
+/// The rows that `rules` make.
+fn recorded(rules: &PolicyRules) -> Option<RecordedRules> {
+    let list = |list: &Option<BTreeSet<String>>| list.iter().flatten().cloned().collect();
+    let figures = (
+        limit(rules.min_detail)?,
+        limit(rules.min_copied)?,
+        rules.engines.is_none(),
+        rules.purposes.is_none(),
+        rules.max_generations,
+        rules.require_xmp,
+        rules.expires.clone(),
+    );
+    let keys = rules.approvers.iter().map(hex::encode).collect();
+    Some((figures, (list(&rules.engines), list(&rules.purposes), keys)))
 }
 
 /// What is wrong with the file or a row of it, if that is why it could not be read.

@@ -3,9 +3,11 @@
 //! The schema is in `catalog/migrations/*.sql` and nowhere else. The only door of `rusqlite`.
 
 mod check;
+mod kin;
 mod known;
 mod log;
 mod model;
+mod overriding;
 mod read;
 mod rules;
 mod schema;
@@ -15,12 +17,15 @@ mod tests;
 mod write;
 
 pub use check::Finding;
+pub use kin::Picture;
 pub use known::NEAREST;
 pub use log::{Event, Pen};
 pub use model::{
     Asset, AssetEntry, Compared, Comparison, ComparisonEntry, Derived, Facts, MarkEntry, MeasurementEntry,
-    Near, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
+    Near, OverrideEntry, PoliciesEntry, PolicyEntry, PolicyRules, RefusalEntry, ReleaseEntry, Role, RunEntry,
+    SearchEntry,
 };
+pub use overriding::{Approval, Draft};
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,6 +53,8 @@ pub enum CatalogError {
     Missing { path: PathBuf },
     #[error("{}: schema version {found} is newer than this program's {known}: use a newer program", path.display())]
     TooNew { path: PathBuf, found: i64, known: i64 },
+    #[error("{}: schema version {found} is older than this program's {known}: 'vidimus init' brings it up to date", path.display())]
+    TooOld { path: PathBuf, found: i64, known: i64 },
     #[error("{}: the schema was changed from outside: {what}", path.display())]
     SchemaChanged { path: PathBuf, what: String },
     /// Somebody made another reference known since a draft was held against all there were.
@@ -186,6 +193,11 @@ fn refusal_or(path: &Path, action: &'static str) -> impl Fn(rusqlite::Error) -> 
 }
 
 impl Catalog {
+    /// Refuses what a reader cannot look into: it is for a writer to bring up to date.
+    pub fn refuse_older(&self) -> Result<(), CatalogError> {
+        schema::refuse_older(&self.db, &self.path())
+    }
+
     fn path(&self) -> PathBuf {
         self.db.path().map(PathBuf::from).unwrap_or_default()
     }

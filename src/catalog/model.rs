@@ -1,10 +1,12 @@
 //! What goes into the catalog and what comes out of it.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
-use crate::policy::Policy;
+use crate::policy::{Policy, PolicySet, Subject, Why};
 use crate::quantity::Deviation;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +57,8 @@ pub struct RunEntry {
     pub prompt: Option<String>,
     pub prompt_used: bool,
     pub purpose: Option<String>,
+    /// What the reference was said to be when this run was asked for.
+    pub stated: Subject,
     pub started: OffsetDateTime,
 }
 
@@ -87,9 +91,11 @@ pub struct ComparisonEntry {
     pub deviation: Option<Deviation>,
 }
 
-/// The policy that decided.
+/// A policy that judged.
 #[derive(Clone, Debug)]
 pub struct PolicyEntry {
+    /// Why it did.
+    pub why: String,
     pub digest: Digest,
     pub name: String,
     pub text: String,
@@ -100,12 +106,47 @@ pub struct PolicyEntry {
     pub require_manifest: bool,
     pub require_watermark: bool,
     pub min_psnr_db: f64,
+    pub rules: PolicyRules,
 }
 
-impl From<&Policy> for PolicyEntry {
+/// What the second schema of policies can ask beside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyRules {
+    pub min_detail: f64,
+    pub min_copied: f64,
+    /// `None` for any.
+    pub engines: Option<BTreeSet<String>>,
+    pub purposes: Option<BTreeSet<String>>,
+    pub max_generations: Option<u32>,
+    pub require_xmp: bool,
+    /// Such as 2027-12-31.
+    pub expires: Option<String>,
+    /// Ed25519 public keys of those who may release below its limits.
+    pub approvers: BTreeSet<[u8; 32]>,
+}
+
+impl From<&Policy> for PolicyRules {
     fn from(policy: &Policy) -> Self {
         let limits = policy.limits();
+        PolicyRules {
+            min_detail: limits.min_detail,
+            min_copied: limits.min_copied,
+            engines: policy.engines().cloned(),
+            purposes: policy.purposes().cloned(),
+            max_generations: limits.max_generations,
+            require_xmp: limits.require_xmp,
+            expires: limits.expires.map(|day| day.to_string()),
+            approvers: policy.approvers().clone(),
+        }
+    }
+}
+
+impl PolicyEntry {
+    pub fn new(policy: &Policy, why: &Why) -> Self {
+        let limits = policy.limits();
         PolicyEntry {
+            why: why.to_string(),
+            rules: policy.into(),
             digest: policy.digest(),
             name: policy.name().to_owned(),
             text: policy.text().to_owned(),
@@ -120,7 +161,29 @@ impl From<&Policy> for PolicyEntry {
     }
 }
 
-/// The two marks of an output.
+/// The policies that judged a run.
+#[derive(Clone, Debug)]
+pub struct PoliciesEntry {
+    /// The one that was named; the decision is recorded under it.
+    pub named: PolicyEntry,
+    /// Those that applied beside it.
+    pub others: Vec<PolicyEntry>,
+}
+
+impl From<&PolicySet> for PoliciesEntry {
+    fn from(set: &PolicySet) -> Self {
+        let others = set.members().skip(1).map(|(policy, why)| PolicyEntry::new(policy, why)).collect();
+        PoliciesEntry { named: PolicyEntry::new(set.named(), &Why::Named), others }
+    }
+}
+
+impl PoliciesEntry {
+    pub(super) fn all(&self) -> impl Iterator<Item = &PolicyEntry> {
+        std::iter::once(&self.named).chain(&self.others)
+    }
+}
+
+/// The marks of an output.
 #[derive(Clone, Debug)]
 pub struct MarkEntry {
     pub manifest_label: String,
@@ -130,6 +193,8 @@ pub struct MarkEntry {
     pub source_prefix: u64,
     pub nonce: u32,
     pub psnr_db: f64,
+    /// Whether the unsigned label is in the file, too.
+    pub xmp: bool,
 }
 
 /// Everything about a release; recorded in one transaction.
@@ -142,9 +207,20 @@ pub struct ReleaseEntry {
     pub run: RunEntry,
     pub measurement: MeasurementEntry,
     pub search: SearchEntry,
-    pub policy: PolicyEntry,
+    pub policies: PoliciesEntry,
     pub output: AssetEntry,
     pub marks: MarkEntry,
+    /// For a draft that was refused before, and that two people released.
+    pub overriding: Option<OverrideEntry>,
+}
+
+/// What is released below a limit.
+#[derive(Clone, Debug)]
+pub struct OverrideEntry {
+    /// The run whose draft was approved.
+    pub approved: String,
+    /// The limits that it does not keep.
+    pub reasons: Vec<String>,
 }
 
 /// Everything about a refusal.
@@ -158,7 +234,7 @@ pub struct RefusalEntry {
     pub measurement: Option<MeasurementEntry>,
     /// `None` when its own reference refused it already, or nothing was generated.
     pub search: Option<SearchEntry>,
-    pub policy: PolicyEntry,
+    pub policies: PoliciesEntry,
     pub reasons: Vec<String>,
 }
 
@@ -246,4 +322,6 @@ pub struct Derived {
     pub compared: Option<Compared>,
     /// Reasons, when it was refused.
     pub reasons: Vec<String>,
+    /// Whether two people released it below a limit.
+    pub overridden: bool,
 }

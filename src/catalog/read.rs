@@ -200,6 +200,14 @@ impl Catalog {
         })
     }
 
+    /// The texts of the policies that judged a run, that of its decision first.
+    pub fn judged_by(&self, run: &str) -> Result<Vec<String>, CatalogError> {
+        let sql = "SELECT p.text FROM applied a JOIN policy p ON p.digest = a.policy \
+                   LEFT JOIN decision d ON d.run = a.run AND d.policy = a.policy \
+                   WHERE a.run = ? ORDER BY d.run IS NULL, p.name";
+        self.many(sql, [run], |row| row.get(0))
+    }
+
     /// The whole log, in order.
     pub fn events(&self) -> Result<Vec<Event>, CatalogError> {
         let sql = "SELECT seq, at, kind, body, prev, hash, signer, signature FROM event ORDER BY seq";
@@ -256,12 +264,14 @@ fn asset(row: &Row<'_>) -> rusqlite::Result<Asset> {
 }
 
 fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
-    let refused = row.get::<_, String>(8)? == "refused";
+    let (refused, output) = (row.get::<_, String>(8)? == "refused", row.get::<_, Option<String>>(2)?);
+    // What left all the same, two people released.
+    let (refused, overridden) = (refused && output.is_none(), refused && output.is_some());
     let reasons: String = row.get(9)?;
     Ok(Derived {
         run: row.get(0)?,
         reference: row.get(1)?,
-        output: row.get(2)?,
+        output,
         generation: row.get(3)?,
         engine: row.get(4)?,
         strength: row.get(5)?,
@@ -269,6 +279,7 @@ fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
         deviation: row.get::<_, Option<i64>>(7)?.map(unit),
         compared: None,
         reasons: if refused { serde_json::from_str(&reasons).unwrap_or_default() } else { Vec::new() },
+        overridden,
     })
 }
 

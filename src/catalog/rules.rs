@@ -9,12 +9,12 @@ pub(super) const RULES: &[Rule] = &[
         "release",
         "has no clearing decision",
         "SELECT output FROM release l WHERE NOT EXISTS \
-         (SELECT 1 FROM decision WHERE run = l.run AND verdict = 'cleared')",
+         (SELECT 1 FROM decision WHERE run = l.run AND verdict = 'cleared') AND run NOT IN (SELECT run FROM lifted)",
     ),
     (
         "release",
         "its measurement is below the limits of its policy, or is of other pixels",
-        "SELECT output FROM release l WHERE NOT EXISTS (SELECT 1 FROM decision d \
+        "SELECT output FROM release l WHERE run NOT IN (SELECT run FROM lifted) AND NOT EXISTS (SELECT 1 FROM decision d \
          JOIN policy p ON p.digest = d.policy JOIN measurement m ON m.run = d.run AND m.draft_sha256 = d.draft_sha256 \
          JOIN run r ON r.id = d.run WHERE d.run = l.run AND m.deviation >= p.min_deviation \
          AND m.composition >= p.min_composition AND r.strength BETWEEN p.strength_min AND p.strength_max)",
@@ -90,7 +90,52 @@ pub(super) const RULES: &[Rule] = &[
     (
         "policy",
         "decided nothing",
-        "SELECT name FROM policy p WHERE NOT EXISTS (SELECT 1 FROM decision WHERE policy = p.digest)",
+        "SELECT name FROM policy p WHERE NOT EXISTS (SELECT 1 FROM decision WHERE policy = p.digest) \
+         AND NOT EXISTS (SELECT 1 FROM applied a JOIN decision d ON d.run = a.run WHERE a.policy = p.digest)",
+    ),
+    (
+        "release",
+        "a policy that applied does not allow it",
+        "SELECT l.output FROM release l JOIN breach b ON b.run = l.run WHERE l.run NOT IN (SELECT run FROM lifted)",
+    ),
+    (
+        "release",
+        "a mark that a policy requires is missing",
+        "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy p ON p.digest = a.policy \
+         JOIN policy_rule q ON q.policy = a.policy \
+         WHERE (p.require_manifest AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'manifest')) \
+         OR (p.require_watermark AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'watermark')) \
+         OR (q.require_xmp AND NOT EXISTS (SELECT 1 FROM xmp_label WHERE output = l.output))",
+    ),
+    (
+        "release",
+        "its watermark is stronger than a policy allows",
+        "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy p ON p.digest = a.policy \
+         JOIN mark k ON k.output = l.output AND k.kind = 'watermark' WHERE (k.psnr_db >= p.min_psnr_db - 0.05) IS NOT TRUE",
+    ),
+    (
+        "release",
+        "was logged after a policy expired",
+        "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy_rule q ON q.policy = a.policy \
+         JOIN event e ON e.seq = l.event WHERE q.expires IS NOT NULL \
+         AND (date(substr(e.at, 1, 10)) <= q.expires) IS NOT TRUE",
+    ),
+    (
+        "decision",
+        "its policy is not among those that applied",
+        "SELECT run FROM decision d WHERE NOT EXISTS \
+         (SELECT 1 FROM applied WHERE run = d.run AND policy = d.policy)",
+    ),
+    (
+        "override",
+        "released nothing that two people approved",
+        "SELECT run FROM override WHERE run NOT IN (SELECT run FROM lifted) \
+         OR run NOT IN (SELECT run FROM release)",
+    ),
+    (
+        "label",
+        "is on nothing that was released",
+        "SELECT output FROM xmp_label x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",
     ),
     (
         "mark",
@@ -110,9 +155,7 @@ pub(super) const COMPARED: &[Rule] = &[
     (
         "release",
         "is too close to another reference on record",
-        "SELECT l.output FROM release l JOIN decision d ON d.run = l.run JOIN policy p ON p.digest = d.policy \
-         JOIN comparison c ON c.run = l.run WHERE CASE WHEN c.deviation IS NULL THEN c.distance > 64 \
-         ELSE c.deviation >= p.min_deviation END IS NOT TRUE",
+        "SELECT l.output FROM release l JOIN breach b ON b.run = l.run WHERE b.rule = 'known'",
     ),
     (
         "release",

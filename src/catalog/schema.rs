@@ -8,9 +8,11 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::{CatalogError, prepare, sqlite};
 
 /// In order; the schema's version is how many were applied.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("../../catalog/migrations/0001_initial.sql"),
     include_str!("../../catalog/migrations/0002_comparisons.sql"),
+    include_str!("../../catalog/migrations/0003_policy.sql"),
+    include_str!("../../catalog/migrations/0004_override.sql"),
 ];
 
 /// Applies what is missing, each migration whole or not at all.
@@ -39,6 +41,16 @@ pub(super) fn refuse_newer(db: &Connection, path: &Path) -> Result<(), CatalogEr
     let known = MIGRATIONS.len() as i64;
     if found > known {
         return Err(CatalogError::TooNew { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+/// A file without a version is no catalog, which `drift` tells.
+pub(super) fn refuse_older(db: &Connection, path: &Path) -> Result<(), CatalogError> {
+    let found = version(db).map_err(sqlite(path, "read"))?;
+    let known = MIGRATIONS.len() as i64;
+    if (1..known).contains(&found) {
+        return Err(CatalogError::TooOld { path: path.to_owned(), found, known });
     }
     Ok(())
 }

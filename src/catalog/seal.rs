@@ -1,16 +1,18 @@
 //! One digest over every value that the rows of a run hold, for the log to carry: whatever is changed in them
-//! later, the log tells otherwise.
+//! later, the log tells otherwise. A log entry says how much its seal covers: entries from before a table came do
+//! not know of it.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use crate::digest::{Digest, Hasher};
 
-/// Queries for rows of run `?1`, in the order of the hash.
-pub(super) type Rows = [&'static str];
+/// The seal that is written now.
+pub(super) const LATEST: u64 = 2;
 
-/// Columns are named: one that a later migration adds is for a later seal to cover.
-pub(super) const ROWS: &Rows = &[
+/// The rows of run `?1` under the first seal, in the order of the hash. Columns are named: one that a later migration
+/// adds is for a later seal to cover.
+const FIRST: [&str; 8] = [
     "SELECT id, engine, engine_version, model_sha256, strength, noise_level, steps, seed, prompt, prompt_used, \
      purpose, started FROM run WHERE id = ?1",
     "SELECT run, reference, output, generation FROM derivation WHERE run = ?1 ORDER BY reference",
@@ -28,17 +30,45 @@ pub(super) const ROWS: &Rows = &[
      WHERE label IN (SELECT value FROM mark JOIN derivation USING (output) WHERE run = ?1) ORDER BY label",
 ];
 
-/// What migration 2 added.
-pub(super) const COMPARISONS: &Rows = &[
+/// What the second seal covers beside: what the draft was held against, the policies that applied and all that they
+/// ask, what was stated, and what was released below a limit, and by whom.
+const SECOND: [&str; 13] = [
     "SELECT run, through FROM search WHERE run = ?1",
     "SELECT run, reference, distance, measure, detail, copied, deviation FROM comparison WHERE run = ?1 \
      ORDER BY reference",
+    "SELECT run, policy, why FROM applied WHERE run = ?1 ORDER BY policy",
+    "SELECT digest, name, text, strength_min, strength_max, min_deviation, min_composition, require_manifest, \
+     require_watermark, min_psnr_db FROM policy WHERE digest IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY digest",
+    "SELECT policy, min_detail, min_copied, any_engine, any_purpose, max_generations, require_xmp, expires \
+     FROM policy_rule WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) ORDER BY policy",
+    "SELECT policy, engine FROM policy_engine WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy, engine",
+    "SELECT policy, purpose FROM policy_purpose WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy, purpose",
+    "SELECT run, class FROM run_class WHERE run = ?1 ORDER BY class",
+    "SELECT run, tag FROM run_tag WHERE run = ?1 ORDER BY tag",
+    "SELECT output FROM xmp_label WHERE output IN (SELECT output FROM derivation WHERE run = ?1) ORDER BY output",
+    "SELECT run, approved FROM override WHERE run = ?1",
+    "SELECT run, key, reason, signature, at FROM approval \
+     WHERE run = (SELECT approved FROM override WHERE run = ?1) ORDER BY key",
+    "SELECT policy, key FROM policy_approver WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy, key",
 ];
 
-/// The digest over these rows of `run` as they are now, its entry in the log and its release aside.
-pub(super) fn seal(db: &Connection, run: &str, rows: &Rows) -> rusqlite::Result<Digest> {
+/// The rows that a seal of this number covers; none for a number that is not known.
+fn rows(number: u64) -> Vec<&'static str> {
+    match number {
+        1 => FIRST.to_vec(),
+        2 => [&FIRST[..], &SECOND].concat(),
+        _ => Vec::new(),
+    }
+}
+
+/// The digest over all rows of `run` as they are now, its entry in the log and its release aside, under seal `number`.
+pub(super) fn seal(db: &Connection, run: &str, number: u64) -> rusqlite::Result<Digest> {
     let mut hasher = Hasher::new();
-    for sql in rows {
+    for sql in rows(number) {
         let mut query = db.prepare_cached(sql)?;
         let columns = query.column_count();
         let mut rows = query.query([run])?;

@@ -7,11 +7,12 @@ use time::format_description::well_known::Rfc3339;
 
 use super::log::{self, Pen};
 use super::model::{
-    AssetEntry, MarkEntry, MeasurementEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
-    SearchEntry,
+    AssetEntry, MarkEntry, MeasurementEntry, PoliciesEntry, PolicyEntry, PolicyRules, RefusalEntry,
+    ReleaseEntry, Role, RunEntry, SearchEntry,
 };
-use super::seal::{COMPARISONS, ROWS, seal};
+use super::seal::{self, seal};
 use super::{Catalog, CatalogError, refusal_or};
+use crate::digest::Digest;
 
 impl Catalog {
     /// Records a release: all of it or nothing. The number of its log entry.
@@ -25,17 +26,33 @@ impl Catalog {
                 return Ok(Err(newest));
             }
             let reference = reference(db, &entry.reference, entry.copy_of.as_deref())?;
-            policy(db, &entry.policy)?;
-            run(db, &entry.run)?;
+            policies(db, &entry.policies)?;
+            run(db, &entry.run, &entry.policies)?;
             asset(db, &entry.output, Role::Output, None)?;
             derivation(db, &entry.run.id, &reference.id, Some(&entry.output.id))?;
             measurement(db, &entry.run.id, &reference.id, &entry.measurement)?;
             search(db, &entry.run.id, &entry.search)?;
-            let policy_digest = entry.policy.digest.as_bytes();
+            let policy_digest = entry.policies.named.digest.as_bytes();
+            let (verdict, reasons) = match &entry.overriding {
+                None => ("cleared", json!([])),
+                Some(over) => ("refused", json!(over.reasons)),
+            };
             db.execute(
-                "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'cleared', ?, '[]')",
-                params![entry.run.id, policy_digest, entry.measurement.draft_sha256.as_bytes()],
+                "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, ?, ?, ?)",
+                params![
+                    entry.run.id,
+                    policy_digest,
+                    verdict,
+                    entry.measurement.draft_sha256.as_bytes(),
+                    reasons.to_string()
+                ],
             )?;
+            if let Some(over) = &entry.overriding {
+                db.execute(
+                    "INSERT INTO override (run, approved) VALUES (?, ?)",
+                    params![entry.run.id, over.approved],
+                )?;
+            }
             marks(db, &entry.output.id, &entry.marks)?;
             let body = json!({
                 "output": entry.output.id,
@@ -45,7 +62,7 @@ impl Catalog {
                 "reference": reference.id,
                 "reference_is_new": reference.new,
                 "reference_sha256": entry.reference.sha256,
-                "policy": entry.policy.digest,
+                "policy": entry.policies.named.digest,
                 "strength": entry.run.strength,
                 "deviation": units(entry.measurement.deviation.deviation),
                 "composition": units(entry.measurement.deviation.composition),
@@ -53,8 +70,9 @@ impl Catalog {
                 "watermark": entry.marks.payload_id,
                 "through": entry.search.through,
                 "nearest": nearest(&entry.search),
-                "rows": seal(db, &entry.run.id, ROWS)?,
-                "comparisons": seal(db, &entry.run.id, COMPARISONS)?,
+                "override": entry.overriding.as_ref().map(|over| &over.approved),
+                "rows": seal(db, &entry.run.id, seal::LATEST)?,
+                "seal": seal::LATEST,
             });
             let seq = log::append(db, &text(entry.at), "release", &body, pen)?;
             db.execute(
@@ -70,8 +88,8 @@ impl Catalog {
     pub fn record_refusal(&mut self, entry: &RefusalEntry, pen: &Pen<'_>) -> Result<u64, CatalogError> {
         self.in_transaction("record a refusal in", |db| {
             let reference = reference(db, &entry.reference, entry.copy_of.as_deref())?;
-            policy(db, &entry.policy)?;
-            run(db, &entry.run)?;
+            policies(db, &entry.policies)?;
+            run(db, &entry.run, &entry.policies)?;
             derivation(db, &entry.run.id, &reference.id, None)?;
             if let Some(figures) = &entry.measurement {
                 measurement(db, &entry.run.id, &reference.id, figures)?;
@@ -84,7 +102,7 @@ impl Catalog {
                 "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'refused', ?, ?)",
                 params![
                     entry.run.id,
-                    entry.policy.digest.as_bytes(),
+                    entry.policies.named.digest.as_bytes(),
                     draft.as_ref().map(|digest| digest.as_bytes().as_slice()),
                     json!(entry.reasons).to_string()
                 ],
@@ -94,14 +112,14 @@ impl Catalog {
                 "reference": reference.id,
                 "reference_is_new": reference.new,
                 "reference_sha256": entry.reference.sha256,
-                "policy": entry.policy.digest,
+                "policy": entry.policies.named.digest,
                 "strength": entry.run.strength,
                 "deviation": entry.measurement.as_ref().map(|figures| units(figures.deviation.deviation)),
                 "reasons": entry.reasons,
                 "through": entry.search.as_ref().map(|search| search.through),
                 "nearest": entry.search.as_ref().and_then(nearest),
-                "rows": seal(db, &entry.run.id, ROWS)?,
-                "comparisons": seal(db, &entry.run.id, COMPARISONS)?,
+                "rows": seal(db, &entry.run.id, seal::LATEST)?,
+                "seal": seal::LATEST,
             });
             log::append(db, &text(entry.at), "refusal", &body, pen)
         })
@@ -118,7 +136,7 @@ impl Catalog {
             .map_err(super::sqlite(&self.path(), "read"))
     }
 
-    fn in_transaction<T>(
+    pub(super) fn in_transaction<T>(
         &mut self,
         action: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -181,6 +199,64 @@ fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>)
     Ok(())
 }
 
+fn policies(db: &Connection, entry: &PoliciesEntry) -> rusqlite::Result<()> {
+    for one in entry.all() {
+        policy(db, one)?;
+        rules(db, &one.digest, &one.rules)?;
+    }
+    Ok(())
+}
+
+/// The lists come first: the row of figures closes them.
+fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Result<()> {
+    let (policy, any_engine, any_purpose) =
+        (policy.as_bytes(), entry.engines.is_none(), entry.purposes.is_none());
+    let (detail, copied) = (limit(entry.min_detail), limit(entry.min_copied));
+    // Other rules under the same digest are not known: the INSERT is tried, and the schema refuses it.
+    let known: bool = db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM policy_rule WHERE policy = ? AND min_detail = ? AND min_copied = ? \
+         AND any_engine = ? AND any_purpose = ? AND max_generations IS ? AND require_xmp = ? AND expires IS ?)",
+        params![
+            policy,
+            detail,
+            copied,
+            any_engine,
+            any_purpose,
+            entry.max_generations,
+            entry.require_xmp,
+            entry.expires
+        ],
+        |row| row.get(0),
+    )?;
+    if known {
+        return Ok(());
+    }
+    for engine in entry.engines.iter().flatten() {
+        db.execute("INSERT INTO policy_engine (policy, engine) VALUES (?, ?)", params![policy, engine])?;
+    }
+    for purpose in entry.purposes.iter().flatten() {
+        db.execute("INSERT INTO policy_purpose (policy, purpose) VALUES (?, ?)", params![policy, purpose])?;
+    }
+    for key in &entry.approvers {
+        db.execute("INSERT INTO policy_approver (policy, key) VALUES (?, ?)", params![policy, key])?;
+    }
+    db.execute(
+        "INSERT INTO policy_rule (policy, min_detail, min_copied, any_engine, any_purpose, max_generations, \
+         require_xmp, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            policy,
+            detail,
+            copied,
+            any_engine,
+            any_purpose,
+            entry.max_generations,
+            entry.require_xmp,
+            entry.expires
+        ],
+    )?;
+    Ok(())
+}
+
 fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
     // The same digest with other limits is not known: the INSERT is tried, and the schema refuses it.
     let known: bool = db.query_row(
@@ -222,7 +298,8 @@ fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn run(db: &Connection, entry: &RunEntry) -> rusqlite::Result<()> {
+/// The run, what its reference was said to be, and who judges it.
+fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO run (id, engine, engine_version, model_sha256, strength, noise_level, steps, seed, prompt, \
          prompt_used, purpose, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -241,6 +318,18 @@ fn run(db: &Connection, entry: &RunEntry) -> rusqlite::Result<()> {
             text(entry.started)
         ],
     )?;
+    for class in &entry.stated.classes {
+        db.execute("INSERT INTO run_class (run, class) VALUES (?, ?)", params![entry.id, class.name()])?;
+    }
+    for tag in &entry.stated.tags {
+        db.execute("INSERT INTO run_tag (run, tag) VALUES (?, ?)", params![entry.id, tag.to_string()])?;
+    }
+    for policy in policies.all() {
+        db.execute(
+            "INSERT INTO applied (run, policy, why) VALUES (?, ?, ?)",
+            params![entry.id, policy.digest.as_bytes(), policy.why],
+        )?;
+    }
     Ok(())
 }
 
@@ -334,6 +423,9 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
             entry.psnr_db
         ],
     )?;
+    if entry.xmp {
+        db.execute("INSERT INTO xmp_label (output) VALUES (?)", [output])?;
+    }
     Ok(())
 }
 

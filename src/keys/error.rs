@@ -36,6 +36,18 @@ pub enum KeyError {
     Profile { path: PathBuf, fault: Fault },
     #[error("{path}: expected 64 hexadecimal digits (32 bytes), found {found} characters")]
     WatermarkKey { path: PathBuf, found: usize },
+    #[error(
+        "{path}: not signed: expected a signature by {expected} in a file of that name with .sig; 'vidimus policy sign' makes it"
+    )]
+    Unsigned { path: PathBuf, expected: String },
+    #[error("{path}: edited since {signer} signed it: expected the text that was signed")]
+    Edited { path: PathBuf, signer: String },
+    #[error("{path}: signed by {found}, which is not pinned here: expected {expected}")]
+    OtherSigner { path: PathBuf, found: String, expected: String },
+    #[error("{path}: not a signature: expected one line: ed25519 PUBLIC-KEY SIGNATURE")]
+    NoSignature { path: PathBuf },
+    #[error("{path}: expected an Ed25519 public key as PEM (-----BEGIN PUBLIC KEY-----)")]
+    NoPublicKey { path: PathBuf },
     #[error("cannot issue a certificate: {source}")]
     Issue { source: rcgen::Error },
     #[error("cannot write a key or certificate as PEM")]

@@ -6,6 +6,7 @@
 //! keys/watermark.key        32 bytes as 64 hexadecimal digits, mode 0600
 //! keys/trust/*.pem          anchors: every root this workspace trusts, old ones too
 //! keys/retired/*/chain.pem  chains that signed earlier outputs
+//! keys/policy-signers/*.pem public keys of those who may sign policies here
 //! ```
 //! The only door of ed25519-dalek, rcgen and x509-parser.
 
@@ -13,6 +14,7 @@ mod check;
 mod error;
 mod files;
 mod issue;
+mod personal;
 mod renew;
 mod signers;
 
@@ -25,6 +27,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use error::{Fault, KeyError};
+pub use personal::{Approving, Detached, PersonalKey, PolicySigners, public_key, signature_path};
 pub use signers::SignerKeys;
 
 use crate::digest::Digest;

@@ -41,6 +41,8 @@ pub struct Edge {
     pub deviation: Option<f64>,
     /// The same from what else was on record; `None` where it was compared with its own reference alone.
     pub compared: Option<Compared>,
+    /// Whether two people released it below a limit.
+    pub overridden: bool,
     pub refusal: Option<String>,
 }
 
@@ -111,6 +113,7 @@ fn edge(run: Derived) -> Edge {
         seed: run.seed,
         deviation: run.deviation,
         compared: run.compared,
+        overridden: run.overridden,
         refusal: (!run.reasons.is_empty()).then(|| run.reasons.join("; ")),
     }
 }

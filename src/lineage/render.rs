@@ -62,6 +62,9 @@ fn line(graph: &Graph, node: &Node, edge: Option<&Edge>) -> String {
         if let Some((_, nearest)) = edge.compared.as_ref().and_then(|compared| compared.nearest.as_ref()) {
             let _ = write!(text, ", {nearest:.2} from the nearest other");
         }
+        if edge.overridden {
+            let _ = write!(text, ", {}", crate::manifest::BELOW_LIMIT);
+        }
     }
     let _ = write!(text, "  {}", node.id);
     if node.id == graph.focus {
@@ -170,6 +173,7 @@ mod tests {
             seed: "7".into(),
             deviation: Some(0.83),
             compared: None,
+            overridden: false,
             refusal: output.is_none().then(|| "too close: deviation 0.18, at least 0.50 required".into()),
         }
     }

@@ -14,7 +14,10 @@ mod statement;
 pub use read::{ReadError, read, read_detached};
 pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, State};
 pub use sign::{Credential, ReferenceAsset, SignError, SignedAsset, sign};
-pub use statement::{Derivation, LoraReference, PolicyReference, Software, Statement, WatermarkReference};
+pub use statement::{
+    BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
+    WatermarkReference,
+};
 
 use c2pa::{Context, Settings};
 

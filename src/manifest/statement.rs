@@ -76,9 +76,15 @@ pub struct Derivation {
     pub measure: String,
     pub deviation: Deviation,
     pub policy: PolicyReference,
+    /// [`BELOW_LIMIT`] for an output that two people released below a limit of its policy.
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub overridden: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReference>,
 }
+
+/// What an override is called wherever it is told of.
+pub const BELOW_LIMIT: &str = "released below the limit by override";
 
 /// A LoRA, by its content: what its file is called is private.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,8 +98,18 @@ pub struct LoraReference {
 pub struct PolicyReference {
     pub name: String,
     pub sha256: Digest,
-    /// Limits by name, such as `minimum_deviation`.
+    /// Limits by name, such as `minimum_deviation`: the strictest of all policies that applied.
     pub limits: BTreeMap<String, f64>,
+    /// Policies that applied beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherPolicy>,
+}
+
+/// A policy that applied to the reference without being named.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherPolicy {
+    pub name: String,
+    pub sha256: Digest,
 }
 
 /// The watermark in the pixels.

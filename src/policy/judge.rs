@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use time::Date;
 
 use super::{OnViolation, Policy};
 use crate::digest::Digest;
@@ -11,13 +12,43 @@ use crate::quantity::{Deviation, Strength};
 /// Differing bits of two fingerprints, of 256, up to which a picture that is lost is taken to be what was drawn:
 /// near-copies differ by less, unrelated pictures by 128 on average. The catalog's schema holds the same number.
 pub const LOST_DISTANCE: u32 = 64;
+/// Every rule that can refuse, as its key in the file.
+pub(super) const RULES: [&str; 11] = [
+    "expires",
+    "strength.min",
+    "strength.max",
+    "generation.engines",
+    "generation.max",
+    "purpose.allowed",
+    "marks.xmp",
+    "deviation.min",
+    "deviation.detail",
+    "deviation.copied",
+    "deviation.composition",
+];
+
+/// What is known of a variation before anything is generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub strength: Strength,
+    /// Name of the engine.
+    pub engine: String,
+    /// What the picture is for, if it was said.
+    pub purpose: Option<String>,
+    /// 1 for a variation of an original, 2 for one of such a variation.
+    pub generation: u32,
+    /// Whether the output's format can carry the XMP label.
+    pub xmp: bool,
+    /// The day of the decision, in UTC.
+    pub today: Date,
+}
 
 /// A draft to be judged. Digests are of pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Case {
     pub reference: Digest,
     pub draft: Digest,
-    pub strength: Strength,
+    pub plan: Plan,
     /// From its own reference.
     pub deviation: Deviation,
     /// Other pictures on record that it was held against.
@@ -42,24 +73,34 @@ pub enum Likeness {
     Lost(u32),
 }
 
-/// Proof that a draft was measured against its reference and found far enough by a policy.
+/// Proof that a draft was measured against its reference and found far enough by every policy that applies.
 ///
-/// Only [`Policy::judge`] makes one; whatever marks or signs asks for it and compares the digests.
-/// Nobody else can, since its fields are private:
+/// Only [`PolicySet::judge`](super::PolicySet::judge) makes one; whatever marks or signs asks for it and compares the
+/// digests. Nobody else can, since its fields are private:
 ///
 /// ```compile_fail,E0451
 /// use vidimus::digest::Digest;
 /// fn forge(case: vidimus::policy::Case) -> vidimus::policy::Cleared {
-///     vidimus::policy::Cleared { case, policy: Digest::of("no policy at all") }
+///     vidimus::policy::Cleared { case, policies: vec![Digest::of("no policy at all")], lifted: Vec::new() }
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cleared {
     case: Case,
-    policy: Digest,
+    policies: Vec<Digest>,
+    lifted: Vec<Violation>,
 }
 
 impl Cleared {
+    pub(super) fn new(case: Case, policies: Vec<Digest>, lifted: Vec<Violation>) -> Self {
+        Cleared { case, policies, lifted }
+    }
+
+    /// What two people released it in spite of; nothing for a draft that kept every limit.
+    pub fn lifted(&self) -> &[Violation] {
+        &self.lifted
+    }
+
     /// Digest of the reference's pixels.
     pub fn reference(&self) -> Digest {
         self.case.reference
@@ -70,13 +111,17 @@ impl Cleared {
         self.case.draft
     }
 
-    /// Digest of the policy that cleared it.
-    pub fn policy(&self) -> Digest {
-        self.policy
+    /// Digests of the policies that cleared it, the named one first.
+    pub fn policies(&self) -> &[Digest] {
+        &self.policies
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.case.plan
     }
 
     pub fn strength(&self) -> Strength {
-        self.case.strength
+        self.case.plan.strength
     }
 
     pub fn deviation(&self) -> &Deviation {
@@ -88,26 +133,147 @@ impl Cleared {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "rule", rename_all = "kebab-case")]
 pub enum Reason {
-    StrengthTooLow { strength: f64, min: f64 },
-    StrengthTooHigh { strength: f64, max: f64 },
-    DeviationTooLow { deviation: f64, min: f64 },
-    CompositionTooLow { composition: f64, min: f64 },
-    OtherTooClose { title: String, sha256: Digest, deviation: f64, min: f64 },
-    OtherLost { title: String, sha256: Digest, distance: u32 },
+    Expired {
+        #[serde(serialize_with = "as_text")]
+        expires: Date,
+    },
+    StrengthTooLow {
+        strength: f64,
+        min: f64,
+    },
+    StrengthTooHigh {
+        strength: f64,
+        max: f64,
+    },
+    EngineNotAllowed {
+        engine: String,
+        allowed: Vec<String>,
+    },
+    TooManyGenerations {
+        generation: u32,
+        max: u32,
+    },
+    PurposeNotAllowed {
+        purpose: Option<String>,
+        allowed: Vec<String>,
+    },
+    NoXmp,
+    DeviationTooLow {
+        deviation: f64,
+        min: f64,
+    },
+    DetailTooLow {
+        deviation: f64,
+        min: f64,
+    },
+    CopiedTooLow {
+        deviation: f64,
+        min: f64,
+    },
+    CompositionTooLow {
+        composition: f64,
+        min: f64,
+    },
+    OtherTooClose {
+        title: String,
+        sha256: Digest,
+        deviation: f64,
+        min: f64,
+    },
+    OtherLost {
+        title: String,
+        sha256: Digest,
+        distance: u32,
+    },
+}
+
+pub(super) fn as_text<S: Serializer>(day: &Date, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(day)
+}
+
+impl Reason {
+    /// Its key in the file.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Reason::Expired { .. } => "expires",
+            Reason::StrengthTooLow { .. } => "strength.min",
+            Reason::StrengthTooHigh { .. } => "strength.max",
+            Reason::EngineNotAllowed { .. } => "generation.engines",
+            Reason::TooManyGenerations { .. } => "generation.max",
+            Reason::PurposeNotAllowed { .. } => "purpose.allowed",
+            Reason::NoXmp => "marks.xmp",
+            Reason::DeviationTooLow { .. } | Reason::OtherTooClose { .. } | Reason::OtherLost { .. } => {
+                "deviation.min"
+            }
+            Reason::DetailTooLow { .. } => "deviation.detail",
+            Reason::CopiedTooLow { .. } => "deviation.copied",
+            Reason::CompositionTooLow { .. } => "deviation.composition",
+        }
+    }
+
+    /// Digest of the other picture on record that this tells of, if it does.
+    pub(super) fn other(&self) -> Option<Digest> {
+        match self {
+            Reason::OtherTooClose { sha256, .. } | Reason::OtherLost { sha256, .. } => Some(*sha256),
+            _ => None,
+        }
+    }
+
+    /// Whether this asks more than another policy's reason of the same rule.
+    pub(super) fn asks_more_than(&self, other: &Reason) -> bool {
+        use Reason::*;
+        match (self, other) {
+            (Expired { expires: a }, Expired { expires: b }) => a < b,
+            (StrengthTooHigh { max: a, .. }, StrengthTooHigh { max: b, .. }) => a < b,
+            (TooManyGenerations { max: a, .. }, TooManyGenerations { max: b, .. }) => a < b,
+            (StrengthTooLow { min: a, .. }, StrengthTooLow { min: b, .. })
+            | (DeviationTooLow { min: a, .. }, DeviationTooLow { min: b, .. })
+            | (OtherTooClose { min: a, .. }, OtherTooClose { min: b, .. })
+            | (DetailTooLow { min: a, .. }, DetailTooLow { min: b, .. })
+            | (CopiedTooLow { min: a, .. }, CopiedTooLow { min: b, .. })
+            | (CompositionTooLow { min: a, .. }, CompositionTooLow { min: b, .. }) => a > b,
+            // Of two lists that leave it out, the first is as good as the other.
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Reason::Expired { expires } => write!(f, "the policy expired: its last day was {expires}"),
             Reason::StrengthTooLow { strength, min } => {
                 write!(f, "too close: strength {strength:.2}, at least {min:.2} required")
             }
             Reason::StrengthTooHigh { strength, max } => {
                 write!(f, "too free: strength {strength:.2}, at most {max:.2} allowed")
             }
+            Reason::EngineNotAllowed { engine, allowed } => {
+                write!(f, "engine {engine} is not allowed: expected {}", allowed.join(" or "))
+            }
+            Reason::TooManyGenerations { generation, max } => {
+                write!(f, "generation {generation} is too far from an original: at most {max} allowed")
+            }
+            Reason::PurposeNotAllowed { purpose: None, allowed } => {
+                write!(f, "no purpose was stated: expected {}", allowed.join(" or "))
+            }
+            Reason::PurposeNotAllowed { purpose: Some(purpose), allowed } => {
+                write!(f, "purpose {purpose:?} is not allowed: expected {}", allowed.join(" or "))
+            }
+            Reason::NoXmp => write!(f, "an XMP label is required, which TIFF outputs do not carry"),
             Reason::DeviationTooLow { deviation, min } => {
                 write!(f, "too close: deviation {}, at least {min:.2} required", below(*deviation, *min))
             }
+            Reason::DetailTooLow { deviation, min } => write!(
+                f,
+                "too close: deviation by detail {}, at least {min:.2} required",
+                below(*deviation, *min)
+            ),
+            Reason::CopiedTooLow { deviation, min } => write!(
+                f,
+                "too close: deviation by copied area {}, at least {min:.2} required",
+                below(*deviation, *min)
+            ),
             Reason::CompositionTooLow { composition, min } => write!(
                 f,
                 "too close: arrangement differs by {}, at least {min:.2} required",
@@ -142,12 +308,30 @@ fn plain(title: &str) -> String {
     title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A policy's no, with everything that was wrong.
+/// A limit that was not met, and the policy whose it is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Violation {
+    pub policy: String,
+    #[serde(flatten)]
+    pub reason: Reason,
+}
+
+impl Violation {
+    pub fn rule(&self) -> &'static str {
+        self.reason.rule()
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (policy {}, {})", self.reason, self.policy, self.rule())
+    }
+}
+
+/// A no, with everything that was wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    pub policy: String,
-    pub policy_digest: Digest,
-    pub reasons: Vec<Reason>,
+    pub reasons: Vec<Violation>,
     pub action: OnViolation,
 }
 
@@ -156,36 +340,12 @@ impl fmt::Display for Refusal {
         for (i, reason) in self.reasons.iter().enumerate() {
             write!(f, "{}{reason}", if i == 0 { "" } else { "; " })?;
         }
-        write!(f, " (policy {})", self.policy)
-    }
-}
-
-pub(super) fn admit(policy: &Policy, strength: Strength) -> Result<(), Refusal> {
-    let reasons = strength_reasons(policy, strength);
-    if reasons.is_empty() { Ok(()) } else { Err(refusal(policy, reasons)) }
-}
-
-pub(super) fn judge(policy: &Policy, case: Case) -> Result<Cleared, Refusal> {
-    let limits = policy.limits();
-    let mut reasons = strength_reasons(policy, case.strength);
-    let Deviation { deviation, composition, .. } = case.deviation;
-    // NaN, which no measure should give, is refused.
-    if deviation.is_nan() || deviation < limits.min_deviation {
-        reasons.push(Reason::DeviationTooLow { deviation, min: limits.min_deviation });
-    }
-    if composition.is_nan() || composition < limits.min_composition {
-        reasons.push(Reason::CompositionTooLow { composition, min: limits.min_composition });
-    }
-    reasons.extend(case.others.iter().filter_map(|other| too_close(other, limits.min_deviation)));
-    if reasons.is_empty() {
-        Ok(Cleared { case, policy: policy.digest() })
-    } else {
-        Err(refusal(policy, reasons))
+        Ok(())
     }
 }
 
 /// What is drawn from one picture may not be another one either.
-fn too_close(other: &Other, min: f64) -> Option<Reason> {
+pub(super) fn too_close(other: &Other, min: f64) -> Option<Reason> {
     let (title, sha256) = (other.title.clone(), other.sha256);
     match other.likeness {
         Likeness::Measured(deviation) if deviation.is_nan() || deviation < min => {
@@ -198,31 +358,79 @@ fn too_close(other: &Other, min: f64) -> Option<Reason> {
     }
 }
 
-fn strength_reasons(policy: &Policy, strength: Strength) -> Vec<Reason> {
-    let limits = policy.limits();
-    let value = strength.value();
+/// Every rule of one policy that a plan or a measurement breaks; what is not given is not judged.
+pub(super) fn violated(policy: &Policy, plan: Option<&Plan>, deviation: Option<&Deviation>) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if strength < limits.strength_min {
-        reasons.push(Reason::StrengthTooLow { strength: value, min: limits.strength_min.value() });
+    if let Some(plan) = plan {
+        plan_violated(policy, plan, &mut reasons);
     }
-    if strength > limits.strength_max {
-        reasons.push(Reason::StrengthTooHigh { strength: value, max: limits.strength_max.value() });
+    if let Some(deviation) = deviation {
+        measure_violated(policy, deviation, &mut reasons);
     }
     reasons
 }
 
-fn refusal(policy: &Policy, reasons: Vec<Reason>) -> Refusal {
-    Refusal {
-        policy: policy.name().to_owned(),
-        policy_digest: policy.digest(),
-        reasons,
-        action: policy.on_violation(),
+fn plan_violated(policy: &Policy, plan: &Plan, reasons: &mut Vec<Reason>) {
+    let limits = policy.limits();
+    let strength = plan.strength.value();
+    if let Some(expires) = limits.expires.filter(|last| plan.today > *last) {
+        reasons.push(Reason::Expired { expires });
+    }
+    if plan.strength < limits.strength_min {
+        reasons.push(Reason::StrengthTooLow { strength, min: limits.strength_min.value() });
+    }
+    if plan.strength > limits.strength_max {
+        reasons.push(Reason::StrengthTooHigh { strength, max: limits.strength_max.value() });
+    }
+    if let Some(engines) = policy.engines().filter(|allowed| !allowed.contains(&plan.engine)) {
+        let allowed = engines.iter().cloned().collect();
+        reasons.push(Reason::EngineNotAllowed { engine: plan.engine.clone(), allowed });
+    }
+    if let Some(max) = limits.max_generations.filter(|max| plan.generation > *max) {
+        reasons.push(Reason::TooManyGenerations { generation: plan.generation, max });
+    }
+    let stated = |allowed: &std::collections::BTreeSet<String>| {
+        plan.purpose.as_ref().is_some_and(|purpose| allowed.contains(purpose))
+    };
+    if let Some(purposes) = policy.purposes().filter(|allowed| !stated(allowed)) {
+        let allowed = purposes.iter().cloned().collect();
+        reasons.push(Reason::PurposeNotAllowed { purpose: plan.purpose.clone(), allowed });
+    }
+    if limits.require_xmp && !plan.xmp {
+        reasons.push(Reason::NoXmp);
     }
 }
 
+fn measure_violated(policy: &Policy, measured: &Deviation, reasons: &mut Vec<Reason>) {
+    let limits = policy.limits();
+    // NaN, which no measure should give, is refused.
+    let short = |value: f64, min: f64| value.is_nan() || value < min;
+    let Deviation { deviation, composition, detail, copied, .. } = *measured;
+    if short(deviation, limits.min_deviation) {
+        reasons.push(Reason::DeviationTooLow { deviation, min: limits.min_deviation });
+    }
+    // A part that is asked for no more than the whole says nothing of its own.
+    for (part, min, reason) in [
+        (1.0 - detail, limits.min_detail, (|deviation, min| Reason::DetailTooLow { deviation, min }) as Part),
+        (1.0 - copied, limits.min_copied, |deviation, min| Reason::CopiedTooLow { deviation, min }),
+    ] {
+        // Parts are whole units of 0.0001 taken from one: the sum's last bit decides nothing.
+        if min > limits.min_deviation && short(part + 1e-9, min) {
+            reasons.push(reason(part, min));
+        }
+    }
+    if short(composition, limits.min_composition) {
+        reasons.push(Reason::CompositionTooLow { composition, min: limits.min_composition });
+    }
+}
+
+type Part = fn(f64, f64) -> Reason;
+
 #[cfg(test)]
 mod tests {
+    use super::super::PolicySet;
     use super::*;
+    use time::macros::date;
 
     const EPSILON: f64 = 1e-4;
 
@@ -230,7 +438,7 @@ mod tests {
         Case {
             reference: Digest::of("reference"),
             draft: Digest::of("draft"),
-            strength: Strength::new(strength).expect("a strength"),
+            plan: plan(strength),
             deviation: Deviation {
                 deviation,
                 composition,
@@ -248,8 +456,25 @@ mod tests {
         Other { sha256: Digest::of("other"), title: "other\u{1b}.png".into(), likeness }
     }
 
-    fn strict() -> Policy {
-        Policy::shipped("strict").expect("shipped")
+    fn plan(strength: f64) -> Plan {
+        Plan {
+            strength: Strength::new(strength).expect("a strength"),
+            engine: "patch".into(),
+            purpose: None,
+            generation: 1,
+            xmp: true,
+            today: date!(2027 - 01 - 01),
+        }
+    }
+
+    fn strict() -> PolicySet {
+        PolicySet::alone(Policy::shipped("strict").expect("shipped"))
+    }
+
+    fn changed(from: &str, to: &str) -> PolicySet {
+        let text = include_str!("../../policies/strict.toml");
+        assert!(text.contains(from), "{from}");
+        PolicySet::alone(Policy::parse(&text.replacen(from, to, 1)).expect("it parses"))
     }
 
     #[test]
@@ -266,8 +491,7 @@ mod tests {
 
     #[test]
     fn the_upper_limit_of_strength_holds_too() {
-        let text = include_str!("../../policies/strict.toml").replace("max = 1.00", "max = 0.80");
-        let policy = Policy::parse(&text).expect("it parses");
+        let policy = changed("max = 1.00", "max = 0.80");
         assert!(policy.judge(case(0.8, 0.9, 0.9)).is_ok());
         assert!(policy.judge(case(0.8 + EPSILON, 0.9, 0.9)).is_err());
     }
@@ -278,8 +502,9 @@ mod tests {
         assert_eq!(refusal.reasons.len(), 3);
         assert_eq!(
             refusal.to_string(),
-            "too close: strength 0.10, at least 0.55 required; too close: deviation 0.18, at least 0.60 required; \
-             too close: arrangement differs by 0.20, at least 0.50 required (policy strict)"
+            "too close: strength 0.10, at least 0.55 required (policy strict, strength.min); \
+             too close: deviation 0.18, at least 0.60 required (policy strict, deviation.min); \
+             too close: arrangement differs by 0.20, at least 0.50 required (policy strict, deviation.composition)"
         );
     }
 
@@ -313,17 +538,57 @@ mod tests {
             refusal.to_string(),
             format!(
                 "too close to another reference on record, other .png ({digest}): deviation 0.20, at least 0.60 \
-                 required; looks like another reference on record, other .png ({digest}), whose picture is lost: \
-                 fingerprints differ by 9 of 256 bits, more than 64 required (policy strict)"
+                 required (policy strict, deviation.min); looks like another reference on record, other .png ({digest}), whose picture is lost: \
+                 fingerprints differ by 9 of 256 bits, more than 64 required (policy strict, deviation.min)"
             )
         );
     }
 
     #[test]
-    fn admission_looks_at_the_strength_alone() {
-        assert!(strict().admit(Strength::new(0.55).expect("a strength")).is_ok());
-        let refusal = strict().admit(Strength::new(0.05).expect("a strength")).expect_err("too low");
-        assert_eq!(refusal.to_string(), "too close: strength 0.05, at least 0.55 required (policy strict)");
+    fn each_part_of_the_deviation_can_be_asked_for_more() {
+        let policy =
+            changed("min         = 0.60", "min         = 0.60\ndetail      = 0.70\ncopied      = 0.80");
+        let with = |detail: f64, copied: f64| {
+            let mut case = case(0.8, 1.0 - detail.max(copied), 0.9);
+            (case.deviation.detail, case.deviation.copied) = (detail, copied);
+            policy.judge(case)
+        };
+        assert!(with(0.3, 0.2).is_ok(), "both at their limits");
+        let refusal = with(0.3 + EPSILON, 0.2).expect_err("detail");
+        assert!(refusal.to_string().contains("by detail 0.6999, at least 0.70"), "{refusal}");
+        let refusal = with(0.3, 0.2 + EPSILON).expect_err("copied");
+        assert!(refusal.to_string().contains("by copied area 0.7999, at least 0.80"), "{refusal}");
+    }
+
+    #[test]
+    fn admission_looks_at_the_plan_alone() {
+        assert!(strict().admit(&plan(0.55)).is_ok());
+        let refusal = strict().admit(&plan(0.05)).expect_err("too low");
+        assert_eq!(
+            refusal.to_string(),
+            "too close: strength 0.05, at least 0.55 required (policy strict, strength.min)"
+        );
+    }
+
+    #[test]
+    fn every_rule_of_a_plan_holds_to_the_last() {
+        let policy = changed(
+            "[strength]",
+            "expires = 2027-01-01\n[generation]\nengines = [\"patch\"]\nmax = 2\n[purpose]\nallowed = [\"teaching\"]\n[strength]",
+        );
+        let sound = Plan { purpose: Some("teaching".into()), generation: 2, ..plan(0.8) };
+        assert!(policy.admit(&sound).is_ok(), "the last day and the last generation");
+        let said = |plan: Plan| policy.admit(&plan).expect_err("broken").to_string();
+        let late = Plan { today: date!(2027 - 01 - 02), ..sound.clone() };
+        assert_eq!(said(late), "the policy expired: its last day was 2027-01-01 (policy strict, expires)");
+        let old = said(Plan { generation: 3, ..sound.clone() });
+        assert!(old.starts_with("generation 3 is too far from an original: at most 2 allowed"), "{old}");
+        let other = said(Plan { engine: "flux".into(), ..sound.clone() });
+        assert!(other.starts_with("engine flux is not allowed: expected patch"), "{other}");
+        let silent = said(Plan { purpose: None, ..sound.clone() });
+        assert!(silent.starts_with("no purpose was stated: expected teaching"), "{silent}");
+        let wrong = said(Plan { purpose: Some("a\nb".into()), ..sound });
+        assert!(wrong.starts_with("purpose \"a\\nb\" is not allowed"), "{wrong}");
     }
 
     #[test]
@@ -331,6 +596,6 @@ mod tests {
         let cleared = strict().judge(case(0.8, 0.9, 0.9)).expect("far enough");
         assert_eq!(cleared.reference(), Digest::of("reference"));
         assert_eq!(cleared.draft(), Digest::of("draft"));
-        assert_eq!(cleared.policy(), strict().digest());
+        assert_eq!(cleared.policies(), [strict().digest()]);
     }
 }

@@ -1,12 +1,23 @@
 //! What is allowed: limits read from TOML, and the judgement that alone makes a [`Cleared`].
 
+mod example;
 mod judge;
 mod parse;
+#[cfg(test)]
+mod schema;
+mod set;
+mod subject;
 
-pub use judge::{Case, Cleared, LOST_DISTANCE, Likeness, Other, Reason, Refusal};
+pub use example::{Example, Expect, Measured};
+pub use judge::{Case, Cleared, LOST_DISTANCE, Likeness, Other, Plan, Reason, Refusal, Violation};
 pub use parse::PolicyError;
+pub use set::{Decider, PolicySet};
+pub use subject::{Applies, Class, ParseClassError, ParseTagError, Subject, Tag, Why};
 
-use serde::Serialize;
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize, Serializer};
+use time::Date;
 
 use crate::digest::Digest;
 use crate::quantity::Strength;
@@ -20,14 +31,26 @@ pub const SHIPPED: [(&str, &str); 2] = [
     ("strict", include_str!("../../policies/strict.toml")),
 ];
 
-/// What becomes of a refused draft.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// What becomes of a refused draft; the later the stricter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnViolation {
+    /// It is kept likewise, and two of the policy's approvers may release it.
+    Override,
+    /// It is kept, readable by the owner alone, under `catalog/quarantine/`; figures and reasons are logged.
+    Quarantine,
     /// It is forgotten; figures and reasons are logged.
     Refuse,
-    /// It is also kept, readable by the owner alone, under `catalog/quarantine/`.
-    Quarantine,
+}
+
+impl OnViolation {
+    pub fn name(self) -> &'static str {
+        match self {
+            OnViolation::Override => "override",
+            OnViolation::Quarantine => "quarantine",
+            OnViolation::Refuse => "refuse",
+        }
+    }
 }
 
 /// The limits of a policy. Deviations are in 0..=1, where 1 is farthest.
@@ -37,9 +60,56 @@ pub struct Limits {
     pub strength_max: Strength,
     pub min_deviation: f64,
     pub min_composition: f64,
+    /// What detail alone, and copied area alone, have to leave; neither is less than `min_deviation`.
+    pub min_detail: f64,
+    pub min_copied: f64,
+    /// How far from an original; `None` for any distance.
+    pub max_generations: Option<u32>,
     pub require_manifest: bool,
     pub require_watermark: bool,
+    /// The unsigned label; TIFF outputs carry none.
+    pub require_xmp: bool,
     pub min_psnr_db: f64,
+    /// The last day, in UTC, on which it clears anything.
+    #[serde(serialize_with = "as_text")]
+    pub expires: Option<Date>,
+}
+
+fn as_text<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S::Error> {
+    match day {
+        Some(day) => serializer.collect_str(day),
+        None => serializer.serialize_none(),
+    }
+}
+
+impl Limits {
+    /// The stricter of each.
+    fn and(self, other: &Limits) -> Self {
+        let later = |a: Strength, b: Strength| if a > b { a } else { b };
+        let sooner = |a: Strength, b: Strength| if a < b { a } else { b };
+        Limits {
+            strength_min: later(self.strength_min, other.strength_min),
+            strength_max: sooner(self.strength_max, other.strength_max),
+            min_deviation: self.min_deviation.max(other.min_deviation),
+            min_composition: self.min_composition.max(other.min_composition),
+            min_detail: self.min_detail.max(other.min_detail),
+            min_copied: self.min_copied.max(other.min_copied),
+            max_generations: least(self.max_generations, other.max_generations),
+            require_manifest: self.require_manifest || other.require_manifest,
+            require_watermark: self.require_watermark || other.require_watermark,
+            require_xmp: self.require_xmp || other.require_xmp,
+            min_psnr_db: self.min_psnr_db.max(other.min_psnr_db),
+            expires: least(self.expires, other.expires),
+        }
+    }
+}
+
+/// The lesser of two where both are given.
+fn least<T: Ord>(one: Option<T>, two: Option<T>) -> Option<T> {
+    match (one, two) {
+        (Some(one), Some(two)) => Some(one.min(two)),
+        (one, two) => one.or(two),
+    }
 }
 
 /// A policy, valid in itself. Its identity is the SHA-256 of its text, comments included.
@@ -49,8 +119,13 @@ pub struct Policy {
     title: String,
     text: String,
     digest: Digest,
+    applies: Option<Applies>,
     limits: Limits,
+    engines: Option<BTreeSet<String>>,
+    purposes: Option<BTreeSet<String>>,
     on_violation: OnViolation,
+    approvers: BTreeSet<[u8; 32]>,
+    tests: Vec<Example>,
 }
 
 impl Policy {
@@ -63,7 +138,7 @@ impl Policy {
     /// The policy of this name among those that come with the program.
     pub fn shipped(name: &str) -> Option<Self> {
         let (_, text) = SHIPPED.iter().find(|(known, _)| *known == name)?;
-        Some(Policy::parse(text).expect("shipped policies are tested to parse"))
+        Policy::parse(text).ok()
     }
 
     pub fn name(&self) -> &str {
@@ -90,14 +165,29 @@ impl Policy {
         self.on_violation
     }
 
-    /// Judges a request before anything is generated, by its strength alone.
-    pub fn admit(&self, strength: Strength) -> Result<(), Refusal> {
-        judge::admit(self, strength)
+    /// What it is for, beside what it is named for; `None` for a policy that applies only where it is named.
+    pub fn applies(&self) -> Option<&Applies> {
+        self.applies.as_ref()
     }
 
-    /// Judges a measured draft. This is the only place where a [`Cleared`] is made.
-    pub fn judge(&self, case: Case) -> Result<Cleared, Refusal> {
-        judge::judge(self, case)
+    /// Names of the engines that may draw; `None` for all.
+    pub fn engines(&self) -> Option<&BTreeSet<String>> {
+        self.engines.as_ref()
+    }
+
+    /// What a picture may be for; `None` for anything, stated or not.
+    pub fn purposes(&self) -> Option<&BTreeSet<String>> {
+        self.purposes.as_ref()
+    }
+
+    /// Ed25519 public keys of those who may release below its limits; none unless it allows an override.
+    pub fn approvers(&self) -> &BTreeSet<[u8; 32]> {
+        &self.approvers
+    }
+
+    /// What its author expects of it.
+    pub fn tests(&self) -> &[Example] {
+        &self.tests
     }
 }
 

@@ -1,8 +1,16 @@
 //! A policy's text: strict TOML, so that a slip of the pen never loosens a limit.
+//!
+//! `docs/policy.schema.json` says the same for editors and other programs; a test holds the two together.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use time::{Date, Month};
+use toml::value::Datetime;
 
-use super::{Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy};
+use super::example::{Example, ExampleTable};
+use super::subject::is_plain;
+use super::{Applies, Class, Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy, Tag};
 use crate::digest::Digest;
 use crate::quantity::Strength;
 
@@ -11,26 +19,101 @@ use crate::quantity::Strength;
 pub enum PolicyError {
     #[error("line {line}: {message}")]
     Toml { line: usize, message: String },
-    #[error("schema {found} is not known: expected 1")]
+    #[error("schema {found} is not known: expected 1 or 2")]
     Schema { found: i64 },
-    #[error("name {found:?} cannot be used: expected 1 to 40 lower-case letters, digits or hyphens")]
-    Name { found: String },
+    #[error("{key} {found:?} cannot be used: expected 1 to 40 lower-case letters, digits or hyphens")]
+    Name { key: &'static str, found: String },
     #[error("{key} is {found}: expected {expected}")]
     Range { key: &'static str, found: f64, expected: String },
     #[error("strength.min {min} is above strength.max {max}")]
     EmptyStrength { min: f64, max: f64 },
+    #[error("{key} is empty: nothing could ever be released; leave the key out to allow all")]
+    NothingAllowed { key: &'static str },
+    #[error("{key} {found:?} cannot be used: expected 1 to 80 characters without a space at either end")]
+    Text { key: &'static str, found: String },
+    #[error("{key} is {found}: expected a date such as 2027-12-31")]
+    Date { key: &'static str, found: String },
+    #[error("violation.approvers: {found:?} is no Ed25519 public key: expected 64 hexadecimal digits")]
+    Key { found: String },
+    #[error(
+        "violation.approvers has {found} keys beside action \"{action}\": expected two or more with \"override\", and none else"
+    )]
+    Approvers { found: usize, action: &'static str },
+    #[error("test {name:?}: {fault}")]
+    Test { name: String, fault: String },
+}
+
+/// What every schema begins with.
+#[derive(Deserialize)]
+struct Head {
+    schema: i64,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    schema: i64,
+struct First {
+    #[serde(rename = "schema")]
+    _schema: i64,
     name: String,
     title: String,
     strength: StrengthTable,
+    deviation: FirstDeviation,
+    marks: FirstMarks,
+    violation: FirstViolation,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstDeviation {
+    min: f64,
+    composition: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct FirstMarks {
+    manifest: bool,
+    watermark: bool,
+    min_psnr_db: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirstViolation {
+    action: FirstAction,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FirstAction {
+    Refuse,
+    Quarantine,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Second {
+    #[serde(rename = "schema")]
+    _schema: i64,
+    name: String,
+    title: String,
+    expires: Option<Datetime>,
+    applies: Option<AppliesTable>,
+    strength: StrengthTable,
     deviation: DeviationTable,
+    generation: Option<GenerationTable>,
+    purpose: Option<PurposeTable>,
     marks: MarksTable,
     violation: ViolationTable,
+    #[serde(default)]
+    test: Vec<ExampleTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AppliesTable {
+    classes: Option<BTreeSet<Class>>,
+    tags: Option<BTreeSet<Tag>>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +128,21 @@ struct StrengthTable {
 struct DeviationTable {
     min: f64,
     composition: f64,
+    detail: Option<f64>,
+    copied: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GenerationTable {
+    engines: Option<BTreeSet<String>>,
+    max: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PurposeTable {
+    allowed: BTreeSet<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,66 +151,166 @@ struct MarksTable {
     manifest: bool,
     watermark: bool,
     min_psnr_db: f64,
+    xmp: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ViolationTable {
-    action: Action,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Action {
-    Refuse,
-    Quarantine,
+    action: OnViolation,
+    #[serde(default)]
+    approvers: BTreeSet<String>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
-    let file: File = toml::from_str(text).map_err(|error| PolicyError::Toml {
-        line: error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1)),
-        message: error.message().replace('\n', " "),
-    })?;
-    if file.schema != 1 {
-        return Err(PolicyError::Schema { found: file.schema });
-    }
-    let name_is_plain = (1..=40).contains(&file.name.len())
-        && file.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !name_is_plain {
-        return Err(PolicyError::Name { found: file.name });
-    }
+    let file = match read::<Head>(text)?.schema {
+        1 => read::<First>(text)?.into(),
+        2 => read::<Second>(text)?,
+        found => return Err(PolicyError::Schema { found }),
+    };
+    plain("name", &file.name)?;
     let strength_min = strength("strength.min", file.strength.min)?;
     let strength_max = strength("strength.max", file.strength.max)?;
     if strength_min > strength_max {
         return Err(PolicyError::EmptyStrength { min: strength_min.value(), max: strength_max.value() });
     }
+    let min_deviation = within("deviation.min", file.deviation.min, MIN_DEVIATION_FLOOR, 1.0)?;
+    // A part may be asked for more than the whole, whose limit holds for each part anyway.
+    let part = |key, value: Option<f64>| {
+        value.map_or(Ok(min_deviation), |found| within(key, found, min_deviation, 1.0))
+    };
+    let generation = file.generation.unwrap_or(GenerationTable { engines: None, max: None });
+    let max_generations = generation.max.map(|max| match max {
+        0 => Err(PolicyError::Range { key: "generation.max", found: 0.0, expected: "1 or more".into() }),
+        max => Ok(max),
+    });
     let limits = Limits {
         strength_min,
         strength_max,
-        min_deviation: within("deviation.min", file.deviation.min, MIN_DEVIATION_FLOOR, 1.0)?,
+        min_deviation,
         min_composition: within("deviation.composition", file.deviation.composition, 0.0, 1.0)?,
+        min_detail: part("deviation.detail", file.deviation.detail)?,
+        min_copied: part("deviation.copied", file.deviation.copied)?,
+        max_generations: max_generations.transpose()?,
         require_manifest: file.marks.manifest,
         require_watermark: file.marks.watermark,
+        require_xmp: file.marks.xmp,
         min_psnr_db: within("marks.min-psnr-db", file.marks.min_psnr_db, 30.0, 50.0)?,
+        expires: file.expires.map(|found| date("expires", &found)).transpose()?,
     };
+    let engines = generation.engines;
+    for engine in engines.iter().flatten() {
+        plain("generation.engines", engine)?;
+    }
+    let purposes = file.purpose.map(|table| table.allowed);
+    for purpose in purposes.iter().flatten() {
+        if purpose.trim() != purpose || !(1..=80).contains(&purpose.chars().count()) {
+            return Err(PolicyError::Text { key: "purpose.allowed", found: purpose.clone() });
+        }
+    }
+    let approvers = approvers(&file.violation)?;
+    let tests = file.test.into_iter().map(Example::read).collect::<Result<_, _>>()?;
     Ok(Policy {
         name: file.name,
         title: file.title,
         text: text.to_owned(),
         digest: Digest::of(text),
+        applies: file.applies.map(applies).transpose()?,
         limits,
-        on_violation: match file.violation.action {
-            Action::Refuse => OnViolation::Refuse,
-            Action::Quarantine => OnViolation::Quarantine,
-        },
+        engines: some("generation.engines", engines)?,
+        purposes: some("purpose.allowed", purposes)?,
+        on_violation: file.violation.action,
+        approvers,
+        tests,
     })
+}
+
+fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, PolicyError> {
+    toml::from_str(text).map_err(|error| PolicyError::Toml {
+        line: error
+            .span()
+            .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1)),
+        message: error.message().replace('\n', " "),
+    })
+}
+
+impl From<First> for Second {
+    fn from(first: First) -> Self {
+        let First { _schema, name, title, strength, deviation, marks, violation } = first;
+        Second {
+            _schema,
+            name,
+            title,
+            expires: None,
+            applies: None,
+            strength,
+            deviation: DeviationTable {
+                min: deviation.min,
+                composition: deviation.composition,
+                detail: None,
+                copied: None,
+            },
+            generation: None,
+            purpose: None,
+            marks: MarksTable {
+                manifest: marks.manifest,
+                watermark: marks.watermark,
+                min_psnr_db: marks.min_psnr_db,
+                xmp: false,
+            },
+            violation: ViolationTable {
+                action: match violation.action {
+                    FirstAction::Refuse => OnViolation::Refuse,
+                    FirstAction::Quarantine => OnViolation::Quarantine,
+                },
+                approvers: BTreeSet::new(),
+            },
+            test: Vec::new(),
+        }
+    }
+}
+
+fn applies(table: AppliesTable) -> Result<Applies, PolicyError> {
+    Ok(Applies {
+        classes: some("applies.classes", table.classes)?.unwrap_or_default(),
+        tags: some("applies.tags", table.tags)?.unwrap_or_default(),
+    })
+}
+
+/// Two people and more where they have a say, and nobody where they have none.
+fn approvers(table: &ViolationTable) -> Result<BTreeSet<[u8; 32]>, PolicyError> {
+    let key = |text: &String| {
+        let digest = text.parse::<Digest>().map_err(|_| PolicyError::Key { found: text.clone() })?;
+        Ok(*digest.as_bytes())
+    };
+    let keys = table.approvers.iter().map(key).collect::<Result<BTreeSet<_>, _>>()?;
+    let fits = match table.action {
+        OnViolation::Override => keys.len() >= 2,
+        _ => keys.is_empty(),
+    };
+    if fits {
+        return Ok(keys);
+    }
+    Err(PolicyError::Approvers { found: keys.len(), action: table.action.name() })
+}
+
+/// A list that is there has something in it.
+fn some<T>(key: &'static str, list: Option<BTreeSet<T>>) -> Result<Option<BTreeSet<T>>, PolicyError> {
+    match list {
+        Some(list) if list.is_empty() => Err(PolicyError::NothingAllowed { key }),
+        list => Ok(list),
+    }
+}
+
+pub(super) fn plain(key: &'static str, found: &str) -> Result<(), PolicyError> {
+    if is_plain(found) { Ok(()) } else { Err(PolicyError::Name { key, found: found.to_owned() }) }
 }
 
 fn strength(key: &'static str, found: f64) -> Result<Strength, PolicyError> {
     Strength::new(found).ok_or_else(|| PolicyError::Range { key, found, expected: "0 to 1".into() })
 }
 
-fn within(key: &'static str, found: f64, low: f64, high: f64) -> Result<f64, PolicyError> {
+pub(super) fn within(key: &'static str, found: f64, low: f64, high: f64) -> Result<f64, PolicyError> {
     if (low..=high).contains(&found) {
         Ok(found)
     } else {
@@ -120,33 +318,120 @@ fn within(key: &'static str, found: f64, low: f64, high: f64) -> Result<f64, Pol
     }
 }
 
+/// A day, without a time: TOML has both.
+pub(super) fn date(key: &'static str, found: &Datetime) -> Result<Date, PolicyError> {
+    let refused = || PolicyError::Date { key, found: found.to_string() };
+    let (Some(day), None, None) = (found.date, found.time, found.offset) else { return Err(refused()) };
+    let month = Month::try_from(day.month).map_err(|_| refused())?;
+    Date::from_calendar_date(i32::from(day.year), month, day.day).map_err(|_| refused())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const TEXT: &str = include_str!("../../policies/default.toml");
+    const OLD: &str = include_str!("../../tests/policies/default-1.toml");
+    const FULL: &str = include_str!("../../policies/examples/clinical.toml");
 
-    #[test]
-    fn every_slip_is_named_with_its_line_or_key() {
-        let cases = [
-            ("schema = 1", "schema = 2", "schema 2 is not known"),
-            ("name   = \"default\"", "name   = \"De fault\"", "cannot be used"),
-            ("min = 0.40", "min = -0.1", "strength.min is -0.1: expected 0 to 1"),
-            ("min = 0.40", "min = nan", "strength.min is NaN"),
-            ("max = 1.00", "max = 0.3", "strength.min 0.4 is above strength.max 0.3"),
-            ("min         = 0.50", "min         = 0.29", "deviation.min is 0.29: expected 0.3 to 1"),
-            ("composition = 0.00", "", "missing field `composition`"),
-            ("composition = 0.00", "composition = 0.0\nspeed = 1", "unknown field `speed`"),
-            ("min-psnr-db = 38.0", "min-psnr-db = 5", "marks.min-psnr-db is 5: expected 30 to 50"),
-            ("action = \"refuse\"", "action = \"allow\"", "unknown variant `allow`"),
-            ("manifest    = true", "manifest    = maybe", "line "),
-        ];
+    fn slips(text: &str, cases: &[(&str, &str, &str)]) {
         for (from, to, expected) in cases {
-            assert!(TEXT.contains(from), "{from}");
-            let message = parse(&TEXT.replace(from, to)).expect_err(to).to_string();
+            assert!(text.contains(from), "{from}");
+            let message = parse(&text.replacen(from, to, 1)).expect_err(to).to_string();
             assert!(message.contains(expected), "{to}: {message}");
             assert_eq!(message.lines().count(), 1, "{message}");
         }
+    }
+
+    #[test]
+    fn every_slip_is_named_with_its_line_or_key() {
+        slips(
+            TEXT,
+            &[
+                ("schema = 2", "schema = 3", "schema 3 is not known: expected 1 or 2"),
+                ("schema = 2", "", "missing field `schema`"),
+                ("name   = \"default\"", "name   = \"De fault\"", "name \"De fault\" cannot be used"),
+                ("min = 0.40", "min = -0.1", "strength.min is -0.1: expected 0 to 1"),
+                ("min = 0.40", "min = nan", "strength.min is NaN"),
+                ("max = 1.00", "max = 0.3", "strength.min 0.4 is above strength.max 0.3"),
+                ("min         = 0.50", "min         = 0.29", "deviation.min is 0.29: expected 0.3 to 1"),
+                ("composition = 0.00", "", "missing field `composition`"),
+                ("composition = 0.00", "composition = 0.0\nspeed = 1", "unknown field `speed`"),
+                ("min-psnr-db = 38.0", "min-psnr-db = 5", "marks.min-psnr-db is 5: expected 30 to 50"),
+                ("action = \"refuse\"", "action = \"allow\"", "unknown variant `allow`"),
+                ("manifest    = true", "manifest    = maybe", "line "),
+            ],
+        );
+    }
+
+    #[test]
+    fn every_slip_in_what_the_second_schema_added_is_named_too() {
+        slips(
+            FULL,
+            &[
+                ("expires = 2028-12-31", "expires = 2028-12-31T10:00:00Z", "expected a date such as"),
+                ("expires = 2028-12-31", "expires = \"never\"", "line "),
+                ("classes = [\"clinical\"]", "classes = [\"xray\"]", "unknown variant `xray`"),
+                ("classes = [\"clinical\"]", "classes = []", "applies.classes is empty"),
+                ("classes = [\"clinical\"]", "tags = [\"Patient 7\"]", "not a tag"),
+                ("detail      = 0.70", "detail      = 0.60", "deviation.detail is 0.6: expected 0.65 to 1"),
+                ("engines = [\"patch\"]", "engines = []", "generation.engines is empty"),
+                ("engines = [\"patch\"]", "engines = [\"Patch 1\"]", "generation.engines \"Patch 1\" cannot"),
+                ("max     = 1", "max     = 0", "generation.max is 0: expected 1 or more"),
+                (
+                    "allowed = [\"teaching\"",
+                    "allowed = [\" teaching\"",
+                    "purpose.allowed \" teaching\" cannot",
+                ),
+                ("xmp         = true", "visible-label = true", "unknown field `visible-label`"),
+                ("expect = \"refused\"", "expect = \"maybe\"", "unknown variant `maybe`"),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_override_names_two_people_or_more_and_nothing_else_names_any() {
+        let (one, two) = ("11".repeat(32), "22".repeat(32));
+        let with = |action: &str| {
+            let text = FULL.replacen("action = \"quarantine\"", action, 1);
+            parse(&text).map_err(|error| error.to_string())
+        };
+        let sound = with(&format!("action = \"override\"\napprovers = [\"{one}\", \"{two}\"]"));
+        assert_eq!(sound.expect("two").approvers().len(), 2);
+        for (action, words) in [
+            (
+                "action = \"override\"".to_owned(),
+                "has 0 keys beside action \"override\": expected two or more",
+            ),
+            (format!("action = \"override\"\napprovers = [\"{one}\", \"{one}\"]"), "has 1 keys"),
+            (
+                format!("action = \"refuse\"\napprovers = [\"{one}\", \"{two}\"]"),
+                "has 2 keys beside action \"refuse\"",
+            ),
+            (
+                "action = \"override\"\napprovers = [\"alice\", \"bob\"]".to_owned(),
+                "\"alice\" is no Ed25519 public key",
+            ),
+        ] {
+            let error = with(&action).expect_err(words);
+            assert!(error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn files_of_the_first_schema_still_read_and_know_no_later_key() {
+        let old = parse(OLD).expect("it parses");
+        assert_eq!((old.limits().min_deviation, old.limits().min_detail), (0.5, 0.5));
+        assert_eq!((old.applies(), old.engines(), old.purposes()), (None, None, None));
+        assert!(!old.limits().require_xmp && old.tests().is_empty());
+        slips(
+            OLD,
+            &[
+                ("[strength]", "[applies]\nclasses = [\"photo\"]\n[strength]", "unknown field `applies`"),
+                ("watermark   = true", "watermark   = true\nxmp = true", "unknown field `xmp`"),
+                ("action = \"refuse\"", "action = \"override\"", "unknown variant `override`"),
+            ],
+        );
     }
 
     #[test]

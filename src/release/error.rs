@@ -47,6 +47,14 @@ pub enum ReleaseError {
     Catalog(#[from] CatalogError),
     #[error(transparent)]
     Object(#[from] ObjectError),
+    #[error(
+        "run {run} was refused with no draft that could be released: expected the id of a refusal that kept its draft"
+    )]
+    NothingToOverride { run: String },
+    #[error(
+        "this is another draft than that of run {run}: expected the same reference, seed, strength, engine and size"
+    )]
+    OtherDraft { run: String },
     #[error("every watermark id for this source is taken")]
     NoFreeId,
     #[error("recorded as {asset_id}, but {} could not be written: {}", path.display(), reason(source))]

@@ -89,7 +89,7 @@ fn candidates(
 ) -> Result<Vec<(Asset, u32)>, CatalogError> {
     let catalog = &*desk.catalog;
     let own = catalog.by_sha256(&reference.sha256)?.map(|asset| asset.id);
-    let above = match (&own, reference.original(desk)?) {
+    let above = match (&own, reference.original(catalog, desk.workspace)?) {
         (Some(own), _) => catalog.ancestors(own)?,
         (None, Some(original)) => [vec![original.clone()], catalog.ancestors(&original)?].concat(),
         (None, None) => Vec::new(),

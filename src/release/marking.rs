@@ -1,18 +1,21 @@
 //! The two marks, each read back before the journey goes on.
 
+use std::collections::BTreeSet;
+
 use super::error::ReleaseError;
 use super::held::Held;
 use super::order::{Desk, Step};
+use super::overriding;
 use super::proof::{self, Proof};
-use super::states::{Approved, Course, Rejected, Stopwatch};
+use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{AppliedLora, Description, Draft, Record};
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
-use crate::policy::{Case, Cleared};
+use crate::policy::{Case, Cleared, Policy};
 use crate::quantity::{Deviation, Psnr};
-use crate::raster::{self, Format, Limits, Raster};
+use crate::raster::{self, Limits, Raster};
 use crate::watermark::{self, Kind, Level, Payload};
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
@@ -40,6 +43,8 @@ pub(super) struct Signed<'a> {
     pub level: Level,
     pub psnr_db: f64,
     pub raster: Raster,
+    /// Whether the unsigned label is in it, too.
+    pub xmp: bool,
     pub asset_id: String,
     pub signed: SignedAsset,
     pub sha256: Digest,
@@ -63,19 +68,22 @@ impl<'a> Approved<'a> {
         let case = Case {
             reference: self.course.reference.pixels,
             draft: proof.raster.digest(),
-            strength: self.cleared.strength(),
+            plan: self.cleared.plan().clone(),
             deviation: again,
             others: self.held.others_of(&proof.raster, desk),
         };
         self.course.timings.measure += watch.stop(desk);
-        if let Err(refusal) = desk.policy.judge(case) {
+        // Only what was approved as a draft may be below a limit when it is marked.
+        let nobody = BTreeSet::new();
+        let approvers = if self.cleared.lifted().is_empty() { &nobody } else { &self.approvers };
+        if let Err(refusal) = overriding::judge(desk, case, approvers) {
             let Approved { course, draft, held, .. } = self;
             let (pixels, deviation, held) = (draft_pixels, again, Some(held));
             let rejected = Rejected { course, draft, pixels, deviation, held, refusal };
             return Ok(Err(Box::new(rejected)));
         }
         (desk.witness)(Step::Embedded);
-        let Approved { course, draft, cleared, held } = self;
+        let Approved { course, draft, cleared, held, .. } = self;
         let Proof { level, psnr_db, file, raster } = proof;
         let psnr_db = stated(psnr_db);
         Ok(Ok(Marked { course, draft, cleared, held, payload, level, psnr_db, file, raster }))
@@ -89,27 +97,22 @@ impl<'a> Marked<'a> {
         let order = self.course.order;
         let reference = self.course.reference;
         let asset_id = desk.new_id(desk.host.now());
-        let file = match order.format {
-            // No well-kept library writes XMP into TIFF; the manifest says the same.
-            Format::Tiff => self.file,
-            format => {
-                let in_part = self.draft.record.varied_share.is_some();
-                metadata::write(
-                    &self.file,
-                    format,
-                    &label(&self.draft.record.engine, Some(reference.sha256), in_part),
-                )?
-            }
+        let xmp = carries_xmp(order.format);
+        let file = if xmp {
+            let in_part = self.draft.record.varied_share.is_some();
+            let label = label(&self.draft.record.engine, Some(reference.sha256), in_part);
+            metadata::write(&self.file, order.format, &label)?
+        } else {
+            self.file
         };
-        let statement =
-            statement(desk, &self.course, &self.draft.record, self.cleared.deviation(), &asset_id, {
-                manifest::WatermarkReference {
-                    algorithm: self.level.algorithm().to_owned(),
-                    payload_id: self.payload.id(),
-                    level: self.level.name().to_owned(),
-                    psnr_db: Psnr(self.psnr_db),
-                }
-            });
+        let statement = statement(desk, &self.course, &self.draft.record, &self.cleared, &asset_id, {
+            manifest::WatermarkReference {
+                algorithm: self.level.algorithm().to_owned(),
+                payload_id: self.payload.id(),
+                level: self.level.name().to_owned(),
+                psnr_db: Psnr(self.psnr_db),
+            }
+        });
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
         let pen = |message: &[u8]| desk.keys.sign(message).to_vec();
@@ -121,6 +124,9 @@ impl<'a> Marked<'a> {
         };
         let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
         let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
+        if xmp && !is_labelled(&signed.bytes) {
+            return Err(ReleaseError::Unfaithful { fault: "there is no XMP label in it".into() });
+        }
         self.course.timings.sign = watch.stop(desk);
         (desk.witness)(Step::Signed);
         Ok(Signed {
@@ -133,6 +139,7 @@ impl<'a> Marked<'a> {
             level: self.level,
             psnr_db: self.psnr_db,
             raster: self.raster,
+            xmp,
             asset_id,
             signed,
             reading,
@@ -167,11 +174,11 @@ fn statement(
     desk: &Desk<'_>,
     course: &Course<'_>,
     record: &Record,
-    deviation: &Deviation,
+    cleared: &Cleared,
     asset_id: &str,
     watermark: manifest::WatermarkReference,
 ) -> Statement {
-    let limits = desk.policy.limits();
+    let (limits, deviation) = (desk.policy.limits(), cleared.deviation());
     Statement {
         title: format!("variation {asset_id}"),
         claim_generator: Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -202,8 +209,9 @@ fn statement(
                 ..*deviation
             },
             policy: manifest::PolicyReference {
-                name: desk.policy.name().to_owned(),
+                name: desk.policy.named().name().to_owned(),
                 sha256: desk.policy.digest(),
+                others: desk.policy.members().skip(1).map(|(policy, _)| other(policy)).collect(),
                 limits: [
                     ("minimum_deviation", limits.min_deviation),
                     ("minimum_composition", limits.min_composition),
@@ -213,9 +221,14 @@ fn statement(
                 .map(|(name, value)| (name.to_owned(), value))
                 .into(),
             },
+            overridden: (!cleared.lifted().is_empty()).then(|| manifest::BELOW_LIMIT.to_owned()),
             watermark: Some(watermark),
         },
     }
+}
+
+fn other(policy: &Policy) -> manifest::OtherPolicy {
+    manifest::OtherPolicy { name: policy.name().to_owned(), sha256: policy.digest() }
 }
 
 fn lora(lora: &AppliedLora) -> manifest::LoraReference {
@@ -243,6 +256,11 @@ fn read_back(
         return Err(unfaithful("the pixels changed"));
     }
     Ok(reading)
+}
+
+/// Whether the file carries the unsigned label that says how it came to be.
+fn is_labelled(bytes: &[u8]) -> bool {
+    metadata::read(bytes).iter().any(|claim| claim.source == "xmp" && claim.ai)
 }
 
 /// To four decimals: more would claim a precision that no measure has, and would not survive every reader.

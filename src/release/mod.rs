@@ -13,6 +13,8 @@ mod glimpse;
 mod held;
 mod marking;
 mod order;
+mod overriding;
+mod past;
 mod prepare;
 mod proof;
 mod recording;
@@ -24,6 +26,7 @@ pub use error::ReleaseError;
 pub use glimpse::glimpse;
 pub use held::{Compared, Held};
 pub use order::{Desk, Order, Step};
+pub use past::Past;
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
 pub use report::{Outcome, Refused, Released, Timings, Trial};
@@ -48,7 +51,7 @@ pub fn release(
     progress: &mut dyn Progress,
 ) -> Result<Outcome, ReleaseError> {
     let course = Course::begin(desk, reference, order)?;
-    if let Err(refusal) = desk.policy.admit(order.request.strength) {
+    if let Err(refusal) = desk.policy.admit(course.plan()) {
         return course.refuse_request(desk, refusal);
     }
     let drafted: Drafted<'_> = course.generate(desk, progress)?;

@@ -6,7 +6,7 @@ use crate::catalog::Catalog;
 use crate::generate::{Engine, Request};
 use crate::host::Host;
 use crate::keys::Keys;
-use crate::policy::Policy;
+use crate::policy::{PolicySet, Subject};
 use crate::raster::Format;
 use crate::workspace::Workspace;
 
@@ -16,7 +16,8 @@ pub struct Desk<'a> {
     pub workspace: &'a Workspace,
     pub keys: &'a Keys,
     pub catalog: &'a mut Catalog,
-    pub policy: &'a Policy,
+    /// Those that judge: the one that was named, and all that apply to the reference.
+    pub policy: &'a PolicySet,
     pub engine: &'a dyn Engine,
     /// Told of each step when it is done; tests end the process there.
     pub witness: &'a dyn Fn(Step),
@@ -58,6 +59,10 @@ pub struct Order {
     pub request: Request,
     /// What the picture is for; recorded.
     pub purpose: Option<String>,
+    /// What the reference was said to be; recorded. What judges is chosen before.
+    pub stated: Subject,
+    /// The run whose draft, refused before and approved by two people since, is to be released.
+    pub overriding: Option<String>,
     pub format: Format,
     /// Where the released file goes.
     pub out: PathBuf,

@@ -2,8 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::order::Desk;
-use crate::catalog::CatalogError;
+use crate::catalog::{Catalog, CatalogError};
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::manifest;
@@ -11,6 +10,7 @@ use crate::objects::Objects;
 use crate::raster::{self, DecodeError, Kernel, Limits, Plane, Raster, resize};
 use crate::verify::Memory;
 use crate::watermark::{self, Key, Keyring, Said, Search};
+use crate::workspace::Workspace;
 
 /// A picture that variations are made from.
 pub struct Reference {
@@ -84,15 +84,19 @@ impl Reference {
     }
 
     /// Id of the output of ours that the file is a copy of; `None` for what is on record itself.
-    pub(super) fn original(&self, desk: &Desk<'_>) -> Result<Option<String>, CatalogError> {
+    pub(super) fn original(
+        &self,
+        catalog: &Catalog,
+        workspace: &Workspace,
+    ) -> Result<Option<String>, CatalogError> {
         if let Some(original) = self.original.get() {
             return Ok(original.clone());
         }
-        let found = match desk.catalog.by_sha256(&self.sha256)? {
+        let found = match catalog.by_sha256(&self.sha256)? {
             Some(_) => None,
             None => {
-                let objects = Objects::at(desk.workspace.objects());
-                let memory = Memory { catalog: desk.catalog, objects: &objects, watermark_key: None };
+                let objects = Objects::at(workspace.objects());
+                let memory = Memory { catalog, objects: &objects, watermark_key: None };
                 memory.original(&self.raster, self.watermark.as_ref(), self.manifest.as_ref())?
             }
         };

@@ -4,18 +4,19 @@ use super::error::ReleaseError;
 use super::held::{self, Held};
 use super::marking::Signed;
 use super::order::{Desk, Step};
+use super::overriding;
 use super::report::{Outcome, Refused, Released};
 use super::states::{Course, Rejected, Stopwatch};
 use crate::catalog::{
-    AssetEntry, CatalogError, MarkEntry, MeasurementEntry, Pen, PolicyEntry, RefusalEntry, ReleaseEntry,
-    RunEntry,
+    AssetEntry, CatalogError, MarkEntry, MeasurementEntry, OverrideEntry, Pen, PoliciesEntry, RefusalEntry,
+    ReleaseEntry, RunEntry,
 };
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Record;
 use crate::objects::{self, Objects};
-use crate::policy::{Case, OnViolation, Refusal};
+use crate::policy::{Case, Cleared, OnViolation, Refusal};
 use crate::quantity::Deviation;
 use crate::raster::{self, Format, Raster};
 
@@ -63,10 +64,10 @@ impl<'a> Signed<'a> {
         self.held = held::hold(desk, self.course.reference, &self.draft.raster, &self.held.compared)?;
         let finished = self.held.others_of(&self.raster, desk);
         let others = self.held.others().into_iter().chain(finished).collect();
-        let (draft, strength, deviation) =
-            (self.cleared.draft(), self.cleared.strength(), *self.cleared.deviation());
-        let case = Case { reference: self.course.reference.pixels, draft, strength, deviation, others };
-        match desk.policy.judge(case) {
+        let (draft, deviation) = (self.cleared.draft(), *self.cleared.deviation());
+        let plan = self.cleared.plan().clone();
+        let case = Case { reference: self.course.reference.pixels, draft, plan, deviation, others };
+        match overriding::judge(desk, case, &self.course.approvers(desk, draft)?) {
             Ok(cleared) => self.cleared = cleared,
             Err(refusal) => return Ok(Some(refusal)),
         }
@@ -77,11 +78,11 @@ impl<'a> Signed<'a> {
         let entry = ReleaseEntry {
             at: desk.host.now(),
             reference: self.course.reference_entry(desk),
-            copy_of: self.course.reference.original(desk)?,
+            copy_of: self.course.past.copy_of.clone(),
             run: self.course.run_entry(desk, Some(&self.draft.record)),
             measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
             search: self.held.entry(),
-            policy: PolicyEntry::from(desk.policy),
+            policies: PoliciesEntry::from(desk.policy),
             output: AssetEntry {
                 id: self.asset_id.clone(),
                 sha256: self.sha256,
@@ -98,7 +99,9 @@ impl<'a> Signed<'a> {
                 source_prefix: self.payload.source_prefix(),
                 nonce: self.payload.nonce(),
                 psnr_db: self.psnr_db,
+                xmp: self.xmp,
             },
+            overriding: self.course.override_entry(&self.cleared),
         };
         let sign = |message: &[u8]| desk.keys.sign(message);
         let pen = Pen { public_key: desk.keys.verifying_key(), sign: &sign };
@@ -124,6 +127,7 @@ impl Recorded<'_> {
             signed,
             sha256,
             reading,
+            ..
         } = self.signed;
         let order = course.order;
         disk::write(&order.out, &signed.bytes, order.overwrite).map_err(|source| ReleaseError::Publish {
@@ -143,6 +147,7 @@ impl Recorded<'_> {
             record: draft.record,
             deviation: *cleared.deviation(),
             held,
+            lifted: cleared.lifted().to_vec(),
             payload_id: payload.id(),
             level,
             psnr_db,
@@ -176,11 +181,11 @@ impl Course<'_> {
             let entry = RefusalEntry {
                 at: desk.host.now(),
                 reference: self.reference_entry(desk),
-                copy_of: self.reference.original(desk)?,
+                copy_of: self.past.copy_of.clone(),
                 run: self.run_entry(desk, draft.as_ref().map(|(record, ..)| record)),
                 measurement: draft.as_ref().map(|(_, pixels, deviation)| measurement(*pixels, deviation)),
                 search: held.as_ref().map(Held::entry),
-                policy: PolicyEntry::from(desk.policy),
+                policies: PoliciesEntry::from(desk.policy),
                 reasons: refusal.reasons.iter().map(ToString::to_string).collect(),
             };
             let sign = |message: &[u8]| desk.keys.sign(message);
@@ -217,6 +222,13 @@ impl Course<'_> {
         }
     }
 
+    /// What is released below a limit, if it is.
+    fn override_entry(&self, cleared: &Cleared) -> Option<OverrideEntry> {
+        let lifted = cleared.lifted();
+        let approved = self.order.overriding.clone().filter(|_| !lifted.is_empty())?;
+        Some(OverrideEntry { approved, reasons: lifted.iter().map(ToString::to_string).collect() })
+    }
+
     /// The run; without a record nothing was generated, and the request is all there is.
     fn run_entry(&self, desk: &Desk<'_>, record: Option<&Record>) -> RunEntry {
         let engine = record.map_or_else(|| desk.engine.describe(), |record| record.engine.clone());
@@ -233,6 +245,7 @@ impl Course<'_> {
             prompt: request.prompt.clone(),
             prompt_used: record.is_some_and(|record| record.prompt_used),
             purpose: self.order.purpose.clone(),
+            stated: self.order.stated.clone(),
             started: self.started,
         }
     }
@@ -242,7 +255,7 @@ impl Rejected<'_> {
     /// The end of a draft that the policy refuses. It goes to the quarantine if the policy wants it kept.
     pub fn refuse(self, desk: &mut Desk<'_>) -> Result<Outcome, ReleaseError> {
         let Rejected { course, draft, pixels, deviation, held, refusal } = self;
-        let keep = refusal.action == OnViolation::Quarantine && !course.order.dry_run;
+        let keep = refusal.action != OnViolation::Refuse && !course.order.dry_run;
         let quarantine = if keep {
             let bytes = raster::encode(&draft.raster, Format::Png, 100)?;
             Some(objects::quarantine(

@@ -8,7 +8,7 @@ use super::held::Held;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State};
-use crate::policy::Refusal;
+use crate::policy::{Refusal, Violation};
 use crate::quantity::Deviation;
 use crate::watermark::Level;
 
@@ -33,6 +33,8 @@ pub struct Released {
     pub record: Record,
     pub deviation: Deviation,
     pub held: Held,
+    /// What two people released it in spite of.
+    pub lifted: Vec<Violation>,
     pub payload_id: String,
     /// How much of the payload is in the pixels.
     pub level: Level,

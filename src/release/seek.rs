@@ -8,7 +8,7 @@ use super::prepare::Reference;
 use super::states::Stopwatch;
 use crate::deviation;
 use crate::generate::{Description, Draft, Engine, GenerateError, Request};
-use crate::policy::Policy;
+use crate::policy::PolicySet;
 use crate::progress::Progress;
 use crate::quantity::{Deviation, Seed, Strength};
 use crate::raster::Raster;
@@ -108,11 +108,15 @@ fn grid(least: Strength, most: Strength) -> Vec<Strength> {
     grid
 }
 
-fn has_margin(policy: &Policy, measured: &Deviation) -> bool {
+fn has_margin(policy: &PolicySet, measured: &Deviation) -> bool {
     let limits = policy.limits();
     // A limit of nothing asks nothing.
     let beyond = |value: f64, least: f64| least == 0.0 || value >= least + MARGIN;
-    beyond(measured.deviation, limits.min_deviation) && beyond(measured.composition, limits.min_composition)
+    let part = |agreement: f64, least: f64| least == limits.min_deviation || beyond(1.0 - agreement, least);
+    beyond(measured.deviation, limits.min_deviation)
+        && beyond(measured.composition, limits.min_composition)
+        && part(measured.detail, limits.min_detail)
+        && part(measured.copied, limits.min_copied)
 }
 
 /// An engine with one answer ready.
@@ -150,6 +154,7 @@ impl Engine for Remembered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
 
     fn strength(value: f64) -> Strength {
         Strength::new(value).expect("within 0..=1")
@@ -166,8 +171,9 @@ mod tests {
 
     #[test]
     fn a_margin_is_asked_for_each_limit_that_there_is() {
-        let (default, strict) =
-            ["default", "strict"].map(|name| Policy::shipped(name).expect("shipped")).into();
+        let (default, strict) = ["default", "strict"]
+            .map(|name| PolicySet::alone(Policy::shipped(name).expect("shipped")))
+            .into();
         let measured = |deviation: f64, composition: f64| Deviation {
             deviation,
             composition,

@@ -1,21 +1,25 @@
 //! The states of the journey up to the judgement. Fields are private to it: a state is made by the step before.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, UtcOffset};
 
 use super::error::ReleaseError;
 use super::held::{self, Held};
 use super::order::{Desk, Order, Step};
+use super::overriding;
+use super::past::Past;
 use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Draft;
-use crate::policy::{Case, Cleared, Other, Refusal};
+use crate::policy::{Case, Cleared, Other, Plan, Refusal};
 use crate::progress::Progress;
 use crate::quantity::Deviation;
+use crate::raster::Format;
 use crate::watermark;
 
 /// What stays the same from the first step to the last.
@@ -24,6 +28,8 @@ pub(super) struct Course<'a> {
     pub order: &'a Order,
     pub run_id: String,
     pub started: OffsetDateTime,
+    pub past: Past,
+    plan: Plan,
     pub timings: Timings,
 }
 
@@ -44,6 +50,7 @@ pub(super) struct Measured<'a> {
 pub(super) struct Compared<'a> {
     measured: Measured<'a>,
     held: Held,
+    approvers: BTreeSet<[u8; 32]>,
 }
 
 /// The policy said yes to exactly these pixels.
@@ -52,6 +59,8 @@ pub(super) struct Approved<'a> {
     pub draft: Draft,
     pub cleared: Cleared,
     pub held: Held,
+    /// Those who approved the draft, where it needs that.
+    pub approvers: BTreeSet<[u8; 32]>,
 }
 
 /// The policy said no.
@@ -82,7 +91,22 @@ impl<'a> Course<'a> {
                 .map_err(|source| ReleaseError::Unwritable { path: order.out.clone(), source })?;
         }
         let started = desk.host.now();
-        Ok(Course { reference, order, run_id: desk.new_id(started), started, timings: Timings::default() })
+        let past = Past::of(reference, desk.catalog, desk.workspace)?;
+        let plan = Plan {
+            strength: order.request.strength,
+            engine: desk.engine.describe().name.to_owned(),
+            purpose: order.purpose.clone(),
+            generation: past.generation,
+            xmp: carries_xmp(order.format),
+            today: started.to_offset(UtcOffset::UTC).date(),
+        };
+        let (run_id, timings) = (desk.new_id(started), Timings::default());
+        Ok(Course { reference, order, run_id, started, past, plan, timings })
+    }
+
+    /// What is asked for, as far as policies judge it.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     pub fn generate(
@@ -115,7 +139,8 @@ impl<'a> Measured<'a> {
         mut self,
         desk: &Desk<'_>,
     ) -> Result<Result<Compared<'a>, Box<Rejected<'a>>>, ReleaseError> {
-        if let Err(refusal) = desk.policy.judge(self.case(Vec::new())) {
+        let approvers = self.drafted.course.approvers(desk, self.drafted.pixels)?;
+        if let Err(refusal) = overriding::judge(desk, self.case(Vec::new()), &approvers) {
             (desk.witness)(Step::Judged);
             return Ok(Err(self.reject(refusal, None)));
         }
@@ -124,7 +149,7 @@ impl<'a> Measured<'a> {
         let held = held::hold(desk, course.reference, &draft.raster, &[])?;
         course.timings.measure += watch.stop(desk);
         (desk.witness)(Step::Compared);
-        Ok(Ok(Compared { measured: self, held }))
+        Ok(Ok(Compared { measured: self, held, approvers }))
     }
 
     fn reject(self, refusal: Refusal, held: Option<Held>) -> Box<Rejected<'a>> {
@@ -137,7 +162,7 @@ impl<'a> Measured<'a> {
         Case {
             reference: course.reference.pixels,
             draft: self.drafted.pixels,
-            strength: course.order.request.strength,
+            plan: course.plan.clone(),
             deviation: self.deviation,
             others,
         }
@@ -146,13 +171,13 @@ impl<'a> Measured<'a> {
 
 impl<'a> Compared<'a> {
     pub fn judge(self, desk: &Desk<'_>) -> Result<Approved<'a>, Box<Rejected<'a>>> {
-        let Compared { measured, held } = self;
-        let judged = desk.policy.judge(measured.case(held.others()));
+        let Compared { measured, held, approvers } = self;
+        let judged = overriding::judge(desk, measured.case(held.others()), &approvers);
         (desk.witness)(Step::Judged);
         match judged {
             Ok(cleared) => {
                 let Drafted { course, draft, .. } = measured.drafted;
-                Ok(Approved { course, draft, cleared, held })
+                Ok(Approved { course, draft, cleared, held, approvers })
             }
             Err(refusal) => Err(measured.reject(refusal, Some(held))),
         }
@@ -169,6 +194,11 @@ impl Approved<'_> {
             timings: self.course.timings,
         }))
     }
+}
+
+/// No well-kept library writes XMP into TIFF; the manifest says the same.
+pub(super) fn carries_xmp(format: Format) -> bool {
+    format != Format::Tiff
 }
 
 /// Measures a stage by the host's clock.

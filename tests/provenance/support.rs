@@ -74,7 +74,9 @@ pub fn statement(reference: &[u8]) -> Statement {
                 name: "default".into(),
                 sha256: Digest::of("policy"),
                 limits: BTreeMap::from([("minimum_deviation".into(), 0.35)]),
+                others: Vec::new(),
             },
+            overridden: None,
             watermark: Some(WatermarkReference {
                 algorithm: "org.vidimus.watermark.1".into(),
                 payload_id: "ba7816bf8f01-1a2b3".into(),

@@ -8,8 +8,8 @@ use vidimus::catalog::Catalog;
 use vidimus::generate::{Description, Draft, Engine, GenerateError, Record, Request};
 use vidimus::host::Host;
 use vidimus::keys::{Entropy, Keys};
-use vidimus::policies;
-use vidimus::policy::Policy;
+use vidimus::policies::{self, Shelf};
+use vidimus::policy::Subject;
 use vidimus::progress::{Progress, Silent};
 use vidimus::quantity::{Seed, Strength};
 use vidimus::random::Stream;
@@ -159,7 +159,8 @@ pub fn journey(
     let host = Frozen::new(seed.wrapping_mul(7919) + u64::from(std::process::id()));
     let workspace = workspace(dir, &host);
     let keys = Keys::load(&workspace.keys(), host.now).expect("good keys");
-    let policy: Policy = policies::load(Some(&workspace.policies()), policy).expect("a good policy");
+    let shelf = Shelf::of(Some(&workspace)).expect("readable");
+    let policy = shelf.select(policy, &Subject::default()).expect("a good policy");
     let mut catalog = Catalog::open(&workspace.database()).expect("it opens");
     let reference =
         Reference::prepare("reference.png".into(), png(reference), &Limits::default(), keys.anchors())
@@ -167,6 +168,8 @@ pub fn journey(
     let order = Order {
         request: Request::new(Strength::new(0.9).expect("in range"), Seed(seed)),
         purpose: None,
+        stated: Subject::default(),
+        overriding: None,
         format: Format::Png,
         out,
         overwrite: false,

@@ -1,6 +1,7 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
 mod auto;
+mod bypasses;
 mod canvas;
 mod common;
 mod crash;
@@ -16,5 +17,8 @@ mod known;
 mod map;
 mod marks;
 mod nowhere;
+mod overrides;
 mod preview;
+mod rules;
+mod signatures;
 mod tampered;

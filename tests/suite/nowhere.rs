@@ -39,7 +39,10 @@ const CASES: [Case; 22] = [
         &["policy", "check", "virions.png", "virions.png"],
         1,
         "",
-        &["too close: deviation 0.00, at least 0.50 required (policy default)", "deviation    0.0000"],
+        &[
+            "too close: deviation 0.00, at least 0.50 required (policy default, deviation.min)",
+            "deviation    0.0000",
+        ],
     ),
     (&["policy", "check", "virions.png", "nowhere.png"], 2, "error: nowhere.png: no such file", &[]),
     (

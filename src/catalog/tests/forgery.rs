@@ -116,6 +116,12 @@ impl Forgery {
                 ],
             )?;
         }
+        if wanted("policy") {
+            db.execute(
+                "INSERT INTO policy_rule VALUES (?, ?, ?, 1, 1, NULL, 0, NULL)",
+                params![self.policy_digest.as_bytes(), self.min_deviation, self.min_deviation],
+            )?;
+        }
         if wanted("run") {
             let sql = "INSERT INTO run (id, engine, engine_version, strength, seed, prompt_used, started) \
                        VALUES (?, 'patch', '1', ?, '1', 0, 'now')";
@@ -155,6 +161,10 @@ impl Forgery {
             let sql = "INSERT INTO search SELECT ?1, ?2 + (SELECT coalesce(max(number), 0) FROM known \
                        WHERE role = 'reference') WHERE EXISTS (SELECT 1 FROM measurement WHERE run = ?1)";
             db.execute(sql, params![run, self.beyond])?;
+        }
+        if wanted("decision") && wanted("applied") {
+            let sql = "INSERT INTO applied SELECT ?, policy, 'named' FROM policy_rule WHERE policy = ?";
+            db.execute(sql, params![run, self.policy_digest.as_bytes()])?;
         }
         if wanted("decision") {
             let sql = "INSERT INTO decision VALUES (?, ?, ?, ?, '[]')";

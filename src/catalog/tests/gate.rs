@@ -84,7 +84,8 @@ fn every_limit_holds_to_the_last_unit() {
 
 #[test]
 fn every_missing_part_is_named() {
-    let cases: [(&[&'static str], &str); 14] = [
+    let cases: [(&[&'static str], &str); 15] = [
+        (&["applied"], "decision refused: its policy is not among those that apply"),
         (&["decision"], "release refused: no clearing decision"),
         (&["measurement"], "decision refused: nothing was measured in this run"),
         (&["policy"], "decision refused: the policy is not on record"),
@@ -176,7 +177,8 @@ fn the_gate_compares_the_numbers_even_if_the_decision_came_in_by_another_way() {
     for (change, words) in cases {
         let desk = Desk::new();
         let mut db = stranger(&desk.path);
-        db.execute_batch("DROP TRIGGER decision_truth").expect("whoever writes the file can");
+        db.execute_batch("DROP TRIGGER decision_truth; DROP TRIGGER decision_rules")
+            .expect("whoever writes the file can");
         let refused = changed(change).write(&mut db).expect_err(words).to_string();
         assert_eq!(refused, words);
     }

@@ -21,8 +21,15 @@ fn a_release_is_found_by_everything_that_it_is_known_by() {
     assert_eq!(c.by_digest_prefix(&digits, 5).expect("readable"), std::slice::from_ref(&output));
     assert_eq!(c.outputs().expect("readable"), std::slice::from_ref(&output));
     assert_eq!(c.assets().expect("readable"), [reference, output]);
-    let policy = policy();
-    assert_eq!(c.policies().expect("readable"), [(policy.digest, policy.name.clone(), policy.text)]);
+    let (policy, house) = (policy(), house());
+    assert_eq!(
+        c.policies().expect("readable"),
+        [
+            (policy.digest, policy.name.clone(), policy.text.clone()),
+            (house.digest, house.name, house.text.clone())
+        ]
+    );
+    assert_eq!(c.judged_by(&entry.run.id).expect("readable"), [policy.text, house.text]);
     assert_eq!(
         c.manifest_store(&entry.output.id).expect("readable").as_deref(),
         Some(&b"manifest store 1"[..])
@@ -175,6 +182,7 @@ fn an_output_used_as_reference_keeps_its_id_and_counts_generations() {
     desk.release(&second);
     let mut third = release(3);
     third.reference = release(2).output;
+    third.policies.others.clear(); // House allows two.
     desk.release(&third);
     let generation = |output: u64| desk.catalog.made_by(&id(output)).expect("readable")[0].generation;
     assert_eq!([generation(12), generation(22), generation(32)], [1, 2, 3]);
@@ -237,7 +245,7 @@ fn a_policy_on_record_with_other_limits_is_not_taken_for_the_same() {
     let mut desk = Desk::new();
     desk.release(&release(1));
     let mut entry = release(2);
-    entry.policy.min_deviation = 0.3;
+    entry.policies.named.min_deviation = 0.3;
     let refused = record(&mut desk.catalog, &entry).expect_err("the text has one meaning");
     assert_eq!(refused.to_string(), "the catalog refuses: policy is append-only");
 }

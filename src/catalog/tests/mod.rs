@@ -8,7 +8,9 @@ mod gate;
 mod lookups;
 mod once;
 mod opening;
+mod overrides;
 mod planted;
+mod several;
 mod shell;
 mod upgrade;
 
@@ -19,27 +21,38 @@ use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::{
-    AssetEntry, Catalog, CatalogError, ComparisonEntry, Finding, MarkEntry, MeasurementEntry, NEAREST, Pen,
-    PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
+    AssetEntry, Catalog, CatalogError, ComparisonEntry, Finding, MarkEntry, MeasurementEntry, NEAREST,
+    OverrideEntry, Pen, PoliciesEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
 };
 use crate::deviation::Fingerprint;
 use crate::digest::Digest;
-use crate::policy::Policy;
+use crate::keys::PersonalKey;
+use crate::policy::{Class, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 23] = [
     "asset",
     "policy",
+    "policy_engine",
+    "policy_purpose",
+    "policy_approver",
+    "policy_rule",
     "run",
+    "run_class",
+    "run_tag",
+    "applied",
     "derivation",
     "measurement",
     "known",
     "search",
     "comparison",
     "decision",
+    "approval",
+    "override",
     "mark",
     "manifest_store",
+    "xmp_label",
     "event",
     "release",
 ];
@@ -70,6 +83,31 @@ impl Desk {
         desk.refuse(&RefusalEntry { search, ..refusal(3) });
         desk.refuse(&RefusalEntry { measurement: None, ..refusal(4) });
         desk
+    }
+
+    /// The same with a draft between that two people released below a limit: rows in every table.
+    fn full() -> Self {
+        let mut desk = Desk::new();
+        desk.release(&release(1));
+        let mut second = release(2);
+        second.reference = release(1).output;
+        desk.release(&second);
+        desk.refuse(&too_close(5));
+        for number in [1, 2] {
+            desk.approve(5, number, "shown to the whole board in May").expect("they may");
+        }
+        desk.release(&overriding(6, 5));
+        desk.refuse(&refusal(3));
+        desk.refuse(&RefusalEntry { measurement: None, ..refusal(4) });
+        desk
+    }
+
+    /// The draft of refusal `number`, approved with key `key`.
+    fn approve(&mut self, number: u64, key: u8, reason: &str) -> Result<(), CatalogError> {
+        let run = id(number * 10);
+        let draft = self.catalog.refused_draft(&run).expect("readable").expect("it was refused");
+        let signed = PersonalKey::of_number(key).approve(&draft.approving(reason));
+        self.catalog.record_approval(&run, reason, &signed, datetime!(2026-08-02 11:00 UTC))
     }
 
     fn release(&mut self, entry: &ReleaseEntry) -> u64 {
@@ -196,7 +234,13 @@ fn policy() -> PolicyEntry {
     let policy = Policy::parse(&text).expect("a policy");
     let limits = policy.limits();
     assert_eq!((limits.min_deviation, limits.min_composition), (0.5, 0.2));
-    PolicyEntry::from(&policy)
+    PolicyEntry::new(&policy, &Why::Named)
+}
+
+/// A policy that asks for everything that one can ask.
+fn house() -> PolicyEntry {
+    let policy = Policy::parse(include_str!("../../../tests/policies/house.toml")).expect("a policy");
+    PolicyEntry::new(&policy, &Why::Class(Class::Micrograph))
 }
 
 fn picture(number: u64) -> AssetEntry {
@@ -227,7 +271,11 @@ fn run(number: u64) -> RunEntry {
         seed: u64::MAX - number,
         prompt: Some("electron microscope image of adenovirus".into()),
         prompt_used: false,
-        purpose: None,
+        purpose: Some("teaching".into()),
+        stated: Subject {
+            classes: [Class::Micrograph].into(),
+            tags: ["campaign".parse().expect("a tag")].into(),
+        },
         started: datetime!(2026-08-02 10:00 UTC),
     }
 }
@@ -257,8 +305,9 @@ fn release(number: u64) -> ReleaseEntry {
         run: run(number),
         measurement: measurement(number),
         search: SearchEntry::default(),
-        policy: policy(),
+        policies: PoliciesEntry { named: policy(), others: vec![house()] },
         output: picture(number * 10 + 2),
+        overriding: None,
         marks: MarkEntry {
             manifest_label: format!("urn:c2pa:{number}"),
             manifest_store: format!("manifest store {number}").into_bytes(),
@@ -267,7 +316,27 @@ fn release(number: u64) -> ReleaseEntry {
             source_prefix: Digest::of(format!("file {}", number * 10 + 1)).prefix48(),
             nonce: number as u32,
             psnr_db: 42.0,
+            xmp: true,
         },
+    }
+}
+
+/// A refusal of a draft that keeps every limit but one of house's.
+fn too_close(number: u64) -> RefusalEntry {
+    let mut entry = refusal(number);
+    let figures = entry.measurement.as_mut().expect("it was measured");
+    (figures.deviation.detail, figures.deviation.deviation) = (0.43, 0.57);
+    entry
+}
+
+/// The release of the draft of refusal `approved`.
+fn overriding(number: u64, approved: u64) -> ReleaseEntry {
+    let refused = too_close(approved);
+    ReleaseEntry {
+        reference: refused.reference,
+        measurement: refused.measurement.expect("it was measured"),
+        overriding: Some(OverrideEntry { approved: id(approved * 10), reasons: refused.reasons }),
+        ..release(number)
     }
 }
 
@@ -280,7 +349,7 @@ fn refusal(number: u64) -> RefusalEntry {
         run: entry.run,
         measurement: Some(entry.measurement),
         search: None,
-        policy: entry.policy,
+        policies: entry.policies,
         reasons: vec!["too close: deviation 0.18, at least 0.50 required".into()],
     }
 }

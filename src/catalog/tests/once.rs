@@ -12,7 +12,7 @@ fn refused(db: &Connection, sql: &str) -> String {
 
 #[test]
 fn nothing_is_updated_deleted_or_replaced_in_any_table() {
-    let desk = Desk::busy();
+    let desk = Desk::full();
     let db = stranger(&desk.path);
     for table in TABLES {
         let rows: i64 =
@@ -42,7 +42,7 @@ fn nothing_is_updated_deleted_or_replaced_in_any_table() {
 
 #[test]
 fn no_row_is_replaced_by_way_of_another_key() {
-    let desk = Desk::busy();
+    let desk = Desk::full();
     let db = stranger(&desk.path);
     let new = "'1234567890123456789012345X'";
     let cases = [
@@ -71,7 +71,7 @@ fn no_row_is_replaced_by_way_of_another_key() {
 #[test]
 fn no_table_has_a_rowid_beside_its_key() {
     // INSERT OR REPLACE with the rowid of another row would remove that row without any trigger.
-    let desk = Desk::busy();
+    let desk = Desk::full();
     let db = stranger(&desk.path);
     for table in TABLES {
         let found = db.prepare(&format!("SELECT rowid FROM {table}")).is_ok();

@@ -29,6 +29,79 @@ fn a_newer_catalog_is_refused_and_left_as_it_is() {
     assert_eq!(fs::read(&path).expect("there"), before);
 }
 
+/// A catalog that an earlier program made.
+pub(super) fn old(dir: &Path) -> PathBuf {
+    let path = dir.join("catalog.db");
+    let db = stranger(&path);
+    db.execute_batch(include_str!("../../../tests/catalogs/version-1.sql")).expect("a dump");
+    db.pragma_update(None, "user_version", 1).expect("writable");
+    path
+}
+
+#[test]
+fn an_old_catalog_is_brought_up_to_date_and_nothing_in_it_is_another() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = old(dir.path());
+    let rows = |db: &Connection| {
+        let new = ["policy_rule: ", "applied: ", "known: "];
+        let all = dump(db).into_iter();
+        all.partition::<Vec<_>, _>(|row| new.iter().any(|table| row.starts_with(table)))
+    };
+    // Whoever only reads changes nothing, and says what is to be done.
+    let before = fs::read(&path).expect("there");
+    let reader = Catalog::open_read_only(&path).expect("it reads");
+    assert_eq!(reader.outputs().expect("readable").len(), 1);
+    let error = reader.check(&|_, _, _| true).expect_err("too old to be checked").to_string();
+    assert!(
+        error.ends_with(
+            "schema version 1 is older than this program's 4: 'vidimus init' brings it up to date"
+        ),
+        "{error}"
+    );
+    drop(reader);
+    assert_eq!(fs::read(&path).expect("there"), before);
+
+    let mut catalog = Catalog::open(&path).expect("it is brought up to date");
+    let (new, _) = rows(&catalog.db);
+    assert_eq!(new.len(), 5, "one policy, which judged two runs, and two pictures: {new:#?}");
+    assert_eq!(catalog.check(&|_, _, _| true).expect("readable"), [], "its log still holds");
+    let [output] = &catalog.outputs().expect("readable")[..] else { panic!("one release") };
+    let facts = catalog.facts(&output.id).expect("readable").expect("a release");
+    let [text] = &catalog.judged_by(&facts.run).expect("readable")[..] else { panic!("one policy") };
+    assert!(text.contains("schema = 1"), "the text that decided is kept");
+    // The old policy decides again, beside a new one.
+    let named = PolicyEntry::new(&Policy::parse(text).expect("it parses"), &Why::Named);
+    assert_eq!(named.digest, facts.policy);
+    let mut entry = release(5);
+    entry.policies.named = named;
+    record(&mut catalog, &entry).expect("recorded");
+    assert_eq!(catalog.check(&|_, _, _| true).expect("readable"), []);
+}
+
+#[test]
+fn what_is_added_to_a_run_from_before_the_upgrade_is_found() {
+    let cases = [
+        "UPDATE applied SET why = 'always'",
+        "INSERT INTO applied SELECT run, (SELECT digest FROM policy WHERE name = 'house'), 'named' FROM decision WHERE run = (SELECT max(run) FROM decision)",
+        "INSERT INTO run_class SELECT max(run), 'photo' FROM decision",
+        "INSERT INTO run_tag SELECT max(run), 'new' FROM decision",
+        "INSERT INTO xmp_label SELECT max(output) FROM release",
+        "DELETE FROM applied WHERE run = (SELECT max(run) FROM decision)",
+        "UPDATE policy_rule SET max_generations = 9 WHERE policy = (SELECT digest FROM policy WHERE name = 'default')",
+    ];
+    for sql in cases {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = old(dir.path());
+        let mut catalog = Catalog::open(&path).expect("it is brought up to date");
+        record(&mut catalog, &release(5)).expect("recorded");
+        let db = stranger(&path);
+        db.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)
+            .expect("a setting");
+        assert!(db.execute(sql, []).expect(sql) > 0, "{sql}");
+        assert_ne!(catalog.check(&|_, _, _| true).expect("readable"), [], "{sql} goes unnoticed");
+    }
+}
+
 #[test]
 fn another_programs_database_is_refused_and_left_as_it_is() {
     let dir = tempfile::tempdir().expect("a temporary directory");

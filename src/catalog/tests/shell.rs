@@ -28,7 +28,7 @@ fn the_shell_reads_everything() {
 
 #[test]
 fn the_shell_changes_removes_and_replaces_nothing() {
-    let desk = Desk::busy();
+    let desk = Desk::full();
     let before = dump(&desk.catalog.db);
     for table in TABLES {
         let key = columns(&desk.catalog.db, table)[0].0.clone();
@@ -87,8 +87,9 @@ fn the_shell_releases_nothing() {
                     AND asset NOT IN (SELECT reference FROM derivation WHERE run = '1234567890123456789012345Y'); \
                     INSERT INTO search SELECT '1234567890123456789012345Y', max(number) FROM known \
                     WHERE role = 'reference';";
-    let decided = "INSERT INTO decision SELECT '1234567890123456789012345Y', digest, 'cleared', zeroblob(32), '[]' \
-                   FROM policy;";
+    let decided = "INSERT INTO applied SELECT '1234567890123456789012345Y', digest, 'named' FROM policy WHERE name = 'default'; \
+                   INSERT INTO decision SELECT '1234567890123456789012345Y', digest, 'cleared', zeroblob(32), '[]' \
+                   FROM policy WHERE name = 'default';";
     let released = "INSERT INTO release SELECT '1234567890123456789012345X', '1234567890123456789012345Y', \
                     zeroblob(32), 99;";
     let cases = [

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::size;
+use super::{Stated, size};
 use crate::quantity::{ParseStrengthError, Seed, Strength};
 use crate::raster::Format;
 
@@ -108,10 +108,16 @@ pub struct Vary {
     /// what is on a grid does (any)
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub orientation: Orientation,
-    /// Policy that judges
+    /// Policy that judges, beside those that apply by themselves
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub policy: String,
-    /// What the picture is for; recorded
+    #[command(flatten)]
+    pub stated: Stated,
+    /// Release the draft that this run was refused with and that two people approved ('policy approve'): with the same
+    /// arguments and the seed that was printed, for it is drawn once more
+    #[arg(long = "override", value_name = "RUN", requires = "seed", conflicts_with_all = ["count", "attempts"])]
+    pub overriding: Option<String>,
+    /// What the picture is for; recorded, and asked for by some policies
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
     /// File (one variation) or directory (any number) to write to

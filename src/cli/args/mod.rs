@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::policy::{Class, Subject, Tag};
 use crate::quantity::Seed;
 use crate::specimen::Kind;
 
@@ -179,9 +180,11 @@ pub enum PolicyCommand {
         /// The picture that must not be too close to it
         #[arg(value_name = "IMAGE")]
         image: PathBuf,
-        /// Policy that judges
+        /// Policy that judges, beside those that apply by themselves
         #[arg(long, value_name = "NAME", default_value = "default")]
         policy: String,
+        #[command(flatten)]
+        stated: Stated,
         /// Draw IMAGE, REF as it lies on it best, and where the two agree, side by side
         #[arg(long, value_name = "OUT.png")]
         map: Option<PathBuf>,
@@ -189,6 +192,70 @@ pub enum PolicyCommand {
         #[arg(long, requires = "map")]
         force: bool,
     },
+    /// Which policies would judge variations of a reference, and which rule of which of them decides
+    Explain {
+        /// The reference
+        #[arg(value_name = "REF")]
+        reference: PathBuf,
+        /// Policy that judges, beside those that apply by themselves
+        #[arg(long, value_name = "NAME", default_value = "default")]
+        policy: String,
+        #[command(flatten)]
+        stated: Stated,
+    },
+    /// Put your signature beside a policy, if its examples hold
+    Sign {
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Your private key: PEM, Ed25519, PKCS#8, mode 0600 [default: the workspace's]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Say yes to a draft that was refused by a policy with action "override"; two of its approvers have to
+    Approve {
+        /// The run that was refused
+        #[arg(value_name = "RUN")]
+        run: String,
+        /// Why it may leave all the same; at least 20 characters
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Your private key: PEM, Ed25519, PKCS#8, mode 0600
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+    },
+    /// From now on, release only under policies that this signer, or another pinned one, signed
+    Pin {
+        /// What to call the signer
+        #[arg(value_name = "SIGNER")]
+        signer: String,
+        /// The signer's public key: PEM, as 'openssl pkey -pubout' writes it [default: the workspace's]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+    /// Try the examples ([[test]]) that stand in policies
+    Test {
+        /// Policies to try [default: all]
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+}
+
+/// What a reference is said to be.
+#[derive(Args, Debug, Default)]
+pub struct Stated {
+    /// What the reference is: micrograph, clinical, photo or figure; again for one that is several [default: unknown,
+    /// so that the policies of all classes apply]
+    #[arg(long = "class", value_name = "CLASS")]
+    pub classes: Vec<Class>,
+    /// A word of your own about the reference, which policies may ask for
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<Tag>,
+}
+
+impl Stated {
+    pub fn subject(&self) -> Subject {
+        Subject { classes: self.classes.iter().copied().collect(), tags: self.tags.iter().cloned().collect() }
+    }
 }
 
 #[derive(Subcommand, Debug)]

@@ -13,6 +13,7 @@ use crate::cli::preview::Preview;
 use crate::cli::progress::Bar;
 use crate::cli::seeds::Seeds;
 use crate::generate::{Canvas, GenerateError, Orientation, Request};
+use crate::policy::Subject;
 use crate::quantity::{Seed, Strength};
 use crate::raster::Plane;
 use crate::release::{self, Desk, Order, Outcome, Reference, ReleaseError, Sought, Tried};
@@ -23,6 +24,7 @@ const ATTEMPTS: u32 = 8;
 /// What all variations of a command have in common.
 pub struct Drafting<'a> {
     pub args: &'a Vary,
+    pub stated: &'a Subject,
     pub target: &'a Target,
     pub mask: Option<&'a Arc<Plane>>,
     pub interrupt: &'a Interrupt,
@@ -104,6 +106,8 @@ impl Drafting<'_> {
         let Drafting { args, target, interrupt, .. } = *self;
         let order = Order {
             purpose: args.purpose.clone(),
+            stated: self.stated.clone(),
+            overriding: args.overriding.clone(),
             format: target.format,
             out: target.path(page.path, request.strength.value(), request.seed),
             overwrite: args.force,

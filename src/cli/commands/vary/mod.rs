@@ -21,9 +21,9 @@ use crate::cli::seeds::Seeds;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
 use crate::host::Host;
-use crate::policies;
+use crate::policies::Shelf;
 use crate::raster::{self, Limits, Plane};
-use crate::release::{self, Desk, Reference};
+use crate::release::{self, Desk, Past, Reference};
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
@@ -32,18 +32,24 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
         return Err(Failure::new("--preview shows one draft on its way, and --strength auto draws several")
             .advise("give the strength that auto found"));
     }
+    if args.strength == Aim::Auto && args.overriding.is_some() {
+        return Err(Failure::new("--override releases one draft, and --strength auto draws several")
+            .advise("give the strength that was refused"));
+    }
     let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
     // Asked for before anything is made: a slip in a name leaves nothing behind.
-    let existing = place::existing(place)?.map(|workspace| workspace.policies());
-    policies::load(existing.as_deref(), &args.policy).map_err(Failure::new)?;
+    let existing = place::existing(place)?;
+    let stated = args.stated.subject();
+    let shelf = Shelf::of(existing.as_ref()).map_err(Failure::new)?;
+    shelf.select(&args.policy, &stated).map_err(Failure::new)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
     let engine = engine::open(&args.engine, engine::Asked::by(&args.model, args.strength_meaning), terminal)?;
     // From here on: Ctrl-C ends a download at once, which goes on from there the next time.
     let interrupt = Interrupt::watch()?;
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
-    let policy = policies::load(Some(&workspace.policies()), &args.policy).map_err(Failure::new)?;
+    let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
     warn_of_expiry(&host, &keys, terminal);
 
@@ -62,6 +68,9 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 continue;
             }
         };
+        // What was said of it once, or of what it was made from, still counts.
+        let said = Past::of(&reference, &catalog, &workspace).map_err(Failure::new)?.said;
+        let policy = shelf.select(&args.policy, &said.and(stated.clone())).map_err(Failure::new)?;
         let page = Page { path, reference: &reference, policy: &policy, workspace: &workspace, terminal };
         let mut seeds = Seeds::new(args.seed, &host);
         for _ in 0..args.count {
@@ -74,7 +83,8 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
                 engine: engine.as_ref(),
                 witness: &|_| {},
             };
-            let drafting = Drafting { args, target: &target, mask: mask.as_ref(), interrupt: &interrupt };
+            let (mask, interrupt) = (mask.as_ref(), &interrupt);
+            let drafting = Drafting { args, stated: &stated, target: &target, mask, interrupt };
             let ended = match drafting.one(&mut desk, &page, &mut seeds) {
                 Ok(Some(ended)) => ended,
                 Ok(None) => {

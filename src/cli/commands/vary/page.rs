@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::commands::lora_line;
+use crate::cli::commands::{lora_line, policy};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
 use crate::deviation;
 use crate::generate::{Description, Finding, Record};
-use crate::manifest::State;
-use crate::policy::Policy;
+use crate::manifest::{BELOW_LIMIT, State};
+use crate::policy::{OnViolation, PolicySet};
 use crate::quantity::{Deviation, Seed, Strength};
 use crate::release::{self, Held, Reference, Refused, Released, Timings, Trial, Tried};
 use crate::watermark::Level;
@@ -38,7 +38,7 @@ impl<'a> Asked<'a> {
 pub struct Page<'a> {
     pub path: &'a Path,
     pub reference: &'a Reference,
-    pub policy: &'a Policy,
+    pub policy: &'a PolicySet,
     pub workspace: &'a Workspace,
     pub terminal: &'a Terminal,
 }
@@ -51,6 +51,8 @@ impl Page<'_> {
             self.line("Engine", self.recipe(&done.record, tried)),
             self.line("Differs", self.differs(&done.deviation)),
         ];
+        let below = |violation| self.line("", paint(WARN, format_args!("{BELOW_LIMIT}: {violation}")));
+        lines.extend(done.lifted.iter().map(below));
         lines.extend(self.compared(&done.held));
         lines.extend([
             self.line(
@@ -86,6 +88,7 @@ impl Page<'_> {
             "level": done.level.name(),
             "psnr_db": done.psnr_db,
         });
+        document["override"] = done.lifted.iter().map(ToString::to_string).collect();
         document["sought"] = sought(tried);
         document["manifest"] =
             json!({ "label": done.manifest_label, "state": done.manifest_state, "signer": done.signer });
@@ -133,6 +136,14 @@ impl Page<'_> {
         let logged =
             if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
         lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
+        if refused.quarantine.is_some() && refused.refusal.action == OnViolation::Override {
+            let text = format!(
+                "two approvers may release it: each 'vidimus policy approve {} --key … --reason …', then this command \
+                 with --seed {} --override {}",
+                refused.run_id, refused.request.seed, refused.run_id
+            );
+            lines.push(self.line("Or", text));
+        }
         if self.kept_too_much(refused) {
             lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
         } else if !tried.is_empty() {
@@ -333,9 +344,10 @@ impl Page<'_> {
             "deviation": deviation,
             "compared": null,
             "policy": {
-                "name": self.policy.name(),
+                "name": self.policy.named().name(),
                 "digest": self.policy.digest(),
                 "limits": self.policy.limits(),
+                "others": policy::others(self.policy),
             },
             "reasons": [],
             "watermark": null,
