@@ -235,7 +235,7 @@ fn run(number: u64) -> RunEntry {
 fn measurement(number: u64) -> MeasurementEntry {
     MeasurementEntry {
         draft_sha256: Digest::of(format!("draft {number}")),
-        measure: "org.vidimus.deviation.1".into(),
+        measure: "org.vidimus.deviation.2".into(),
         deviation: Deviation {
             deviation: 0.61,
             composition: 0.4,
