@@ -85,10 +85,12 @@ fn in_pairs(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
 fn pasted(subjects: &[Subject], share: f32) -> Result<Family, Box<dyn Error>> {
     let name = format!("{:.0} % copied into other content", 100.0 * share);
     family(&name, Should::Refuse, subjects, |subject| {
-        let Some(other) = subject.others.first() else { return Ok(Vec::new()) };
         let turned = evasions::turned(&subject.reference, 30.0);
         let both = [("as is", &subject.reference), ("turned by 30°", &turned)];
-        both.into_iter().map(|(how, from)| Ok((how.to_owned(), paste(from, other, share)?))).collect()
+        let into = subject.others.iter().take(3).zip(1..);
+        into.flat_map(|(other, i)| both.map(|(how, from)| (format!("{how} into other {i}"), from, other)))
+            .map(|(how, from, other)| Ok((how, paste(from, other, share)?)))
+            .collect()
     })
 }
 

@@ -1,10 +1,12 @@
 //! How well the measure tells copies from new pictures, as Markdown tables:
 //!
 //!     cargo bench --bench deviation -- [--alone] [--seeds N] [PICTURE…]
+//!     cargo bench --bench deviation -- --time
 //!
 //! Families are made of our own specimens, or of pictures that are named: copies under each evasion of `evasions.rs`
 //! alone and in pairs (`--alone`: no pairs); partial copies in other content of the same kind; what our engine makes,
-//! N draws of each strength; and unrelated pictures of the same style.
+//! N draws of each strength; and unrelated pictures of the same style. `--time` measures what one pair of a megapixel
+//! costs on one thread.
 
 mod evasions;
 mod families;
@@ -12,7 +14,9 @@ mod report;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use vidimus::deviation::{MeasureError, Prepared};
 use vidimus::quantity::Seed;
 use vidimus::raster::{self, Limits, Raster};
 use vidimus::specimen::{Colour, Kind, Specimen};
@@ -27,12 +31,69 @@ fn main() -> Result<(), Box<dyn Error>> {
             // Cargo says so itself.
             "--bench" => {}
             "--alone" => pairs = false,
+            "--time" => return timing(),
             "--seeds" => seeds = args.next().ok_or("--seeds needs a number")?.parse()?,
             name => named.push(PathBuf::from(name)),
         }
     }
     let subjects = if named.is_empty() { specimens()? } else { pictures(&named)? };
     report::print(&families::all(&subjects, pairs, seeds)?)
+}
+
+/// Milliseconds of one thread for a pair of 1152×864 pixels: a new picture, which is the dearest, and a copy. The
+/// processor's time where the system tells it, for the machine may have other things to do.
+fn timing() -> Result<(), Box<dyn Error>> {
+    let draw = |kind: Kind, seed: u64| {
+        Specimen { kind, width: 1152, height: 864, seed: Seed(seed), colour: Colour::Grey }.render()
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build()?;
+    println!("| specimen | reference prepared, ms | new picture, ms | copy, ms |\n|---|---|---|---|");
+    for kind in Kind::ALL {
+        let (reference, other) = (draw(kind, 11)?, draw(kind, 12)?);
+        let copy = evasions::turned(&reference, 7.0);
+        let [prepared, new, same] = pool.install(|| -> Result<[f64; 3], MeasureError> {
+            let clock = Clock::start();
+            let known = Prepared::of(&reference)?;
+            let prepared = clock.seconds();
+            let least = |output: &Raster| -> Result<f64, MeasureError> {
+                let mut least = f64::INFINITY;
+                for _ in 0..3 {
+                    let clock = Clock::start();
+                    known.measure(output)?;
+                    least = least.min(clock.seconds());
+                }
+                Ok(least)
+            };
+            Ok([prepared, least(&other)?, least(&copy)?].map(|seconds| 1000.0 * seconds))
+        })?;
+        println!("| {kind} | {prepared:.0} | {new:.0} | {same:.0} |");
+    }
+    Ok(())
+}
+
+/// Time of this thread.
+struct Clock {
+    began: Instant,
+    /// Nanoseconds on the processor until then.
+    spent: Option<f64>,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        Clock { began: Instant::now(), spent: Clock::on_processor() }
+    }
+
+    fn seconds(&self) -> f64 {
+        match (self.spent, Clock::on_processor()) {
+            (Some(from), Some(to)) => (to - from) / 1e9,
+            _ => self.began.elapsed().as_secs_f64(),
+        }
+    }
+
+    fn on_processor() -> Option<f64> {
+        let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        told.split(' ').next()?.parse().ok()
+    }
 }
 
 /// One of each kind, with two other fields of its grid.

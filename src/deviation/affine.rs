@@ -1,6 +1,7 @@
 //! Affine placements of one picture on another, and their refinement by Gauss–Newton.
 
 use crate::raster::Plane;
+use crate::simd;
 
 /// A map from output to reference positions. Positions count from the corner of the grid: the centre of
 /// the first pixel is (0.5, 0.5), so that a change of grid is a mere scaling.
@@ -136,38 +137,8 @@ const ONE: usize = 8;
 
 impl Normal {
     fn gather(output: &Plane, reference: &Plane, map: &Affine, stride: usize) -> Option<Normal> {
-        let (cx, cy) = centre(output);
-        let inverse_half = (1.0 / half_side(output)) as f32;
-        let (width, height) = (reference.width() as f32, reference.height() as f32);
-        let m = map.m.map(|v| v as f32);
         let mut sums = [[0.0f64; 9]; 9];
-        for y in (stride / 2..output.height()).step_by(stride) {
-            // One row in single precision, rows in double: fast, and precise enough.
-            let mut row = [[0.0f32; 9]; 9];
-            let v = y as f32 + 0.5;
-            let yn = (v - cy as f32) * inverse_half;
-            for x in (stride / 2..output.width()).step_by(stride) {
-                let u = x as f32 + 0.5;
-                let rx = m[0] * u + m[1] * v + m[2] - 0.5;
-                let ry = m[3] * u + m[4] * v + m[5] - 0.5;
-                if !(rx >= 0.5 && ry >= 0.5 && rx < width - 2.5 && ry < height - 2.5) {
-                    continue;
-                }
-                let xn = (u - cx as f32) * inverse_half;
-                let (value, dx, dy) = value_and_slopes(reference, rx, ry);
-                let f = [dx * xn, dx * yn, dx, dy * xn, dy * yn, dy, value, output.at(x, y), 1.0];
-                for i in 0..9 {
-                    for j in i..9 {
-                        row[i][j] += f[i] * f[j];
-                    }
-                }
-            }
-            for i in 0..9 {
-                for j in i..9 {
-                    sums[i][j] += f64::from(row[i][j]);
-                }
-            }
-        }
+        simd::run(Gather { output, reference, map, stride, sums: &mut sums });
         let n = sums[ONE][ONE];
         let area = |p: &Plane| (p.width() * p.height()) as f64;
         let seen = n * (stride * stride) as f64;
@@ -212,8 +183,84 @@ impl Normal {
     }
 }
 
+/// Adds up the products of every `stride`-th pixel in both directions, the upper triangle alone.
+struct Gather<'a> {
+    output: &'a Plane,
+    reference: &'a Plane,
+    map: &'a Affine,
+    stride: usize,
+    sums: &'a mut [[f64; 9]; 9],
+}
+
+/// Pixels whose products are added up side by side.
+const LANES: usize = 8;
+
+impl simd::Kernel for Gather<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Gather { output, reference, map, stride, sums } = self;
+        let (cx, cy) = centre(output);
+        let inverse_half = (1.0 / half_side(output)) as f32;
+        let (width, height) = (reference.width() as f32, reference.height() as f32);
+        let m = map.m.map(|v| v as f32);
+        for y in (stride / 2..output.height()).step_by(stride) {
+            // One row in single precision, rows in double: fast, and precise enough.
+            let mut row = [[0.0f32; LANES]; 45];
+            let mut lanes = [[0.0f32; LANES]; 9];
+            let mut filled = 0;
+            let v = y as f32 + 0.5;
+            let yn = (v - cy as f32) * inverse_half;
+            let values = output.row(y);
+            for x in (stride / 2..output.width()).step_by(stride) {
+                let u = x as f32 + 0.5;
+                let rx = m[0] * u + m[1] * v + m[2] - 0.5;
+                let ry = m[3] * u + m[4] * v + m[5] - 0.5;
+                if !(rx >= 0.5 && ry >= 0.5 && rx < width - 2.5 && ry < height - 2.5) {
+                    continue;
+                }
+                let xn = (u - cx as f32) * inverse_half;
+                let (value, dx, dy) = value_and_slopes(reference, rx, ry);
+                let f = [dx * xn, dx * yn, dx, dy * xn, dy * yn, dy, value, values[x], 1.0];
+                for (lane, f) in lanes.iter_mut().zip(f) {
+                    lane[filled] = f;
+                }
+                filled += 1;
+                if filled == LANES {
+                    add_products(&lanes, &mut row);
+                    filled = 0;
+                }
+            }
+            if filled > 0 {
+                lanes.iter_mut().for_each(|lane| lane[filled..].fill(0.0));
+                add_products(&lanes, &mut row);
+            }
+            let mut products = row.iter();
+            for (i, sums) in sums.iter_mut().enumerate() {
+                for (sum, product) in sums[i..].iter_mut().zip(products.by_ref()) {
+                    *sum += f64::from(product.iter().sum::<f32>());
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_products(lanes: &[[f32; LANES]; 9], row: &mut [[f32; LANES]; 45]) {
+    let mut at = 0;
+    for i in 0..9 {
+        for j in i..9 {
+            for k in 0..LANES {
+                row[at][k] += lanes[i][k] * lanes[j][k];
+            }
+            at += 1;
+        }
+    }
+}
+
 /// Bilinear value and its slopes at a position that lies inside the plane.
-#[inline]
+#[inline(always)]
 fn value_and_slopes(plane: &Plane, x: f32, y: f32) -> (f32, f32, f32) {
     let (x0, y0) = (x as usize, y as usize);
     let (fx, fy) = (x - x0 as f32, y - y0 as f32);

@@ -27,8 +27,8 @@ const REFINED: usize = 24;
 const JUDGED: usize = 8;
 
 /// The best placement of `output` on `reference` (on the grids given), and its agreement at `JUDGE_SIDE`.
-pub fn align(output: &Plane, reference: &Plane) -> Fit {
-    let fits = search(output, reference);
+pub fn align(output: &Plane, reference: &Plane, sought: &Sought) -> Fit {
+    let fits = search(output, reference, sought);
     let mut fits = refined(&fits, output, reference, SEARCH_SIDE, 1.2, 6);
     fits.truncate(JUDGED);
     let fits = refined(&fits, output, reference, JUDGE_SIDE, 0.8, 8);
@@ -70,32 +70,46 @@ fn centred(output: &Plane, reference: &Plane) -> Affine {
     Affine { m: [x, 0.0, 0.0, 0.0, y, 0.0] }
 }
 
-/// The most promising placements, on the grids of `output` and `reference`.
-fn search(output: &Plane, reference: &Plane) -> Vec<Fit> {
-    let plan = RealFft2::new(FFT_SIDE, FFT_SIDE);
-    let jobs: Vec<(f64, f64)> = SCALES
-        .iter()
-        .enumerate()
-        .flat_map(|(i, s)| TURNS[..if i < TURNED_SCALES { TURNS.len() } else { 1 }].iter().map(|t| (*s, *t)))
-        .collect();
-    let mut references: Vec<(f64, Vec<Turned>)> = Vec::new();
-    for scale in SCALES {
-        let side = SEARCH_SIDE / scale.max(1.0);
-        if references.iter().all(|(s, _)| *s != side) {
-            let field = flattened(&fitted(reference, side), WINDOW, 0.67);
-            let all = (0..8u8).into_par_iter().map(|s| Turned::symmetric(&field, s, &plan)).collect();
-            references.push((side, all));
+/// What the search needs of a reference, whatever is laid on it.
+pub struct Sought {
+    plan: RealFft2,
+    /// For each long side of the grid: the reference under the eight symmetries.
+    grids: Vec<(f64, Vec<Turned>)>,
+}
+
+impl Sought {
+    pub fn of(reference: &Plane) -> Sought {
+        let plan = RealFft2::new(FFT_SIDE, FFT_SIDE);
+        let mut grids: Vec<(f64, Vec<Turned>)> = Vec::new();
+        for scale in SCALES {
+            let side = SEARCH_SIDE / scale.max(1.0);
+            if grids.iter().all(|(s, _)| *s != side) {
+                let field = flattened(&fitted(reference, side), WINDOW, 0.67);
+                let all = (0..8u8).into_par_iter().map(|s| Turned::symmetric(&field, s, &plan)).collect();
+                grids.push((side, all));
+            }
         }
+        Sought { plan, grids }
     }
+}
+
+/// The most promising placements, on the grids of `output` and `reference`.
+fn search(output: &Plane, reference: &Plane, Sought { plan, grids }: &Sought) -> Vec<Fit> {
+    let fields: Vec<Plane> = SCALES
+        .par_iter()
+        .map(|scale| flattened(&fitted(output, SEARCH_SIDE * scale.min(1.0)), WINDOW, 0.67))
+        .collect();
+    let jobs: Vec<(usize, f64)> = (0..SCALES.len())
+        .flat_map(|i| TURNS[..if i < TURNED_SCALES { TURNS.len() } else { 1 }].iter().map(move |t| (i, *t)))
+        .collect();
     let mut peaks: Vec<(f32, Affine)> = jobs
         .par_iter()
         .flat_map_iter(|(scale, turn)| {
-            let side = SEARCH_SIDE / scale.max(1.0);
-            let candidates = references.iter().find(|(s, _)| *s == side).map_or(&[][..], |(_, r)| r);
-            let small = flattened(&fitted(output, SEARCH_SIDE * scale.min(1.0)), WINDOW, 0.67);
-            let turned = Turned::rotated(&small, turn.to_radians(), &plan);
-            let to_small = factors(output, &small);
-            let plan = &plan;
+            let side = SEARCH_SIDE / SCALES[*scale].max(1.0);
+            let candidates = grids.iter().find(|(s, _)| *s == side).map_or(&[][..], |(_, r)| r);
+            let small = &fields[*scale];
+            let turned = Turned::rotated(small, turn.to_radians(), plan);
+            let to_small = factors(output, small);
             candidates.iter().map(move |r| {
                 let (score, shift) = best_shift(&turned, r, plan);
                 (score, placement(&turned, r, shift, to_small, reference))

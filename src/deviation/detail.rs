@@ -21,7 +21,7 @@ pub struct Octave {
     /// Share of local variance above noise, of output and reference.
     pub held: Vec<[f32; 2]>,
     /// Mean band energy over the overlap, of output and reference.
-    energy: [f64; 2],
+    pub energy: [f64; 2],
     /// Share of the window that both pictures cover.
     pub cover: Vec<f32>,
 }
@@ -83,6 +83,11 @@ fn scaled(agreement: f64, (boundary, chance): (f64, f64)) -> f64 {
 
 /// The octaves of `pair`, finest first; at least one, fewer than `OCTAVES` for small pictures.
 pub fn octaves(pair: &Aligned) -> Vec<Octave> {
+    finest(pair, OCTAVES, WINDOW)
+}
+
+/// The finest `count` of them, with statistics over so many pixels.
+pub fn finest(pair: &Aligned, count: usize, window: f32) -> Vec<Octave> {
     let (w, h) = (pair.output.width(), pair.output.height());
     let mut o = pair.output.clone();
     let mut r = pair.reference.clone();
@@ -95,9 +100,9 @@ pub fn octaves(pair: &Aligned) -> Vec<Octave> {
     }
     let mut out = Vec::new();
     loop {
-        out.push(octave(&o, &r, &mask));
+        out.push(octave(&o, &r, &mask, window));
         let (w, h) = (o.width() / 2, o.height() / 2);
-        if out.len() == OCTAVES || w.min(h) < 16 {
+        if out.len() == count || w.min(h) < 16 {
             return out;
         }
         let half = |p: &Plane| resize(p, w, h, Kernel::Area);
@@ -120,7 +125,7 @@ impl Octave {
     }
 }
 
-fn octave(o: &Plane, r: &Plane, mask: &Plane) -> Octave {
+fn octave(o: &Plane, r: &Plane, mask: &Plane, window: f32) -> Octave {
     let band = |p: &Plane| gaussian(p, 0.6, 4.0).zip(&gaussian(p, 1.4, 3.0), |a, b| a - b);
     let (bo, br) = (band(o), band(r));
     let cells = Cells::<6>::gather(o.width(), o.height(), CELL, |x, y| {
@@ -130,7 +135,7 @@ fn octave(o: &Plane, r: &Plane, mask: &Plane) -> Octave {
         let (a, b) = (bo.at(x, y), br.at(x, y));
         Some([a * a, a * b, b * b, 1.0, 0.0, 1.0])
     })
-    .windowed(WINDOW);
+    .windowed(window);
     let n = cells.columns() * cells.rows();
     let sums: Vec<[f32; 6]> = (0..n).map(|i| cells.at(i)).collect();
     let cover: Vec<f32> = sums.iter().map(|s| s[3] / s[5].max(1e-6)).collect();

@@ -27,27 +27,44 @@ pub struct Aligned {
 impl Aligned {
     /// Lays `reference` on `output`: `map` refined at full working size, then bent by a smooth flow.
     pub fn new(output: &Plane, reference: &Plane, map: Affine) -> Aligned {
-        // Detail that one side cannot hold is taken from the other as well.
-        let scale = map.scale();
-        let (o, r) = if scale < 0.97 {
-            (scaled(output, scale.max(0.2)), reference.clone())
-        } else if scale > 1.03 {
-            (output.clone(), scaled(reference, 1.0 / scale.min(5.0)))
-        } else {
-            (output.clone(), reference.clone())
-        };
-        let map = map.rescaled(factors(output, &o), factors(reference, &r));
+        let (o, r, map) = at_one_resolution(output, reference, map);
         let window = 0.06 * o.width().max(o.height()) as f32;
         let (field_o, field_r) = (flattened(&o, window, 1.0), flattened(&r, window, 1.0));
         let fit = refine(&field_o, &field_r, map, 5, 2);
         let map = if fit.ncc > 0.0 { fit.map } else { map };
         let flow = Flow::residual(&field_o, &field_r, &map);
+        Aligned::laid(o, r, map, &flow)
+    }
+
+    /// Lays `reference` on `output` just as `map` says. A part that is surrounded by other things is not bent: they
+    /// would pull at it.
+    pub fn rigid(output: &Plane, reference: &Plane, map: Affine) -> Aligned {
+        let (o, r, map) = at_one_resolution(output, reference, map);
+        let flow = Flow::none(o.width(), o.height());
+        Aligned::laid(o, r, map, &flow)
+    }
+
+    fn laid(o: Plane, r: Plane, map: Affine, flow: &Flow) -> Aligned {
         let (seen, inside) = flow.warp(&r, &map, o.width(), o.height());
         let covered = inside.iter().filter(|i| **i).count() as f64;
         let area = |p: &Plane| (p.width() * p.height()) as f64;
         let smaller = area(&o).min(area(&r) / map.scale().powi(2)).max(1.0);
         Aligned { output: o, reference: seen, inside, overlap: (covered / smaller).min(1.0) }
     }
+}
+
+/// Detail that one side cannot hold is taken from the other as well.
+fn at_one_resolution(output: &Plane, reference: &Plane, map: Affine) -> (Plane, Plane, Affine) {
+    let scale = map.scale();
+    let (o, r) = if scale < 0.97 {
+        (scaled(output, scale.max(0.2)), reference.clone())
+    } else if scale > 1.03 {
+        (output.clone(), scaled(reference, 1.0 / scale.min(5.0)))
+    } else {
+        (output.clone(), reference.clone())
+    };
+    let map = map.rescaled(factors(output, &o), factors(reference, &r));
+    (o, r, map)
 }
 
 /// Displacements in reference pixels, one per cell of the output.
@@ -57,11 +74,16 @@ struct Flow {
 }
 
 impl Flow {
+    fn none(width: usize, height: usize) -> Flow {
+        let cells = Plane::filled(width.div_ceil(CELL), height.div_ceil(CELL), 0.0);
+        Flow { dx: cells.clone(), dy: cells }
+    }
+
     /// Windowed Lucas–Kanade with a local gain, so that neither tone nor sign matters.
     fn residual(output: &Plane, reference: &Plane, map: &Affine) -> Flow {
         let (width, height) = (output.width(), output.height());
         let (columns, rows) = (width.div_ceil(CELL), height.div_ceil(CELL));
-        let mut flow = Flow { dx: Plane::filled(columns, rows, 0.0), dy: Plane::filled(columns, rows, 0.0) };
+        let mut flow = Flow::none(width, height);
         for (smooth, window) in ROUNDS {
             let (o, r) = (gaussian(output, smooth, 3.0), gaussian(reference, smooth, 3.0));
             let (rw, rh) = (r.width() as f32, r.height() as f32);
@@ -128,9 +150,9 @@ impl Flow {
     }
 }
 
-/// Catmull–Rom value: bilinear interpolation would cost the finest octave its energy.
+/// Catmull–Rom value at a position that is not negative: bilinear interpolation would cost the finest octave its energy.
 fn cubic(plane: &Plane, x: f32, y: f32) -> f32 {
-    let (x0, y0) = (x.floor(), y.floor());
+    let (x0, y0) = ((x as usize) as f32, (y as usize) as f32);
     let weights = |t: f32| {
         let (t2, t3) = (t * t, t * t * t);
         [

@@ -6,7 +6,8 @@
 //! * `detail` is the agreement of the finest octaves. A blurred, noisy or recompressed copy still agrees in
 //!   the octaves it holds; a re-rendered picture agrees in none, even where the arrangement is kept.
 //! * `copied` is the weight of connected areas that are the same data, under the placement of the whole or
-//!   of a part, wherever the rest comes from.
+//!   of a part, wherever the rest comes from. Parts are known by keypoints, at any turn, mirrored or not. An
+//!   area that is copied to the letter weighs much: a twentieth of the picture is too much of it.
 //! * `deviation = 1 − max(detail, copied)`, exactly so in the rounded figures.
 //! * `composition` tells whether the arrangement is new, and is no part of the deviation.
 //!
@@ -21,7 +22,9 @@ mod familiar;
 mod features;
 mod fingerprint;
 mod flow;
+mod keypoints;
 mod local;
+mod matches;
 mod overlay;
 #[cfg(test)]
 mod tests;
@@ -35,7 +38,7 @@ use crate::quantity::Deviation;
 use crate::raster::{Plane, Raster};
 
 /// Name of the measure. Whatever changes a figure changes the name.
-pub const MEASURE: &str = "org.vidimus.deviation.1";
+pub const MEASURE: &str = "org.vidimus.deviation.2";
 
 /// Least short side of a picture that can be judged, in pixels.
 pub const LEAST_SIDE: u32 = 32;
@@ -50,27 +53,109 @@ pub enum MeasureError {
 /// How far `output` is from `reference`. Deterministic: the same pair gives the same figures on any number
 /// of threads; `deviation` is rounded down, its parts up, to 1e-4. SSIM is measured on the working images
 /// (long side 512 at most), a negative one given as 0; PSNR on luma at the output's full size.
+///
+/// # Errors
+/// When one of them is too small to be judged.
 pub fn measure(reference: &Raster, output: &Raster) -> Result<Deviation, MeasureError> {
-    let pair = Pair::of(reference, output)?;
-    Ok(figures(&pair, compare_best(&pair, output).likeness))
+    Prepared::of(reference)?.measure(output)
 }
 
-fn figures(pair: &Pair, Likeness { ncc, detail, copied_area }: Likeness) -> Deviation {
-    let parts = Rounded::new(detail, copied::weight(copied_area));
-    Deviation {
-        deviation: parts.deviation,
-        composition: composition(ncc),
-        detail: parts.detail,
-        copied: parts.copied,
-        copied_area: steps_up(copied_area) as f64 / STEPS,
-        ssim: (familiar::ssim(&pair.small_o, &pair.small_r).max(0.0) * STEPS).round() / STEPS,
-        psnr_db: (familiar::psnr(&pair.luma_o, &pair.luma_r) * 100.0).round() / 100.0,
+/// A reference with all that can be computed before an output is there: for those who compare several with it.
+pub struct Prepared {
+    luma: Plane,
+    small: Plane,
+    sought: align::Sought,
+    searched: local::Searched,
+}
+
+impl Prepared {
+    /// # Errors
+    /// When `reference` is too small to be judged.
+    pub fn of(reference: &Raster) -> Result<Prepared, MeasureError> {
+        large_enough(reference)?;
+        let luma = working::luma_over_white(reference);
+        let small = working::working(&luma);
+        let (sought, searched) = rayon::join(|| align::Sought::of(&small), || local::Searched::new(&small));
+        Ok(Prepared { luma, small, sought, searched })
+    }
+
+    /// What [`measure`] says of it and `output`.
+    ///
+    /// # Errors
+    /// When `output` is too small to be judged.
+    pub fn measure(&self, output: &Raster) -> Result<Deviation, MeasureError> {
+        let seen = Seen::of(output)?;
+        Ok(self.figures(&seen, self.compare_best(&seen, output).likeness))
+    }
+
+    fn figures(&self, output: &Seen, likeness: Likeness) -> Deviation {
+        let parts = Rounded::new(likeness.detail, likeness.copied());
+        Deviation {
+            deviation: parts.deviation,
+            composition: composition(likeness.ncc),
+            detail: parts.detail,
+            copied: parts.copied,
+            copied_area: f64::from(steps_up(likeness.copied_area)) / STEPS,
+            ssim: (familiar::ssim(&output.small, &self.small).max(0.0) * STEPS).round() / STEPS,
+            psnr_db: (familiar::psnr(&output.luma, &self.luma) * 100.0).round() / 100.0,
+        }
+    }
+
+    /// By luma, or by the tint of `raster` where that is more alike: a false-colour copy may hide from luma.
+    fn compare_best(&self, output: &Seen, raster: &Raster) -> Compared {
+        let found = self.compare(&output.small, true);
+        if found.likeness.similarity() >= CLEAR {
+            return found;
+        }
+        let Some(tint) = working::tint(raster) else { return found };
+        let other = self.compare(&working::working(&tint), false);
+        if other.likeness.similarity() > found.likeness.similarity() { other } else { found }
+    }
+
+    /// On the grid of `output`; parts of it are only sought where `parts` says so.
+    fn compare(&self, output: &Plane, parts: bool) -> Compared {
+        let fit = align::align(output, &self.small, &self.sought);
+        let pair = flow::Aligned::new(output, &self.small, fit.map);
+        let octaves = detail::octaves(&pair);
+        let whole = copied::find(&pair, &octaves, copied::WHOLE);
+        let detail = detail::agreement(&octaves);
+        let mut copied = Copied::nowhere(output);
+        copied.mark(&whole, 0, 0, output.width(), output.height());
+        // What is the same all over needs no search for parts.
+        if parts && detail < CLEAR {
+            self.mark_parts(output, &mut copied);
+        }
+        let Copied { canvas, verbatim } = copied;
+        let everywhere = canvas.all() / whole.textured.max(LEAST_TEXTURE);
+        let likeness = Likeness {
+            ncc: fit.ncc,
+            detail,
+            copied_area: whole.share.max(everywhere).max(verbatim.all()).min(1.0),
+            verbatim: verbatim.all(),
+        };
+        Compared { likeness, pair, octaves, canvas }
+    }
+
+    fn mark_parts(&self, output: &Plane, copied: &mut Copied) {
+        local::parts(
+            &local::Searched::new(output),
+            &self.searched,
+            copied,
+            |copied, near| copied.verbatim.share(near.x, near.y, near.width, near.height) > 0.7,
+            |copied, part| {
+                let pair = flow::Aligned::rigid(&part.output, &part.reference, part.map);
+                let found = copied::find_part(&pair, &detail::finest(&pair, 2, copied::PART_WINDOW));
+                copied.mark(&found, part.x, part.y, part.output.width(), part.output.height());
+            },
+        );
     }
 }
 
-/// Deviation of a picture that has the share `area`, 0..=1, from its reference, whatever is around it.
+/// Deviation of a picture that has the share `area`, 0..=1, from its reference to the letter, whatever is around it.
 pub fn at_most(area: f64) -> f64 {
-    1.0 - copied::weight(area)
+    // Local statistics do not reach the border of what is kept.
+    const SHOWN: f64 = 0.45;
+    1.0 - copied::weight(area).max(copied::weight_verbatim(SHOWN * area))
 }
 
 /// What one pair of planes has in common; every figure is in 0..=1.
@@ -78,35 +163,43 @@ pub fn at_most(area: f64) -> f64 {
 struct Likeness {
     ncc: f64,
     detail: f64,
+    /// Share of the texture, copied in whatever quality.
     copied_area: f64,
+    /// Share of the picture, copied to the letter.
+    verbatim: f64,
 }
 
 impl Likeness {
+    fn copied(&self) -> f64 {
+        copied::weight(self.copied_area).max(copied::weight_verbatim(self.verbatim))
+    }
+
     fn similarity(&self) -> f64 {
-        self.detail.max(copied::weight(self.copied_area))
+        self.detail.max(self.copied())
     }
 }
 
-/// Both pictures over white: whole, and on the grid that is compared.
-struct Pair {
-    luma_r: Plane,
-    luma_o: Plane,
-    small_r: Plane,
-    small_o: Plane,
+/// An output over white: whole, and on the grid that is compared.
+struct Seen {
+    luma: Plane,
+    small: Plane,
 }
 
-impl Pair {
-    fn of(reference: &Raster, output: &Raster) -> Result<Pair, MeasureError> {
-        for raster in [reference, output] {
-            let (width, height) = (raster.width(), raster.height());
-            if width.min(height) < LEAST_SIDE {
-                return Err(MeasureError::TooSmall { width, height, limit: LEAST_SIDE });
-            }
-        }
-        let [luma_r, luma_o] = [reference, output].map(working::luma_over_white);
-        let [small_r, small_o] = [&luma_r, &luma_o].map(working::working);
-        Ok(Pair { luma_r, luma_o, small_r, small_o })
+impl Seen {
+    fn of(output: &Raster) -> Result<Seen, MeasureError> {
+        large_enough(output)?;
+        let luma = working::luma_over_white(output);
+        let small = working::working(&luma);
+        Ok(Seen { luma, small })
     }
+}
+
+fn large_enough(raster: &Raster) -> Result<(), MeasureError> {
+    let (width, height) = (raster.width(), raster.height());
+    if width.min(height) < LEAST_SIDE {
+        return Err(MeasureError::TooSmall { width, height, limit: LEAST_SIDE });
+    }
+    Ok(())
 }
 
 /// What was found on a pair of planes, and where.
@@ -118,45 +211,30 @@ struct Compared {
     canvas: copied::Canvas,
 }
 
-/// By luma, or by the tint of `output` where that is more alike: a false-colour copy may hide from luma.
-fn compare_best(pair: &Pair, output: &Raster) -> Compared {
-    let found = compare(&pair.small_o, &pair.small_r);
-    if found.likeness.similarity() >= CLEAR {
-        return found;
-    }
-    let Some(tint) = working::tint(output) else { return found };
-    let other = compare(&working::working(&tint), &pair.small_r);
-    if other.likeness.similarity() > found.likeness.similarity() { other } else { found }
+/// Where the output is copied, under the placement of the whole and under those of parts.
+struct Copied {
+    canvas: copied::Canvas,
+    /// What is copied to the letter.
+    verbatim: copied::Canvas,
 }
 
-fn compare(output: &Plane, reference: &Plane) -> Compared {
-    let fit = align::align(output, reference);
-    let pair = flow::Aligned::new(output, reference, fit.map);
-    let octaves = detail::octaves(&pair);
-    let whole = copied::find(&pair, &octaves, copied::WHOLE);
-    let (everywhere, canvas) = copied_anywhere(output, reference, &whole);
-    let likeness = Likeness {
-        ncc: fit.ncc,
-        detail: detail::agreement(&octaves),
-        copied_area: whole.share.max(everywhere).min(1.0),
-    };
-    Compared { likeness, pair, octaves, canvas }
-}
-
-/// Copied share of the output's texture, under the placement of the whole and under those of parts; and where.
-fn copied_anywhere(output: &Plane, reference: &Plane, whole: &copied::Found) -> (f64, copied::Canvas) {
-    // A picture with little texture must not turn one small copy into a large share.
-    const LEAST_TEXTURE: f64 = 0.3;
-    let (width, height) = (output.width(), output.height());
-    let mut canvas = copied::Canvas::new(width, height);
-    canvas.mark(&whole.cells, 0, 0, width, height);
-    let parts = local::parts(output, reference, |x, y, w, h| canvas.share(x, y, w, h) > 0.5);
-    for part in parts {
-        let pair = flow::Aligned::new(&part.output, &part.reference, part.map);
-        let found = copied::find(&pair, &detail::octaves(&pair), copied::PART);
-        canvas.mark(&found.cells, part.x, part.y, part.output.width(), part.output.height());
+impl Copied {
+    fn nowhere(output: &Plane) -> Copied {
+        let canvas = || copied::Canvas::new(output.width(), output.height());
+        Copied { canvas: canvas(), verbatim: canvas() }
     }
-    (canvas.share(0, 0, width, height) / whole.textured.max(LEAST_TEXTURE), canvas)
+
+    /// Marks what was found on a window of the output at (x, y) of `width` × `height`.
+    fn mark(&mut self, found: &copied::Found, x: usize, y: usize, width: usize, height: usize) {
+        self.canvas.mark(&found.cells, x, y, width, height);
+        let share = (width * height) as f64 / (self.canvas.width * self.canvas.height) as f64;
+        for cells in &found.verbatim {
+            let area: f64 = cells.iter().map(|[x0, x1, y0, y1]| (x1 - x0) * (y1 - y0)).sum();
+            if area * share > copied::LEAST_VERBATIM {
+                self.verbatim.mark(cells, x, y, width, height);
+            }
+        }
+    }
 }
 
 /// 1 − similarity of the arrangement: unrelated pictures reach an NCC of about 0.45 somewhere.
@@ -166,6 +244,9 @@ fn composition(ncc: f64) -> f64 {
     // One division: a difference of fractions would be beside the decimal that is written, and not read back.
     f64::from(STEPS as u32 - steps_up(similarity)) / STEPS
 }
+
+/// A picture with little texture must not turn one small copy into a large share.
+const LEAST_TEXTURE: f64 = 0.3;
 
 /// Similarity from which no other look at the pair is needed.
 const CLEAR: f64 = 0.9;

@@ -1,7 +1,7 @@
 //! Where two pictures agree, for people to look at.
 
 use super::detail;
-use super::{Compared, MeasureError, Pair, compare_best, figures};
+use super::{Compared, MeasureError, Prepared, Seen};
 use crate::quantity::Deviation;
 use crate::raster::{Depth, Kernel, Plane, Raster, resize, tinted};
 
@@ -18,8 +18,8 @@ const OUTSIDE: f32 = 0.85;
 /// # Errors
 /// As [`measure`](super::measure).
 pub fn overlay(reference: &Raster, output: &Raster) -> Result<(Deviation, Raster), MeasureError> {
-    let whole = Pair::of(reference, output)?;
-    let Compared { likeness, pair, octaves, canvas } = compare_best(&whole, output);
+    let (prepared, seen) = (Prepared::of(reference)?, Seen::of(output)?);
+    let Compared { likeness, pair, octaves, canvas } = prepared.compare_best(&seen, output);
     let (width, height) = (canvas.width, canvas.height);
     let fitted = |plane: &Plane| resize(plane, width, height, Kernel::Cubic).map(|v| v.clamp(0.0, 1.0));
     let luma = fitted(&pair.output);
@@ -48,5 +48,5 @@ pub fn overlay(reference: &Raster, output: &Raster) -> Result<(Deviation, Raster
             })
         })
         .collect();
-    Ok((figures(&whole, likeness), Raster::from_planes(&planes, Depth::Eight)))
+    Ok((prepared.figures(&seen, likeness), Raster::from_planes(&planes, Depth::Eight)))
 }

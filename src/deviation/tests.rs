@@ -244,6 +244,28 @@ fn a_quarter_that_was_moved_and_mirrored_is_found() {
     assert!(found.deviation < 0.5 && (0.15..0.4).contains(&found.copied_area), "{found:?}");
 }
 
+/// A patch of 58 × 43 pixels, one twentieth of the area, out of the middle.
+#[test]
+fn a_twentieth_of_the_area_is_found_at_any_turn() {
+    let (a, b) = (field(1), field(2));
+    for (name, from) in
+        [("as is", a.clone()), ("turned", turned(&a, 30.0)), ("both", turned(&mirrored(&a), 77.0))]
+    {
+        let joined = Plane::from_fn(WIDTH, HEIGHT, |x, y| {
+            let inside = (30..88).contains(&x) && (100..143).contains(&y);
+            if inside { from.at(x + 69, y - 25) } else { b.at(x, y) }
+        });
+        let known = Prepared::of(&grey(&a)).expect("large enough");
+        let found = known.measure(&grey(&joined)).expect("large enough");
+        assert!(found.deviation < 0.5 && (0.02..0.1).contains(&found.copied_area), "{name}: {found:?}");
+        assert_eq!(
+            known.measure(&grey(&b)),
+            measure(&grey(&a), &grey(&b)),
+            "what was measured leaves no trace"
+        );
+    }
+}
+
 #[test]
 fn the_order_of_the_pair_matters_little() {
     let (a, b) = (grey(&field(1)), grey(&field(2)));

@@ -64,7 +64,7 @@ impl<'a> Approved<'a> {
         self.course.timings.embed = watch.stop(desk);
 
         let watch = Stopwatch::start(desk);
-        let again = deviation::measure(&self.course.reference.raster, &proof.raster)?;
+        let again = self.course.reference.measure(&proof.raster)?;
         let case = Case {
             reference: self.course.reference.pixels,
             draft: proof.raster.digest(),

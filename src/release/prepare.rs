@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::deviation::{self, Fingerprint};
+use crate::deviation::{self, Fingerprint, MeasureError};
 use crate::digest::Digest;
 use crate::manifest;
 use crate::objects::Objects;
+use crate::quantity::Deviation;
 use crate::raster::{self, DecodeError, Kernel, Limits, Plane, Raster, resize};
 use crate::verify::Memory;
 use crate::watermark::{self, Key, Keyring, Said, Search};
@@ -36,6 +37,8 @@ pub struct Reference {
     pub watermark: Option<Said>,
     /// Asked once: several variations are made of it.
     original: OnceLock<Option<String>>,
+    /// What drafts are measured by, once one was.
+    known: OnceLock<deviation::Prepared>,
 }
 
 /// The file cannot serve as a reference.
@@ -80,6 +83,7 @@ impl Reference {
             manifest,
             watermark,
             original: OnceLock::new(),
+            known: OnceLock::new(),
         })
     }
 
@@ -125,6 +129,18 @@ impl Reference {
             self.enlarged = Some(Raster::from_planes(&larger, self.raster.depth()));
         }
         Ok(self)
+    }
+
+    /// How far `output` is from it. What does not depend on the output is computed once.
+    pub fn measure(&self, output: &Raster) -> Result<Deviation, MeasureError> {
+        let known = match self.known.get() {
+            Some(known) => known,
+            None => {
+                let prepared = deviation::Prepared::of(&self.raster)?;
+                self.known.get_or_init(|| prepared)
+            }
+        };
+        known.measure(output)
     }
 
     /// What engines draw from.

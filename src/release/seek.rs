@@ -6,7 +6,6 @@ use super::error::ReleaseError;
 use super::order::Desk;
 use super::prepare::Reference;
 use super::states::Stopwatch;
-use crate::deviation;
 use crate::generate::{Description, Draft, Engine, GenerateError, Request};
 use crate::policy::PolicySet;
 use crate::progress::Progress;
@@ -59,7 +58,7 @@ pub fn seek(
         let watch = Stopwatch::start(desk);
         let draft = desk.engine.generate(reference.canvas(), &request, progress)?;
         let generate_ms = watch.stop(desk);
-        let measured = deviation::measure(&reference.raster, &draft.raster)?;
+        let measured = reference.measure(&draft.raster)?;
         let clears = has_margin(desk.policy, &measured);
         let Deviation { deviation, composition, .. } = measured;
         let one = Tried { strength, deviation, composition, clears, generate_ms };

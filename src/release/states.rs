@@ -12,7 +12,6 @@ use super::overriding;
 use super::past::Past;
 use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
-use crate::deviation;
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Draft;
@@ -126,7 +125,7 @@ impl<'a> Course<'a> {
 impl<'a> Drafted<'a> {
     pub fn measure(mut self, desk: &Desk<'_>) -> Result<Measured<'a>, ReleaseError> {
         let watch = Stopwatch::start(desk);
-        let deviation = deviation::measure(&self.course.reference.raster, &self.draft.raster)?;
+        let deviation = self.course.reference.measure(&self.draft.raster)?;
         self.course.timings.measure = watch.stop(desk);
         (desk.witness)(Step::Measured);
         Ok(Measured { drafted: self, deviation })
