@@ -1,4 +1,4 @@
-"""The rows of benches/engines in PyTorch f32: peer.py NAME THREADS, then a CPU time for each line that comes in."""
+"""The rows of benches/engines in PyTorch: peer.py NAME THREADS f32|bf16, then a CPU time for each line that comes in."""
 
 import sys
 import time
@@ -82,7 +82,8 @@ def seconds(run):
 
 
 def main():
-    name, threads = sys.argv[1], int(sys.argv[2])
+    name, threads, precision = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    torch.set_default_dtype({"f32": torch.float32, "bf16": torch.bfloat16}[precision])
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
     run = next(make for start, make in CASES.items() if name.startswith(start))()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::models::{Kind, Model, gap, licence, refused};
+use super::models::{Kind, Model, gap, licence, precision, refused};
 use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
@@ -62,6 +62,7 @@ fn chosen(own: Options, asked: Asked) -> Options {
         guidance: asked.guidance.unwrap_or(own.guidance),
         meaning: asked.meaning.map_or(own.meaning, Into::into),
         negative_prompt: asked.negative_prompt.map(str::to_owned).or(own.negative_prompt),
+        precision: asked.precision.and_then(precision).unwrap_or(own.precision),
         // The model was opened with it.
         method: own.method,
     }
@@ -164,8 +165,8 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::diffusion::Meaning;
     use crate::generate::diffusion::stable::{Family, tiny};
+    use crate::generate::diffusion::{Meaning, Precision};
     use crate::progress::Silent;
     use crate::quantity::Seed;
 
@@ -312,11 +313,20 @@ mod tests {
             guidance: 7.5,
             negative_prompt: None,
             method: None,
+            precision: Precision::Bf16,
         };
         assert_eq!(chosen(own.clone(), Asked::default()), own);
         let asked = Asked { steps: Some(20), negative_prompt: Some("blur"), ..Asked::default() };
         let negative_prompt = Some("blur".to_owned());
         let expected = Options { steps: steps(20), negative_prompt, ..own.clone() };
-        assert_eq!(chosen(own, asked), expected);
+        assert_eq!(chosen(own.clone(), asked), expected);
+        for (asked, precision) in [
+            (args::Precision::Auto, Precision::Bf16),
+            (args::Precision::Bf16, Precision::Bf16),
+            (args::Precision::F32, Precision::F32),
+        ] {
+            let asked = Asked { precision: Some(asked), ..Asked::default() };
+            assert_eq!(chosen(own.clone(), asked), Options { precision, ..own.clone() });
+        }
     }
 }

@@ -137,8 +137,9 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
-        let autoencoder =
-            engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
+        let autoencoder = engine
+            .autoencoder
+            .load(Precision::F32, |vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
         stages.hold("encoded", &encoded);

@@ -5,31 +5,37 @@ use std::ops::Range;
 use candle_core::{Module, Tensor};
 use rayon::prelude::*;
 
-use super::kernels::{Lefts, Rights, Strides, product, product_of_some};
+use super::kernels::{Lefts, Pair, Rights, Strides, Term, product, product_of_some};
 use super::numbers::{Numbers, tensor};
-use super::{LowRank, Matrix};
+use super::{LowRank, Matrix, Precision};
 
-/// `x·wᵀ + b` in f32, whatever type the weights are stored in. Those of f32 are laid out for products once; others stay
-/// as they are stored and are widened a panel at a time in each call, so that no second copy of them is ever whole.
+/// `x·wᵀ + b`, whatever type the weights are stored in. Those that take no more room when they are laid out for products
+/// are laid out once; others stay as they are stored and are widened a panel at a time in each call, so that no second
+/// copy of them is ever whole.
 pub struct Linear {
     weight: Weight,
+    /// Outputs and inputs.
+    sides: [usize; 2],
     bias: Option<Tensor>,
     changes: Vec<LowRank>,
 }
 
 enum Weight {
-    Packed(Rights),
-    Stored(Matrix),
+    Single(Rights),
+    Pairs(Rights<Pair>),
+    Stored(Matrix, Precision),
 }
 
 impl Linear {
     /// `weight` has a row for each output.
-    pub fn new(weight: Matrix, bias: Option<Tensor>) -> Linear {
-        let weight = match weight.packed() {
-            Some(packed) => Weight::Packed(packed),
-            None => Weight::Stored(weight),
+    pub fn new(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> candle_core::Result<Linear> {
+        let sides = [weight.rows(), weight.columns()];
+        let weight = match precision {
+            Precision::F32 if weight.fits::<f32>() => Weight::Single(weight.widened_to_panels(0..sides[0])?),
+            Precision::Bf16 if weight.fits::<Pair>() => Weight::Pairs(weight.widened_to_panels(0..sides[0])?),
+            _ => Weight::Stored(weight, precision),
         };
-        Linear { weight, bias, changes: Vec::new() }
+        Ok(Linear { weight, sides, bias, changes: Vec::new() })
     }
 
     /// With what is added to the weight.
@@ -44,7 +50,7 @@ impl Linear {
 
     /// All outputs, added to `beside`.
     pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
-        self.changed_onto(x, 0..self.sides()[0], Some(beside))
+        self.changed_onto(x, 0..self.sides[0], Some(beside))
     }
 
     fn changed_onto(
@@ -58,21 +64,13 @@ impl Linear {
         self.changes.iter().try_fold(made, |made, change| change.add(x, made, &outputs))
     }
 
-    /// Outputs and inputs.
-    fn sides(&self) -> [usize; 2] {
-        match &self.weight {
-            Weight::Packed(packed) => [packed.columns(), packed.depth()],
-            Weight::Stored(matrix) => [matrix.rows(), matrix.columns()],
-        }
-    }
-
     fn onto(
         &self,
         x: &Tensor,
         outputs: Range<usize>,
         beside: Option<&Tensor>,
     ) -> candle_core::Result<Tensor> {
-        let ((rows, inputs), [all, columns]) = (x.dims2()?, self.sides());
+        let ((rows, inputs), [all, columns]) = (x.dims2()?, self.sides);
         if inputs != columns || outputs.start > outputs.end || outputs.end > all {
             candle_core::bail!("{inputs} inputs and outputs {outputs:?} of weights for {columns} and {all}");
         }
@@ -91,34 +89,59 @@ impl Linear {
         }
         let add = beside.is_some() || self.bias.is_some();
         let x = x.contiguous()?;
-        let left = Lefts::of(&Numbers::of(&x)?, rows, inputs, Strides { row: inputs, term: 1 });
+        let x = Product { x: &Numbers::of(&x)?, rows, inputs, outputs, add };
         match &self.weight {
-            Weight::Packed(right) if outputs.start.is_multiple_of(right.width()) => {
-                product_of_some(&left, right, outputs, &mut made, 0, width, add);
-            }
-            Weight::Packed(right) => {
-                // From the beginning of their panel on, and then without what is before them.
-                let before = outputs.start % right.width();
-                let mut wider = vec![0.0; rows * (before + width)];
-                let columns = outputs.start - before..outputs.end;
-                product_of_some(&left, right, columns, &mut wider, 0, before + width, false);
-                let rows = made.chunks_exact_mut(width.max(1)).zip(wider.chunks_exact(before + width));
-                rows.for_each(|(to, from)| to.iter_mut().zip(&from[before..]).for_each(|(to, x)| *to += x));
-            }
-            Weight::Stored(matrix) => {
-                for panel in matrix.panels(outputs.clone()) {
-                    let at = panel.start - outputs.start;
-                    product(&left, &matrix.widened_to_panels(panel)?, &mut made, at, width, add);
-                }
-            }
+            Weight::Single(right) => x.of_packed(right, &mut made),
+            Weight::Pairs(right) => x.of_packed(right, &mut made),
+            Weight::Stored(matrix, Precision::F32) => x.of_stored::<f32>(matrix, &mut made)?,
+            Weight::Stored(matrix, Precision::Bf16) => x.of_stored::<Pair>(matrix, &mut made)?,
         }
         tensor(made, (rows, width))
     }
 }
 
+/// What is made of some rows for some outputs, or added to what is there.
+struct Product<'a> {
+    x: &'a [f32],
+    rows: usize,
+    inputs: usize,
+    outputs: Range<usize>,
+    add: bool,
+}
+
+impl Product<'_> {
+    fn left<T: Term>(&self) -> Lefts<T> {
+        Lefts::of(self.x, self.rows, self.inputs, Strides { row: self.inputs, term: 1 })
+    }
+
+    fn of_packed<T: Term>(self, right: &Rights<T>, made: &mut [f32]) {
+        let (left, Product { rows, outputs, add, .. }) = (self.left(), self);
+        let (width, before) = (outputs.len(), outputs.start % right.width());
+        if before == 0 {
+            return product_of_some(&left, right, outputs, made, 0, width, add);
+        }
+        // From the beginning of their panel on, and then without what is before them.
+        let mut wider = vec![0.0; rows * (before + width)];
+        let columns = outputs.start - before..outputs.end;
+        product_of_some(&left, right, columns, &mut wider, 0, before + width, false);
+        let rows = made.chunks_exact_mut(width.max(1)).zip(wider.chunks_exact(before + width));
+        rows.for_each(|(to, from)| to.iter_mut().zip(&from[before..]).for_each(|(to, x)| *to += x));
+    }
+
+    fn of_stored<T: Term>(self, matrix: &Matrix, made: &mut [f32]) -> candle_core::Result<()> {
+        let left = self.left();
+        for panel in matrix.panels(self.outputs.clone()) {
+            let at = panel.start - self.outputs.start;
+            let right: Rights<T> = matrix.widened_to_panels(panel)?;
+            product(&left, &right, made, at, self.outputs.len(), self.add);
+        }
+        Ok(())
+    }
+}
+
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.outputs(x, 0..self.sides()[0])
+        self.outputs(x, 0..self.sides[0])
     }
 }
 
@@ -140,6 +163,10 @@ mod tests {
         numbers.iter().flat_map(|v| ((v.to_bits() >> 16) as u16).to_le_bytes()).collect()
     }
 
+    fn linear(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> Linear {
+        Linear::new(weight, bias, precision).expect("a matrix that can be read")
+    }
+
     /// More numbers than a panel has, so that several are put together.
     #[test]
     fn a_product_panel_by_panel_is_the_product_with_the_widened_matrix() {
@@ -149,7 +176,7 @@ mod tests {
         assert!(weight.panels(0..outputs).count() > 2);
         let wide = Matrix::wide(weight.widened(0..outputs).expect("all rows")).expect("a matrix");
         let bias = numbers("bias", 1, outputs).squeeze(0).expect("one row");
-        let [stored, wide] = [weight, wide].map(|weight| Linear::new(weight, Some(bias.clone())));
+        let [stored, wide] = [weight, wide].map(|weight| linear(weight, Some(bias.clone()), Precision::F32));
         let x = numbers("x", 7, inputs);
         let far = |a: Tensor, b: Tensor| {
             let far = (a - b).and_then(|d| d.abs()?.max_all()?.to_scalar::<f32>()).expect("alike");
@@ -181,7 +208,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         assert!(Matrix::stored(Type::Q8_0, [2, 32], vec![0; 67]).is_err());
-        let linear = Linear::new(Matrix::stored(Type::Q8_0, [2, 32], vec![0; 68]).expect("two blocks"), None);
+        let weight = Matrix::stored(Type::Q8_0, [2, 32], vec![0; 68]).expect("two blocks");
+        let linear = linear(weight, None, Precision::F32);
         assert!(linear.forward(&numbers("x", 1, 31)).is_err());
     }
 }

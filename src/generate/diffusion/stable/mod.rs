@@ -38,6 +38,7 @@ use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
 use super::meaning::Meaning;
+use super::ops::Precision;
 use super::weights::Weights;
 use super::windows::Windows;
 use super::{ModelError, step};
@@ -92,6 +93,8 @@ pub struct Options {
     pub negative_prompt: Option<String>,
     /// The sampler; `None` for the model's own.
     pub method: Option<Method>,
+    /// What UNet and autoencoder compute with, from the next time on that their weights are read.
+    pub precision: Precision,
 }
 
 impl Options {
@@ -103,6 +106,7 @@ impl Options {
             guidance: if is_xl { 5.0 } else { 7.5 },
             negative_prompt: None,
             method: None,
+            precision: Precision::F32,
         }
     }
 
@@ -192,7 +196,7 @@ impl StableEngine {
         let digest = source.digest()?;
         let Source { configs, unet, autoencoder, encoders, prediction, .. } = source;
         Ok(StableEngine {
-            options: Options { method, ..Options::of(configs.is_xl) },
+            options: Options { method, precision: unet.precision(), ..Options::of(configs.is_xl) },
             unet,
             autoencoder,
             encoders,
@@ -314,11 +318,11 @@ impl Model for StableEngine {
 
     fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
         let shape = &self.configs.autoencoder;
-        self.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb))
+        self.autoencoder.load(self.options.precision, |vb| Autoencoder::new(&shape.network, shape.quant, vb))
     }
 
     fn read_network(&self) -> Result<Unet, ModelError> {
-        self.unet.load(|vb| Unet::new(&self.configs.unet, vb))
+        self.unet.load(self.options.precision, |vb| Unet::new(&self.configs.unet, vb))
     }
 
     fn steps((plan, _): &(Plan, Texts)) -> u32 {
@@ -351,6 +355,7 @@ impl Model for StableEngine {
             sampler: self.options.method.map(sampler_name),
             prediction: self.prediction.map(PredictionType::name),
             loras: self.loras.clone(),
+            precision: Some(self.options.precision.name()),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }

@@ -70,7 +70,8 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         let texts = hold_prompts(&engine, &mut stages, &long);
 
         let shape = &engine.configs.autoencoder;
-        let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb));
+        let autoencoder =
+            engine.autoencoder.load(Precision::F32, |vb| Autoencoder::new(&shape.network, shape.quant, vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let autoencoder = autoencoder.expect("it builds");
         let encoded = autoencoder.encode(&picture(), &frame).expect("it encodes");

@@ -19,7 +19,7 @@ use candle_core::{DType, Device, Tensor};
 use super::ModelError;
 use super::gguf;
 use super::lora::{Change, Changes, LoraError};
-use super::ops::{LowRank, Matrix, widen};
+use super::ops::{LowRank, Matrix, Precision, widen};
 use super::safetensors::{self, Stored};
 use super::types::Type;
 
@@ -111,7 +111,7 @@ impl Weights {
 
     /// Bytes of all tensors together that can be read, in f32.
     pub fn wide_bytes(&self) -> u64 {
-        self.sum(|_, shape| Type::F32.bytes(shape))
+        self.sum(|_, shape| Some(Type::F32.bytes(shape).unwrap_or(u64::MAX)))
     }
 
     /// The same of those tensors that `is_read`, with matrices as they are stored.
@@ -138,6 +138,20 @@ impl Weights {
         read.filter_map(|(_, entry)| of(entry)).max().unwrap_or_default()
     }
 
+    /// What a network of these weights is computed with unless something else is asked for: bfloat16 where the machine
+    /// has instructions for it, and most of the numbers in matrices and filters are stored in 16 bits or fewer, so that
+    /// little is lost.
+    pub fn precision(&self) -> Precision {
+        let count = |fine: bool| {
+            self.sum(|kind, shape| {
+                let is_fine = matches!(kind, Type::F32 | Type::F64);
+                let counts = shape.len() > 1 && is_fine == fine;
+                counts.then(|| shape.iter().map(|side| *side as u64).fold(1, u64::saturating_mul))
+            })
+        };
+        if Precision::is_bf16_fast() && count(false) > count(true) { Precision::Bf16 } else { Precision::F32 }
+    }
+
     /// Bytes that its largest tensor takes as it is stored.
     pub fn largest(&self) -> u64 {
         let of = |entry: &Entry| Type::named(&entry.dtype)?.bytes(&entry.shape);
@@ -145,7 +159,7 @@ impl Weights {
     }
 
     fn sum(&self, bytes: impl Fn(Type, &[usize]) -> Option<u64>) -> u64 {
-        let of = |entry: &Entry| Some(bytes(Type::named(&entry.dtype)?, &entry.shape).unwrap_or(u64::MAX));
+        let of = |entry: &Entry| bytes(Type::named(&entry.dtype)?, &entry.shape);
         self.tensors.values().filter_map(of).fold(0, u64::saturating_add)
     }
 

@@ -97,7 +97,7 @@ fn stronger_drafts_are_farther_from_what_the_autoencoder_makes_of_the_reference(
     let frame = Frame::around(40, 56, SQUARE);
     let autoencoder = engine
         .autoencoder
-        .load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb))
+        .load(Precision::F32, |vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb))
         .expect("a whole one");
     let latents = autoencoder.encode(&disc(), &frame).expect("a picture");
     let plain = autoencoder.decode(&latents, &frame, &disc()).expect("latents");

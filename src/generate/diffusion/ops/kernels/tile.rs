@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::pack::{Lefts, Rights};
+use super::pairs::Term;
 use super::vector::{Kernel, Vector, run};
 
 /// Terms of a sum that are taken at a time, so that their panels stay in the nearest caches. Part of what is computed:
@@ -56,14 +57,21 @@ impl Out {
 
 /// Adds `left`·`right` to the numbers of `out`, from `at` on, on all threads; or puts it there. Rows of `out` lie
 /// `stride` apart.
-pub fn product(left: &Lefts, right: &Rights, out: &mut [f32], at: usize, stride: usize, add: bool) {
+pub fn product<T: Term>(
+    left: &Lefts<T>,
+    right: &Rights<T>,
+    out: &mut [f32],
+    at: usize,
+    stride: usize,
+    add: bool,
+) {
     product_of_some(left, right, 0..right.columns(), out, at, stride, add);
 }
 
 /// The same of some columns of `right`, from the beginning of a panel on.
-pub fn product_of_some(
-    left: &Lefts,
-    right: &Rights,
+pub fn product_of_some<T: Term>(
+    left: &Lefts<T>,
+    right: &Rights<T>,
     columns: Range<usize>,
     out: &mut [f32],
     at: usize,
@@ -87,9 +95,9 @@ pub fn product_of_some(
 }
 
 /// The panels of one task, which no other writes to.
-struct Group<'a> {
-    left: &'a Lefts,
-    right: &'a Rights,
+struct Group<'a, T> {
+    left: &'a Lefts<T>,
+    right: &'a Rights<T>,
     lefts: Range<usize>,
     /// Panels, counted from the first one that is wanted.
     rights: Range<usize>,
@@ -99,7 +107,7 @@ struct Group<'a> {
     add: bool,
 }
 
-impl Kernel for Group<'_> {
+impl<T: Term> Kernel for Group<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -122,7 +130,7 @@ impl Kernel for Group<'_> {
                     // SAFETY: this row and column are those of a tile within `out`, and of no other task.
                     unsafe {
                         let to = self.out.at(row, column);
-                        multiply::<V>(&tile, &left[start * height..], right, to, self.out.stride);
+                        multiply::<V, T>(&tile, &left[start * height..], right, to, self.out.stride);
                     }
                 }
             }
@@ -141,20 +149,26 @@ pub struct Tile {
     pub add: bool,
 }
 
-/// One tile: `left` has `height` numbers for each term, `right` two vectors.
+/// One tile: `left` has `height` terms for each step of the sums, `right` two vectors.
 ///
 /// # Safety
 /// `rows` rows of `columns` numbers must be there from `to` on, `stride` apart, for nobody else to touch.
 #[inline(always)]
-pub unsafe fn multiply<V: Vector>(tile: &Tile, left: &[f32], right: &[f32], to: *mut f32, stride: usize) {
+pub unsafe fn multiply<V: Vector, T: Term>(
+    tile: &Tile,
+    left: &[T],
+    right: &[T],
+    to: *mut f32,
+    stride: usize,
+) {
     // SAFETY: the caller's.
     unsafe {
         match tile.height {
-            12 => of_height::<V, 12>(tile, left, right, to, stride),
-            8 => of_height::<V, 8>(tile, left, right, to, stride),
-            6 => of_height::<V, 6>(tile, left, right, to, stride),
-            4 => of_height::<V, 4>(tile, left, right, to, stride),
-            _ => of_height::<V, 2>(tile, left, right, to, stride),
+            12 => of_height::<V, T, 12>(tile, left, right, to, stride),
+            8 => of_height::<V, T, 8>(tile, left, right, to, stride),
+            6 => of_height::<V, T, 6>(tile, left, right, to, stride),
+            4 => of_height::<V, T, 4>(tile, left, right, to, stride),
+            _ => of_height::<V, T, 2>(tile, left, right, to, stride),
         }
     }
 }
@@ -162,10 +176,10 @@ pub unsafe fn multiply<V: Vector>(tile: &Tile, left: &[f32], right: &[f32], to: 
 // Sums stay in registers only if nothing takes their address, as an iterator at the end would.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn of_height<V: Vector, const H: usize>(
+unsafe fn of_height<V: Vector, T: Term, const H: usize>(
     tile: &Tile,
-    left: &[f32],
-    right: &[f32],
+    left: &[T],
+    right: &[T],
     to: *mut f32,
     stride: usize,
 ) {
@@ -173,13 +187,13 @@ unsafe fn of_height<V: Vector, const H: usize>(
     let (mut a, mut b) = (left.as_ptr(), right.as_ptr());
     let mut sums = [[V::all(0.0); 2]; H];
     for _ in 0..tile.terms {
-        // SAFETY: each term has `H` numbers on the left, and two vectors on the right: see above.
+        // SAFETY: each step has `H` terms on the left, and two vectors on the right: see above.
         unsafe {
-            let columns = [V::load(b), V::load(b.add(V::LEN))];
+            let columns = [T::load::<V>(b), T::load::<V>(b.add(V::LEN))];
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = V::all(*a.add(i));
-                sums[0] = x.fma(columns[0], sums[0]);
-                sums[1] = x.fma(columns[1], sums[1]);
+                let x = (*a.add(i)).all::<V>();
+                sums[0] = T::multiply(x, columns[0], sums[0]);
+                sums[1] = T::multiply(x, columns[1], sums[1]);
             }
             (a, b) = (a.add(H), b.add(2 * V::LEN));
         }

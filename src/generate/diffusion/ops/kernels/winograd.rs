@@ -222,7 +222,7 @@ impl Kernel for Multiply<'_> {
                     // SAFETY: a tile has this room, and this thread alone.
                     unsafe {
                         let to = products[at..at + height * columns].as_mut_ptr();
-                        multiply::<V>(&tile, &self.u[left..], right, to, columns);
+                        multiply::<V, f32>(&tile, &self.u[left..], right, to, columns);
                     }
                 }
             }
