@@ -2,6 +2,10 @@
 //!
 //!     cargo bench --features diffusion --bench engines -- [--threads 1,2] [--precision f32,bf16] [--rounds 3] [NAME…]
 //!
+//! or how far bf16 is from f32, for pictures in steps of 255:
+//!
+//!     cargo bench --features diffusion --bench engines -- --off [NAME…]
+//!
 //! Networks have the real sizes and weights of chance. Names choose rows by how they begin. PyTorch runs in the
 //! environment that `make test` installs; without it the table has our own column alone. Each figure is the least of
 //! the rounds.
@@ -21,13 +25,14 @@ struct Options {
     threads: Vec<usize>,
     precisions: Vec<Precision>,
     rounds: usize,
+    off: bool,
     names: Vec<String>,
 }
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let precisions = vec![Precision::F32, Precision::Bf16];
-    let mut options = Options { threads: vec![1, 2], precisions, rounds: 3, names: Vec::new() };
+    let mut options = Options { threads: vec![1, 2], precisions, rounds: 3, off: false, names: Vec::new() };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
@@ -45,20 +50,42 @@ fn main() -> Result<(), Failure> {
                 options.precisions = value()?.split(',').map(named).collect::<Result<_, _>>()?;
             }
             "--rounds" => options.rounds = value()?.parse()?,
+            "--off" => options.off = true,
             // A process of its own for each: only so is its peak memory its own.
             "--peak" => return peak(&value()?, options.precisions[0]),
             name => options.names.push(name.to_owned()),
         }
     }
-    table(&options)
+    if options.off { off(&options) } else { table(&options) }
+}
+
+impl Options {
+    /// Whether this row was asked for.
+    fn names(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|start| name.starts_with(start.as_str()))
+    }
+}
+
+fn off(options: &Options) -> Result<(), Failure> {
+    let dir = tempfile::tempdir()?;
+    println!("| | largest value | largest difference | mean difference |\n|---|---|---|---|");
+    for case in CASES.iter().filter(|case| options.names(case.name)) {
+        let made = |of| case.build(dir.path(), of)?()?.numbers();
+        let (exact, rounded) = (made(Precision::F32)?, made(Precision::Bf16)?);
+        let most = exact.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let off: Vec<f32> = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).collect();
+        let far = off.iter().copied().fold(0.0, f32::max);
+        let mean = off.iter().map(|x| f64::from(*x)).sum::<f64>() / off.len() as f64;
+        println!("| {} | {most:.3} | {far:.4} | {mean:.5} |", case.name);
+    }
+    Ok(())
 }
 
 fn table(options: &Options) -> Result<(), Failure> {
     let dir = tempfile::tempdir()?;
     println!("| | precision | threads | ours, CPU s | PyTorch f32 | ratio | PyTorch bf16 | ratio |");
     println!("|---|---|---|---|---|---|---|---|");
-    let chosen =
-        |name: &str| options.names.is_empty() || options.names.iter().any(|n| name.starts_with(n.as_str()));
+    let chosen = |name: &str| options.names(name);
     for case in CASES.iter().filter(|case| chosen(case.name)) {
         for threads in &options.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(*threads).build()?;

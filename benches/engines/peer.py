@@ -64,6 +64,8 @@ CASES = {
     "linear-1536": lambda: linear(1536, 3072, 9216),
     "linear-4096": lambda: linear(4096, 320, 320),
     "conv-320": lambda: conv(320, 64),
+    "conv-1280@16": lambda: conv(1280, 16),
+    "conv-1280@32": lambda: conv(1280, 32),
     "conv-256": lambda: conv(256, 256),
     "attention-8": lambda: attention(8, 4096, 40),
     "attention-24": lambda: attention(24, 1536, 128),

@@ -191,6 +191,15 @@ mod tests {
         let asked = Asked { steps: Some(20), guidance: Some(2.0), meaning, ..Asked::default() };
         let steps = NonZeroU32::new(20).expect("not zero");
         assert_eq!(chosen(own, asked), Options { steps, meaning: Meaning::ComfyUi, guidance: 2.0, ..own });
+        let own = Options { precision: Precision::Bf16, ..own };
+        for (asked, precision) in [
+            (args::Precision::Auto, Precision::Bf16),
+            (args::Precision::Bf16, Precision::Bf16),
+            (args::Precision::F32, Precision::F32),
+        ] {
+            let asked = Asked { precision: Some(asked), ..Asked::default() };
+            assert_eq!(chosen(own, asked), Options { precision, ..own });
+        }
     }
 
     #[test]

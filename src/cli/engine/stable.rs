@@ -39,7 +39,9 @@ const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers wri
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
     let dir = KIND.chosen(asked.model, terminal)?;
-    let hints = Hints { prediction: asked.prediction.map(Into::into), ..hints(&places::environment) };
+    let prediction = asked.prediction.map(Into::into);
+    let precision = asked.precision.and_then(precision);
+    let hints = Hints { prediction, precision, ..hints(&places::environment) };
     let method = asked.sampler.map(method);
     let opened = StableEngine::hinted(&dir, method, places::free_memory(), &hints);
     let opened = opened.and_then(|engine| match asked.loras {
@@ -62,9 +64,9 @@ fn chosen(own: Options, asked: Asked) -> Options {
         guidance: asked.guidance.unwrap_or(own.guidance),
         meaning: asked.meaning.map_or(own.meaning, Into::into),
         negative_prompt: asked.negative_prompt.map(str::to_owned).or(own.negative_prompt),
-        precision: asked.precision.and_then(precision).unwrap_or(own.precision),
-        // The model was opened with it.
+        // The model was opened with them.
         method: own.method,
+        precision: own.precision,
     }
 }
 
@@ -286,10 +288,12 @@ mod tests {
         assert!(text.contains("complete") && text.contains("Stable Diffusion 1 in one file"), "{text}");
         assert_eq!(json["ready"], true);
         for (prediction, name) in [(None, "epsilon"), (Some(args::Prediction::V), "v_prediction")] {
-            let asked = Asked { steps: Some(1), ..asked(prediction) };
+            let precision = Some(args::Precision::Bf16);
+            let asked = Asked { steps: Some(1), precision, ..asked(prediction) };
             let engine = open(asked, &Terminal::silent()).expect("a whole model");
             let drawn = engine.text2img("a virion", Some((64, 64)), Seed(1), &mut Silent).expect("it draws");
             assert_eq!(drawn.record.prediction, Some(name));
+            assert_eq!(drawn.record.precision, Some("bf16"));
         }
     }
 
@@ -319,14 +323,6 @@ mod tests {
         let asked = Asked { steps: Some(20), negative_prompt: Some("blur"), ..Asked::default() };
         let negative_prompt = Some("blur".to_owned());
         let expected = Options { steps: steps(20), negative_prompt, ..own.clone() };
-        assert_eq!(chosen(own.clone(), asked), expected);
-        for (asked, precision) in [
-            (args::Precision::Auto, Precision::Bf16),
-            (args::Precision::Bf16, Precision::Bf16),
-            (args::Precision::F32, Precision::F32),
-        ] {
-            let asked = Asked { precision: Some(asked), ..Asked::default() };
-            assert_eq!(chosen(own.clone(), asked), Options { precision, ..own.clone() });
-        }
+        assert_eq!(chosen(own, asked), expected);
     }
 }

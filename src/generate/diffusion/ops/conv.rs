@@ -5,7 +5,7 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use super::Precision;
-use super::kernels::{Filters, Pair, Picture, Steps, convolve, convolve_directly};
+use super::kernels::{Filters, Pair, Picture, Steps, convolve};
 use super::numbers::{Numbers, is_placeholder, tensor};
 
 /// A convolution that keeps the size, or halves it.
@@ -48,7 +48,7 @@ impl Laid {
     fn convolve(&self, x: Picture, steps: Steps, made: &mut [f32]) {
         match self {
             Laid::Single(filters) => convolve(x, filters, steps, made),
-            Laid::Pairs(filters) => convolve_directly(x, filters, steps, made),
+            Laid::Pairs(filters) => convolve(x, filters, steps, made),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{Module, Tensor};
 use rayon::prelude::*;
 
-use super::kernels::{Lefts, Pair, Rights, Strides, Term, product, product_of_some};
+use super::kernels::{Lefts, Onto, Pair, Rights, Strides, Term, product, product_of_some};
 use super::numbers::{Numbers, tensor};
 use super::{LowRank, Matrix, Precision};
 
@@ -80,19 +80,25 @@ impl Linear {
             Some(beside) => Numbers::of(&beside.contiguous()?)?.to_vec(),
             None => vec![0.0; rows * width],
         };
-        if let Some(bias) = &self.bias {
-            let bias = bias.narrow(0, outputs.start, width)?;
-            let bias = Numbers::of(&bias)?;
-            made.par_chunks_mut(width.max(1)).for_each(|row| {
-                row.iter_mut().zip(&*bias).for_each(|(to, bias)| *to += bias);
-            });
-        }
-        let add = beside.is_some() || self.bias.is_some();
+        let bias = self.bias.as_ref().map(|bias| bias.narrow(0, outputs.start, width)).transpose()?;
+        let bias = bias.as_ref().map(Numbers::of).transpose()?;
+        let onto = match &bias {
+            Some(bias) if beside.is_some() => {
+                made.par_chunks_mut(width.max(1)).for_each(|row| {
+                    row.iter_mut().zip(&**bias).for_each(|(to, bias)| *to += bias);
+                });
+                Onto::There
+            }
+            Some(bias) => Onto::Columns(bias),
+            None if beside.is_some() => Onto::There,
+            None => Onto::Nothing,
+        };
         let x = x.contiguous()?;
-        let x = Product { x: &Numbers::of(&x)?, rows, inputs, outputs, add };
+        let x = Product { x: &Numbers::of(&x)?, rows, inputs, outputs, onto };
         match &self.weight {
             Weight::Single(right) => x.of_packed(right, &mut made),
             Weight::Pairs(right) => x.of_packed(right, &mut made),
+            Weight::Stored(matrix, _) if rows == 1 => x.of_row(matrix, &mut made)?,
             Weight::Stored(matrix, Precision::F32) => x.of_stored::<f32>(matrix, &mut made)?,
             Weight::Stored(matrix, Precision::Bf16) => x.of_stored::<Pair>(matrix, &mut made)?,
         }
@@ -106,7 +112,7 @@ struct Product<'a> {
     rows: usize,
     inputs: usize,
     outputs: Range<usize>,
-    add: bool,
+    onto: Onto<'a>,
 }
 
 impl Product<'_> {
@@ -115,15 +121,16 @@ impl Product<'_> {
     }
 
     fn of_packed<T: Term>(self, right: &Rights<T>, made: &mut [f32]) {
-        let (left, Product { rows, outputs, add, .. }) = (self.left(), self);
+        let (left, Product { rows, outputs, onto, .. }) = (self.left(), self);
         let (width, before) = (outputs.len(), outputs.start % right.width());
         if before == 0 {
-            return product_of_some(&left, right, outputs, made, 0, width, add);
+            return product_of_some(&left, right, outputs, made, 0, width, onto);
         }
         // From the beginning of their panel on, and then without what is before them.
         let mut wider = vec![0.0; rows * (before + width)];
         let columns = outputs.start - before..outputs.end;
-        product_of_some(&left, right, columns, &mut wider, 0, before + width, false);
+        product_of_some(&left, right, columns, &mut wider, 0, before + width, Onto::Nothing);
+        onto.begin(made, width);
         let rows = made.chunks_exact_mut(width.max(1)).zip(wider.chunks_exact(before + width));
         rows.for_each(|(to, from)| to.iter_mut().zip(&from[before..]).for_each(|(to, x)| *to += x));
     }
@@ -132,10 +139,20 @@ impl Product<'_> {
         let left = self.left();
         for panel in matrix.panels(self.outputs.clone()) {
             let at = panel.start - self.outputs.start;
+            let onto = match self.onto {
+                Onto::Columns(bias) => Onto::Columns(&bias[at..at + panel.len()]),
+                onto => onto,
+            };
             let right: Rights<T> = matrix.widened_to_panels(panel)?;
-            product(&left, &right, made, at, self.outputs.len(), self.add);
+            product(&left, &right, made, at, self.outputs.len(), onto);
         }
         Ok(())
+    }
+
+    /// Of one row, for which panels would take longer than their product: always in f32.
+    fn of_row(self, matrix: &Matrix, made: &mut [f32]) -> candle_core::Result<()> {
+        self.onto.begin(made, self.outputs.len());
+        matrix.add_to(self.outputs, self.x, made)
     }
 }
 
@@ -193,6 +210,47 @@ mod tests {
         let onto = wide.beside(&x, &expected).expect("shapes that fit");
         // Its parts are rounded at twice the size.
         assert!(far(onto, (&expected * 2.0).expect("numbers")) <= 3e-6);
+    }
+
+    /// However they are stored: BF16 to the bit, and 8 bits by what rounding takes away.
+    #[test]
+    fn weights_in_bfloat16_are_those_that_are_stored_once_they_are_rounded() {
+        let (outputs, inputs) = (70, 544);
+        let values = |t: Tensor| t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("numbers");
+        let weight =
+            || Matrix::stored(Type::Bf16, [outputs, inputs], bf16(&numbers("weight", outputs, inputs)));
+        let wide = weight().and_then(|weight| Matrix::wide(weight.widened(0..outputs)?)).expect("a matrix");
+        let bias = numbers("bias", 1, outputs).squeeze(0).expect("one row");
+        let stored = linear(weight().expect("as many bytes"), Some(bias.clone()), Precision::Bf16);
+        assert!(matches!(stored.weight, Weight::Pairs(_)));
+        let exact = linear(weight().expect("as many bytes"), Some(bias.clone()), Precision::F32);
+        assert!(matches!(exact.weight, Weight::Stored(..)));
+        let rounded = linear(wide, Some(bias.clone()), Precision::Bf16);
+        let x = numbers("x", 7, inputs);
+        let [a, b, c] =
+            [&stored, &rounded, &exact].map(|linear| values(linear.forward(&x).expect("it fits")));
+        assert_eq!(a, b);
+        let far = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+        let off = far(&a, &c) / (inputs as f32).sqrt();
+        assert!(off > 0.0 && off < 0.01, "{off}");
+
+        let blocks = |precision| {
+            let block =
+                |i: usize| [0, 0x20].into_iter().chain((0..32).map(move |j| ((i * 37 + j * 11) % 251) as u8));
+            let bytes = (0..outputs * inputs / 32).flat_map(block).collect();
+            let matrix = Matrix::stored(Type::Q8_0, [outputs, inputs], bytes).expect("as many bytes");
+            linear(matrix, Some(bias.clone()), precision)
+        };
+        let [halved, single] = [Precision::Bf16, Precision::F32].map(blocks);
+        assert!(matches!(halved.weight, Weight::Stored(..)), "it would take twice the room");
+        let [a, b] = [&halved, &single].map(|linear| values(linear.outputs(&x, 3..64).expect("it fits")));
+        let largest = b.iter().fold(0.0f32, |most, b| most.max(b.abs()));
+        let off = far(&a, &b) / largest;
+        assert!(off > 0.0 && off < 0.01, "{off}");
+        // One row has a way of its own.
+        let [a, b] = [x.narrow(0, 0, 1), x.narrow(0, 0, 2)]
+            .map(|x| values(single.outputs(&x.expect("rows"), 3..64).expect("it fits"))[..61].to_vec());
+        assert!(far(&a, &b) / largest < 1e-6);
     }
 
     #[test]

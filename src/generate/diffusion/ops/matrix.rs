@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::super::types::Type;
-use super::kernels::{Rights, Strides, Term};
+use super::kernels::{Rights, Strides, Term, dot};
 use super::numbers::{Numbers, is_placeholder};
 use super::widen;
 
@@ -129,6 +129,30 @@ impl Matrix {
                 T::pack(&wide, count, piece, strides, 1.0, &mut to[start / T::NUMBERS * width..], width);
             }
         }))
+    }
+
+    /// Adds the product of each of these rows with `x` to its number in `to`; in f32, of a matrix that is stored.
+    pub fn add_to(&self, rows: Range<usize>, x: &[f32], to: &mut [f32]) -> candle_core::Result<()> {
+        let (row, length) = (self.columns, rows.len());
+        let (kind, bytes) = match &self.data {
+            Data::Stored { kind, bytes } if x.len() == row && to.len() == length => (*kind, bytes),
+            _ => candle_core::bail!("{} numbers and {} for {length} rows of {row}", x.len(), to.len()),
+        };
+        let stored = bytes.len() / self.rows.max(1);
+        let Some(bytes) = bytes.get(rows.start * stored..rows.end * stored) else {
+            candle_core::bail!("rows {rows:?} of {}", self.rows);
+        };
+        let piece = kind.bytes(&[PIECE]).map_or(stored, |bytes| bytes as usize).max(1);
+        to.par_iter_mut().zip(bytes.par_chunks_exact(stored.max(1))).with_min_len(16).for_each(
+            |(to, bytes)| {
+                let mut wide = [0.0; PIECE];
+                for (bytes, x) in bytes.chunks(piece).zip(x.chunks(PIECE)) {
+                    widen(kind, bytes, &mut wide[..x.len()]);
+                    *to += dot(&wide[..x.len()], x);
+                }
+            },
+        );
+        Ok(())
     }
 
     /// One row in f32 for each of `ids`, in their order.

@@ -161,7 +161,7 @@ impl StableEngine {
     ///
     /// # Errors
     /// When a part is missing, damaged, of another family, has a setting that is not built here, or does not fit the
-    /// others; and when the weights in f32 take more than the `free` bytes of memory. Nothing of their data has been
+    /// others; and when the weights take more than the `free` bytes of memory. Nothing of their data has been
     /// read by then.
     pub fn open(place: &Path, method: Option<Method>, free: Option<u64>) -> Result<StableEngine, ModelError> {
         StableEngine::hinted(place, method, free, &Hints::default())
@@ -191,12 +191,13 @@ impl StableEngine {
             return Err(ModelError::Misfit { file, what, expected, other, found });
         }
         let text: Vec<u64> = source.encoders.iter().map(Encoder::wide_bytes).collect();
-        let needed = parts::most(source.unet.wide_bytes(), source.autoencoder.wide_bytes(), &text);
+        let precision = hints.precision.unwrap_or_else(|| source.unet.precision());
+        let needed = parts::most([&source.unet, &source.autoencoder], precision, &text);
         room(needed, free, |needed, free| ModelError::Memory { dir: place.to_owned(), needed, free })?;
         let digest = source.digest()?;
         let Source { configs, unet, autoencoder, encoders, prediction, .. } = source;
         Ok(StableEngine {
-            options: Options { method, precision: unet.precision(), ..Options::of(configs.is_xl) },
+            options: Options { method, precision, ..Options::of(configs.is_xl) },
             unet,
             autoencoder,
             encoders,

@@ -68,6 +68,9 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
         engine.options.negative_prompt = Some(NEGATIVE.to_owned());
         let texts = hold_prompts(&engine, &mut stages, &long);
+        assert_eq!(engine.options.precision, Precision::F32, "its weights are stored in 32 bits");
+        let mut rounded = StableEngine::open(&dir.path().join(name), None, None).expect("the same");
+        rounded.options = Options { precision: Precision::Bf16, ..engine.options.clone() };
 
         let shape = &engine.configs.autoencoder;
         let autoencoder =
@@ -108,6 +111,10 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold(&format!("{strength}.latents"), &steps(&sampler, &encoded, false));
             let drawn = engine.generate(&picture(), &request, &mut Silent).expect("it draws");
             stages.hold_pixels(&strength.to_string(), &drawn.raster);
+            assert_eq!(drawn.record.precision, Some("f32"));
+            let rounded = rounded.generate(&picture(), &request, &mut Silent).expect("it draws");
+            assert_eq!(rounded.record.precision, Some("bf16"));
+            stages.hold_rounded(&strength.to_string(), &rounded.raster, &drawn.raster);
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let sampler = Sampler { varied: &Varied::These(varied), ..sampler };
             stages.hold(&format!("{strength}.inpainted"), &steps(&sampler, &encoded, false));

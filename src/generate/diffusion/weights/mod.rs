@@ -114,7 +114,21 @@ impl Weights {
         self.sum(|_, shape| Some(Type::F32.bytes(shape).unwrap_or(u64::MAX)))
     }
 
-    /// The same of those tensors that `is_read`, with matrices as they are stored.
+    /// Bytes that all tensors together take at most once they are read for layers that compute so: in bfloat16 all but
+    /// vectors take two bytes a number, and the one that is being read takes four.
+    pub fn bytes_in(&self, precision: Precision) -> u64 {
+        let of = |shape: &[usize]| Type::F32.bytes(shape).unwrap_or(u64::MAX);
+        match precision {
+            Precision::F32 => self.wide_bytes(),
+            Precision::Bf16 => {
+                let largest = self.tensors.values().map(|entry| of(&entry.shape)).max().unwrap_or_default();
+                let kept = |shape: &[usize]| if shape.len() > 1 { of(shape) / 2 } else { of(shape) };
+                self.sum(|_, shape| Some(kept(shape))).saturating_add(largest)
+            }
+        }
+    }
+
+    /// Bytes in f32 of those tensors that `is_read`, with matrices as they are stored.
     pub fn bytes(&self, is_read: impl Fn(&str) -> bool) -> u64 {
         let of = |name: &str, entry: &Entry| {
             let (kind, shape) = (Type::named(&entry.dtype)?, entry.shape.as_slice());
@@ -300,5 +314,29 @@ fn header(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
         _ if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) => gguf::open(path),
         // What is shorter, or cannot be read, is found out there.
         _ => safetensors::open(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::speed;
+    use super::*;
+
+    /// By hand: a matrix of 64 × 96 numbers and 8 of a vector.
+    #[test]
+    fn what_is_stored_in_16_bits_is_computed_so_where_that_is_fast() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let path = dir.path().join("weights.safetensors");
+        let shapes = [("matrix".to_owned(), vec![64, 96]), ("vector".to_owned(), vec![8])];
+        for (kind, name, is_half) in
+            [(Type::F32, "F32", false), (Type::Bf16, "BF16", true), (Type::Q8_0, "Q8_0", true)]
+        {
+            speed::file(&path, &shapes, kind, name).expect("it writes");
+            let weights = Weights::open(std::slice::from_ref(&path)).expect("a sound file");
+            let fast = is_half && Precision::is_bf16_fast();
+            assert_eq!(weights.precision(), if fast { Precision::Bf16 } else { Precision::F32 }, "{name}");
+            assert_eq!(weights.bytes_in(Precision::F32), 4 * (64 * 96 + 8));
+            assert_eq!(weights.bytes_in(Precision::Bf16), 2 * 64 * 96 + 4 * 8 + 4 * 64 * 96);
+        }
     }
 }

@@ -148,7 +148,7 @@ impl<T: Term> Queries<'_, T> {
             let row = panel * V::ROWS - start;
             let add = matches!(self.bias, Bias::Scores(_));
             let rows = height.min(count - row);
-            let tile = Tile { terms: keys.depth(), height, rows, columns, add };
+            let tile = Tile { terms: keys.depth(), height, rows, columns, add, bias: &[] };
             // SAFETY: there is room for `count` rows, and this thread alone has it.
             unsafe {
                 let to = scores[row * columns..(row + rows) * columns].as_mut_ptr();
@@ -172,7 +172,7 @@ impl<T: Term> Queries<'_, T> {
         for panel in 0..values.panels() {
             let (left, height) = values.panel(panel);
             let rows = height.min(values.rows() - panel * V::ROWS);
-            let tile = Tile { terms, height, rows, columns, add: start > 0 };
+            let tile = Tile { terms, height, rows, columns, add: start > 0, bias: &[] };
             let row = panel * V::ROWS;
             // SAFETY: the sums have as many rows as there are values, and this thread alone has them.
             unsafe {

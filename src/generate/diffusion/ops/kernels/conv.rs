@@ -2,7 +2,7 @@
 
 use super::pack::{Lefts, Rights};
 use super::pairs::Term;
-use super::tile::product;
+use super::tile::{Onto, product};
 use super::winograd;
 
 /// Bytes of pixels that are laid out for a product at a time.
@@ -72,22 +72,14 @@ impl Steps {
 }
 
 /// Adds what the filters make of a picture to `made`, (outputs, height, width).
-pub fn convolve(x: Picture, filters: &Filters, steps: Steps, made: &mut [f32]) {
-    let [height, width] = steps.sides([x.height, x.width], filters);
-    let keeps = filters.side == 3 && steps == Steps { stride: 1, before: 1, behind: 1 };
-    if keeps && winograd::is_worth(height, width, filters.inputs, filters.outputs()) {
-        assert_eq!(x.numbers.len(), filters.inputs * x.height * x.width);
-        assert_eq!(made.len(), filters.outputs() * height * width);
-        return winograd::convolve(x, filters, made);
-    }
-    convolve_directly(x, filters, steps, made);
-}
-
-/// The same, product by product.
-pub fn convolve_directly<T: Term>(x: Picture, filters: &Filters<T>, steps: Steps, made: &mut [f32]) {
+pub fn convolve<T: Term>(x: Picture, filters: &Filters<T>, steps: Steps, made: &mut [f32]) {
     let [height, width] = steps.sides([x.height, x.width], filters);
     assert_eq!(x.numbers.len(), filters.inputs * x.height * x.width);
     assert_eq!(made.len(), filters.outputs() * height * width);
+    let keeps = filters.side == 3 && steps == Steps { stride: 1, before: 1, behind: 1 };
+    if keeps && winograd::is_worth::<T>(height, width, filters.inputs, filters.outputs()) {
+        return winograd::convolve(x, filters, made);
+    }
     let (pixels, depth) = (height * width, filters.packed.depth());
     let planes = T::planes(x.numbers, x.height * x.width);
     let seen = Seen { planes: &planes, sides: [x.height, x.width], side: filters.side, steps };
@@ -97,7 +89,7 @@ pub fn convolve_directly<T: Term>(x: Picture, filters: &Filters<T>, steps: Steps
         let right = Rights::filled(count, depth, |first, count, to| {
             seen.gather([start + first, count, width], to);
         });
-        product(&filters.packed, &right, made, start, pixels, true);
+        product(&filters.packed, &right, made, start, pixels, Onto::There);
     }
 }
 

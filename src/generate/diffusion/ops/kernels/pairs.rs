@@ -78,6 +78,10 @@ pub trait Term: Copy + Default + Send + Sync + 'static {
     /// Planes of so many numbers by terms: those of two planes side by side, where a term is made of two.
     fn planes(numbers: &[f32], plane: usize) -> Cow<'_, [Self]>;
 
+    /// Numbers of the first terms of `from`, of which there must be as many as a vector has: their first ones, or the
+    /// second.
+    fn wide<V: Vector>(from: &[Self], number: usize) -> V;
+
     /// Rows of two vectors by terms, which are put to `room` if they are not there yet.
     fn of_rows<'a, V: Vector>(rows: &'a [f32], room: &'a mut [Self]) -> &'a [Self];
 }
@@ -122,6 +126,11 @@ impl Term for f32 {
 
     fn planes(numbers: &[f32], _: usize) -> Cow<'_, [f32]> {
         Cow::Borrowed(numbers)
+    }
+
+    #[inline(always)]
+    fn wide<V: Vector>(from: &[f32], _: usize) -> V {
+        V::of(from)
     }
 
     #[inline(always)]
@@ -176,6 +185,14 @@ impl Term for Pair {
             run(Planes { lower, upper, to });
         });
         Cow::Owned(made)
+    }
+
+    #[inline(always)]
+    fn wide<V: Vector>(from: &[Pair], number: usize) -> V {
+        assert!(from.len() >= V::LEN);
+        // SAFETY: as many pairs are there.
+        let [first, second] = V::halves(unsafe { V::load_pairs(from.as_ptr()) });
+        if number == 0 { first } else { second }
     }
 
     #[inline(always)]

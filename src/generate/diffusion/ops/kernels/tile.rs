@@ -55,17 +55,40 @@ impl Out {
     }
 }
 
-/// Adds `left`·`right` to the numbers of `out`, from `at` on, on all threads; or puts it there. Rows of `out` lie
-/// `stride` apart.
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Onto<'a> {
+    Nothing,
+    /// The numbers that are there.
+    There,
+    /// One number for each column.
+    Columns(&'a [f32]),
+}
+
+impl Onto<'_> {
+    /// Makes `numbers`, rows of so many, what is added to.
+    pub fn begin(self, numbers: &mut [f32], columns: usize) {
+        match self {
+            Onto::Nothing => numbers.fill(0.0),
+            Onto::There => {}
+            Onto::Columns(bias) => {
+                numbers.chunks_exact_mut(columns.max(1)).for_each(|row| row.copy_from_slice(bias));
+            }
+        }
+    }
+}
+
+/// Puts `left`·`right` to `out`, from `at` on, on all threads, with what it is added to. Rows of `out` lie `stride`
+/// apart.
 pub fn product<T: Term>(
     left: &Lefts<T>,
     right: &Rights<T>,
     out: &mut [f32],
     at: usize,
     stride: usize,
-    add: bool,
+    onto: Onto,
 ) {
-    product_of_some(left, right, 0..right.columns(), out, at, stride, add);
+    product_of_some(left, right, 0..right.columns(), out, at, stride, onto);
 }
 
 /// The same of some columns of `right`, from the beginning of a panel on.
@@ -76,7 +99,7 @@ pub fn product_of_some<T: Term>(
     out: &mut [f32],
     at: usize,
     stride: usize,
-    add: bool,
+    onto: Onto,
 ) {
     let width = right.width();
     assert!(
@@ -84,13 +107,16 @@ pub fn product_of_some<T: Term>(
             && columns.start.is_multiple_of(width)
             && columns.end <= right.columns()
     );
+    if let Onto::Columns(bias) = onto {
+        assert_eq!(bias.len(), columns.len());
+    }
     let out = Out::within(out, at, stride, left.rows(), columns.len());
     let (first, panels) = (columns.start / width, columns.len().div_ceil(width));
     let (across, down) = (panels.div_ceil(GROUP), left.panels().div_ceil(GROUP));
     let group = |i: usize, panels: usize| i * GROUP..panels.min((i + 1) * GROUP);
     (0..across * down).into_par_iter().for_each(|task| {
         let (lefts, rights) = (group(task % down, left.panels()), group(task / down, panels));
-        run(Group { left, right, lefts, rights, first, columns: columns.len(), out, add });
+        run(Group { left, right, lefts, rights, first, columns: columns.len(), out, onto });
     });
 }
 
@@ -104,7 +130,7 @@ struct Group<'a, T> {
     first: usize,
     columns: usize,
     out: Out,
-    add: bool,
+    onto: Onto<'a>,
 }
 
 impl<T: Term> Kernel for Group<'_, T> {
@@ -119,13 +145,15 @@ impl<T: Term> Kernel for Group<'_, T> {
                 for i in self.lefts.clone() {
                     let (left, height) = self.left.panel(i);
                     let (row, column) = (i * V::ROWS, j * 2 * V::LEN);
-                    let tile = Tile {
-                        terms,
-                        height,
-                        rows: (self.left.rows() - row).min(height),
-                        columns: (self.columns - column).min(2 * V::LEN),
-                        add: self.add || start > 0,
+                    let columns = (self.columns - column).min(2 * V::LEN);
+                    let (add, bias) = match self.onto {
+                        _ if start > 0 => (true, &[][..]),
+                        Onto::Nothing => (false, &[][..]),
+                        Onto::There => (true, &[][..]),
+                        Onto::Columns(bias) => (false, &bias[column..column + columns]),
                     };
+                    let rows = (self.left.rows() - row).min(height);
+                    let tile = Tile { terms, height, rows, columns, add, bias };
                     let right = &self.right.panel(self.first + j)[start * 2 * V::LEN..];
                     // SAFETY: this row and column are those of a tile within `out`, and of no other task.
                     unsafe {
@@ -139,7 +167,7 @@ impl<T: Term> Kernel for Group<'_, T> {
 }
 
 /// A tile of a product: so many terms, rows that were packed, rows and columns that are wanted.
-pub struct Tile {
+pub struct Tile<'a> {
     pub terms: usize,
     /// Rows of the packed panel, a multiple of a third of [`Vector::ROWS`].
     pub height: usize,
@@ -147,6 +175,8 @@ pub struct Tile {
     pub columns: usize,
     /// Whether it is added to what is there.
     pub add: bool,
+    /// What is added to each column, if anything is.
+    pub bias: &'a [f32],
 }
 
 /// One tile: `left` has `height` terms for each step of the sums, `right` two vectors.
@@ -196,6 +226,16 @@ unsafe fn of_height<V: Vector, T: Term, const H: usize>(
                 sums[1] = T::multiply(x, columns[1], sums[1]);
             }
             (a, b) = (a.add(H), b.add(2 * V::LEN));
+        }
+    }
+    if !tile.bias.is_empty() {
+        let mut bias = [0.0f32; 32];
+        bias[..tile.columns].copy_from_slice(tile.bias);
+        for half in 0..2 {
+            let bias = V::of(&bias[half * V::LEN..]);
+            for i in 0..H {
+                sums[i][half] = sums[i][half].add(bias);
+            }
         }
     }
     let whole = tile.rows == H && tile.columns == 2 * V::LEN;

@@ -41,6 +41,8 @@ pub trait Vector: Copy {
     /// `LEN` pairs must be there to be read.
     unsafe fn load_pairs(from: *const Pair) -> Self::Pairs;
     fn all_pairs(pair: Pair) -> Self::Pairs;
+    /// The lower numbers, and the upper ones.
+    fn halves(pairs: Self::Pairs) -> [Self; 2];
     /// `sums` and the products of the upper numbers, and then those of the lower ones: each is rounded once.
     fn fma_pairs(a: Self::Pairs, b: Self::Pairs, sums: Self) -> Self;
 
@@ -262,6 +264,10 @@ impl Vector for Plain {
     #[inline(always)]
     fn all_pairs(pair: Pair) -> [Pair; 4] {
         [pair; 4]
+    }
+    #[inline(always)]
+    fn halves(pairs: [Pair; 4]) -> [Self; 2] {
+        [0, 1].map(|number| Plain(pairs.map(|pair| pair.wide()[number])))
     }
     #[inline(always)]
     fn fma_pairs(a: [Pair; 4], b: [Pair; 4], sums: Self) -> Self {

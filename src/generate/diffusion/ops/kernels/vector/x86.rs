@@ -32,7 +32,7 @@ struct Eight(__m256);
 macro_rules! vector {
     ($name:ident, $len:literal, $rows:literal, $set:ident, $load:ident, $store:ident, $add:ident, $sub:ident,
      $mul:ident, $div:ident, $fma:ident, $max:ident, $min:ident, $two_to:expr,
-     $pairs:ident, $load_pairs:ident, $set_pairs:ident, $fma_pairs:ident, { $($more:item)* }) => {
+     $pairs:ident, $load_pairs:ident, $set_pairs:ident, $halves:ident, $fma_pairs:ident, { $($more:item)* }) => {
         impl Vector for $name {
             const LEN: usize = $len;
             const ROWS: usize = $rows;
@@ -106,6 +106,11 @@ macro_rules! vector {
                 unsafe { $set_pairs(pair.bits()) }
             }
             #[inline(always)]
+            fn halves(pairs: $pairs) -> [Self; 2] {
+                // SAFETY: the machine has this unit.
+                unsafe { $halves(pairs) }.map($name)
+            }
+            #[inline(always)]
             fn fma_pairs(a: $pairs, b: $pairs, sums: Self) -> Self {
                 // SAFETY: the machine has this unit.
                 $name(unsafe { $fma_pairs(a, b, sums.0) })
@@ -115,20 +120,26 @@ macro_rules! vector {
     };
 }
 
-/// Upper and lower halves of pairs are numbers of 32 bits once the other half is gone.
-macro_rules! fma_pairs {
-    ($name:ident, $features:literal, $whole:ident, $number:ident, $and:ident, $set:ident, $shift:ident, $cast:ident, $fma:ident) => {
+/// Lower and upper halves of pairs are numbers of 32 bits once the other half is gone.
+macro_rules! of_pairs {
+    ($halves:ident, $fma_pairs:ident, $features:literal, $whole:ident, $number:ident, $and:ident, $set:ident, $shift:ident, $cast:ident, $fma:ident) => {
         #[inline]
         #[target_feature(enable = $features)]
-        fn $name(a: $whole, b: $whole, sums: $number) -> $number {
-            let upper = $set(-1 << 16);
-            let sums = $fma($cast($and(a, upper)), $cast($and(b, upper)), sums);
-            $fma($cast($shift::<16>(a)), $cast($shift::<16>(b)), sums)
+        fn $halves(pairs: $whole) -> [$number; 2] {
+            [$cast($shift::<16>(pairs)), $cast($and(pairs, $set(-1 << 16)))]
+        }
+
+        #[inline]
+        #[target_feature(enable = $features)]
+        fn $fma_pairs(a: $whole, b: $whole, sums: $number) -> $number {
+            let ([a_lower, a_upper], [b_lower, b_upper]) = ($halves(a), $halves(b));
+            $fma(a_lower, b_lower, $fma(a_upper, b_upper, sums))
         }
     };
 }
 
-fma_pairs!(
+of_pairs!(
+    halves_of_sixteen,
     fma_sixteen,
     "avx512f",
     __m512i,
@@ -139,7 +150,8 @@ fma_pairs!(
     _mm512_castsi512_ps,
     _mm512_fmadd_ps
 );
-fma_pairs!(
+of_pairs!(
+    halves_of_eight,
     fma_eight,
     "avx2,fma",
     __m256i,
@@ -220,6 +232,7 @@ macro_rules! sixteen {
             __m512i,
             _mm512_loadu_epi32,
             _mm512_set1_epi32,
+            halves_of_sixteen,
             $fma_pairs,
             $more
         );
@@ -252,6 +265,7 @@ vector!(
     __m256i,
     load_eight_pairs,
     _mm256_set1_epi32,
+    halves_of_eight,
     fma_eight,
     {}
 );

@@ -1,3 +1,5 @@
+mod pairs;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -18,24 +20,6 @@ fn off(found: &[f32], expected: &[f64], usual: f64) -> f64 {
 
 fn wide(numbers: &[f32]) -> Vec<f64> {
     numbers.iter().map(|x| f64::from(*x)).collect()
-}
-
-/// Of sums of products, whose factors are rounded by 1/512 at most: those of the usual size, with room for the largest of
-/// many.
-const OFF_BY_ROUNDING: f64 = 0.02;
-
-/// Rounded to 16 bits.
-fn halved(numbers: &[f32]) -> Vec<f32> {
-    numbers.iter().map(|x| Pair::of(*x, 0.0).wide()[0]).collect()
-}
-
-/// As the instruction of x86 sums it.
-fn sum_of_pairs(x: &[f32], w: &[f32]) -> f32 {
-    let two = |two: &[f32]| Pair::of(two[0], two.get(1).copied().unwrap_or_default()).wide();
-    x.chunks(2).zip(w.chunks(2)).fold(0.0, |sum, (x, w)| {
-        let ([a, b], [c, d]) = (two(x), two(w));
-        sum + b * d + a * c
-    })
 }
 
 fn plain_convolution(
@@ -106,7 +90,7 @@ proptest! {
         let (left, right) = (Lefts::<f32>::of(&x, rows, depth, strides), Rights::of(&w, columns, depth, strides, 1.0));
         let start = (from * right.width()).min(columns / right.width() * right.width());
         let mut made = vec![1.0; rows * (columns - start)];
-        product_of_some(&left, &right, start..columns, &mut made, 0, columns - start, true);
+        product_of_some(&left, &right, start..columns, &mut made, 0, columns - start, Onto::There);
         let sum = |i: usize, j: usize| {
             1.0 + (0..depth).map(|k| f64::from(x[i * depth + k]) * f64::from(w[j * depth + k])).sum::<f64>()
         };
@@ -129,7 +113,7 @@ proptest! {
         let x = Picture { numbers: &x, height, width };
         let usual = ((inputs * side * side) as f64).sqrt();
         let expected = plain_convolution(&x, &weight, shape, steps);
-        let filters = Filters::of(&weight, shape);
+        let filters = Filters::<f32>::of(&weight, shape);
         let mut made = vec![0.0; expected.len()];
         convolve(x, &filters, steps, &mut made);
         prop_assert!(made.is_empty() || off(&made, &expected, usual) < 1e-6);
@@ -159,93 +143,22 @@ proptest! {
         prop_assert!(off(&made, &expected, 0.3) < 3e-6, "{:e}", off(&made, &expected, 0.3));
     }
 
-    /// To the bit, on every unit.
     #[test]
-    fn products_of_pairs_are_those_of_plain_loops(rows in 1usize..40, depth in 1usize..1200, columns in 1usize..80) {
-        let (x, w) = (numbers("x", rows * depth), numbers("w", columns * depth));
+    fn biases_are_added_once(rows in 1usize..20, depth in 1usize..600, columns in 1usize..80) {
+        let (x, w, bias) = (numbers("x", rows * depth), numbers("w", columns * depth), numbers("bias", columns));
         let strides = Strides { row: depth, term: 1 };
-        let (left, right) = (Lefts::<Pair>::of(&x, rows, depth, strides), Rights::of(&w, columns, depth, strides, 1.0));
-        let mut made = vec![1.0; rows * columns];
-        product(&left, &right, &mut made, 0, columns, true);
-        let mut expected = vec![1.0f32; rows * columns];
-        for (i, sum) in expected.iter_mut().enumerate() {
-            let (x, w) = (&x[i / columns * depth..][..depth], &w[i % columns * depth..][..depth]);
-            for (x, w) in x.chunks(2 * tile::DEPTH).zip(w.chunks(2 * tile::DEPTH)) {
-                *sum += sum_of_pairs(x, w);
-            }
-        }
-        prop_assert!(made.iter().zip(&expected).all(|(m, e)| m.to_bits() == e.to_bits()));
-        let exact = |i: usize| {
-            1.0 + (0..depth).map(|k| f64::from(x[i / columns * depth + k]) * f64::from(w[i % columns * depth + k])).sum::<f64>()
+        let (left, right) = (Lefts::<f32>::of(&x, rows, depth, strides), Rights::of(&w, columns, depth, strides, 1.0));
+        let of = |onto: Onto| {
+            let mut made = bias.repeat(rows);
+            product(&left, &right, &mut made, 0, columns, onto);
+            made
         };
-        let exact: Vec<f64> = (0..rows * columns).map(exact).collect();
-        prop_assert!(off(&made, &exact, (depth as f64).sqrt()) < OFF_BY_ROUNDING);
-    }
-
-    #[test]
-    fn columns_are_packed_to_pairs_as_rows_are(rows in 1usize..40, depth in 1usize..70, step in 1usize..3) {
-        let x = numbers("x", rows * depth * step);
-        let of = |i: usize, k: usize| x[(i * depth + k) * step];
-        let by_columns: Vec<f32> = (0..depth).flat_map(|k| (0..rows).map(move |i| (i, k))).map(|(i, k)| of(i, k)).collect();
-        let all: Vec<f32> = (0..rows * depth).map(|i| of(i / depth, i % depth)).collect();
-        let plain = Rights::<Pair>::of(&all, rows, depth, Strides { row: depth, term: 1 }, 0.7);
-        let wide = Rights::<Pair>::of(&x, rows, depth, Strides { row: depth * step, term: step }, 0.7);
-        let turned = Rights::<Pair>::of(&by_columns, rows, depth, Strides { row: 1, term: rows }, 0.7);
-        for i in 0..rows.div_ceil(plain.width()) {
-            prop_assert!(plain.panel(i) == wide.panel(i) && plain.panel(i) == turned.panel(i));
-            for (at, pair) in plain.panel(i).iter().enumerate() {
-                let (k, row) = (2 * (at / plain.width()), i * plain.width() + at % plain.width());
-                let number = |k: usize| if k < depth && row < rows { of(row, k) * 0.7 } else { 0.0 };
-                prop_assert_eq!(*pair, Pair::of(number(k), number(k + 1)));
-            }
-        }
-    }
-
-    #[test]
-    fn convolutions_of_pairs_are_those_of_plain_loops(
-        inputs in 1usize..9, outputs in 1usize..27, height in 1usize..20, width in 1usize..40, kind in 0usize..4
-    ) {
-        let (side, steps) = [
-            (3, Steps { stride: 1, before: 1, behind: 1 }),
-            (3, Steps { stride: 2, before: 1, behind: 1 }),
-            (3, Steps { stride: 2, before: 0, behind: 1 }),
-            (1, Steps { stride: 1, before: 0, behind: 0 }),
-        ][kind];
-        let shape = [outputs, inputs, side];
-        let (x, weight) = (numbers("x", inputs * height * width), numbers("w", outputs * inputs * side * side));
-        let picture = Picture { numbers: &x, height, width };
-        let usual = ((inputs * side * side) as f64).sqrt();
-        let expected = plain_convolution(&picture, &weight, shape, steps);
-        let mut made = vec![0.0; expected.len()];
-        convolve_directly(picture, &Filters::<Pair>::of(&weight, shape), steps, &mut made);
-        prop_assert!(made.is_empty() || off(&made, &expected, usual) < OFF_BY_ROUNDING);
-        // Of numbers that are rounded before, nothing is lost but in sums.
-        let (x, weight) = (halved(&x), halved(&weight));
-        let picture = Picture { numbers: &x, height, width };
-        let expected = plain_convolution(&picture, &weight, shape, steps);
-        let mut made = vec![0.0; expected.len()];
-        convolve_directly(picture, &Filters::<Pair>::of(&weight, shape), steps, &mut made);
-        prop_assert!(made.is_empty() || off(&made, &expected, usual) < 1e-6);
-    }
-
-    #[test]
-    fn attention_by_pairs_is_that_of_plain_loops(
-        heads in 1usize..4, width in 1usize..50, queries in 1usize..70, keys in 1usize..600, kind in 0usize..3
-    ) {
-        let columns = heads * width;
-        let [q, k, v] = [("q", queries), ("k", keys), ("v", keys)].map(|(name, count)| halved(&numbers(name, count * columns)));
-        let scores = numbers("bias", heads * keys * queries);
-        let bias = [Bias::Nothing, Bias::Causal, Bias::Scores(&scores)][kind];
-        let expected = plain_attention([&q, &k, &v], [heads, width, queries, keys], 0.25, |h, i, j| match bias {
-            Bias::Nothing => 0.0,
-            Bias::Causal => if j > i { f64::NEG_INFINITY } else { 0.0 },
-            Bias::Scores(bias) => f64::from(bias[(h * keys + j) * queries + i]),
-        });
-        let sides = [heads, width];
-        let all = [tokens(&q, queries, sides), tokens(&k, keys, sides), tokens(&v, keys, sides)];
-        let made = attention::<Pair>(all, sides, 0.25, bias);
-        // What is rounded are the shares alone, by 1/512 of each at most.
-        prop_assert!(off(&made, &expected, 0.3) < 1.0 / 256.0, "{:e}", off(&made, &expected, 0.3));
+        prop_assert_eq!(of(Onto::Columns(&bias)), of(Onto::There));
+        let alone = of(Onto::Nothing);
+        let sums: Vec<f64> = alone.iter().zip(bias.repeat(rows)).map(|(x, bias)| f64::from(*x) + f64::from(bias)).collect();
+        prop_assert!(off(&of(Onto::There), &sums, (depth as f64).sqrt()) < 1e-6);
+        let sum = (0..depth).map(|k| f64::from(x[k]) * f64::from(w[k])).sum::<f64>();
+        prop_assert!(off(&[dot(&x[..depth], &w[..depth])], &[sum], (depth as f64).sqrt()) < 1e-6);
     }
 
     #[test]
@@ -285,39 +198,6 @@ proptest! {
         }
         prop_assert!(off(&made, &expected, 1.0) < 2e-6, "{:e}", off(&made, &expected, 1.0));
     }
-}
-
-#[test]
-fn pairs_are_rounded_to_the_nearest_and_to_even_ones() {
-    // By hand: eight bits of mantissa, of which one is not stored.
-    for (x, expected) in [
-        (1.0, 1.0),
-        (1.003_906_25, 1.0),
-        (1.003_907, 1.007_812_5),
-        (1.011_718_8, 1.015_625),
-        (-1.003_907, -1.007_812_5),
-        (f32::MAX, f32::INFINITY),
-        (f32::NEG_INFINITY, f32::NEG_INFINITY),
-        (0.0, 0.0),
-    ] {
-        assert_eq!(Pair::of(x, 0.0).wide(), [expected, 0.0], "{x}");
-        assert_eq!(Pair::of(0.5, x).wide(), [0.5, expected], "{x}");
-    }
-    let lost = f32::from_bits(0x7fff_ffff);
-    assert!(Pair::of(lost, -lost).wide().iter().all(|x| x.is_nan()), "what is no number stays none");
-}
-
-/// The vectors' own rounding is that of single numbers.
-#[test]
-fn vectors_are_paired_as_numbers_are() {
-    let mut x = numbers("x", 640);
-    x[..6].copy_from_slice(&[f32::INFINITY, f32::MAX, -1.003_906_2, 0.0, -0.0, 1e-30]);
-    for count in [64, 61] {
-        let planes = Pair::planes(&x[..2 * count], count);
-        assert!((0..count).all(|i| planes[i] == Pair::of(x[i], x[count + i])));
-    }
-    let odd = Pair::planes(&x[..3 * 64], 64);
-    assert!((0..64).all(|i| odd[64 + i] == Pair::of(x[128 + i], 0.0)));
 }
 
 /// By a series whose terms are all positive.
@@ -370,7 +250,7 @@ fn all_numbers_of_threads_give_the_same_bits() {
     let x = numbers("picture", channels * side * side);
     let weight = numbers("filters", 50 * channels * 9);
     let (filters, pairs) =
-        (Filters::of(&weight, [50, channels, 3]), Filters::<Pair>::of(&weight, [50, channels, 3]));
+        (Filters::<f32>::of(&weight, [50, channels, 3]), Filters::<Pair>::of(&weight, [50, channels, 3]));
     let [q, k, v] = ["q", "k", "v"].map(|name| numbers(name, count * heads * width));
     let all = || {
         let picture = Picture { numbers: &x, height: side, width: side };
@@ -383,11 +263,15 @@ fn all_numbers_of_threads_give_the_same_bits() {
         let seen = attention::<f32>(tokens, sides, 0.2, Bias::Nothing);
         let seen_by_pairs = attention::<Pair>(tokens, sides, 0.2, Bias::Nothing);
         let mut made_by_pairs = vec![0.5; 50 * side * side];
-        convolve_directly(picture, &pairs, Steps { stride: 1, before: 1, behind: 1 }, &mut made_by_pairs);
+        let mut by_winograd = vec![0.5; 50 * side * side];
+        winograd::convolve(picture, &pairs, &mut by_winograd);
+        let mut halved_by_pairs = vec![0.5; 50 * 19 * 19];
+        convolve(picture, &pairs, Steps { stride: 2, before: 1, behind: 1 }, &mut halved_by_pairs);
+        convolve(picture, &pairs, Steps { stride: 1, before: 1, behind: 1 }, &mut made_by_pairs);
         let ones = vec![1.0; channels];
         let normed = group_norm(&x, [4, side * side], [&ones, &ones], 1e-5, Some(Activation::GeluErf));
         let normed_rows = row_norm(&q, &q[..width], None, 1e-5, Kind::RootMeanSquare);
-        [made, halved, seen, made_by_pairs, seen_by_pairs, normed, normed_rows]
+        [made, halved, seen, made_by_pairs, by_winograd, halved_by_pairs, seen_by_pairs, normed, normed_rows]
             .concat()
             .iter()
             .map(|x| x.to_bits())
