@@ -1,4 +1,4 @@
-//! FLUX.1 (dev and schnell) img2img on the CPU in f32, from weights that the user has and that stay in memory as their
+//! FLUX.1 (dev and schnell) img2img on the CPU, from weights that the user has and that stay in memory as their
 //! files store them.
 //!
 //! Semantics are those of diffusers' `FluxImg2ImgPipeline`, and with a mask of `FluxInpaintPipeline`, with two deliberate differences: the reference

@@ -1,4 +1,4 @@
-//! Stable Diffusion 1, 2 and XL img2img on the CPU in f32, from weights that the user has in diffusers' layout.
+//! Stable Diffusion 1, 2 and XL img2img on the CPU, from weights that the user has in diffusers' layout.
 //!
 //! Semantics are those of diffusers' `StableDiffusionImg2ImgPipeline` and `StableDiffusionXLImg2ImgPipeline`, and with a
 //! mask of their inpainting by networks that were not made for it, with these deliberate differences: the reference is

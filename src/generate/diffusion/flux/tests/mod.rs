@@ -15,6 +15,8 @@ use crate::raster::{Channels, Depth, Plane, Samples};
 fn opened(dir: &TempDir) -> FluxEngine {
     let mut engine = FluxEngine::open(dir.path(), None).expect("a whole model");
     engine.options.text_tokens = 12;
+    // Whatever their weights are stored in.
+    engine.options.precision = Precision::F32;
     engine
 }
 
