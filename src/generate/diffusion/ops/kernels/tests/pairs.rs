@@ -125,7 +125,7 @@ fn pairs_are_rounded_to_the_nearest_and_to_even_ones() {
     // By hand: eight bits of mantissa, of which one is not stored.
     for (x, expected) in [
         (1.0, 1.0),
-        (1.003_906_25, 1.0),
+        (1.0 + 1.0 / 256.0, 1.0),
         (1.003_907, 1.007_812_5),
         (1.011_718_8, 1.015_625),
         (-1.003_907, -1.007_812_5),
