@@ -86,8 +86,9 @@ impl Stages {
         assert!(off <= TOLERANCE, "{} {name}: off by {off:.1e} of its largest value", self.pipeline);
     }
 
-    /// Holds the pixels of a picture in bfloat16 against those in f32: near, and not the same.
-    pub fn hold_rounded(&mut self, name: &str, found: &Raster, exact: &Raster) {
+    /// Holds the pixels of a picture in bfloat16 against those in f32: not the same, and not farther than so many steps of
+    /// 255 anywhere and on average.
+    pub fn hold_rounded(&mut self, name: &str, [found, exact]: [&Raster; 2], [far, usual]: [f64; 2]) {
         let [found, exact] = [found, exact].map(|raster| raster.planes());
         let pixels = found.iter().zip(&exact).flat_map(|(f, e)| f.data().iter().zip(e.data()));
         let off: Vec<f64> = pixels.map(|(f, e)| 255.0 * f64::from((f - e).abs())).collect();
@@ -95,7 +96,6 @@ impl Stages {
             (off.iter().copied().fold(0.0, f64::max), off.iter().sum::<f64>() / off.len() as f64);
         let line = format!("| {} | {name}.bf16 | {most:.0} of 255, {mean:.2} on average |\n", self.pipeline);
         self.report.push_str(&line);
-        let [far, usual] = ROUNDED;
         assert!(mean > 0.0 && most <= far && mean <= usual, "{line}");
     }
 
@@ -112,9 +112,6 @@ impl Stages {
         assert!(off <= 1.0 / 255.0, "{} at {name}: pixels off by {off}", self.pipeline);
     }
 }
-
-/// How far a picture that was computed in bfloat16 may be from that in f32, in steps of 255: anywhere, and on average.
-const ROUNDED: [f64; 2] = [12.0, 1.0];
 
 /// Files of LoRAs, without their ends, and their weights.
 pub type Files = &'static [(&'static str, f64)];

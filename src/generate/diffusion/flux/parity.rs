@@ -195,7 +195,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold_pixels(&strength.to_string(), &drawn);
             let rounded = rounded.generate(&reference, &request, &mut Silent).expect("it draws");
             assert_eq!(rounded.record.precision, Some("bf16"));
-            stages.hold_rounded(&strength.to_string(), &rounded.raster, &drawn);
+            stages.hold_rounded(&strength.to_string(), [&rounded.raster, &drawn], [12.0, 1.0]);
 
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let sampler = Sampler { varied: &Varied::These(varied), ..sampler };
