@@ -1,6 +1,10 @@
-//! CPU seconds of the diffusion engines beside PyTorch in f32, in turns, as a Markdown table:
+//! CPU seconds of the diffusion engines beside PyTorch in f32 and in bf16, in turns, as a Markdown table:
 //!
-//!     cargo bench --features diffusion --bench engines -- [--threads 1,2] [--rounds 3] [NAME…]
+//!     cargo bench --features diffusion --bench engines -- [--threads 1,2] [--precision f32,bf16] [--rounds 3] [NAME…]
+//!
+//! or how far bf16 is from f32, for pictures in steps of 255:
+//!
+//!     cargo bench --features diffusion --bench engines -- --off [NAME…]
 //!
 //! Networks have the real sizes and weights of chance. Names choose rows by how they begin. PyTorch runs in the
 //! environment that `make test` installs; without it the table has our own column alone. Each figure is the least of
@@ -11,6 +15,7 @@ mod process;
 
 use peer::Peer;
 use process::Failure;
+use vidimus::generate::diffusion::Precision;
 use vidimus::generate::diffusion::speed::{CASES, Run};
 
 /// Seconds of CPU time that a measurement takes at least, so that clock ticks do not show.
@@ -18,13 +23,16 @@ const LEAST: f64 = 0.5;
 
 struct Options {
     threads: Vec<usize>,
+    precisions: Vec<Precision>,
     rounds: usize,
+    off: bool,
     names: Vec<String>,
 }
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let mut options = Options { threads: vec![1, 2], rounds: 3, names: Vec::new() };
+    let precisions = vec![Precision::F32, Precision::Bf16];
+    let mut options = Options { threads: vec![1, 2], precisions, rounds: 3, off: false, names: Vec::new() };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
@@ -33,42 +41,89 @@ fn main() -> Result<(), Failure> {
             "--threads" => {
                 options.threads = value()?.split(',').map(str::parse).collect::<Result<_, _>>()?;
             }
+            "--precision" => {
+                let named = |name: &str| match name {
+                    "f32" => Ok(Precision::F32),
+                    "bf16" => Ok(Precision::Bf16),
+                    _ => Err(format!("no precision {name}")),
+                };
+                options.precisions = value()?.split(',').map(named).collect::<Result<_, _>>()?;
+            }
             "--rounds" => options.rounds = value()?.parse()?,
+            "--off" => options.off = true,
             // A process of its own for each: only so is its peak memory its own.
-            "--peak" => return peak(&value()?),
+            "--peak" => return peak(&value()?, options.precisions[0]),
             name => options.names.push(name.to_owned()),
         }
     }
-    table(&options)
+    if options.off { off(&options) } else { table(&options) }
+}
+
+impl Options {
+    /// Whether this row was asked for.
+    fn names(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|start| name.starts_with(start.as_str()))
+    }
+}
+
+fn off(options: &Options) -> Result<(), Failure> {
+    let dir = tempfile::tempdir()?;
+    println!("| | largest value | largest difference | mean difference |\n|---|---|---|---|");
+    for case in CASES.iter().filter(|case| options.names(case.name)) {
+        let made = |of| case.build(dir.path(), of)?()?.numbers();
+        let (exact, rounded) = (made(Precision::F32)?, made(Precision::Bf16)?);
+        let most = exact.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        let off: Vec<f32> = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).collect();
+        let far = off.iter().copied().fold(0.0, f32::max);
+        let mean = off.iter().map(|x| f64::from(*x)).sum::<f64>() / off.len() as f64;
+        println!("| {} | {most:.3} | {far:.4} | {mean:.5} |", case.name);
+    }
+    Ok(())
 }
 
 fn table(options: &Options) -> Result<(), Failure> {
     let dir = tempfile::tempdir()?;
-    println!("| | threads | ours, CPU s | PyTorch f32, CPU s | ratio |\n|---|---|---|---|---|");
-    let chosen =
-        |name: &str| options.names.is_empty() || options.names.iter().any(|n| name.starts_with(n.as_str()));
+    println!("| | precision | threads | ours, CPU s | PyTorch f32 | ratio | PyTorch bf16 | ratio |");
+    println!("|---|---|---|---|---|---|---|---|");
+    let chosen = |name: &str| options.names(name);
     for case in CASES.iter().filter(|case| chosen(case.name)) {
         for threads in &options.threads {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(*threads).build()?;
-            let run = pool.install(|| case.build(dir.path()))?;
-            let mut peer = Peer::start(case.name, *threads)?;
-            let (mut ours, mut theirs) = (f64::INFINITY, f64::INFINITY);
+            let build = |of: &Precision| Ok((*of, pool.install(|| case.build(dir.path(), *of))?));
+            let runs = options.precisions.iter().map(build).collect::<Result<Vec<_>, Failure>>()?;
+            let mut peers = [Precision::F32, Precision::Bf16].map(|of| Peer::start(case.name, *threads, of));
+            let (mut ours, mut theirs) = (vec![f64::INFINITY; runs.len()], [f64::INFINITY; 2]);
             for _ in 0..options.rounds {
-                ours = ours.min(pool.install(|| seconds(&run))?);
-                if let Some(peer) = &mut peer {
-                    theirs = theirs.min(peer.seconds()?);
+                for (ours, (_, run)) in ours.iter_mut().zip(&runs) {
+                    *ours = ours.min(pool.install(|| seconds(run))?);
+                }
+                for (theirs, peer) in theirs.iter_mut().zip(&mut peers) {
+                    if let Some(peer) = peer.as_mut().map_err(|error| error.to_string())? {
+                        *theirs = theirs.min(peer.seconds()?);
+                    }
                 }
             }
-            let beside = match theirs.is_finite() {
-                true => format!("{theirs:.4} | {:.2}", ours / theirs),
-                false => "– | –".to_owned(),
-            };
-            println!("| {} | {threads} | {ours:.4} | {beside} |", case.name);
+            for (ours, (of, _)) in ours.iter().zip(&runs) {
+                let beside = theirs.map(|theirs| match theirs.is_finite() {
+                    true => format!("{theirs:.4} | {:.2}", ours / theirs),
+                    false => "– | –".to_owned(),
+                });
+                println!(
+                    "| {} | {} | {threads} | {ours:.4} | {} |",
+                    case.name,
+                    of.name(),
+                    beside.join(" | ")
+                );
+            }
         }
     }
-    for name in ["decode-512", "decode-1024"].into_iter().filter(|name| chosen(name)) {
-        let own = std::process::Command::new(std::env::current_exe()?).args(["--peak", name]).output()?;
-        println!("\nPeak memory of {name}: {}", String::from_utf8_lossy(&own.stdout).trim());
+    for name in ["unet-512", "decode-512", "decode-1024"].into_iter().filter(|name| chosen(name)) {
+        for of in &options.precisions {
+            let peak = ["--precision", of.name(), "--peak", name];
+            let own = std::process::Command::new(std::env::current_exe()?).args(peak).output()?;
+            let peak = String::from_utf8_lossy(&own.stdout);
+            println!("\nPeak memory of {name} in {}: {}", of.name(), peak.trim());
+        }
     }
     Ok(())
 }
@@ -87,10 +142,10 @@ fn seconds(run: &Run) -> Result<f64, Failure> {
     }
 }
 
-fn peak(name: &str) -> Result<(), Failure> {
+fn peak(name: &str, precision: Precision) -> Result<(), Failure> {
     let case = CASES.iter().find(|case| case.name == name).ok_or("no such row")?;
     let dir = tempfile::tempdir()?;
-    case.build(dir.path())?()?;
+    case.build(dir.path(), precision)?()?;
     println!("{:.2} GiB", process::peak_gib()?);
     Ok(())
 }

@@ -1,4 +1,4 @@
-"""The rows of benches/engines in PyTorch f32: peer.py NAME THREADS, then a CPU time for each line that comes in."""
+"""The rows of benches/engines in PyTorch: peer.py NAME THREADS f32|bf16, then a CPU time for each line that comes in."""
 
 import sys
 import time
@@ -64,6 +64,8 @@ CASES = {
     "linear-1536": lambda: linear(1536, 3072, 9216),
     "linear-4096": lambda: linear(4096, 320, 320),
     "conv-320": lambda: conv(320, 64),
+    "conv-1280@16": lambda: conv(1280, 16),
+    "conv-1280@32": lambda: conv(1280, 32),
     "conv-256": lambda: conv(256, 256),
     "attention-8": lambda: attention(8, 4096, 40),
     "attention-24": lambda: attention(24, 1536, 128),
@@ -82,7 +84,8 @@ def seconds(run):
 
 
 def main():
-    name, threads = sys.argv[1], int(sys.argv[2])
+    name, threads, precision = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    torch.set_default_dtype({"f32": torch.float32, "bf16": torch.bfloat16}[precision])
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
     run = next(make for start, make in CASES.items() if name.startswith(start))()

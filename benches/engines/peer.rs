@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use vidimus::generate::diffusion::Precision;
+
 use super::process::Failure;
 
 pub struct Peer {
@@ -14,7 +16,7 @@ pub struct Peer {
 
 impl Peer {
     /// Makes a row ready; `None` where there is no PyTorch.
-    pub fn start(name: &str, threads: usize) -> Result<Option<Peer>, Failure> {
+    pub fn start(name: &str, threads: usize, precision: Precision) -> Result<Option<Peer>, Failure> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = root.join("target/venv-parity/bin/python");
         if !python.exists() {
@@ -22,7 +24,7 @@ impl Peer {
         }
         let mut process = Command::new(python)
             .arg(root.join("benches/engines/peer.py"))
-            .args([name, &threads.to_string()])
+            .args([name, &threads.to_string(), precision.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -111,6 +111,8 @@ pub struct Record {
     pub sampler: Option<&'static str>,
     /// What the network was taken to predict; `None` where the model's own settings say it, and for other engines.
     pub prediction: Option<&'static str>,
+    /// What a network's products were computed with: `f32` or `bf16`; `None` for engines that have no choice.
+    pub precision: Option<&'static str>,
     /// LoRAs that were added to the model.
     pub loras: Vec<AppliedLora>,
     /// Windows that each step was drawn in, where the picture is larger than the model was trained for.
@@ -135,6 +137,7 @@ impl Record {
             negative_prompt: None,
             sampler: None,
             prediction: None,
+            precision: None,
             loras: Vec::new(),
             windows: None,
             findings: Vec::new(),

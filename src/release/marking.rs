@@ -197,6 +197,7 @@ fn statement(
             guidance: record.guidance.map(stated),
             sampler: record.sampler.map(str::to_owned),
             prediction: record.prediction.map(str::to_owned),
+            precision: record.precision.map(str::to_owned),
             loras: record.loras.iter().map(lora).collect(),
             windows: record.windows,
             seed: record.seed,

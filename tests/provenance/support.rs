@@ -56,6 +56,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             windows: None,
             sampler: None,
             prediction: None,
+            precision: None,
             seed: Seed(u64::MAX),
             prompt: None,
             negative_prompt: None,

@@ -42,6 +42,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--negative-prompt", "blur", "negative prompt"),
         ("--sampler", "euler", "choice of samplers"),
         ("--prediction", "v", "choice of what is predicted"),
+        ("--precision", "bf16", "choice of what it computes with"),
         ("--lora", "style.safetensors:0.5", "model that LoRAs could be added to"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);

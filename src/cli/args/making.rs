@@ -40,6 +40,13 @@ pub enum Prediction {
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    Auto,
+    F32,
+    Bf16,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orientation {
     Auto,
     Upright,
@@ -186,6 +193,11 @@ pub struct ModelArgs {
     /// of version 2 and epsilon for others, as diffusers has it]
     #[arg(long, value_name = "WHAT")]
     pub prediction: Option<Prediction>,
+    /// What a network computes with: numbers of 32 bits, or of 16 in products (bfloat16), which is about twice as fast
+    /// where the machine has instructions for it (AVX512-BF16) and slow elsewhere; auto takes bf16 where it is fast and
+    /// the model's weights are stored in 16 bits or fewer [default: auto]
+    #[arg(long, value_name = "WHAT")]
+    pub precision: Option<Precision>,
     /// LoRA that is added to the model, as safetensors, and how much of it, -100 to 100 [default: 1]; several add up
     #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = OsStringValueParser::new().try_map(Lora::parse))]
     pub lora: Vec<Lora>,

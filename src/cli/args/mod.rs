@@ -2,7 +2,9 @@
 
 mod making;
 
-pub use making::{Aim, Lora, Meaning, ModelArgs, Orientation, Prediction, Probe, Sampler, Vary, prompt};
+pub use making::{
+    Aim, Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary, prompt,
+};
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

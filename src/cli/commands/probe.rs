@@ -119,6 +119,7 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         "negative_prompt": record.negative_prompt,
         "sampler": record.sampler,
         "prediction": record.prediction,
+        "precision": record.precision,
         "loras": record.loras,
         "windows": record.windows,
     });

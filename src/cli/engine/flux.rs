@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::models::{Kind, Model, gap, licence, refused};
+use super::models::{Kind, Model, gap, licence, precision, refused};
 use super::places;
 use crate::cli::error::Failure;
 use crate::cli::term::Terminal;
@@ -50,6 +50,7 @@ fn chosen(own: Options, asked: Asked) -> Options {
         steps: asked.steps.and_then(NonZeroU32::new).unwrap_or(own.steps),
         guidance: asked.guidance.unwrap_or(own.guidance),
         meaning: asked.meaning.map_or(own.meaning, Into::into),
+        precision: asked.precision.and_then(precision).unwrap_or(own.precision),
         ..own
     }
 }
@@ -92,7 +93,7 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 mod tests {
     use super::*;
     use crate::cli::args;
-    use crate::generate::diffusion::Meaning;
+    use crate::generate::diffusion::{Meaning, Precision};
 
     /// A file of safetensors without tensors.
     const NOTHING: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
@@ -178,12 +179,27 @@ mod tests {
     #[test]
     fn options_are_the_models_own_but_for_what_was_asked_for() {
         let steps = NonZeroU32::new(28).expect("not zero");
-        let own = Options { steps, meaning: Meaning::Diffusers, guidance: 3.5, text_tokens: 512 };
+        let own = Options {
+            steps,
+            meaning: Meaning::Diffusers,
+            guidance: 3.5,
+            text_tokens: 512,
+            precision: Precision::F32,
+        };
         assert_eq!(chosen(own, Asked::default()), own);
         let meaning = Some(args::Meaning::ComfyUi);
         let asked = Asked { steps: Some(20), guidance: Some(2.0), meaning, ..Asked::default() };
         let steps = NonZeroU32::new(20).expect("not zero");
         assert_eq!(chosen(own, asked), Options { steps, meaning: Meaning::ComfyUi, guidance: 2.0, ..own });
+        let own = Options { precision: Precision::Bf16, ..own };
+        for (asked, precision) in [
+            (args::Precision::Auto, Precision::Bf16),
+            (args::Precision::Bf16, Precision::Bf16),
+            (args::Precision::F32, Precision::F32),
+        ] {
+            let asked = Asked { precision: Some(asked), ..Asked::default() };
+            assert_eq!(chosen(own, asked), Options { precision, ..own });
+        }
     }
 
     #[test]

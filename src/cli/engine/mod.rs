@@ -15,7 +15,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Lora, Meaning, ModelArgs, Prediction, Sampler};
+use super::args::{Lora, Meaning, ModelArgs, Precision, Prediction, Sampler};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, Terminal, paint};
 use crate::generate::Engine;
@@ -31,15 +31,16 @@ pub struct Asked<'a> {
     pub negative_prompt: Option<&'a str>,
     pub sampler: Option<Sampler>,
     pub prediction: Option<Prediction>,
+    pub precision: Option<Precision>,
     pub loras: &'a [Lora],
 }
 
 impl<'a> Asked<'a> {
     pub fn by(args: &'a ModelArgs, meaning: Option<Meaning>) -> Self {
-        let ModelArgs { steps, guidance, sampler, prediction, .. } = *args;
+        let ModelArgs { steps, guidance, sampler, prediction, precision, .. } = *args;
         let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
         let loras = &args.lora;
-        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction, loras }
+        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction, precision, loras }
     }
 
     /// Refuses a flag that was given and that `engine` has nothing for.
@@ -76,6 +77,7 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
                 asked.negative_prompt_flag(),
                 asked.sampler_flag(),
                 asked.prediction_flag(),
+                (asked.precision.is_some(), "choice of what it computes with", "--precision"),
                 (!asked.loras.is_empty(), "model that LoRAs could be added to", "--lora"),
             ];
             asked.lacking(name, &flags)?;

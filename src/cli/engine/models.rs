@@ -8,7 +8,7 @@ use super::{fetch, places};
 use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint, shown, wrapped};
-use crate::generate::diffusion::{CARD, Gib, Lora, Meaning, ModelError, State};
+use crate::generate::diffusion::{CARD, Gib, Lora, Meaning, ModelError, Precision, State};
 use crate::hub::{Id, Licence};
 
 /// What an engine is told of by.
@@ -266,6 +266,15 @@ pub fn refused(error: &ModelError) -> Failure {
 impl From<&args::Lora> for Lora {
     fn from(lora: &args::Lora) -> Lora {
         Lora { file: lora.file.clone(), weight: lora.weight }
+    }
+}
+
+/// What was asked for, unless it is the model's own.
+pub fn precision(asked: args::Precision) -> Option<Precision> {
+    match asked {
+        args::Precision::Auto => None,
+        args::Precision::F32 => Some(Precision::F32),
+        args::Precision::Bf16 => Some(Precision::Bf16),
     }
 }
 

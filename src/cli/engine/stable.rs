@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::Asked;
-use super::models::{Kind, Model, gap, licence, refused};
+use super::models::{Kind, Model, gap, licence, precision, refused};
 use super::places;
 use crate::cli::args;
 use crate::cli::error::Failure;
@@ -39,7 +39,9 @@ const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers wri
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
     let dir = KIND.chosen(asked.model, terminal)?;
-    let hints = Hints { prediction: asked.prediction.map(Into::into), ..hints(&places::environment) };
+    let prediction = asked.prediction.map(Into::into);
+    let precision = asked.precision.and_then(precision);
+    let hints = Hints { prediction, precision, ..hints(&places::environment) };
     let method = asked.sampler.map(method);
     let opened = StableEngine::hinted(&dir, method, places::free_memory(), &hints);
     let opened = opened.and_then(|engine| match asked.loras {
@@ -62,8 +64,9 @@ fn chosen(own: Options, asked: Asked) -> Options {
         guidance: asked.guidance.unwrap_or(own.guidance),
         meaning: asked.meaning.map_or(own.meaning, Into::into),
         negative_prompt: asked.negative_prompt.map(str::to_owned).or(own.negative_prompt),
-        // The model was opened with it.
+        // The model was opened with them.
         method: own.method,
+        precision: own.precision,
     }
 }
 
@@ -164,8 +167,8 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generate::diffusion::Meaning;
     use crate::generate::diffusion::stable::{Family, tiny};
+    use crate::generate::diffusion::{Meaning, Precision};
     use crate::progress::Silent;
     use crate::quantity::Seed;
 
@@ -285,10 +288,12 @@ mod tests {
         assert!(text.contains("complete") && text.contains("Stable Diffusion 1 in one file"), "{text}");
         assert_eq!(json["ready"], true);
         for (prediction, name) in [(None, "epsilon"), (Some(args::Prediction::V), "v_prediction")] {
-            let asked = Asked { steps: Some(1), ..asked(prediction) };
+            let precision = Some(args::Precision::Bf16);
+            let asked = Asked { steps: Some(1), precision, ..asked(prediction) };
             let engine = open(asked, &Terminal::silent()).expect("a whole model");
             let drawn = engine.text2img("a virion", Some((64, 64)), Seed(1), &mut Silent).expect("it draws");
             assert_eq!(drawn.record.prediction, Some(name));
+            assert_eq!(drawn.record.precision, Some("bf16"));
         }
     }
 
@@ -312,6 +317,7 @@ mod tests {
             guidance: 7.5,
             negative_prompt: None,
             method: None,
+            precision: Precision::Bf16,
         };
         assert_eq!(chosen(own.clone(), Asked::default()), own);
         let asked = Asked { steps: Some(20), negative_prompt: Some("blur"), ..Asked::default() };

@@ -4,7 +4,7 @@ use candle_core::{Device, IndexOp, Tensor};
 use candle_nn::VarBuilder;
 
 use super::ops::layers::{LayerNorm, Linear, attention};
-use super::ops::{self, activated};
+use super::ops::{self, Precision, activated};
 
 /// The network, as its `config.json` has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +68,7 @@ struct Layer {
     contract: Linear,
     heads: usize,
     activation: Activation,
+    precision: Precision,
 }
 
 impl Clip {
@@ -136,6 +137,7 @@ impl Layer {
             contract: Linear::new(inner, width, vb.pp("mlp.fc2"))?,
             heads,
             activation,
+            precision: Precision::of(&vb),
         })
     }
 
@@ -143,7 +145,7 @@ impl Layer {
         let [queries, keys, values, out] = &self.attention;
         let normal = self.norms[0].forward(x)?;
         let [queries, keys, values] = [queries, keys, values].map(|linear| linear.forward(&normal));
-        let seen = attention(&queries?, &keys?, &values?, self.heads, true)?;
+        let seen = attention([&queries?, &keys?, &values?], self.heads, true, self.precision)?;
         let x = out.beside(&seen, x)?;
         let inner = self.expand.forward(&self.norms[1].forward(&x)?)?;
         let activation = match self.activation {

@@ -1,4 +1,4 @@
-//! Diffusion models from weights that the user has, on the CPU in f32.
+//! Diffusion models from weights that the user has, on the CPU.
 
 mod autoencoder;
 mod clip;
@@ -41,6 +41,7 @@ pub use error::{Gib, ModelError};
 pub use layout::{Found, State};
 pub use lora::Lora;
 pub use meaning::Meaning;
+pub use ops::Precision;
 pub use published::{CARD, INDEX, Published};
 
 /// Reports progress, and stops if that is asked.

@@ -86,6 +86,19 @@ impl Stages {
         assert!(off <= TOLERANCE, "{} {name}: off by {off:.1e} of its largest value", self.pipeline);
     }
 
+    /// Holds the pixels of a picture in bfloat16 against those in f32: not the same, and not farther than so many steps of
+    /// 255 anywhere and on average.
+    pub fn hold_rounded(&mut self, name: &str, [found, exact]: [&Raster; 2], [far, usual]: [f64; 2]) {
+        let [found, exact] = [found, exact].map(|raster| raster.planes());
+        let pixels = found.iter().zip(&exact).flat_map(|(f, e)| f.data().iter().zip(e.data()));
+        let off: Vec<f64> = pixels.map(|(f, e)| 255.0 * f64::from((f - e).abs())).collect();
+        let (most, mean) =
+            (off.iter().copied().fold(0.0, f64::max), off.iter().sum::<f64>() / off.len() as f64);
+        let line = format!("| {} | {name}.bf16 | {most:.0} of 255, {mean:.2} on average |\n", self.pipeline);
+        self.report.push_str(&line);
+        assert!(mean > 0.0 && most <= far && mean <= usual, "{line}");
+    }
+
     /// Holds the pixels of `found` against those that the stage `name` decodes to.
     pub fn hold_pixels(&mut self, name: &str, found: &Raster) {
         let expected = values(&self.made[&format!("{name}.decoded")]);

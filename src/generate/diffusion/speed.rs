@@ -11,82 +11,111 @@ use serde_json::json;
 
 use super::autoencoder::{Autoencoder, Config, Frame, Quant, SCALE};
 use super::ops::layers::Conv;
-use super::ops::{Linear, Matrix, Scores, attention};
+use super::ops::{Linear, Matrix, Precision, Scores, attention};
 use super::types::Type;
 use super::{ModelError, flux, stable};
 use crate::raster::{Depth, Plane, Raster};
 
 /// One thing that is measured, every time that it is called.
-pub type Run = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+pub type Run = Box<dyn Fn() -> Result<Made, String> + Send + Sync>;
+
+/// What was computed.
+pub enum Made {
+    Numbers(Tensor),
+    Picture(Raster),
+}
+
+impl Made {
+    /// The numbers; those of a picture in steps of 255.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn numbers(&self) -> Result<Vec<f32>, String> {
+        match self {
+            Made::Numbers(tensor) => {
+                tensor.flatten_all().and_then(|flat| flat.to_vec1()).map_err(|error| error.to_string())
+            }
+            Made::Picture(raster) => {
+                let planes = raster.planes();
+                Ok(planes.iter().flat_map(|plane| plane.data().iter().map(|x| 255.0 * x)).collect())
+            }
+        }
+    }
+}
 
 /// What is measured, and how it is made ready: with a folder for a file of weights.
 pub struct Case {
     pub name: &'static str,
-    build: fn(&Path) -> Result<Run, ModelError>,
+    build: fn(&Path, Precision) -> Result<Run, ModelError>,
 }
 
 impl Case {
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn build(&self, dir: &Path) -> Result<Run, String> {
-        (self.build)(dir).map_err(|error| error.to_string())
+    pub fn build(&self, dir: &Path, precision: Precision) -> Result<Run, String> {
+        (self.build)(dir, precision).map_err(|error| error.to_string())
     }
 }
 
-pub const CASES: [Case; 15] = [
-    Case { name: "unet-512", build: |_| stable::speed::unet() },
-    Case { name: "decode-512", build: |_| decode(512) },
-    Case { name: "decode-1024", build: |_| decode(1024) },
-    Case { name: "flux-double-f32", build: |dir| flux::speed::block(dir, Type::F32, [1, 0]) },
-    Case { name: "flux-double-bf16", build: |dir| flux::speed::block(dir, Type::Bf16, [1, 0]) },
-    Case { name: "flux-double-q8_0", build: |dir| flux::speed::block(dir, Type::Q8_0, [1, 0]) },
-    Case { name: "flux-single-f32", build: |dir| flux::speed::block(dir, Type::F32, [0, 1]) },
-    Case { name: "flux-single-bf16", build: |dir| flux::speed::block(dir, Type::Bf16, [0, 1]) },
-    Case { name: "flux-single-q8_0", build: |dir| flux::speed::block(dir, Type::Q8_0, [0, 1]) },
-    Case { name: "linear-1536x3072x9216", build: |_| linear(1536, 3072, 9216) },
-    Case { name: "linear-4096x320x320", build: |_| linear(4096, 320, 320) },
-    Case { name: "conv-320@64", build: |_| conv(320, 64) },
-    Case { name: "conv-256@256", build: |_| conv(256, 256) },
-    Case { name: "attention-8x4096x40", build: |_| heads(8, 4096, 40) },
-    Case { name: "attention-24x1536x128", build: |_| heads(24, 1536, 128) },
+/// Names tell the type that FLUX.1's weights are stored in.
+pub const CASES: [Case; 17] = [
+    Case { name: "unet-512", build: |_, of| stable::speed::unet(of) },
+    Case { name: "decode-512", build: |_, of| decode(512, of) },
+    Case { name: "decode-1024", build: |_, of| decode(1024, of) },
+    Case { name: "flux-double-f32", build: |dir, of| flux::speed::block(dir, Type::F32, [1, 0], of) },
+    Case { name: "flux-double-bf16", build: |dir, of| flux::speed::block(dir, Type::Bf16, [1, 0], of) },
+    Case { name: "flux-double-q8_0", build: |dir, of| flux::speed::block(dir, Type::Q8_0, [1, 0], of) },
+    Case { name: "flux-single-f32", build: |dir, of| flux::speed::block(dir, Type::F32, [0, 1], of) },
+    Case { name: "flux-single-bf16", build: |dir, of| flux::speed::block(dir, Type::Bf16, [0, 1], of) },
+    Case { name: "flux-single-q8_0", build: |dir, of| flux::speed::block(dir, Type::Q8_0, [0, 1], of) },
+    Case { name: "linear-1536x3072x9216", build: |_, of| linear([1536, 3072, 9216], of) },
+    Case { name: "linear-4096x320x320", build: |_, of| linear([4096, 320, 320], of) },
+    Case { name: "conv-320@64", build: |_, of| conv(320, 64, of) },
+    Case { name: "conv-1280@16", build: |_, of| conv(1280, 16, of) },
+    Case { name: "conv-1280@32", build: |_, of| conv(1280, 32, of) },
+    Case { name: "conv-256@256", build: |_, of| conv(256, 256, of) },
+    Case { name: "attention-8x4096x40", build: |_, of| heads([8, 4096, 40], of) },
+    Case { name: "attention-24x1536x128", build: |_, of| heads([24, 1536, 128], of) },
 ];
 
 /// What makes a measurement of a network's run on these tensors.
 pub(super) fn run(
     of: impl Fn() -> candle_core::Result<Tensor> + Send + Sync + 'static,
 ) -> Result<Run, ModelError> {
-    Ok(Box::new(move || of().map(drop).map_err(|error| error.to_string())))
+    Ok(Box::new(move || of().map(Made::Numbers).map_err(|error| error.to_string())))
 }
 
 /// Stable Diffusion's decoder.
-fn decode(side: usize) -> Result<Run, ModelError> {
+fn decode(side: usize, precision: Precision) -> Result<Run, ModelError> {
     let config =
         Config { channels: vec![128, 256, 512, 512], residuals: 2, latents: 4, scale: 0.18215, shift: 0.0 };
     let quant = Quant { behind_encoder: true, before_decoder: true };
-    let autoencoder = Autoencoder::new(&config, quant, chance())?;
+    let autoencoder = Autoencoder::new(&config, quant, chance(precision))?;
     let latents = tensor(&[1, config.latents, side / SCALE, side / SCALE])?;
     let like = Raster::from_planes(&[0.0, 0.5, 1.0].map(|x| Plane::filled(side, side, x)), Depth::Eight);
     let frame = Frame::around(side, side, SCALE);
     Ok(Box::new(move || {
-        autoencoder.decode(&latents, &frame, &like).map(drop).map_err(|error| error.to_string())
+        autoencoder.decode(&latents, &frame, &like).map(Made::Picture).map_err(|error| error.to_string())
     }))
 }
 
-fn linear(rows: usize, inputs: usize, outputs: usize) -> Result<Run, ModelError> {
-    let linear = Linear::new(Matrix::wide(tensor(&[outputs, inputs])?)?, Some(tensor(&[outputs])?));
+fn linear([rows, inputs, outputs]: [usize; 3], precision: Precision) -> Result<Run, ModelError> {
+    let (weight, bias) = (Matrix::wide(tensor(&[outputs, inputs])?)?, tensor(&[outputs])?);
+    let linear = Linear::new(weight, Some(bias), precision)?;
     let x = tensor(&[rows, inputs])?;
     run(move || linear.forward(&x))
 }
 
-fn conv(channels: usize, side: usize) -> Result<Run, ModelError> {
-    let conv = Conv::new(channels, channels, chance())?;
+fn conv(channels: usize, side: usize, precision: Precision) -> Result<Run, ModelError> {
+    let conv = Conv::new(channels, channels, chance(precision))?;
     let x = tensor(&[1, channels, side, side])?;
     run(move || conv.forward(&x))
 }
 
-fn heads(heads: usize, tokens: usize, width: usize) -> Result<Run, ModelError> {
+fn heads([heads, tokens, width]: [usize; 3], precision: Precision) -> Result<Run, ModelError> {
     let x = tensor(&[tokens, heads * width])?;
-    run(move || attention([&x, &x, &x], heads, 1.0 / (width as f64).sqrt(), Scores::AsTheyAre))
+    let scale = 1.0 / (width as f64).sqrt();
+    run(move || attention([&x, &x, &x], heads, scale, Scores::AsTheyAre, precision))
 }
 
 /// Numbers of chance, evenly within −1..1.
@@ -103,8 +132,8 @@ pub(super) fn tensor(shape: &[usize]) -> candle_core::Result<Tensor> {
 }
 
 /// Weights of any name and shape, so large that numbers stay about as large as they are.
-pub(super) fn chance() -> VarBuilder<'static> {
-    VarBuilder::from_backend(Box::new(Chance), DType::F32, Device::Cpu)
+pub(super) fn chance(precision: Precision) -> VarBuilder<'static> {
+    VarBuilder::from_backend(Box::new(Chance), precision.dtype(), Device::Cpu)
 }
 
 struct Chance;
@@ -124,7 +153,7 @@ impl SimpleBackend for Chance {
     }
 }
 
-/// Writes a file with these tensors, which all have their numbers from the same bytes; vectors are of f32.
+/// Writes a file with these tensors, which all have the same numbers, as far as they go; vectors are of f32.
 pub(super) fn file(
     path: &Path,
     shapes: &[(String, Vec<usize>)],
@@ -144,18 +173,23 @@ pub(super) fn file(
             .collect(),
         _ => wide.iter().flat_map(|x| x.to_le_bytes()).collect(),
     };
-    let entry = |(name, shape): &(String, Vec<usize>)| {
-        let (dtype, start, bytes) = match shape.len() {
-            1 => ("F32", 0, 4 * numbers(shape) as u64),
-            _ => (dtype, vector.len() as u64, kind.bytes(shape).unwrap_or_default()),
+    let (mut entries, mut parts, mut start) = (BTreeMap::new(), Vec::new(), 0);
+    for (name, shape) in shapes {
+        let (dtype, bytes) = match shape.len() {
+            1 => ("F32", &vector[..4 * numbers(shape)]),
+            _ => (dtype, &matrix[..kind.bytes(shape).unwrap_or_default() as usize]),
         };
-        (name.clone(), json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, start + bytes] }))
-    };
-    let header = json!(shapes.iter().map(entry).collect::<BTreeMap<_, _>>()).to_string();
+        let end = start + bytes.len();
+        entries.insert(name, json!({ "dtype": dtype, "shape": shape, "data_offsets": [start, end] }));
+        parts.push(bytes);
+        start = end;
+    }
+    let header = json!(entries).to_string();
     let write = || {
         let mut file = std::fs::File::create(path)?;
         file.write_all(&(header.len() as u64).to_le_bytes())?;
-        [header.as_bytes(), &vector, &matrix].iter().try_for_each(|bytes| file.write_all(bytes))
+        file.write_all(header.as_bytes())?;
+        parts.iter().try_for_each(|bytes| file.write_all(bytes))
     };
     write().map_err(|source| ModelError::Read { file: path.to_owned(), source })
 }

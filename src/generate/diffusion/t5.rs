@@ -3,7 +3,7 @@
 use candle_core::{Device, Module, Tensor};
 
 use super::ModelError;
-use super::ops::{Activation, Linear, Matrix, Place, Scores, activated, attention, rms_norm};
+use super::ops::{Activation, Linear, Matrix, Place, Precision, Scores, activated, attention, rms_norm};
 
 /// What the encoder is.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +90,7 @@ struct Block {
     gate: Linear,
     inner: Linear,
     outer: Linear,
+    precision: Precision,
 }
 
 impl Block {
@@ -107,6 +108,7 @@ impl Block {
             gate: linear("1.DenseReluDense.wi_0", width, inner)?,
             inner: linear("1.DenseReluDense.wi_1", width, inner)?,
             outer: linear("1.DenseReluDense.wo", inner, width)?,
+            precision: place.precision(),
         })
     }
 
@@ -114,7 +116,8 @@ impl Block {
         let normed = rms_norm(x, &self.norm, config.epsilon)?;
         let [q, k, v] = [&self.q, &self.k, &self.v].map(|linear| linear.forward(&normed));
         // The scores of T5 are not scaled.
-        let attended = attention([&q?, &k?, &v?], config.heads, 1.0, Scores::With(bias))?;
+        let scores = Scores::With(bias);
+        let attended = attention([&q?, &k?, &v?], config.heads, 1.0, scores, self.precision)?;
         let x = self.o.beside(&attended, x)?;
         let normed = rms_norm(&x, &self.second_norm, config.epsilon)?;
         let gate = activated(&self.gate.forward(&normed)?, Activation::GeluTanh)?;

@@ -338,6 +338,7 @@ impl Page<'_> {
             "negative_prompt": record.and_then(|r| r.negative_prompt.as_deref()),
             "sampler": record.and_then(|r| r.sampler),
             "prediction": record.and_then(|r| r.prediction),
+            "precision": record.and_then(|r| r.precision),
             "loras": record.map(|r| &r.loras),
             "windows": record.and_then(|r| r.windows),
             "findings": record.map(|r| &r.findings),

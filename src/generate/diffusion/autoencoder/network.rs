@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
+use super::super::ops::Precision;
 use super::super::ops::layers::{Conv, Groups, attention, doubled};
 use super::Config;
 
@@ -169,6 +170,7 @@ struct Middle {
     norm: Groups,
     /// Queries, keys, values and what is made of them.
     attention: [Conv; 4],
+    precision: Precision,
 }
 
 impl Middle {
@@ -182,6 +184,7 @@ impl Middle {
             ],
             norm: Groups::new(GROUPS, channels, EPSILON, attention.pp("norm"))?,
             attention: [square("q")?, square("k")?, square("v")?, square("proj_out")?],
+            precision: Precision::of(&vb),
         })
     }
 
@@ -190,7 +193,8 @@ impl Middle {
         let [queries, keys, values, out] = &self.attention;
         let normal = self.norm.forward(&x)?;
         let tokens = |conv: &Conv| conv.forward(&normal)?.flatten_from(2)?.transpose(1, 2)?.contiguous();
-        let seen = attention(&tokens(queries)?, &tokens(keys)?, &tokens(values)?, 1, false)?;
+        let all = [&tokens(queries)?, &tokens(keys)?, &tokens(values)?];
+        let seen = attention(all, 1, false, self.precision)?;
         let seen = seen.transpose(1, 2)?.contiguous()?.reshape(x.shape())?;
         self.residuals[1].forward(&out.beside(&seen, &x)?)
     }

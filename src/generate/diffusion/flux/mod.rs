@@ -1,4 +1,4 @@
-//! FLUX.1 (dev and schnell) img2img on the CPU in f32, from weights that the user has and that stay in memory as their
+//! FLUX.1 (dev and schnell) img2img on the CPU, from weights that the user has and that stay in memory as their
 //! files store them.
 //!
 //! Semantics are those of diffusers' `FluxImg2ImgPipeline`, and with a mask of `FluxInpaintPipeline`, with two deliberate differences: the reference
@@ -37,7 +37,7 @@ use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
 use super::meaning::{self, Meaning};
-use super::ops::Place;
+use super::ops::{Place, Precision};
 use super::special::Specials;
 use super::weights::Weights;
 use super::words::Words;
@@ -71,6 +71,8 @@ pub struct Options {
     pub guidance: f64,
     /// Length that the prompt is padded or cut to for T5, in tokens.
     pub text_tokens: usize,
+    /// What transformer, T5 and autoencoder compute with, from the next time on that their weights are read.
+    pub precision: Precision,
 }
 
 /// A FLUX.1 model folder, opened and checked. Weights are read when first needed: transformer and autoencoder then
@@ -125,7 +127,7 @@ impl FluxEngine {
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {
-            options: Options::of(&shapes),
+            options: Options { precision: transformer.precision(), ..Options::of(&shapes) },
             transformer,
             autoencoder,
             clip,
@@ -160,11 +162,12 @@ impl FluxEngine {
         let failed = failed("read the prompt");
         let pooled = self
             .clip
-            .load(|vb| Clip::new(&self.shapes.clip, vb))
+            .load(Precision::F32, |vb| Clip::new(&self.shapes.clip, vb))
             .and_then(|model| text::pooled(&model, &self.clip_words, prompt, self.clip_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
-        let context = t5::Encoder::new(&self.shapes.t5, self.shapes.t5_words, &Place::of(&self.t5))
+        let place = Place::of(&self.t5, self.options.precision);
+        let context = t5::Encoder::new(&self.shapes.t5, self.shapes.t5_words, &place)
             .and_then(|model| text::context(&model, &self.t5_words, prompt, self.options.text_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
@@ -179,7 +182,8 @@ impl Options {
     fn of(shapes: &Shapes) -> Options {
         let (steps, text_tokens) = if shapes.flux.guided { (28, 512) } else { (4, 256) };
         let steps = NonZeroU32::MIN.saturating_add(steps - 1);
-        Options { steps, meaning: Meaning::Diffusers, guidance: 3.5, text_tokens }
+        let (meaning, precision) = (Meaning::Diffusers, Precision::F32);
+        Options { steps, meaning, guidance: 3.5, text_tokens, precision }
     }
 }
 
@@ -251,11 +255,12 @@ impl Model for FluxEngine {
     }
 
     fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
-        self.autoencoder.load(|vb| Autoencoder::new(&self.shapes.autoencoder, Quant::default(), vb))
+        let shape = &self.shapes.autoencoder;
+        self.autoencoder.load(self.options.precision, |vb| Autoencoder::new(shape, Quant::default(), vb))
     }
 
     fn read_network(&self) -> Result<Transformer, ModelError> {
-        Transformer::new(&self.shapes.flux, &Place::of(&self.transformer))
+        Transformer::new(&self.shapes.flux, &Place::of(&self.transformer, self.options.precision))
     }
 
     fn steps((schedule, _): &(Schedule, Text)) -> u32 {
@@ -280,7 +285,8 @@ impl Model for FluxEngine {
         let (noise_level, steps) = taken.unwrap_or_default();
         let guidance = self.is_guided().then_some(self.options.guidance);
         let loras = self.loras.clone();
-        Record { guidance, loras, ..Record::new(self.describe(), request, noise_level, steps) }
+        let precision = Some(self.options.precision.name());
+        Record { guidance, loras, precision, ..Record::new(self.describe(), request, noise_level, steps) }
     }
 }
 

@@ -133,12 +133,16 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         assert_eq!(engine.options.guidance, 3.5);
         engine.options.steps = NonZeroU32::new(steps).expect("not zero");
         engine.options.text_tokens = TOKENS;
+        assert_eq!(engine.options.precision, Precision::F32, "its weights are stored in 32 bits");
+        let mut rounded = FluxEngine::open(&dir.path().join(name), None).expect("the same");
+        rounded.options = Options { precision: Precision::Bf16, ..engine.options };
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
-        let autoencoder =
-            engine.autoencoder.load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
+        let autoencoder = engine
+            .autoencoder
+            .load(Precision::F32, |vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
@@ -189,6 +193,9 @@ fn every_stage_is_what_diffusers_makes_of_it() {
 
             let drawn = engine.generate(&reference, &request, &mut Silent).expect("it draws").raster;
             stages.hold_pixels(&strength.to_string(), &drawn);
+            let rounded = rounded.generate(&reference, &request, &mut Silent).expect("it draws");
+            assert_eq!(rounded.record.precision, Some("bf16"));
+            stages.hold_rounded(&strength.to_string(), [&rounded.raster, &drawn], [12.0, 1.0]);
 
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let sampler = Sampler { varied: &Varied::These(varied), ..sampler };

@@ -42,6 +42,7 @@ fn quantised_files_draw_what_diffusers_draws_with_their_numbers() {
         let mut stages = Stages::of(dir.path(), name);
         let mut engine = FluxEngine::open(&folder, None).expect("a whole model");
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
+        engine.options.precision = Precision::F32;
         engine.options.text_tokens = TOKENS;
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");

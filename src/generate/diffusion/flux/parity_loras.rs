@@ -53,6 +53,7 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
         let engine = engine.with_loras(&loras(&folder, files));
         let mut engine = engine.expect("LoRAs for it");
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
+        engine.options.precision = Precision::F32;
         engine.options.text_tokens = TOKENS;
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");

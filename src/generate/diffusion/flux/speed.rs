@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::ModelError;
-use super::super::ops::Place;
+use super::super::ops::{Place, Precision};
 use super::super::speed::{Run, file, run, tensor};
 use super::super::types::Type;
 use super::super::weights::Weights;
@@ -15,8 +15,13 @@ const TEXTS: usize = 512;
 /// Packed latents of a picture of 512 × 512 pixels.
 const SIDE: usize = 32;
 
-/// So many double and single blocks, with matrices of this type.
-pub fn block(dir: &Path, kind: Type, [double, single]: [usize; 2]) -> Result<Run, ModelError> {
+/// So many double and single blocks, with matrices that are stored in this type.
+pub fn block(
+    dir: &Path,
+    kind: Type,
+    [double, single]: [usize; 2],
+    precision: Precision,
+) -> Result<Run, ModelError> {
     let config = Config {
         channels: 64,
         pooled: 768,
@@ -38,7 +43,7 @@ pub fn block(dir: &Path, kind: Type, [double, single]: [usize; 2]) -> Result<Run
     };
     file(&path, &shapes(&config), kind, dtype)?;
     let weights = Arc::new(Weights::open(&[path])?);
-    let model = Transformer::new(&config, &Place::of(&weights))?;
+    let model = Transformer::new(&config, &Place::of(&weights, precision))?;
     let (image, text) = (tensor(&[SIDE * SIDE, config.channels])?, tensor(&[TEXTS, config.context])?);
     let (pooled, rope) = (tensor(&[1, config.pooled])?, Rope::new(config.axes, TEXTS, [SIDE, SIDE])?);
     run(move || model.velocity(&image, (&text, &pooled), &rope, 0.5, 3.5))

@@ -3,7 +3,9 @@
 use candle_core::{Device, Module, Tensor};
 
 use super::super::ModelError;
-use super::super::ops::{Activation, Linear, Place, activated, attention_of_all, layer_norm, turned};
+use super::super::ops::{
+    Activation, Linear, Place, Precision, activated, attention_of_all, layer_norm, turned,
+};
 use super::rope::Rope;
 
 const EPSILON: f64 = 1e-6;
@@ -155,16 +157,17 @@ fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> candle_core::Re
     layer_norm(x, &(scale + 1.0)?, shift, EPSILON)
 }
 
-/// The norms of queries and keys.
+/// The norms of queries and keys, and how they attend.
 struct Norms {
     query: Tensor,
     key: Tensor,
+    precision: Precision,
 }
 
 impl Norms {
     fn new(config: &Config, place: &Place) -> Result<Norms, ModelError> {
         let scale = |name: &str| place.vector(&format!("{name}_norm.scale"), config.width / config.heads);
-        Ok(Norms { query: scale("query")?, key: scale("key")? })
+        Ok(Norms { query: scale("query")?, key: scale("key")?, precision: place.precision() })
     }
 
     /// Queries, keys and values of tokens that stand at these places of the rope, (tokens, 3·width), as they attend.
@@ -176,7 +179,7 @@ impl Norms {
     /// Attention of all tokens to all: (tokens, width).
     fn attended(&self, all: &Tensor) -> candle_core::Result<Tensor> {
         let head = self.query.dim(0)?;
-        attention_of_all(all, all.dim(1)? / (3 * head), 1.0 / (head as f64).sqrt())
+        attention_of_all(all, all.dim(1)? / (3 * head), 1.0 / (head as f64).sqrt(), self.precision)
     }
 }
 

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::super::super::{Draft, Engine};
 use super::super::flux::{self, FluxEngine};
+use super::super::ops::Precision;
 use super::super::stable::{StableEngine, tiny};
 use super::super::trial::{disc, request};
 use super::*;
@@ -321,6 +322,7 @@ fn beside_what_is_stored_it_does_what_it_does_in_it() {
         let engine = FluxEngine::open(model.path(), None).expect("a whole model");
         let mut engine = engine.with_loras(&loras).expect("a LoRA for it");
         engine.options.text_tokens = 12;
+        engine.options.precision = Precision::F32;
         drawn(&engine).raster.luma()
     };
     let [plain, beside, within] =

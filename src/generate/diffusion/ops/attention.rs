@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::kernels::{self, Bias, Tokens};
+use super::Precision;
+use super::kernels::{self, Bias, Pair, Tokens};
 use super::numbers::{Numbers, tensor};
 
 /// What is added to scores.
@@ -22,6 +23,7 @@ pub fn attention(
     heads: usize,
     scale: f64,
     scores: Scores,
+    precision: Precision,
 ) -> candle_core::Result<Tensor> {
     let ((queries, columns), (keys, others), (values, passed)) = (q.dims2()?, k.dims2()?, v.dims2()?);
     if heads == 0 || !columns.is_multiple_of(heads) || [others, passed] != [columns; 2] || keys != values {
@@ -34,18 +36,26 @@ pub fn attention(
     let [q, k, v] = [Numbers::of(&q)?, Numbers::of(&k)?, Numbers::of(&v)?];
     let tokens = |numbers, count| Tokens { numbers, count, head: width, token: columns };
     let all = [tokens(&*q, queries), tokens(&*k, keys), tokens(&*v, keys)];
+    let seen = |bias| seen(all, [heads, width], scale, bias, precision);
     let made = match scores {
-        Scores::AsTheyAre => kernels::attention(all, [heads, width], scale as f32, Bias::Nothing),
-        Scores::Causal => kernels::attention(all, [heads, width], scale as f32, Bias::Causal),
+        Scores::AsTheyAre => seen(Bias::Nothing),
+        Scores::Causal => seen(Bias::Causal),
         Scores::With(bias) => {
             if bias.dims3()? != (heads, keys, queries) {
                 candle_core::bail!("a bias of another shape: {:?}", bias.dims());
             }
             let bias = bias.contiguous()?;
-            kernels::attention(all, [heads, width], scale as f32, Bias::Scores(&Numbers::of(&bias)?))
+            seen(Bias::Scores(&Numbers::of(&bias)?))
         }
     };
     tensor(made, (queries, columns))
+}
+
+fn seen(all: [Tokens; 3], sides: [usize; 2], scale: f64, bias: Bias, precision: Precision) -> Vec<f32> {
+    match precision {
+        Precision::F32 => kernels::attention::<f32>(all, sides, scale as f32, bias),
+        Precision::Bf16 => kernels::attention::<Pair>(all, sides, scale as f32, bias),
+    }
 }
 
 /// Queries, keys and values beside one another, (tokens, 3·heads·width): each head's queries and keys brought to a mean
@@ -68,7 +78,12 @@ pub fn turned(
 }
 
 /// Attention of all tokens to all, from queries, keys and values beside one another, (tokens, 3·heads·width).
-pub fn attention_of_all(all: &Tensor, heads: usize, scale: f64) -> candle_core::Result<Tensor> {
+pub fn attention_of_all(
+    all: &Tensor,
+    heads: usize,
+    scale: f64,
+    precision: Precision,
+) -> candle_core::Result<Tensor> {
     let (count, columns) = all.dims2()?;
     if heads == 0 || !columns.is_multiple_of(3 * heads) {
         candle_core::bail!("{heads} heads in {columns} columns");
@@ -79,6 +94,6 @@ pub fn attention_of_all(all: &Tensor, heads: usize, scale: f64) -> candle_core::
         let numbers = &numbers[(i * columns / 3).min(numbers.len())..];
         Tokens { numbers, count, head: width, token: columns }
     };
-    let made = kernels::attention([0, 1, 2].map(part), [heads, width], scale as f32, Bias::Nothing);
+    let made = seen([0, 1, 2].map(part), [heads, width], scale, Bias::Nothing, precision);
     tensor(made, (count, columns / 3))
 }

@@ -4,15 +4,53 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
-use super::kernels::{Filters, Picture, Steps, convolve};
+use super::Precision;
+use super::kernels::{Filters, Pair, Picture, Steps, convolve};
 use super::numbers::{Numbers, is_placeholder, tensor};
 
 /// A convolution that keeps the size, or halves it.
 pub struct Conv {
     /// Without one where only names and shapes are checked.
-    filters: Option<Filters>,
+    filters: Option<Laid>,
     bias: Tensor,
     steps: Steps,
+}
+
+/// Weights laid out for what is computed of them.
+enum Laid {
+    Single(Filters),
+    Pairs(Filters<Pair>),
+}
+
+impl Laid {
+    fn of(weight: &[f32], shape: [usize; 3], precision: Precision) -> Laid {
+        match precision {
+            Precision::F32 => Laid::Single(Filters::of(weight, shape)),
+            Precision::Bf16 => Laid::Pairs(Filters::of(weight, shape)),
+        }
+    }
+
+    /// Inputs and outputs.
+    fn channels(&self) -> [usize; 2] {
+        match self {
+            Laid::Single(filters) => [filters.inputs(), filters.outputs()],
+            Laid::Pairs(filters) => [filters.inputs(), filters.outputs()],
+        }
+    }
+
+    fn sides(&self, steps: Steps, sides: [usize; 2]) -> [usize; 2] {
+        match self {
+            Laid::Single(filters) => steps.sides(sides, filters),
+            Laid::Pairs(filters) => steps.sides(sides, filters),
+        }
+    }
+
+    fn convolve(&self, x: Picture, steps: Steps, made: &mut [f32]) {
+        match self {
+            Laid::Single(filters) => convolve(x, filters, steps, made),
+            Laid::Pairs(filters) => convolve(x, filters, steps, made),
+        }
+    }
 }
 
 impl Conv {
@@ -45,7 +83,10 @@ impl Conv {
         let weight = vb.get((outputs, inputs, side, side), "weight")?;
         let filters = match is_placeholder(&weight) {
             true => None,
-            false => Some(Filters::of(&Numbers::of(&weight)?, [outputs, inputs, side])),
+            false => {
+                let shape = [outputs, inputs, side];
+                Some(Laid::of(&Numbers::of(&weight)?, shape, Precision::of(&vb)))
+            }
         };
         Ok(Conv { filters, bias: vb.get(outputs, "bias")?, steps })
     }
@@ -72,12 +113,13 @@ impl Conv {
     ) -> candle_core::Result<Tensor> {
         let (batch, inputs, height, width) = x.dims4()?;
         let Some(filters) = &self.filters else { candle_core::bail!("a convolution without its weights") };
-        if inputs != filters.inputs() {
-            candle_core::bail!("{inputs} channels for filters of {}", filters.inputs());
+        let [seen, outputs] = filters.channels();
+        if inputs != seen {
+            candle_core::bail!("{inputs} channels for filters of {seen}");
         }
-        let [made_height, made_width] = self.steps.sides([height, width], filters);
+        let [made_height, made_width] = filters.sides(self.steps, [height, width]);
         let pixels = made_height * made_width;
-        let shape = (batch, filters.outputs(), made_height, made_width);
+        let shape = (batch, outputs, made_height, made_width);
         let (x, bias) = (x.contiguous()?, self.bias.contiguous()?);
         let bias = match channels {
             Some(channels) => (bias + channels.flatten_all()?)?,
@@ -87,15 +129,15 @@ impl Conv {
         let mut made = match beside {
             Some(beside) if beside.dims4()? != shape => candle_core::bail!("sums of two shapes"),
             Some(beside) => Numbers::of(&beside.contiguous()?)?.to_vec(),
-            None => vec![0.0; batch * filters.outputs() * pixels],
+            None => vec![0.0; batch * outputs * pixels],
         };
         made.par_chunks_mut(pixels.max(1)).enumerate().for_each(|(i, made)| {
             let bias = bias[i % bias.len().max(1)];
             made.iter_mut().for_each(|pixel| *pixel += bias);
         });
         let pictures = x.chunks_exact((inputs * height * width).max(1));
-        for (numbers, made) in pictures.zip(made.chunks_exact_mut((filters.outputs() * pixels).max(1))) {
-            convolve(Picture { numbers, height, width }, filters, self.steps, made);
+        for (numbers, made) in pictures.zip(made.chunks_exact_mut((outputs * pixels).max(1))) {
+            filters.convolve(Picture { numbers, height, width }, self.steps, made);
         }
         tensor(made, shape)
     }

@@ -4,28 +4,29 @@ use candle_core::{Module, Tensor};
 use candle_nn::VarBuilder;
 
 pub use super::{Conv, Groups, LayerNorm, doubled};
-use super::{Matrix, Scores};
+use super::{Matrix, Precision, Scores};
 
 /// A matrix over the last dimension, and what is added.
 pub struct Linear(super::Linear);
 
 impl Linear {
     pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
-        Linear::of(vb.get((outputs, inputs), "weight")?, Some(vb.get(outputs, "bias")?))
+        let bias = vb.get(outputs, "bias")?;
+        Linear::of(vb.get((outputs, inputs), "weight")?, Some(bias), Precision::of(&vb))
     }
 
     pub fn without_bias(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
-        Linear::of(vb.get((outputs, inputs), "weight")?, None)
+        Linear::of(vb.get((outputs, inputs), "weight")?, None, Precision::of(&vb))
     }
 
     /// A convolution of one pixel is the same, and stored as one.
     pub fn of_pixels(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Linear> {
         let weight = vb.get((outputs, inputs, 1, 1), "weight")?;
-        Linear::of(weight.squeeze(3)?.squeeze(2)?, Some(vb.get(outputs, "bias")?))
+        Linear::of(weight.squeeze(3)?.squeeze(2)?, Some(vb.get(outputs, "bias")?), Precision::of(&vb))
     }
 
-    fn of(weight: Tensor, bias: Option<Tensor>) -> candle_core::Result<Linear> {
-        Ok(Linear(super::Linear::new(Matrix::wide(weight)?, bias)))
+    fn of(weight: Tensor, bias: Option<Tensor>, precision: Precision) -> candle_core::Result<Linear> {
+        Ok(Linear(super::Linear::new(Matrix::wide(weight)?, bias, precision)?))
     }
 
     /// The same, added to `beside`.
@@ -48,16 +49,16 @@ impl Linear {
 /// What every query finds among the values, (1, queries, heads × width) of queries and as many columns of keys and
 /// values. A causal query sees only the keys up to its own place.
 pub fn attention(
-    queries: &Tensor,
-    keys: &Tensor,
-    values: &Tensor,
+    [queries, keys, values]: [&Tensor; 3],
     heads: usize,
     causal: bool,
+    precision: Precision,
 ) -> candle_core::Result<Tensor> {
     let width = queries.dim(2)? / heads.max(1);
     let scores = if causal { Scores::Causal } else { Scores::AsTheyAre };
     let (queries, keys, values) = (queries.squeeze(0)?, keys.squeeze(0)?, values.squeeze(0)?);
-    super::attention([&queries, &keys, &values], heads, 1.0 / (width as f64).sqrt(), scores)?.unsqueeze(0)
+    let scale = 1.0 / (width as f64).sqrt();
+    super::attention([&queries, &keys, &values], heads, scale, scores, precision)?.unsqueeze(0)
 }
 
 #[cfg(test)]
@@ -76,7 +77,7 @@ mod tests {
         let queries = tensor(&[1.0], (1, 1, 1));
         let keys = tensor(&[0.0, 3f32.ln()], (1, 2, 1));
         let values = tensor(&[4.0, 8.0], (1, 2, 1));
-        let found = attention(&queries, &keys, &values, 1, false);
+        let found = attention([&queries, &keys, &values], 1, false, Precision::F32);
         let found: Vec<f32> = found.and_then(|f| f.flatten_all()?.to_vec1()).expect("it runs");
         assert!((found[0] - 7.0).abs() < 1e-5, "{found:?}");
     }
@@ -84,7 +85,7 @@ mod tests {
     #[test]
     fn a_causal_query_does_not_see_what_comes_after_it() {
         let same = tensor(&[1.0, 2.0, 3.0], (1, 3, 1));
-        let found = attention(&tensor(&[0.0; 3], (1, 3, 1)), &same, &same, 1, true);
+        let found = attention([&tensor(&[0.0; 3], (1, 3, 1)), &same, &same], 1, true, Precision::F32);
         let found: Vec<f32> = found.and_then(|f| f.flatten_all()?.to_vec1()).expect("it runs");
         assert_eq!(found, [1.0, 1.5, 2.0]);
     }
@@ -95,9 +96,9 @@ mod tests {
         let count = 2900;
         let numbers: Vec<f32> = (0..count * 4).map(|i| ((i * 37 % 101) as f32 / 50.0) - 1.0).collect();
         let x = tensor(&numbers, (1, count, 4));
-        let whole = attention(&x, &x, &x, 2, true).expect("it runs");
+        let whole = attention([&x, &x, &x], 2, true, Precision::F32).expect("it runs");
         let last = x.narrow(1, count - 1, 1).expect("the last");
-        let alone = attention(&last, &x, &x, 2, false).expect("it runs");
+        let alone = attention([&last, &x, &x], 2, false, Precision::F32).expect("it runs");
         let off = (whole.narrow(1, count - 1, 1).expect("the last") - alone).and_then(|d| d.abs()?.max_all());
         assert!(off.and_then(|o| o.to_scalar::<f32>()).expect("a number") < 1e-6);
     }

@@ -5,31 +5,37 @@ use std::ops::Range;
 use candle_core::{Module, Tensor};
 use rayon::prelude::*;
 
-use super::kernels::{Lefts, Rights, Strides, product, product_of_some};
+use super::kernels::{Lefts, Onto, Pair, Rights, Strides, Term, product, product_of_some};
 use super::numbers::{Numbers, tensor};
-use super::{LowRank, Matrix};
+use super::{LowRank, Matrix, Precision};
 
-/// `x·wᵀ + b` in f32, whatever type the weights are stored in. Those of f32 are laid out for products once; others stay
-/// as they are stored and are widened a panel at a time in each call, so that no second copy of them is ever whole.
+/// `x·wᵀ + b`, whatever type the weights are stored in. Those that take no more room when they are laid out for products
+/// are laid out once; others stay as they are stored and are widened a panel at a time in each call, so that no second
+/// copy of them is ever whole.
 pub struct Linear {
     weight: Weight,
+    /// Outputs and inputs.
+    sides: [usize; 2],
     bias: Option<Tensor>,
     changes: Vec<LowRank>,
 }
 
 enum Weight {
-    Packed(Rights),
-    Stored(Matrix),
+    Single(Rights),
+    Pairs(Rights<Pair>),
+    Stored(Matrix, Precision),
 }
 
 impl Linear {
     /// `weight` has a row for each output.
-    pub fn new(weight: Matrix, bias: Option<Tensor>) -> Linear {
-        let weight = match weight.packed() {
-            Some(packed) => Weight::Packed(packed),
-            None => Weight::Stored(weight),
+    pub fn new(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> candle_core::Result<Linear> {
+        let sides = [weight.rows(), weight.columns()];
+        let weight = match precision {
+            Precision::F32 if weight.fits::<f32>() => Weight::Single(weight.widened_to_panels(0..sides[0])?),
+            Precision::Bf16 if weight.fits::<Pair>() => Weight::Pairs(weight.widened_to_panels(0..sides[0])?),
+            _ => Weight::Stored(weight, precision),
         };
-        Linear { weight, bias, changes: Vec::new() }
+        Ok(Linear { weight, sides, bias, changes: Vec::new() })
     }
 
     /// With what is added to the weight.
@@ -44,7 +50,7 @@ impl Linear {
 
     /// All outputs, added to `beside`.
     pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
-        self.changed_onto(x, 0..self.sides()[0], Some(beside))
+        self.changed_onto(x, 0..self.sides[0], Some(beside))
     }
 
     fn changed_onto(
@@ -58,21 +64,13 @@ impl Linear {
         self.changes.iter().try_fold(made, |made, change| change.add(x, made, &outputs))
     }
 
-    /// Outputs and inputs.
-    fn sides(&self) -> [usize; 2] {
-        match &self.weight {
-            Weight::Packed(packed) => [packed.columns(), packed.depth()],
-            Weight::Stored(matrix) => [matrix.rows(), matrix.columns()],
-        }
-    }
-
     fn onto(
         &self,
         x: &Tensor,
         outputs: Range<usize>,
         beside: Option<&Tensor>,
     ) -> candle_core::Result<Tensor> {
-        let ((rows, inputs), [all, columns]) = (x.dims2()?, self.sides());
+        let ((rows, inputs), [all, columns]) = (x.dims2()?, self.sides);
         if inputs != columns || outputs.start > outputs.end || outputs.end > all {
             candle_core::bail!("{inputs} inputs and outputs {outputs:?} of weights for {columns} and {all}");
         }
@@ -82,43 +80,85 @@ impl Linear {
             Some(beside) => Numbers::of(&beside.contiguous()?)?.to_vec(),
             None => vec![0.0; rows * width],
         };
-        if let Some(bias) = &self.bias {
-            let bias = bias.narrow(0, outputs.start, width)?;
-            let bias = Numbers::of(&bias)?;
-            made.par_chunks_mut(width.max(1)).for_each(|row| {
-                row.iter_mut().zip(&*bias).for_each(|(to, bias)| *to += bias);
-            });
-        }
-        let add = beside.is_some() || self.bias.is_some();
+        let bias = self.bias.as_ref().map(|bias| bias.narrow(0, outputs.start, width)).transpose()?;
+        let bias = bias.as_ref().map(Numbers::of).transpose()?;
+        let onto = match &bias {
+            Some(bias) if beside.is_some() => {
+                made.par_chunks_mut(width.max(1)).for_each(|row| {
+                    row.iter_mut().zip(&**bias).for_each(|(to, bias)| *to += bias);
+                });
+                Onto::There
+            }
+            Some(bias) => Onto::Columns(bias),
+            None if beside.is_some() => Onto::There,
+            None => Onto::Nothing,
+        };
         let x = x.contiguous()?;
-        let left = Lefts::of(&Numbers::of(&x)?, rows, inputs, Strides { row: inputs, term: 1 });
+        let x = Product { x: &Numbers::of(&x)?, rows, inputs, outputs, onto };
         match &self.weight {
-            Weight::Packed(right) if outputs.start.is_multiple_of(right.width()) => {
-                product_of_some(&left, right, outputs, &mut made, 0, width, add);
-            }
-            Weight::Packed(right) => {
-                // From the beginning of their panel on, and then without what is before them.
-                let before = outputs.start % right.width();
-                let mut wider = vec![0.0; rows * (before + width)];
-                let columns = outputs.start - before..outputs.end;
-                product_of_some(&left, right, columns, &mut wider, 0, before + width, false);
-                let rows = made.chunks_exact_mut(width.max(1)).zip(wider.chunks_exact(before + width));
-                rows.for_each(|(to, from)| to.iter_mut().zip(&from[before..]).for_each(|(to, x)| *to += x));
-            }
-            Weight::Stored(matrix) => {
-                for panel in matrix.panels(outputs.clone()) {
-                    let at = panel.start - outputs.start;
-                    product(&left, &matrix.widened_to_panels(panel)?, &mut made, at, width, add);
-                }
-            }
+            Weight::Single(right) => x.of_packed(right, &mut made),
+            Weight::Pairs(right) => x.of_packed(right, &mut made),
+            Weight::Stored(matrix, _) if rows == 1 => x.of_row(matrix, &mut made)?,
+            Weight::Stored(matrix, Precision::F32) => x.of_stored::<f32>(matrix, &mut made)?,
+            Weight::Stored(matrix, Precision::Bf16) => x.of_stored::<Pair>(matrix, &mut made)?,
         }
         tensor(made, (rows, width))
     }
 }
 
+/// What is made of some rows for some outputs, or added to what is there.
+struct Product<'a> {
+    x: &'a [f32],
+    rows: usize,
+    inputs: usize,
+    outputs: Range<usize>,
+    onto: Onto<'a>,
+}
+
+impl Product<'_> {
+    fn left<T: Term>(&self) -> Lefts<T> {
+        Lefts::of(self.x, self.rows, self.inputs, Strides { row: self.inputs, term: 1 })
+    }
+
+    fn of_packed<T: Term>(self, right: &Rights<T>, made: &mut [f32]) {
+        let (left, Product { rows, outputs, onto, .. }) = (self.left(), self);
+        let (width, before) = (outputs.len(), outputs.start % right.width());
+        if before == 0 {
+            return product_of_some(&left, right, outputs, made, 0, width, onto);
+        }
+        // From the beginning of their panel on, and then without what is before them.
+        let mut wider = vec![0.0; rows * (before + width)];
+        let columns = outputs.start - before..outputs.end;
+        product_of_some(&left, right, columns, &mut wider, 0, before + width, Onto::Nothing);
+        onto.begin(made, width);
+        let rows = made.chunks_exact_mut(width.max(1)).zip(wider.chunks_exact(before + width));
+        rows.for_each(|(to, from)| to.iter_mut().zip(&from[before..]).for_each(|(to, x)| *to += x));
+    }
+
+    fn of_stored<T: Term>(self, matrix: &Matrix, made: &mut [f32]) -> candle_core::Result<()> {
+        let left = self.left();
+        for panel in matrix.panels(self.outputs.clone()) {
+            let at = panel.start - self.outputs.start;
+            let onto = match self.onto {
+                Onto::Columns(bias) => Onto::Columns(&bias[at..at + panel.len()]),
+                onto => onto,
+            };
+            let right: Rights<T> = matrix.widened_to_panels(panel)?;
+            product(&left, &right, made, at, self.outputs.len(), onto);
+        }
+        Ok(())
+    }
+
+    /// Of one row, for which panels would take longer than their product: always in f32.
+    fn of_row(self, matrix: &Matrix, made: &mut [f32]) -> candle_core::Result<()> {
+        self.onto.begin(made, self.outputs.len());
+        matrix.add_to(self.outputs, self.x, made)
+    }
+}
+
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.outputs(x, 0..self.sides()[0])
+        self.outputs(x, 0..self.sides[0])
     }
 }
 
@@ -140,6 +180,10 @@ mod tests {
         numbers.iter().flat_map(|v| ((v.to_bits() >> 16) as u16).to_le_bytes()).collect()
     }
 
+    fn linear(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> Linear {
+        Linear::new(weight, bias, precision).expect("a matrix that can be read")
+    }
+
     /// More numbers than a panel has, so that several are put together.
     #[test]
     fn a_product_panel_by_panel_is_the_product_with_the_widened_matrix() {
@@ -149,7 +193,7 @@ mod tests {
         assert!(weight.panels(0..outputs).count() > 2);
         let wide = Matrix::wide(weight.widened(0..outputs).expect("all rows")).expect("a matrix");
         let bias = numbers("bias", 1, outputs).squeeze(0).expect("one row");
-        let [stored, wide] = [weight, wide].map(|weight| Linear::new(weight, Some(bias.clone())));
+        let [stored, wide] = [weight, wide].map(|weight| linear(weight, Some(bias.clone()), Precision::F32));
         let x = numbers("x", 7, inputs);
         let far = |a: Tensor, b: Tensor| {
             let far = (a - b).and_then(|d| d.abs()?.max_all()?.to_scalar::<f32>()).expect("alike");
@@ -168,6 +212,47 @@ mod tests {
         assert!(far(onto, (&expected * 2.0).expect("numbers")) <= 3e-6);
     }
 
+    /// However they are stored: BF16 to the bit, and 8 bits by what rounding takes away.
+    #[test]
+    fn weights_in_bfloat16_are_those_that_are_stored_once_they_are_rounded() {
+        let (outputs, inputs) = (70, 544);
+        let values = |t: Tensor| t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("numbers");
+        let weight =
+            || Matrix::stored(Type::Bf16, [outputs, inputs], bf16(&numbers("weight", outputs, inputs)));
+        let wide = weight().and_then(|weight| Matrix::wide(weight.widened(0..outputs)?)).expect("a matrix");
+        let bias = numbers("bias", 1, outputs).squeeze(0).expect("one row");
+        let stored = linear(weight().expect("as many bytes"), Some(bias.clone()), Precision::Bf16);
+        assert!(matches!(stored.weight, Weight::Pairs(_)));
+        let exact = linear(weight().expect("as many bytes"), Some(bias.clone()), Precision::F32);
+        assert!(matches!(exact.weight, Weight::Stored(..)));
+        let rounded = linear(wide, Some(bias.clone()), Precision::Bf16);
+        let x = numbers("x", 7, inputs);
+        let [a, b, c] =
+            [&stored, &rounded, &exact].map(|linear| values(linear.forward(&x).expect("it fits")));
+        assert_eq!(a, b);
+        let far = |a: &[f32], b: &[f32]| a.iter().zip(b).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
+        let off = far(&a, &c) / (inputs as f32).sqrt();
+        assert!(off > 0.0 && off < 0.01, "{off}");
+
+        let blocks = |precision| {
+            let block =
+                |i: usize| [0, 0x20].into_iter().chain((0..32).map(move |j| ((i * 37 + j * 11) % 251) as u8));
+            let bytes = (0..outputs * inputs / 32).flat_map(block).collect();
+            let matrix = Matrix::stored(Type::Q8_0, [outputs, inputs], bytes).expect("as many bytes");
+            linear(matrix, Some(bias.clone()), precision)
+        };
+        let [halved, single] = [Precision::Bf16, Precision::F32].map(blocks);
+        assert!(matches!(halved.weight, Weight::Stored(..)), "it would take twice the room");
+        let [a, b] = [&halved, &single].map(|linear| values(linear.outputs(&x, 3..64).expect("it fits")));
+        let largest = b.iter().fold(0.0f32, |most, b| most.max(b.abs()));
+        let off = far(&a, &b) / largest;
+        assert!(off > 0.0 && off < 0.01, "{off}");
+        // One row has a way of its own.
+        let [a, b] = [x.narrow(0, 0, 1), x.narrow(0, 0, 2)]
+            .map(|x| values(single.outputs(&x.expect("rows"), 3..64).expect("it fits"))[..61].to_vec());
+        assert!(far(&a, &b) / largest < 1e-6);
+    }
+
     #[test]
     fn rows_are_looked_up_in_the_order_that_is_asked_for() {
         let all = numbers("rows", 5, 8);
@@ -181,7 +266,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         assert!(Matrix::stored(Type::Q8_0, [2, 32], vec![0; 67]).is_err());
-        let linear = Linear::new(Matrix::stored(Type::Q8_0, [2, 32], vec![0; 68]).expect("two blocks"), None);
+        let weight = Matrix::stored(Type::Q8_0, [2, 32], vec![0; 68]).expect("two blocks");
+        let linear = linear(weight, None, Precision::F32);
         assert!(linear.forward(&numbers("x", 1, 31)).is_err());
     }
 }

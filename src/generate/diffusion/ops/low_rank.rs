@@ -65,7 +65,7 @@ impl LowRank {
 mod tests {
     use candle_core::{Device, Module};
 
-    use super::super::{Linear, Matrix};
+    use super::super::{Linear, Matrix, Precision};
     use super::*;
 
     fn numbers(rows: usize, columns: usize, step: usize) -> Tensor {
@@ -86,15 +86,18 @@ mod tests {
             let mut merged = values(&weight);
             change().merge(&mut merged).expect("within");
             let merged = Tensor::from_vec(merged, (9, 5), &Device::Cpu).expect("as many");
-            let merged = Linear::new(Matrix::wide(merged).expect("a matrix"), None);
-            let beside = Linear::new(Matrix::wide(weight.clone()).expect("a matrix"), None);
+            let linear = |weight: &Tensor| {
+                Linear::new(Matrix::wide(weight.clone()).expect("a matrix"), None, Precision::F32)
+                    .expect("numbers")
+            };
+            let (merged, beside) = (linear(&merged), linear(&weight));
             let beside = beside.changed(vec![change()]);
             for outputs in [0..9, 0..3, 2..7, 5..9, 3..4] {
                 let [a, b] = [&merged, &beside]
                     .map(|linear| values(&linear.outputs(&x, outputs.clone()).expect("widths that fit")));
                 assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-5), "{at} {count} {outputs:?}");
             }
-            let plain = Linear::new(Matrix::wide(weight.clone()).expect("a matrix"), None);
+            let plain = linear(&weight);
             assert_ne!(
                 values(&plain.forward(&x).expect("it fits")),
                 values(&beside.forward(&x).expect("it fits"))

@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::super::types::Type;
-use super::kernels::{Rights, Strides, pack};
+use super::kernels::{Rights, Strides, Term, dot};
 use super::numbers::{Numbers, is_placeholder};
 use super::widen;
 
@@ -87,19 +87,20 @@ impl Matrix {
         Tensor::from_vec(numbers, (count, self.columns), &Device::Cpu)
     }
 
-    /// All of it, laid out for products; `None` of what is not of f32, or only stands for a matrix.
-    pub fn packed(&self) -> Option<Rights> {
+    /// Whether it takes no more room than now when all of it is laid out for products; what only stands for a matrix
+    /// has nothing to be laid out.
+    pub fn fits<T: Term>(&self) -> bool {
         match &self.data {
-            Data::Wide(numbers) if !is_placeholder(numbers) => {
-                let strides = Strides { row: self.columns, term: 1 };
-                Some(Rights::of(&Numbers::of(numbers).ok()?, self.rows, self.columns, strides, 1.0))
+            Data::Wide(numbers) => !is_placeholder(numbers),
+            Data::Stored { kind, .. } => {
+                let (numbers, bytes) = kind.block();
+                bytes * T::NUMBERS >= numbers * size_of::<T>()
             }
-            _ => None,
         }
     }
 
-    /// These rows in f32, laid out for products.
-    pub fn widened_to_panels(&self, rows: Range<usize>) -> candle_core::Result<Rights> {
+    /// These rows, laid out for products.
+    pub fn widened_to_panels<T: Term>(&self, rows: Range<usize>) -> candle_core::Result<Rights<T>> {
         let (kind, bytes) = match &self.data {
             Data::Wide(numbers) => {
                 let numbers = numbers.narrow(0, rows.start, rows.len())?.contiguous()?;
@@ -114,9 +115,9 @@ impl Matrix {
         };
         // As `stored` has seen, each row is of whole blocks.
         let length = |numbers: usize| kind.bytes(&[numbers]).map_or(row, |bytes| bytes as usize).min(row);
-        let columns = self.columns;
-        Ok(Rights::filled(rows.len(), columns, |first, count, to| {
-            let width = to.len() / columns.max(1);
+        let (columns, terms) = (self.columns, self.columns.div_ceil(T::NUMBERS));
+        Ok(Rights::filled(rows.len(), terms, |first, count, to| {
+            let width = to.len() / terms.max(1);
             let mut wide = vec![0.0; count * PIECE];
             for start in (0..columns).step_by(PIECE) {
                 let piece = PIECE.min(columns - start);
@@ -125,9 +126,33 @@ impl Matrix {
                     widen(kind, &bytes[(first + i) * row..][within.clone()], wide);
                 }
                 let strides = Strides { row: piece, term: 1 };
-                pack(&wide, count, piece, strides, 1.0, &mut to[start * width..], width);
+                T::pack(&wide, count, piece, strides, 1.0, &mut to[start / T::NUMBERS * width..], width);
             }
         }))
+    }
+
+    /// Adds the product of each of these rows with `x` to its number in `to`; in f32, of a matrix that is stored.
+    pub fn add_to(&self, rows: Range<usize>, x: &[f32], to: &mut [f32]) -> candle_core::Result<()> {
+        let (row, length) = (self.columns, rows.len());
+        let (kind, bytes) = match &self.data {
+            Data::Stored { kind, bytes } if x.len() == row && to.len() == length => (*kind, bytes),
+            _ => candle_core::bail!("{} numbers and {} for {length} rows of {row}", x.len(), to.len()),
+        };
+        let stored = bytes.len() / self.rows.max(1);
+        let Some(bytes) = bytes.get(rows.start * stored..rows.end * stored) else {
+            candle_core::bail!("rows {rows:?} of {}", self.rows);
+        };
+        let piece = kind.bytes(&[PIECE]).map_or(stored, |bytes| bytes as usize).max(1);
+        to.par_iter_mut().zip(bytes.par_chunks_exact(stored.max(1))).with_min_len(16).for_each(
+            |(to, bytes)| {
+                let mut wide = [0.0; PIECE];
+                for (bytes, x) in bytes.chunks(piece).zip(x.chunks(PIECE)) {
+                    widen(kind, bytes, &mut wide[..x.len()]);
+                    *to += dot(&wide[..x.len()], x);
+                }
+            },
+        );
+        Ok(())
     }
 
     /// One row in f32 for each of `ids`, in their order.

@@ -12,6 +12,7 @@ mod matrix;
 mod norm;
 pub mod numbers;
 mod place;
+mod precision;
 mod widen;
 
 pub use activation::{activated, gated};
@@ -23,4 +24,5 @@ pub use low_rank::LowRank;
 pub use matrix::{Matrix, PANEL_BYTES};
 pub use norm::{Groups, LayerNorm, layer_norm, rms_norm};
 pub use place::Place;
+pub use precision::Precision;
 pub use widen::widen;

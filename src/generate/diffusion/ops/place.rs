@@ -6,7 +6,7 @@ use candle_core::Tensor;
 
 use super::super::ModelError;
 use super::super::weights::Weights;
-use super::{Linear, Matrix};
+use super::{Linear, Matrix, Precision};
 
 /// The tensors of a file whose names begin alike. In a check of names and shapes nothing is read: all that is given is
 /// as good as zeros.
@@ -15,15 +15,17 @@ pub struct Place<'a> {
     weights: &'a Weights,
     prefix: String,
     read: bool,
+    precision: Precision,
 }
 
 impl<'a> Place<'a> {
-    pub fn of(weights: &'a Weights) -> Place<'a> {
-        Place { weights, prefix: String::new(), read: true }
+    /// For layers that compute so.
+    pub fn of(weights: &'a Weights, precision: Precision) -> Place<'a> {
+        Place { weights, prefix: String::new(), read: true, precision }
     }
 
     pub fn checking(weights: &'a Weights) -> Place<'a> {
-        Place { weights, prefix: String::new(), read: false }
+        Place { weights, prefix: String::new(), read: false, precision: Precision::F32 }
     }
 
     /// Below this one, after a dot.
@@ -33,6 +35,10 @@ impl<'a> Place<'a> {
 
     fn name(&self, name: impl Display) -> String {
         if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// In f32.
@@ -55,6 +61,6 @@ impl<'a> Place<'a> {
         let (weight, changes) =
             self.weights.changed_matrix(&self.name("weight"), [outputs, inputs], self.read)?;
         let bias = biased.then(|| self.vector("bias", outputs)).transpose()?;
-        Ok(Linear::new(weight, bias).changed(changes))
+        Ok(Linear::new(weight, bias, self.precision)?.changed(changes))
     }
 }

@@ -1,10 +1,32 @@
 //! Stored numbers to f32.
 
 use super::super::types::Type;
+use super::kernels::{Kernel, Vector, run};
 use super::kquants;
 
 /// Widens whole blocks: `bytes` holds as many as `numbers` has room for.
 pub fn widen(kind: Type, bytes: &[u8], numbers: &mut [f32]) {
+    run(Widen { kind, bytes, numbers });
+}
+
+struct Widen<'a> {
+    kind: Type,
+    bytes: &'a [u8],
+    numbers: &'a mut [f32],
+}
+
+impl Kernel for Widen<'_> {
+    type Output = ();
+
+    /// Without vectors of its own: the loops are compiled for those that there are.
+    #[inline(always)]
+    fn run<V: Vector>(self) {
+        widened(self.kind, self.bytes, self.numbers);
+    }
+}
+
+#[inline(always)]
+fn widened(kind: Type, bytes: &[u8], numbers: &mut [f32]) {
     match kind {
         Type::F64 => each(bytes, numbers, |b: &[u8; 8]| f64::from_le_bytes(*b) as f32),
         Type::F32 => each(bytes, numbers, |b: &[u8; 4]| f32::from_le_bytes(*b)),
@@ -58,12 +80,14 @@ pub fn widen(kind: Type, bytes: &[u8], numbers: &mut [f32]) {
     }
 }
 
+#[inline(always)]
 fn each<const BYTES: usize>(bytes: &[u8], numbers: &mut [f32], one: impl Fn(&[u8; BYTES]) -> f32) {
     for (to, from) in numbers.iter_mut().zip(bytes.as_chunks().0) {
         *to = one(from);
     }
 }
 
+#[inline(always)]
 fn blocks<const BYTES: usize, const NUMBERS: usize>(
     bytes: &[u8],
     numbers: &mut [f32],
@@ -75,6 +99,7 @@ fn blocks<const BYTES: usize, const NUMBERS: usize>(
 }
 
 /// The f16 at `start` of a block.
+#[inline(always)]
 pub fn at(block: &[u8], start: usize) -> f32 {
     half(u16::from_le_bytes([block[start], block[start + 1]]))
 }
@@ -86,6 +111,7 @@ fn five(two: u8, fifths: u32, i: usize) -> [f32; 2] {
 }
 
 /// An f16 by its bits. Without branches, so that a row of them is widened several at a time.
+#[inline(always)]
 fn half(bits: u16) -> f32 {
     const UP: f32 = f32::from_bits((127 + 112) << 23);
     let sign = u32::from(bits & 0x8000) << 16;
@@ -97,6 +123,7 @@ fn half(bits: u16) -> f32 {
 }
 
 /// An f8 (E4M3) by its bits.
+#[inline(always)]
 fn quarter(bits: u8) -> f32 {
     const UP: f32 = f32::from_bits((127 + 120) << 23);
     let sign = u32::from(bits & 0x80) << 24;

@@ -1,4 +1,4 @@
-//! Stable Diffusion 1, 2 and XL img2img on the CPU in f32, from weights that the user has in diffusers' layout.
+//! Stable Diffusion 1, 2 and XL img2img on the CPU, from weights that the user has in diffusers' layout.
 //!
 //! Semantics are those of diffusers' `StableDiffusionImg2ImgPipeline` and `StableDiffusionXLImg2ImgPipeline`, and with a
 //! mask of their inpainting by networks that were not made for it, with these deliberate differences: the reference is
@@ -38,6 +38,7 @@ use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
 use super::meaning::Meaning;
+use super::ops::Precision;
 use super::weights::Weights;
 use super::windows::Windows;
 use super::{ModelError, step};
@@ -92,6 +93,8 @@ pub struct Options {
     pub negative_prompt: Option<String>,
     /// The sampler; `None` for the model's own.
     pub method: Option<Method>,
+    /// What UNet and autoencoder compute with, from the next time on that their weights are read.
+    pub precision: Precision,
 }
 
 impl Options {
@@ -103,6 +106,7 @@ impl Options {
             guidance: if is_xl { 5.0 } else { 7.5 },
             negative_prompt: None,
             method: None,
+            precision: Precision::F32,
         }
     }
 
@@ -157,7 +161,7 @@ impl StableEngine {
     ///
     /// # Errors
     /// When a part is missing, damaged, of another family, has a setting that is not built here, or does not fit the
-    /// others; and when the weights in f32 take more than the `free` bytes of memory. Nothing of their data has been
+    /// others; and when the weights take more than the `free` bytes of memory. Nothing of their data has been
     /// read by then.
     pub fn open(place: &Path, method: Option<Method>, free: Option<u64>) -> Result<StableEngine, ModelError> {
         StableEngine::hinted(place, method, free, &Hints::default())
@@ -187,12 +191,13 @@ impl StableEngine {
             return Err(ModelError::Misfit { file, what, expected, other, found });
         }
         let text: Vec<u64> = source.encoders.iter().map(Encoder::wide_bytes).collect();
-        let needed = parts::most(source.unet.wide_bytes(), source.autoencoder.wide_bytes(), &text);
+        let precision = hints.precision.unwrap_or_else(|| source.unet.precision());
+        let needed = parts::most([&source.unet, &source.autoencoder], precision, &text);
         room(needed, free, |needed, free| ModelError::Memory { dir: place.to_owned(), needed, free })?;
         let digest = source.digest()?;
         let Source { configs, unet, autoencoder, encoders, prediction, .. } = source;
         Ok(StableEngine {
-            options: Options { method, ..Options::of(configs.is_xl) },
+            options: Options { method, precision, ..Options::of(configs.is_xl) },
             unet,
             autoencoder,
             encoders,
@@ -314,11 +319,11 @@ impl Model for StableEngine {
 
     fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
         let shape = &self.configs.autoencoder;
-        self.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb))
+        self.autoencoder.load(self.options.precision, |vb| Autoencoder::new(&shape.network, shape.quant, vb))
     }
 
     fn read_network(&self) -> Result<Unet, ModelError> {
-        self.unet.load(|vb| Unet::new(&self.configs.unet, vb))
+        self.unet.load(self.options.precision, |vb| Unet::new(&self.configs.unet, vb))
     }
 
     fn steps((plan, _): &(Plan, Texts)) -> u32 {
@@ -351,6 +356,7 @@ impl Model for StableEngine {
             sampler: self.options.method.map(sampler_name),
             prediction: self.prediction.map(PredictionType::name),
             loras: self.loras.clone(),
+            precision: Some(self.options.precision.name()),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }

@@ -68,9 +68,13 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
         engine.options.negative_prompt = Some(NEGATIVE.to_owned());
         let texts = hold_prompts(&engine, &mut stages, &long);
+        assert_eq!(engine.options.precision, Precision::F32, "its weights are stored in 32 bits");
+        let mut rounded = StableEngine::open(&dir.path().join(name), None, None).expect("the same");
+        rounded.options = Options { precision: Precision::Bf16, ..engine.options.clone() };
 
         let shape = &engine.configs.autoencoder;
-        let autoencoder = engine.autoencoder.load(|vb| Autoencoder::new(&shape.network, shape.quant, vb));
+        let autoencoder =
+            engine.autoencoder.load(Precision::F32, |vb| Autoencoder::new(&shape.network, shape.quant, vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let autoencoder = autoencoder.expect("it builds");
         let encoded = autoencoder.encode(&picture(), &frame).expect("it encodes");
@@ -107,6 +111,14 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold(&format!("{strength}.latents"), &steps(&sampler, &encoded, false));
             let drawn = engine.generate(&picture(), &request, &mut Silent).expect("it draws");
             stages.hold_pixels(&strength.to_string(), &drawn.raster);
+            assert_eq!(drawn.record.precision, Some("f32"));
+            // Guidance makes what is rounded grow from step to step.
+            if name == "sd15" && strength == STRENGTHS[0] {
+                let rounded = rounded.generate(&picture(), &request, &mut Silent).expect("it draws");
+                assert_eq!(rounded.record.precision, Some("bf16"));
+                let pictures = [&rounded.raster, &drawn.raster];
+                stages.hold_rounded(&strength.to_string(), pictures, [28.0, 2.6]);
+            }
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let sampler = Sampler { varied: &Varied::These(varied), ..sampler };
             stages.hold(&format!("{strength}.inpainted"), &steps(&sampler, &encoded, false));

@@ -49,6 +49,7 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
         let mut engine = engine.with_loras(&loras(&folder, files)).expect("LoRAs for it");
         engine.options.guidance = GUIDANCE;
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
+        engine.options.precision = Precision::F32;
         engine.options.negative_prompt = Some(NEGATIVE.to_owned());
         let texts = engine.read_prompts(PROMPT, &mut Silent).expect("a prompt");
         let away = texts.away.as_ref().expect("it is guided");

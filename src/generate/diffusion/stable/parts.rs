@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::super::ModelError;
 use super::super::layout::{self, Found, PICKLE, State, Stored, found};
+use super::super::ops::Precision;
 use super::super::special::Specials;
+use super::super::weights::Weights;
 use super::configs::{self, Configs};
 
 /// What a file is to the model.
@@ -84,18 +86,21 @@ pub fn unconfigured(dir: &Path) -> Vec<PathBuf> {
     files.into_iter().filter(|file| !file.is_file()).collect()
 }
 
-/// Bytes that the weights of a folder take in memory at one time, in f32; `None` where they are not all there.
+/// Bytes that the weights of a folder take in memory at one time, in the precision that they are computed with unless
+/// another is asked for; `None` where they are not all there.
 pub fn memory(dir: &Path) -> Option<u64> {
     let parts = locate(dir, configs::is_xl(dir)?).ok()?;
-    let wide = |files: &Vec<PathBuf>| Some(super::super::weights::Weights::open(files).ok()?.wide_bytes());
-    let text = parts.text.iter().map(|text| wide(&text.weights)).collect::<Option<Vec<u64>>>()?;
-    Some(most(wide(&parts.unet)?, wide(&parts.autoencoder)?, &text))
+    let open = |files: &Vec<PathBuf>| Weights::open(files).ok();
+    let (unet, autoencoder) = (open(&parts.unet)?, open(&parts.autoencoder)?);
+    let text = parts.text.iter().map(|text| Some(open(&text.weights)?.wide_bytes()));
+    Some(most([&unet, &autoencoder], unet.precision(), &text.collect::<Option<Vec<u64>>>()?))
 }
 
-/// The most of these bytes that are held at one time: text encoders are read one after another and then let go.
-pub(super) fn most(unet: u64, autoencoder: u64, text: &[u64]) -> u64 {
+/// The most bytes of weights that are held at one time: text encoders, which take these bytes, are read one after another
+/// and then let go.
+pub(super) fn most([unet, autoencoder]: [&Weights; 2], precision: Precision, text: &[u64]) -> u64 {
     let text = text.iter().copied().max().unwrap_or_default();
-    text.max(unet.saturating_add(autoencoder))
+    text.max(unet.bytes_in(precision).saturating_add(autoencoder.bytes_in(precision)))
 }
 
 /// The files of a whole model.

@@ -1,11 +1,12 @@
 //! The UNet of Stable Diffusion 1.5 with weights of chance, for measuring.
 
 use super::super::ModelError;
+use super::super::ops::Precision;
 use super::super::speed::{Run, chance, run, tensor};
 use super::unet::{Condition, Level, Shape, Unet};
 
 /// One call for a picture of 512 × 512 pixels.
-pub fn unet() -> Result<Run, ModelError> {
+pub fn unet(precision: Precision) -> Result<Run, ModelError> {
     let level = |channels: usize, attends: bool| Level {
         channels,
         residuals: 2,
@@ -25,7 +26,7 @@ pub fn unet() -> Result<Run, ModelError> {
         frequency_shift: 0.0,
         added: None,
     };
-    let unet = Unet::new(&shape, chance())?;
+    let unet = Unet::new(&shape, chance(precision))?;
     let latents = tensor(&[1, 4, 64, 64])?;
     let condition = Condition { context: tensor(&[1, 77, 768])?, added: None };
     run(move || unet.forward(&latents, 500.0, &condition))

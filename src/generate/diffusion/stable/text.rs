@@ -7,6 +7,7 @@ use candle_core::Tensor;
 
 use super::super::ModelError;
 use super::super::clip::{Clip, Read, Shape};
+use super::super::ops::Precision;
 use super::super::special::Specials;
 use super::super::weights::Weights;
 use super::super::words::Words;
@@ -75,7 +76,7 @@ impl Encoder {
 
     fn read(&self, texts: &[&str]) -> Result<Vec<Read>, ModelError> {
         let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>, _>>()?;
-        let clip = self.weights.load(|vb| Clip::new(&self.shape, vb))?;
+        let clip = self.weights.load(Precision::F32, |vb| Clip::new(&self.shape, vb))?;
         ids.iter().map(|ids| Ok(clip.read(ids)?)).collect()
     }
 }

@@ -7,6 +7,7 @@ use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
 use super::super::ModelError;
 use super::super::error::first_line;
+use super::super::ops::Precision;
 use super::Weights;
 
 impl Weights {
@@ -15,25 +16,27 @@ impl Weights {
         self: &Arc<Self>,
         build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
     ) -> Result<(), ModelError> {
-        self.build(false, build).map(drop)
+        self.build(None, build).map(drop)
     }
 
-    /// What `build` makes of the weights, in f32.
+    /// What `build` makes of the weights, which it gets in f32, for layers that compute so.
     pub fn load<T>(
         self: &Arc<Self>,
+        precision: Precision,
         build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
     ) -> Result<T, ModelError> {
-        self.build(true, build)
+        self.build(Some(precision), build)
     }
 
     fn build<T>(
         self: &Arc<Self>,
-        read: bool,
+        read: Option<Precision>,
         build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
     ) -> Result<T, ModelError> {
         let fault = Arc::new(Mutex::new(None));
-        let source = Source { weights: Arc::clone(self), read, fault: Arc::clone(&fault) };
-        let vb = VarBuilder::from_backend(Box::new(source), DType::F32, Device::Cpu);
+        let source = Source { weights: Arc::clone(self), read: read.is_some(), fault: Arc::clone(&fault) };
+        let dtype = read.unwrap_or_default().dtype();
+        let vb = VarBuilder::from_backend(Box::new(source), dtype, Device::Cpu);
         build(vb).map_err(|error| {
             fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| ModelError::Build {
                 file: self.path.clone(),
@@ -43,7 +46,7 @@ impl Weights {
     }
 }
 
-/// A file as candle's models see it. candle's errors are text, so the fault is kept apart.
+/// A file as the layers see it: in f32, whatever they compute in. candle's errors are text, so the fault is kept apart.
 struct Source {
     weights: Arc<Weights>,
     read: bool,
@@ -67,14 +70,14 @@ impl SimpleBackend for Source {
         shape: Shape,
         name: &str,
         _: candle_nn::Init,
-        dtype: DType,
+        _: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        self.tensor(name, Some(shape.dims()))?.to_dtype(dtype)?.to_device(device)
+        self.tensor(name, Some(shape.dims()))?.to_device(device)
     }
 
-    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
-        self.tensor(name, None)?.to_dtype(dtype)?.to_device(device)
+    fn get_unchecked(&self, name: &str, _: DType, device: &Device) -> candle_core::Result<Tensor> {
+        self.tensor(name, None)?.to_device(device)
     }
 
     fn contains_tensor(&self, name: &str) -> bool {

@@ -19,7 +19,7 @@ use candle_core::{DType, Device, Tensor};
 use super::ModelError;
 use super::gguf;
 use super::lora::{Change, Changes, LoraError};
-use super::ops::{LowRank, Matrix, widen};
+use super::ops::{LowRank, Matrix, Precision, widen};
 use super::safetensors::{self, Stored};
 use super::types::Type;
 
@@ -111,10 +111,24 @@ impl Weights {
 
     /// Bytes of all tensors together that can be read, in f32.
     pub fn wide_bytes(&self) -> u64 {
-        self.sum(|_, shape| Type::F32.bytes(shape))
+        self.sum(|_, shape| Some(Type::F32.bytes(shape).unwrap_or(u64::MAX)))
     }
 
-    /// The same of those tensors that `is_read`, with matrices as they are stored.
+    /// Bytes that all tensors together take at most once they are read for layers that compute so: in bfloat16 all but
+    /// vectors take two bytes a number, and the one that is being read takes four.
+    pub fn bytes_in(&self, precision: Precision) -> u64 {
+        let of = |shape: &[usize]| Type::F32.bytes(shape).unwrap_or(u64::MAX);
+        match precision {
+            Precision::F32 => self.wide_bytes(),
+            Precision::Bf16 => {
+                let largest = self.tensors.values().map(|entry| of(&entry.shape)).max().unwrap_or_default();
+                let kept = |shape: &[usize]| if shape.len() > 1 { of(shape) / 2 } else { of(shape) };
+                self.sum(|_, shape| Some(kept(shape))).saturating_add(largest)
+            }
+        }
+    }
+
+    /// Bytes in f32 of those tensors that `is_read`, with matrices as they are stored.
     pub fn bytes(&self, is_read: impl Fn(&str) -> bool) -> u64 {
         let of = |name: &str, entry: &Entry| {
             let (kind, shape) = (Type::named(&entry.dtype)?, entry.shape.as_slice());
@@ -138,6 +152,20 @@ impl Weights {
         read.filter_map(|(_, entry)| of(entry)).max().unwrap_or_default()
     }
 
+    /// What a network of these weights is computed with unless something else is asked for: bfloat16 where the machine
+    /// has instructions for it, and most of the numbers in matrices and filters are stored in 16 bits or fewer, so that
+    /// little is lost.
+    pub fn precision(&self) -> Precision {
+        let count = |fine: bool| {
+            self.sum(|kind, shape| {
+                let is_fine = matches!(kind, Type::F32 | Type::F64);
+                let counts = shape.len() > 1 && is_fine == fine;
+                counts.then(|| shape.iter().map(|side| *side as u64).fold(1, u64::saturating_mul))
+            })
+        };
+        if Precision::is_bf16_fast() && count(false) > count(true) { Precision::Bf16 } else { Precision::F32 }
+    }
+
     /// Bytes that its largest tensor takes as it is stored.
     pub fn largest(&self) -> u64 {
         let of = |entry: &Entry| Type::named(&entry.dtype)?.bytes(&entry.shape);
@@ -145,7 +173,7 @@ impl Weights {
     }
 
     fn sum(&self, bytes: impl Fn(Type, &[usize]) -> Option<u64>) -> u64 {
-        let of = |entry: &Entry| Some(bytes(Type::named(&entry.dtype)?, &entry.shape).unwrap_or(u64::MAX));
+        let of = |entry: &Entry| bytes(Type::named(&entry.dtype)?, &entry.shape);
         self.tensors.values().filter_map(of).fold(0, u64::saturating_add)
     }
 
@@ -286,5 +314,29 @@ fn header(path: &Path) -> Result<(File, BTreeMap<String, Stored>), ModelError> {
         _ if path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) => gguf::open(path),
         // What is shorter, or cannot be read, is found out there.
         _ => safetensors::open(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::speed;
+    use super::*;
+
+    /// By hand: a matrix of 64 × 96 numbers and 8 of a vector.
+    #[test]
+    fn what_is_stored_in_16_bits_is_computed_so_where_that_is_fast() {
+        let dir = tempfile::tempdir().expect("a directory for the tests");
+        let path = dir.path().join("weights.safetensors");
+        let shapes = [("matrix".to_owned(), vec![64, 96]), ("vector".to_owned(), vec![8])];
+        for (kind, name, is_half) in
+            [(Type::F32, "F32", false), (Type::Bf16, "BF16", true), (Type::Q8_0, "Q8_0", true)]
+        {
+            speed::file(&path, &shapes, kind, name).expect("it writes");
+            let weights = Weights::open(std::slice::from_ref(&path)).expect("a sound file");
+            let fast = is_half && Precision::is_bf16_fast();
+            assert_eq!(weights.precision(), if fast { Precision::Bf16 } else { Precision::F32 }, "{name}");
+            assert_eq!(weights.bytes_in(Precision::F32), 4 * (64 * 96 + 8));
+            assert_eq!(weights.bytes_in(Precision::Bf16), 2 * 64 * 96 + 4 * 8 + 4 * 64 * 96);
+        }
     }
 }

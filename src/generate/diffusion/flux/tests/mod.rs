@@ -15,6 +15,8 @@ use crate::raster::{Channels, Depth, Plane, Samples};
 fn opened(dir: &TempDir) -> FluxEngine {
     let mut engine = FluxEngine::open(dir.path(), None).expect("a whole model");
     engine.options.text_tokens = 12;
+    // Whatever their weights are stored in.
+    engine.options.precision = Precision::F32;
     engine
 }
 
@@ -97,7 +99,7 @@ fn stronger_drafts_are_farther_from_what_the_autoencoder_makes_of_the_reference(
     let frame = Frame::around(40, 56, SQUARE);
     let autoencoder = engine
         .autoencoder
-        .load(|vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb))
+        .load(Precision::F32, |vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb))
         .expect("a whole one");
     let latents = autoencoder.encode(&disc(), &frame).expect("a picture");
     let plain = autoencoder.decode(&latents, &frame, &disc()).expect("latents");

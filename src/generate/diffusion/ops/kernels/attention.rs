@@ -3,10 +3,11 @@
 use rayon::prelude::*;
 
 use super::pack::{Lefts, Rights, Strides};
+use super::pairs::Term;
 use super::tile::{Out, Tile, multiply};
 use super::vector::{Kernel, Vector, run, tile};
 
-/// Keys whose scores are looked at before their values are added up; whole panels on every machine.
+/// Keys whose scores are looked at before their values are added up; whole panels on every machine, and whole terms.
 const KEYS: usize = 240;
 
 /// Where the numbers of heads and tokens are: so far apart, and the numbers of one token in one head side by side.
@@ -34,8 +35,14 @@ pub enum Bias<'a> {
     Scores(&'a [f32]),
 }
 
-/// What all heads of `width` numbers find, (queries, heads × width): softmax(scale·q·kᵀ + bias)·v.
-pub fn attention([q, k, v]: [Tokens; 3], [heads, width]: [usize; 2], scale: f32, bias: Bias) -> Vec<f32> {
+/// What all heads of `width` numbers find, (queries, heads × width): softmax(scale·q·kᵀ + bias)·v. Both products are
+/// those of terms of type `T`; what is between them is in f32.
+pub fn attention<T: Term>(
+    [q, k, v]: [Tokens; 3],
+    [heads, width]: [usize; 2],
+    scale: f32,
+    bias: Bias,
+) -> Vec<f32> {
     let mut made = vec![0.0; q.count * heads * width];
     if k.count == 0 || made.is_empty() {
         return made;
@@ -49,7 +56,7 @@ pub fn attention([q, k, v]: [Tokens; 3], [heads, width]: [usize; 2], scale: f32,
     for first in (0..heads).step_by(together) {
         let packed: Vec<_> = (first..heads.min(first + together))
             .into_par_iter()
-            .map(|head| Packed {
+            .map(|head| Packed::<T> {
                 head,
                 queries: Rights::of(q.of_head(head), q.count, width, by_row(q), scale),
                 keys: Lefts::of(k.of_head(head), k.count, width, by_row(k)),
@@ -64,28 +71,29 @@ pub fn attention([q, k, v]: [Tokens; 3], [heads, width]: [usize; 2], scale: f32,
     made
 }
 
-struct Packed {
+struct Packed<T> {
     head: usize,
-    queries: Rights,
-    keys: Lefts,
-    values: Lefts,
+    queries: Rights<T>,
+    keys: Lefts<T>,
+    values: Lefts<T>,
 }
 
 /// The queries of one panel in one head, whose columns of `out` no other task writes to.
-struct Queries<'a> {
-    packed: &'a Packed,
+struct Queries<'a, T> {
+    packed: &'a Packed<T>,
     group: usize,
     bias: Bias<'a>,
     out: Out,
 }
 
-impl Kernel for Queries<'_> {
+impl<T: Term> Kernel for Queries<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
         let (columns, width) = (2 * V::LEN, self.packed.values.rows());
         let mut scores = [0.0f32; KEYS * 32];
+        let mut room = vec![T::default(); if T::NUMBERS > 1 { KEYS / T::NUMBERS * columns } else { 0 }];
         let mut sums = vec![0.0f32; width * columns];
         let mut largest = [V::all(f32::MIN); 2];
         let mut weight = [V::all(0.0); 2];
@@ -114,13 +122,13 @@ impl Kernel for Queries<'_> {
                     }
                 }
             }
-            self.add::<V>(start, count, scores, &mut sums);
+            self.add::<V>(start, T::of_rows::<V>(scores, &mut room), &mut sums);
         }
         self.put::<V>(&sums, weight);
     }
 }
 
-impl Queries<'_> {
+impl<T: Term> Queries<'_, T> {
     /// Scores of `count` keys from `start` on, a row for each.
     #[inline(always)]
     fn score<V: Vector>(&self, start: usize, count: usize, scores: &mut [f32]) {
@@ -140,11 +148,11 @@ impl Queries<'_> {
             let row = panel * V::ROWS - start;
             let add = matches!(self.bias, Bias::Scores(_));
             let rows = height.min(count - row);
-            let tile = Tile { terms: keys.depth(), height, rows, columns, add };
+            let tile = Tile { terms: keys.depth(), height, rows, columns, add, bias: &[] };
             // SAFETY: there is room for `count` rows, and this thread alone has it.
             unsafe {
                 let to = scores[row * columns..(row + rows) * columns].as_mut_ptr();
-                multiply::<V>(&tile, left, queries.panel(self.group), to, columns);
+                multiply::<V, T>(&tile, left, queries.panel(self.group), to, columns);
             }
         }
         if let Bias::Causal = self.bias {
@@ -155,20 +163,21 @@ impl Queries<'_> {
         }
     }
 
-    /// Adds the values of these keys by their shares.
+    /// Adds the values of the keys from `start` on by their shares.
     #[inline(always)]
-    fn add<V: Vector>(&self, start: usize, count: usize, shares: &[f32], sums: &mut [f32]) {
+    fn add<V: Vector>(&self, start: usize, shares: &[T], sums: &mut [f32]) {
         let columns = 2 * V::LEN;
+        let (first, terms) = (start / T::NUMBERS, shares.len() / columns);
         let values = &self.packed.values;
         for panel in 0..values.panels() {
             let (left, height) = values.panel(panel);
             let rows = height.min(values.rows() - panel * V::ROWS);
-            let tile = Tile { terms: count, height, rows, columns, add: start > 0 };
+            let tile = Tile { terms, height, rows, columns, add: start > 0, bias: &[] };
             let row = panel * V::ROWS;
             // SAFETY: the sums have as many rows as there are values, and this thread alone has them.
             unsafe {
                 let to = sums[row * columns..(row + rows) * columns].as_mut_ptr();
-                multiply::<V>(&tile, &left[start * height..], shares, to, columns);
+                multiply::<V, T>(&tile, &left[first * height..], shares, to, columns);
             }
         }
     }

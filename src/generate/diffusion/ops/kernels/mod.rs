@@ -5,8 +5,10 @@
 mod activations;
 mod attention;
 mod conv;
+mod dot;
 mod norm;
 mod pack;
+mod pairs;
 mod tile;
 mod turn;
 mod vector;
@@ -15,10 +17,13 @@ mod winograd;
 pub use activations::{Activation, activate, gated};
 pub use attention::{Bias, Tokens, attention};
 pub use conv::{Filters, Picture, Steps, convolve};
+pub use dot::dot;
 pub use norm::{Kind, group_norm, row_norm};
-pub use pack::{Lefts, Rights, Strides, pack};
-pub use tile::{product, product_of_some};
+pub use pack::{Lefts, Rights, Strides};
+pub use pairs::{Pair, Term};
+pub use tile::{Onto, product, product_of_some};
 pub use turn::turn;
+pub use vector::{Kernel, Vector, has_pairs, run};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::pairs::Term;
 use super::vector::tile;
 
 /// Numbers (row, term) of a matrix that lie this far apart.
@@ -11,36 +12,39 @@ pub struct Strides {
     pub term: usize,
 }
 
-/// The left side of a product: panels of as many rows as a tile has, a term's numbers one behind another. The last panel
+/// The left side of a product: panels of as many rows as a tile has, those of a term one behind another. The last panel
 /// has as many thirds of a tile as it needs, filled up with zeros.
-pub struct Lefts {
+pub struct Lefts<T = f32> {
     rows: usize,
     depth: usize,
     height: usize,
-    numbers: Vec<f32>,
+    terms: Vec<T>,
 }
 
-impl Lefts {
-    pub fn of(from: &[f32], rows: usize, depth: usize, strides: Strides) -> Lefts {
-        Lefts::filled(rows, depth, |first, height, to| {
-            pack(&from[first * strides.row..], (rows - first).min(height), depth, strides, 1.0, to, height);
+impl<T: Term> Lefts<T> {
+    /// Rows of `depth` numbers.
+    pub fn of(from: &[f32], rows: usize, depth: usize, strides: Strides) -> Lefts<T> {
+        Lefts::filled(rows, depth.div_ceil(T::NUMBERS), |first, height, to| {
+            let count = (rows - first).min(height);
+            T::pack(&from[first * strides.row..], count, depth, strides, 1.0, to, height);
         })
     }
 
     /// As many rows, of which `fill` packs each panel: it is told the first one and the panel's height, and finds zeros.
-    pub fn filled(rows: usize, depth: usize, fill: impl Fn(usize, usize, &mut [f32]) + Sync) -> Lefts {
+    pub fn filled(rows: usize, depth: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Lefts<T> {
         let [height, _] = tile();
-        let mut numbers = vec![0.0; rows.next_multiple_of(height / 3) * depth];
+        let mut terms = vec![T::default(); rows.next_multiple_of(height / 3) * depth];
         let panel = (height * depth).max(1);
-        let each = |(i, to): (usize, &mut [f32])| fill(i * height, to.len() / depth.max(1), to);
-        numbers.par_chunks_mut(panel).enumerate().for_each(each);
-        Lefts { rows, depth, height, numbers }
+        let each = |(i, to): (usize, &mut [T])| fill(i * height, to.len() / depth.max(1), to);
+        terms.par_chunks_mut(panel).enumerate().for_each(each);
+        Lefts { rows, depth, height, terms }
     }
 
     pub fn rows(&self) -> usize {
         self.rows
     }
 
+    /// Terms of a row.
     pub fn depth(&self) -> usize {
         self.depth
     }
@@ -49,38 +53,40 @@ impl Lefts {
         self.rows.div_ceil(self.height)
     }
 
-    /// The numbers of a panel, and its height.
-    pub fn panel(&self, i: usize) -> (&[f32], usize) {
+    /// The terms of a panel, and its height.
+    pub fn panel(&self, i: usize) -> (&[T], usize) {
         let start = i * self.height * self.depth;
-        let numbers = &self.numbers[start..self.numbers.len().min(start + self.height * self.depth)];
-        (numbers, (self.rows.next_multiple_of(self.height / 3) - i * self.height).min(self.height))
+        let terms = &self.terms[start..self.terms.len().min(start + self.height * self.depth)];
+        (terms, (self.rows.next_multiple_of(self.height / 3) - i * self.height).min(self.height))
     }
 }
 
 /// The right side: panels of as many columns as a tile has, the last filled up with zeros.
-pub struct Rights {
+pub struct Rights<T = f32> {
     columns: usize,
     depth: usize,
     width: usize,
-    numbers: Vec<f32>,
+    terms: Vec<T>,
 }
 
-impl Rights {
-    /// A matrix whose columns lie `strides.row` apart, with all numbers times `scale`.
-    pub fn of(from: &[f32], columns: usize, depth: usize, strides: Strides, scale: f32) -> Rights {
-        Rights::filled(columns, depth, |first, count, to| {
-            pack(&from[first * strides.row..], count, depth, strides, scale, to, to.len() / depth.max(1));
+impl<T: Term> Rights<T> {
+    /// A matrix of `depth` numbers to a column, whose columns lie `strides.row` apart, with all numbers times `scale`.
+    pub fn of(from: &[f32], columns: usize, depth: usize, strides: Strides, scale: f32) -> Rights<T> {
+        let terms = depth.div_ceil(T::NUMBERS);
+        Rights::filled(columns, terms, |first, count, to| {
+            let width = to.len() / terms.max(1);
+            T::pack(&from[first * strides.row..], count, depth, strides, scale, to, width);
         })
     }
 
     /// As many columns, of which `fill` packs each panel: it is told the first one and how many there are, and finds
     /// zeros.
-    pub fn filled(columns: usize, depth: usize, fill: impl Fn(usize, usize, &mut [f32]) + Sync) -> Rights {
+    pub fn filled(columns: usize, depth: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Rights<T> {
         let [_, width] = tile();
-        let mut numbers = vec![0.0; columns.next_multiple_of(width) * depth];
-        let fill = |(i, to): (usize, &mut [f32])| fill(i * width, width.min(columns - i * width), to);
-        numbers.par_chunks_mut((width * depth).max(1)).enumerate().for_each(fill);
-        Rights { columns, depth, width, numbers }
+        let mut terms = vec![T::default(); columns.next_multiple_of(width) * depth];
+        let fill = |(i, to): (usize, &mut [T])| fill(i * width, width.min(columns - i * width), to);
+        terms.par_chunks_mut((width * depth).max(1)).enumerate().for_each(fill);
+        Rights { columns, depth, width, terms }
     }
 
     pub fn columns(&self) -> usize {
@@ -92,12 +98,13 @@ impl Rights {
         self.width
     }
 
+    /// Terms of a column.
     pub fn depth(&self) -> usize {
         self.depth
     }
 
-    pub fn panel(&self, i: usize) -> &[f32] {
-        &self.numbers[i * self.width * self.depth..][..self.width * self.depth]
+    pub fn panel(&self, i: usize) -> &[T] {
+        &self.terms[i * self.width * self.depth..][..self.width * self.depth]
     }
 }
 
@@ -124,7 +131,7 @@ pub fn pack(
         let four = count - row >= 4 && strides.term == 1;
         if four {
             let rows: [&[f32]; 4] = std::array::from_fn(|i| &from[(row + i) * strides.row..][..depth]);
-            turned(rows, scale, &mut to[row..], width);
+            turned_by(rows, |x| x * scale, &mut to[row..], width);
             row += 4;
         } else {
             for k in 0..depth {
@@ -136,19 +143,25 @@ pub fn pack(
 }
 
 /// Four rows to four columns, which lie `width` apart.
-fn turned(rows: [&[f32]; 4], scale: f32, to: &mut [f32], width: usize) {
+#[inline(always)]
+pub fn turned<T: Copy>(rows: [&[T]; 4], to: &mut [T], width: usize) {
+    turned_by(rows, |x| x, to, width);
+}
+
+#[inline(always)]
+fn turned_by<T: Copy>(rows: [&[T]; 4], by: impl Fn(T) -> T, to: &mut [T], width: usize) {
     let depth = rows[0].len();
     let blocks = rows.map(|row| row.as_chunks::<4>().0);
     for k in 0..depth / 4 {
         let [a, b, c, d] = [blocks[0][k], blocks[1][k], blocks[2][k], blocks[3][k]];
         for i in 0..4 {
             let to = &mut to[(4 * k + i) * width..][..4];
-            to.copy_from_slice(&[a[i] * scale, b[i] * scale, c[i] * scale, d[i] * scale]);
+            to.copy_from_slice(&[by(a[i]), by(b[i]), by(c[i]), by(d[i])]);
         }
     }
     for k in depth / 4 * 4..depth {
         for (i, row) in rows.iter().enumerate() {
-            to[k * width + i] = row[k] * scale;
+            to[k * width + i] = by(row[k]);
         }
     }
 }

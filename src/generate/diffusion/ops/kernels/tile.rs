@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::pack::{Lefts, Rights};
+use super::pairs::Term;
 use super::vector::{Kernel, Vector, run};
 
 /// Terms of a sum that are taken at a time, so that their panels stay in the nearest caches. Part of what is computed:
@@ -54,21 +55,51 @@ impl Out {
     }
 }
 
-/// Adds `left`·`right` to the numbers of `out`, from `at` on, on all threads; or puts it there. Rows of `out` lie
-/// `stride` apart.
-pub fn product(left: &Lefts, right: &Rights, out: &mut [f32], at: usize, stride: usize, add: bool) {
-    product_of_some(left, right, 0..right.columns(), out, at, stride, add);
+/// What a product is added to.
+#[derive(Clone, Copy)]
+pub enum Onto<'a> {
+    Nothing,
+    /// The numbers that are there.
+    There,
+    /// One number for each column.
+    Columns(&'a [f32]),
+}
+
+impl Onto<'_> {
+    /// Makes `numbers`, rows of so many, what is added to.
+    pub fn begin(self, numbers: &mut [f32], columns: usize) {
+        match self {
+            Onto::Nothing => numbers.fill(0.0),
+            Onto::There => {}
+            Onto::Columns(bias) => {
+                numbers.chunks_exact_mut(columns.max(1)).for_each(|row| row.copy_from_slice(bias));
+            }
+        }
+    }
+}
+
+/// Puts `left`·`right` to `out`, from `at` on, on all threads, with what it is added to. Rows of `out` lie `stride`
+/// apart.
+pub fn product<T: Term>(
+    left: &Lefts<T>,
+    right: &Rights<T>,
+    out: &mut [f32],
+    at: usize,
+    stride: usize,
+    onto: Onto,
+) {
+    product_of_some(left, right, 0..right.columns(), out, at, stride, onto);
 }
 
 /// The same of some columns of `right`, from the beginning of a panel on.
-pub fn product_of_some(
-    left: &Lefts,
-    right: &Rights,
+pub fn product_of_some<T: Term>(
+    left: &Lefts<T>,
+    right: &Rights<T>,
     columns: Range<usize>,
     out: &mut [f32],
     at: usize,
     stride: usize,
-    add: bool,
+    onto: Onto,
 ) {
     let width = right.width();
     assert!(
@@ -76,30 +107,33 @@ pub fn product_of_some(
             && columns.start.is_multiple_of(width)
             && columns.end <= right.columns()
     );
+    if let Onto::Columns(bias) = onto {
+        assert_eq!(bias.len(), columns.len());
+    }
     let out = Out::within(out, at, stride, left.rows(), columns.len());
     let (first, panels) = (columns.start / width, columns.len().div_ceil(width));
     let (across, down) = (panels.div_ceil(GROUP), left.panels().div_ceil(GROUP));
     let group = |i: usize, panels: usize| i * GROUP..panels.min((i + 1) * GROUP);
     (0..across * down).into_par_iter().for_each(|task| {
         let (lefts, rights) = (group(task % down, left.panels()), group(task / down, panels));
-        run(Group { left, right, lefts, rights, first, columns: columns.len(), out, add });
+        run(Group { left, right, lefts, rights, first, columns: columns.len(), out, onto });
     });
 }
 
 /// The panels of one task, which no other writes to.
-struct Group<'a> {
-    left: &'a Lefts,
-    right: &'a Rights,
+struct Group<'a, T> {
+    left: &'a Lefts<T>,
+    right: &'a Rights<T>,
     lefts: Range<usize>,
     /// Panels, counted from the first one that is wanted.
     rights: Range<usize>,
     first: usize,
     columns: usize,
     out: Out,
-    add: bool,
+    onto: Onto<'a>,
 }
 
-impl Kernel for Group<'_> {
+impl<T: Term> Kernel for Group<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -111,18 +145,20 @@ impl Kernel for Group<'_> {
                 for i in self.lefts.clone() {
                     let (left, height) = self.left.panel(i);
                     let (row, column) = (i * V::ROWS, j * 2 * V::LEN);
-                    let tile = Tile {
-                        terms,
-                        height,
-                        rows: (self.left.rows() - row).min(height),
-                        columns: (self.columns - column).min(2 * V::LEN),
-                        add: self.add || start > 0,
+                    let columns = (self.columns - column).min(2 * V::LEN);
+                    let (add, bias) = match self.onto {
+                        _ if start > 0 => (true, &[][..]),
+                        Onto::Nothing => (false, &[][..]),
+                        Onto::There => (true, &[][..]),
+                        Onto::Columns(bias) => (false, &bias[column..column + columns]),
                     };
+                    let rows = (self.left.rows() - row).min(height);
+                    let tile = Tile { terms, height, rows, columns, add, bias };
                     let right = &self.right.panel(self.first + j)[start * 2 * V::LEN..];
                     // SAFETY: this row and column are those of a tile within `out`, and of no other task.
                     unsafe {
                         let to = self.out.at(row, column);
-                        multiply::<V>(&tile, &left[start * height..], right, to, self.out.stride);
+                        multiply::<V, T>(&tile, &left[start * height..], right, to, self.out.stride);
                     }
                 }
             }
@@ -131,7 +167,7 @@ impl Kernel for Group<'_> {
 }
 
 /// A tile of a product: so many terms, rows that were packed, rows and columns that are wanted.
-pub struct Tile {
+pub struct Tile<'a> {
     pub terms: usize,
     /// Rows of the packed panel, a multiple of a third of [`Vector::ROWS`].
     pub height: usize,
@@ -139,22 +175,30 @@ pub struct Tile {
     pub columns: usize,
     /// Whether it is added to what is there.
     pub add: bool,
+    /// What is added to each column, if anything is.
+    pub bias: &'a [f32],
 }
 
-/// One tile: `left` has `height` numbers for each term, `right` two vectors.
+/// One tile: `left` has `height` terms for each step of the sums, `right` two vectors.
 ///
 /// # Safety
 /// `rows` rows of `columns` numbers must be there from `to` on, `stride` apart, for nobody else to touch.
 #[inline(always)]
-pub unsafe fn multiply<V: Vector>(tile: &Tile, left: &[f32], right: &[f32], to: *mut f32, stride: usize) {
+pub unsafe fn multiply<V: Vector, T: Term>(
+    tile: &Tile,
+    left: &[T],
+    right: &[T],
+    to: *mut f32,
+    stride: usize,
+) {
     // SAFETY: the caller's.
     unsafe {
         match tile.height {
-            12 => of_height::<V, 12>(tile, left, right, to, stride),
-            8 => of_height::<V, 8>(tile, left, right, to, stride),
-            6 => of_height::<V, 6>(tile, left, right, to, stride),
-            4 => of_height::<V, 4>(tile, left, right, to, stride),
-            _ => of_height::<V, 2>(tile, left, right, to, stride),
+            12 => of_height::<V, T, 12>(tile, left, right, to, stride),
+            8 => of_height::<V, T, 8>(tile, left, right, to, stride),
+            6 => of_height::<V, T, 6>(tile, left, right, to, stride),
+            4 => of_height::<V, T, 4>(tile, left, right, to, stride),
+            _ => of_height::<V, T, 2>(tile, left, right, to, stride),
         }
     }
 }
@@ -162,10 +206,10 @@ pub unsafe fn multiply<V: Vector>(tile: &Tile, left: &[f32], right: &[f32], to: 
 // Sums stay in registers only if nothing takes their address, as an iterator at the end would.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-unsafe fn of_height<V: Vector, const H: usize>(
+unsafe fn of_height<V: Vector, T: Term, const H: usize>(
     tile: &Tile,
-    left: &[f32],
-    right: &[f32],
+    left: &[T],
+    right: &[T],
     to: *mut f32,
     stride: usize,
 ) {
@@ -173,15 +217,25 @@ unsafe fn of_height<V: Vector, const H: usize>(
     let (mut a, mut b) = (left.as_ptr(), right.as_ptr());
     let mut sums = [[V::all(0.0); 2]; H];
     for _ in 0..tile.terms {
-        // SAFETY: each term has `H` numbers on the left, and two vectors on the right: see above.
+        // SAFETY: each step has `H` terms on the left, and two vectors on the right: see above.
         unsafe {
-            let columns = [V::load(b), V::load(b.add(V::LEN))];
+            let columns = [T::load::<V>(b), T::load::<V>(b.add(V::LEN))];
             for (i, sums) in sums.iter_mut().enumerate() {
-                let x = V::all(*a.add(i));
-                sums[0] = x.fma(columns[0], sums[0]);
-                sums[1] = x.fma(columns[1], sums[1]);
+                let x = (*a.add(i)).all::<V>();
+                sums[0] = T::multiply(x, columns[0], sums[0]);
+                sums[1] = T::multiply(x, columns[1], sums[1]);
             }
             (a, b) = (a.add(H), b.add(2 * V::LEN));
+        }
+    }
+    if !tile.bias.is_empty() {
+        let mut bias = [0.0f32; 32];
+        bias[..tile.columns].copy_from_slice(tile.bias);
+        for half in 0..2 {
+            let bias = V::of(&bias[half * V::LEN..]);
+            for i in 0..H {
+                sums[i][half] = sums[i][half].add(bias);
+            }
         }
     }
     let whole = tile.rows == H && tile.columns == 2 * V::LEN;

@@ -5,6 +5,8 @@ mod x86;
 
 use std::sync::OnceLock;
 
+use super::pairs::Pair;
+
 /// Numbers that one instruction takes. Its values are made only inside of what [`run`] runs, which has seen that the
 /// machine knows them; so its methods may be called there, and nowhere else can be.
 pub trait Vector: Copy {
@@ -31,6 +33,29 @@ pub trait Vector: Copy {
     fn min(self, b: Self) -> Self;
     /// 2 to the power of whole numbers within −126..=127.
     fn two_to(self) -> Self;
+
+    /// As many pairs of numbers of 16 bits.
+    type Pairs: Pairs;
+
+    /// # Safety
+    /// `LEN` pairs must be there to be read.
+    unsafe fn load_pairs(from: *const Pair) -> Self::Pairs;
+    fn all_pairs(pair: Pair) -> Self::Pairs;
+    /// The lower numbers, and the upper ones.
+    fn halves(pairs: Self::Pairs) -> [Self; 2];
+    /// `sums` and the products of the upper numbers, and then those of the lower ones: each is rounded once.
+    fn fma_pairs(a: Self::Pairs, b: Self::Pairs, sums: Self) -> Self;
+
+    /// Each number beside one of `upper`, rounded as [`Pair::of`] does it.
+    #[inline(always)]
+    fn paired(self, upper: Self) -> Self::Pairs {
+        let (mut lowers, mut uppers) = ([0.0f32; 16], [0.0f32; 16]);
+        self.put(&mut lowers);
+        upper.put(&mut uppers);
+        let pairs: [Pair; 16] = std::array::from_fn(|i| Pair::of(lowers[i], uppers[i]));
+        // SAFETY: no vector has more than 16.
+        unsafe { Self::load_pairs(pairs.as_ptr()) }
+    }
 
     /// The first numbers of `from`, of which there must be as many.
     #[inline(always)]
@@ -66,6 +91,12 @@ pub trait Vector: Copy {
     }
 }
 
+/// As many pairs as a vector has numbers.
+pub trait Pairs: Copy {
+    /// To the first places of `to`, of which there must be as many.
+    fn put(self, to: &mut [Pair]);
+}
+
 /// Work that is worth the wider units. [`Kernel::run`] and all it calls in its loops must be `#[inline(always)]`: only
 /// what is inlined is compiled for them.
 pub trait Kernel {
@@ -78,6 +109,9 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
     match unit() {
         // SAFETY: the machine has what these functions were compiled for.
         #[cfg(target_arch = "x86_64")]
+        Unit::Avx512Bf16 => unsafe { x86::on_avx512_bf16(kernel) },
+        // SAFETY: the same.
+        #[cfg(target_arch = "x86_64")]
         Unit::Avx512 => unsafe { x86::on_avx512(kernel) },
         // SAFETY: the same.
         #[cfg(target_arch = "x86_64")]
@@ -86,8 +120,22 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
     }
 }
 
+/// Whether the machine has instructions for numbers of 16 bits, so that they are faster than those of 32.
+pub fn has_pairs() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        matches!(unit(), Unit::Avx512Bf16)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Unit {
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bf16,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -102,13 +150,13 @@ fn unit() -> Unit {
         {
             use std::arch::is_x86_feature_detected as has;
             #[cfg(test)]
-            let [narrow, plain] = [UP_TO_AVX2, PLAIN].map(is_asked_for);
+            let [no_pairs, narrow, plain] = [UP_TO_AVX512, UP_TO_AVX2, PLAIN].map(is_asked_for);
             #[cfg(not(test))]
-            let [narrow, plain] = [false; 2];
+            let [no_pairs, narrow, plain] = [false; 3];
             let avx2 = !plain && has!("avx2") && has!("fma");
             if avx2 && !narrow && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
             {
-                return Unit::Avx512;
+                return if has!("avx512bf16") && !no_pairs { Unit::Avx512Bf16 } else { Unit::Avx512 };
             }
             if avx2 {
                 return Unit::Avx2;
@@ -119,6 +167,8 @@ fn unit() -> Unit {
 }
 
 /// Words among a test's arguments that leave the wider units out.
+#[cfg(test)]
+pub const UP_TO_AVX512: &str = "on avx512 without pairs";
 #[cfg(test)]
 pub const UP_TO_AVX2: &str = "on avx2 at most";
 #[cfg(test)]
@@ -202,5 +252,37 @@ impl Vector for Plain {
     #[inline(always)]
     fn two_to(self) -> Self {
         Plain(self.0.map(|n| f32::from_bits(((n as i32 + 127) as u32) << 23)))
+    }
+
+    type Pairs = [Pair; 4];
+
+    #[inline(always)]
+    unsafe fn load_pairs(from: *const Pair) -> [Pair; 4] {
+        // SAFETY: the caller's; four pairs have no alignment of their own.
+        unsafe { from.cast::<[Pair; 4]>().read() }
+    }
+    #[inline(always)]
+    fn all_pairs(pair: Pair) -> [Pair; 4] {
+        [pair; 4]
+    }
+    #[inline(always)]
+    fn halves(pairs: [Pair; 4]) -> [Self; 2] {
+        [0, 1].map(|number| Plain(pairs.map(|pair| pair.wide()[number])))
+    }
+    #[inline(always)]
+    fn fma_pairs(a: [Pair; 4], b: [Pair; 4], sums: Self) -> Self {
+        // The products are exact, so that sums are rounded once without a fused instruction, too.
+        let of = |i: usize| {
+            let ([a_lower, a_upper], [b_lower, b_upper]) = (a[i].wide(), b[i].wide());
+            sums.0[i] + a_upper * b_upper + a_lower * b_lower
+        };
+        Plain(std::array::from_fn(of))
+    }
+}
+
+impl Pairs for [Pair; 4] {
+    #[inline(always)]
+    fn put(self, to: &mut [Pair]) {
+        to[..4].copy_from_slice(&self);
     }
 }

@@ -1,10 +1,12 @@
 //! Convolutions of 3×3 pixels by fewer products: four by four pixels at a time (Winograd 1980; Lavin and Gray 2016), with
-//! a quarter of the multiplications. Over the points 0, ±1/√2, ±√2 and ∞ results are off by some 3 millionths of the
+//! a quarter of the multiplications. What is multiplied is always in f32: rounded to 16 bits it would be off by far more
+//! than the numbers that it is made of, and products so few are as fast. Over the points 0, ±1/√2, ±√2 and ∞ results are off by some 3 millionths of the
 //! largest; over the usual ones, 0, ±1, ±2 and ∞, it is five times as much.
 
 use rayon::prelude::*;
 
 use super::conv::{Filters, Picture};
+use super::pairs::Term;
 use super::tile::{Out, Tile, multiply};
 use super::vector::{Kernel, Vector, run, tile};
 
@@ -18,8 +20,10 @@ const FILTERS: usize = 32 << 20;
 const PIXELS: usize = 16 << 20;
 /// Panels of filters, and of squares, that one task multiplies.
 const GROUP: usize = 2;
-/// Squares below which the filters' own transform takes longer than it saves.
+/// Squares below which the filters' own transform takes longer than it saves, beside products of single numbers and of
+/// pairs.
 const FEWEST: usize = 48;
+const FEWEST_OF_PAIRS: usize = 160;
 /// Channels below which transforms take longer than products.
 const NARROWEST: usize = 24;
 
@@ -27,14 +31,16 @@ const A: f32 = std::f32::consts::FRAC_1_SQRT_2;
 const B: f32 = std::f32::consts::SQRT_2;
 
 /// Whether it is faster than the plain way. It goes by sizes alone, so that all threads and runs do the same.
-pub fn is_worth(height: usize, width: usize, inputs: usize, outputs: usize) -> bool {
+pub fn is_worth<T: Term>(height: usize, width: usize, inputs: usize, outputs: usize) -> bool {
     let squares = height.div_ceil(MADE) * width.div_ceil(MADE);
-    squares >= FEWEST && inputs >= NARROWEST && outputs >= NARROWEST
+    let fewest = if T::NUMBERS == 1 { FEWEST } else { FEWEST_OF_PAIRS };
+    squares >= fewest && inputs >= NARROWEST && outputs >= NARROWEST
 }
 
-/// Adds what filters of 3×3 pixels make of a picture of four channels at least to `made`, (outputs, height, width).
-pub fn convolve(x: Picture, filters: &Filters, made: &mut [f32]) {
-    let (inputs, outputs) = (filters.inputs, filters.packed.rows());
+/// Adds what filters of 3×3 pixels make of a picture of four channels at least, or of eight in pairs, to `made`,
+/// (outputs, height, width).
+pub fn convolve<T: Term>(x: Picture, filters: &Filters<T>, made: &mut [f32]) {
+    let (inputs, outputs) = (filters.packed.depth() / 9 * T::NUMBERS, filters.packed.rows());
     let [height, columns] = tile();
     let across = x.width.div_ceil(MADE);
     let squares = across * x.height.div_ceil(MADE);
@@ -57,7 +63,8 @@ pub fn convolve(x: Picture, filters: &Filters, made: &mut [f32]) {
             let pixel_panels = some_pixels.min(panels - first_panel);
             v.par_chunks_mut(of_panel(columns)).take(pixel_panels).enumerate().for_each(|(i, to)| {
                 // A few channels at a time would split it further; panels are enough for all threads that there are.
-                run(TransformPixels { x, to, inputs, across, first: (first_panel + i) * columns });
+                let first = (first_panel + i) * columns;
+                run(TransformPixels { x, to, inputs, numbers: T::NUMBERS, across, first });
             });
             let (down, over) = (filter_panels.div_ceil(GROUP), pixel_panels.div_ceil(GROUP));
             (0..down * over).into_par_iter().for_each(|task| {
@@ -66,6 +73,7 @@ pub fn convolve(x: Picture, filters: &Filters, made: &mut [f32]) {
                     u: &u[i * of_panel(height)..],
                     v: &v[j * of_panel(columns)..],
                     filters,
+                    inputs,
                     filter: first_filter + i,
                     filter_panels: GROUP.min(filter_panels - i),
                     panel: first_panel + j,
@@ -80,12 +88,12 @@ pub fn convolve(x: Picture, filters: &Filters, made: &mut [f32]) {
 }
 
 /// Nine numbers to 36, for a panel of filters.
-struct TransformFilters<'a> {
-    from: &'a [f32],
+struct TransformFilters<'a, T> {
+    from: &'a [T],
     to: &'a mut [f32],
 }
 
-impl Kernel for TransformFilters<'_> {
+impl<T: Term> Kernel for TransformFilters<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -96,14 +104,17 @@ impl Kernel for TransformFilters<'_> {
             // The last numbers are taken once more with those before them, if there are not as many as a vector has.
             let here = at.min(count.saturating_sub(V::LEN));
             let mut g = [[V::all(0.0); 3]; 3];
-            for (place, g) in g.iter_mut().flatten().enumerate() {
-                *g = V::of(&self.from[place * count + here..]);
-            }
-            let down = [0, 1, 2].map(|j| filter([g[0][j], g[1][j], g[2][j]]));
-            for i in 0..SEEN {
-                let row = filter(down.map(|column| column[i]));
-                for (j, x) in row.into_iter().enumerate() {
-                    x.put(&mut self.to[(i * SEEN + j) * count + here..]);
+            for number in 0..T::NUMBERS {
+                for (place, g) in g.iter_mut().flatten().enumerate() {
+                    *g = T::wide(&self.from[place * count + here..], number);
+                }
+                let down = [0, 1, 2].map(|j| filter([g[0][j], g[1][j], g[2][j]]));
+                for i in 0..SEEN {
+                    let row = filter(down.map(|column| column[i]));
+                    for (j, x) in row.into_iter().enumerate() {
+                        let product = i * SEEN + j;
+                        x.put(&mut self.to[(product * T::NUMBERS + number) * count + here..]);
+                    }
                 }
             }
             at += V::LEN;
@@ -125,7 +136,10 @@ fn filter<V: Vector>(g: [V; 3]) -> [V; SEEN] {
 struct TransformPixels<'a> {
     x: Picture<'a>,
     to: &'a mut [f32],
+    /// Those that filters have, filled up to whole terms.
     inputs: usize,
+    /// Numbers of a term: channels go by the first ones of all terms, and then by the second.
+    numbers: usize,
     across: usize,
     first: usize,
 }
@@ -141,7 +155,8 @@ impl Kernel for TransformPixels<'_> {
         let until = squares.min(self.first + columns);
         let mut line = vec![0.0f32; MADE * self.across + 2];
         let mut seen = [0.0f32; PRODUCTS * 32];
-        for (channel, plane) in numbers.chunks_exact(height * width).enumerate().take(self.inputs) {
+        for (channel, plane) in numbers.chunks_exact(height * width).enumerate() {
+            let place = channel % self.numbers * (self.inputs / self.numbers) + channel / self.numbers;
             let mut square = self.first;
             while square < until {
                 let (y, x) = (square / self.across, square % self.across);
@@ -173,7 +188,7 @@ impl Kernel for TransformPixels<'_> {
                     let row = pixel(down.map(|column| column[i]));
                     for (j, x) in row.into_iter().enumerate() {
                         let product = i * SEEN + j;
-                        x.put(&mut self.to[(product * self.inputs + channel) * columns + half..]);
+                        x.put(&mut self.to[(product * self.inputs + place) * columns + half..]);
                     }
                 }
             }
@@ -190,10 +205,11 @@ fn pixel<V: Vector>(d: [V; SEEN]) -> [V; SEEN] {
 }
 
 /// A few panels of filters with a few of squares: no other task makes these pixels of these channels.
-struct Multiply<'a> {
+struct Multiply<'a, T> {
     u: &'a [f32],
     v: &'a [f32],
-    filters: &'a Filters,
+    filters: &'a Filters<T>,
+    inputs: usize,
     filter: usize,
     filter_panels: usize,
     panel: usize,
@@ -203,12 +219,12 @@ struct Multiply<'a> {
     out: Out,
 }
 
-impl Kernel for Multiply<'_> {
+impl<T: Term> Kernel for Multiply<'_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<V: Vector>(self) {
-        let (inputs, columns) = (self.filters.inputs, 2 * V::LEN);
+        let (inputs, columns) = (self.inputs, 2 * V::LEN);
         let of_square = PRODUCTS * V::ROWS * columns;
         let mut products = vec![0.0f32; GROUP * GROUP * of_square];
         for product in 0..PRODUCTS {
@@ -217,12 +233,12 @@ impl Kernel for Multiply<'_> {
                 for i in 0..self.filter_panels {
                     let (_, height) = self.filters.packed.panel(self.filter + i);
                     let left = i * PRODUCTS * inputs * V::ROWS + product * inputs * height;
-                    let tile = Tile { terms: inputs, height, rows: height, columns, add: false };
+                    let tile = Tile { terms: inputs, height, rows: height, columns, add: false, bias: &[] };
                     let at = (i * GROUP + j) * of_square + product * V::ROWS * columns;
                     // SAFETY: a tile has this room, and this thread alone.
                     unsafe {
                         let to = products[at..at + height * columns].as_mut_ptr();
-                        multiply::<V>(&tile, &self.u[left..], right, to, columns);
+                        multiply::<V, f32>(&tile, &self.u[left..], right, to, columns);
                     }
                 }
             }
@@ -242,7 +258,7 @@ impl Kernel for Multiply<'_> {
     }
 }
 
-impl Multiply<'_> {
+impl<T: Term> Multiply<'_, T> {
     /// Adds the pixels of one channel and as many squares as a vector has.
     #[inline(always)]
     fn put<V: Vector>(&self, products: &[f32], channel: usize, first: usize) {

@@ -19,6 +19,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 
+use super::super::ops::Precision;
 use super::super::weights::{Tensors, Weights};
 use super::super::{INDEX, ModelError, names, safetensors};
 use super::configs::{Configs, Documents};
@@ -29,11 +30,13 @@ use settings::{Settings, Training};
 pub use survey::{Survey, claims, survey};
 pub(super) use words::tokenizer;
 
-/// What is told of a model that its files may not say.
+/// What is told of a model that its files may not say, or are not to decide.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
     /// What its network predicts.
     pub prediction: Option<PredictionType>,
+    /// What it is to be computed with, unless its weights decide.
+    pub precision: Option<Precision>,
     /// Folders with a CLIP tokenizer for a model without one.
     pub tokenizers: Vec<PathBuf>,
     /// For networks of other sizes than the families': document, setting and value.

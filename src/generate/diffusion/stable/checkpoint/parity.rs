@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::super::parity::{SEED, made, picture};
 use super::super::sample::NOISE;
-use super::super::{Hints, StableEngine};
+use super::super::{Hints, Precision, StableEngine};
 use super::PredictionType;
 use crate::generate::{Engine, Request};
 use crate::progress::Silent;
@@ -44,6 +44,7 @@ fn a_file_draws_what_the_folder_of_the_same_model_draws() {
     ] {
         let drawn = |mut engine: StableEngine| {
             engine.options.steps = std::num::NonZeroU32::MIN.saturating_add(5);
+            engine.options.precision = Precision::F32;
             engine.options.negative_prompt = Some("Blurry <|EndOfText|> text!".to_owned());
             engine.generate(&picture(), &request, &mut Silent).expect("it draws")
         };

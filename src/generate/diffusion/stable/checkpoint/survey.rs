@@ -38,7 +38,7 @@ pub fn survey(file: &Path, hints: &Hints) -> Result<Survey, ModelError> {
     // All encoders have the same words.
     let tokenizer = words.next_back().unwrap_or_else(|| Ok(Vec::new()));
     let wide: Vec<u64> = text.iter().map(|text| text.weights.wide_bytes()).collect();
-    let memory = parts::most(unet.wide_bytes(), autoencoder.wide_bytes(), &wide);
+    let memory = parts::most([&unet, &autoencoder], unet.precision(), &wide);
     Ok(Survey { family, tokenizer, memory, prediction, is_said, licence })
 }
 

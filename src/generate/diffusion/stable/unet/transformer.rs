@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use candle_nn::VarBuilder;
 
 use super::super::super::ops::layers::{Groups, LayerNorm, Linear, attention};
-use super::super::super::ops::{Activation, gated};
+use super::super::super::ops::{Activation, Precision, gated};
 use super::{Level, Shape};
 
 /// Its own, whatever the network's.
@@ -85,6 +85,7 @@ struct Attention {
     values: Linear,
     out: Linear,
     heads: usize,
+    precision: Precision,
 }
 
 impl Attention {
@@ -95,6 +96,7 @@ impl Attention {
             values: Linear::without_bias(seen, width, vb.pp("to_v"))?,
             out: Linear::new(width, width, vb.pp("to_out.0"))?,
             heads,
+            precision: Precision::of(&vb),
         })
     }
 
@@ -102,6 +104,7 @@ impl Attention {
     fn forward(&self, x: &Tensor, seen: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
         let queries = self.queries.forward(x)?;
         let (keys, values) = (self.keys.forward(seen)?, self.values.forward(seen)?);
-        self.out.beside(&attention(&queries, &keys, &values, self.heads, false)?, beside)
+        let found = attention([&queries, &keys, &values], self.heads, false, self.precision)?;
+        self.out.beside(&found, beside)
     }
 }

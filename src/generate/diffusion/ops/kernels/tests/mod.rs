@@ -1,3 +1,5 @@
+mod pairs;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -26,7 +28,7 @@ fn plain_convolution(
     [outputs, inputs, side]: [usize; 3],
     steps: Steps,
 ) -> Vec<f64> {
-    let filters = Filters::of(weight, [outputs, inputs, side]);
+    let filters = Filters::<f32>::of(weight, [outputs, inputs, side]);
     let [height, width] = steps.sides([x.height, x.width], &filters);
     let at = |channel: usize, y: isize, x_at: isize| {
         let inside = (0..x.height as isize).contains(&y) && (0..x.width as isize).contains(&x_at);
@@ -85,10 +87,10 @@ proptest! {
     fn products_are_those_of_plain_loops(rows in 1usize..40, depth in 1usize..600, columns in 1usize..80, from in 0usize..3) {
         let (x, w) = (numbers("x", rows * depth), numbers("w", columns * depth));
         let strides = Strides { row: depth, term: 1 };
-        let (left, right) = (Lefts::of(&x, rows, depth, strides), Rights::of(&w, columns, depth, strides, 1.0));
+        let (left, right) = (Lefts::<f32>::of(&x, rows, depth, strides), Rights::of(&w, columns, depth, strides, 1.0));
         let start = (from * right.width()).min(columns / right.width() * right.width());
         let mut made = vec![1.0; rows * (columns - start)];
-        product_of_some(&left, &right, start..columns, &mut made, 0, columns - start, true);
+        product_of_some(&left, &right, start..columns, &mut made, 0, columns - start, Onto::There);
         let sum = |i: usize, j: usize| {
             1.0 + (0..depth).map(|k| f64::from(x[i * depth + k]) * f64::from(w[j * depth + k])).sum::<f64>()
         };
@@ -111,7 +113,7 @@ proptest! {
         let x = Picture { numbers: &x, height, width };
         let usual = ((inputs * side * side) as f64).sqrt();
         let expected = plain_convolution(&x, &weight, shape, steps);
-        let filters = Filters::of(&weight, shape);
+        let filters = Filters::<f32>::of(&weight, shape);
         let mut made = vec![0.0; expected.len()];
         convolve(x, &filters, steps, &mut made);
         prop_assert!(made.is_empty() || off(&made, &expected, usual) < 1e-6);
@@ -137,8 +139,26 @@ proptest! {
         });
         let sides = [heads, width];
         let all = [tokens(&q, queries, sides), tokens(&k, keys, sides), tokens(&v, keys, sides)];
-        let made = attention(all, sides, 0.3, bias);
+        let made = attention::<f32>(all, sides, 0.3, bias);
         prop_assert!(off(&made, &expected, 0.3) < 3e-6, "{:e}", off(&made, &expected, 0.3));
+    }
+
+    #[test]
+    fn biases_are_added_once(rows in 1usize..20, depth in 1usize..600, columns in 1usize..80) {
+        let (x, w, bias) = (numbers("x", rows * depth), numbers("w", columns * depth), numbers("bias", columns));
+        let strides = Strides { row: depth, term: 1 };
+        let (left, right) = (Lefts::<f32>::of(&x, rows, depth, strides), Rights::of(&w, columns, depth, strides, 1.0));
+        let of = |onto: Onto| {
+            let mut made = bias.repeat(rows);
+            product(&left, &right, &mut made, 0, columns, onto);
+            made
+        };
+        prop_assert_eq!(of(Onto::Columns(&bias)), of(Onto::There));
+        let alone = of(Onto::Nothing);
+        let sums: Vec<f64> = alone.iter().zip(bias.repeat(rows)).map(|(x, bias)| f64::from(*x) + f64::from(bias)).collect();
+        prop_assert!(off(&of(Onto::There), &sums, (depth as f64).sqrt()) < 1e-6);
+        let sum = (0..depth).map(|k| f64::from(x[k]) * f64::from(w[k])).sum::<f64>();
+        prop_assert!(off(&[dot(&x[..depth], &w[..depth])], &[sum], (depth as f64).sqrt()) < 1e-6);
     }
 
     #[test]
@@ -228,7 +248,9 @@ fn activations_are_what_they_are_called_everywhere() {
 fn all_numbers_of_threads_give_the_same_bits() {
     let (channels, side, heads, width, count) = (40, 37, 3, 24, 300);
     let x = numbers("picture", channels * side * side);
-    let filters = Filters::of(&numbers("filters", 50 * channels * 9), [50, channels, 3]);
+    let weight = numbers("filters", 50 * channels * 9);
+    let (filters, pairs) =
+        (Filters::<f32>::of(&weight, [50, channels, 3]), Filters::<Pair>::of(&weight, [50, channels, 3]));
     let [q, k, v] = ["q", "k", "v"].map(|name| numbers(name, count * heads * width));
     let all = || {
         let picture = Picture { numbers: &x, height: side, width: side };
@@ -238,11 +260,22 @@ fn all_numbers_of_threads_give_the_same_bits() {
         convolve(picture, &filters, Steps { stride: 2, before: 1, behind: 1 }, &mut halved);
         let sides = [heads, width];
         let tokens = [&q, &k, &v].map(|x| tokens(x, count, sides));
-        let seen = attention(tokens, sides, 0.2, Bias::Nothing);
+        let seen = attention::<f32>(tokens, sides, 0.2, Bias::Nothing);
+        let seen_by_pairs = attention::<Pair>(tokens, sides, 0.2, Bias::Nothing);
+        let mut made_by_pairs = vec![0.5; 50 * side * side];
+        let mut by_winograd = vec![0.5; 50 * side * side];
+        winograd::convolve(picture, &pairs, &mut by_winograd);
+        let mut halved_by_pairs = vec![0.5; 50 * 19 * 19];
+        convolve(picture, &pairs, Steps { stride: 2, before: 1, behind: 1 }, &mut halved_by_pairs);
+        convolve(picture, &pairs, Steps { stride: 1, before: 1, behind: 1 }, &mut made_by_pairs);
         let ones = vec![1.0; channels];
         let normed = group_norm(&x, [4, side * side], [&ones, &ones], 1e-5, Some(Activation::GeluErf));
         let normed_rows = row_norm(&q, &q[..width], None, 1e-5, Kind::RootMeanSquare);
-        [made, halved, seen, normed, normed_rows].concat().iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+        [made, halved, seen, made_by_pairs, by_winograd, halved_by_pairs, seen_by_pairs, normed, normed_rows]
+            .concat()
+            .iter()
+            .map(|x| x.to_bits())
+            .collect::<Vec<_>>()
     };
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
@@ -282,7 +315,7 @@ fn queries_and_keys_are_normed_and_turned_and_values_are_not() {
 #[test]
 fn older_units_compute_the_same() {
     let program = std::env::current_exe().expect("this test's own");
-    for unit in [vector::UP_TO_AVX2, vector::PLAIN] {
+    for unit in [vector::UP_TO_AVX512, vector::UP_TO_AVX2, vector::PLAIN] {
         let tests = module_path!().split_once("::").expect("below the crate").1;
         let run = std::process::Command::new(&program).args([tests, unit, "--skip", "older_units"]).output();
         let run = run.expect("it starts");
