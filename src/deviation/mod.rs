@@ -125,7 +125,7 @@ impl Prepared {
         if parts && detail < CLEAR {
             self.mark_parts(output, &mut copied);
         }
-        let Copied { canvas, verbatim } = copied;
+        let Copied { canvas, verbatim, parts } = copied;
         let everywhere = canvas.all() / whole.textured.max(LEAST_TEXTURE);
         let likeness = Likeness {
             ncc: fit.ncc,
@@ -133,7 +133,7 @@ impl Prepared {
             copied_area: whole.share.max(everywhere).max(verbatim.all()).min(1.0),
             verbatim: verbatim.all(),
         };
-        Compared { likeness, pair, octaves, canvas }
+        Compared { likeness, pair, octaves, canvas, parts }
     }
 
     fn mark_parts(&self, output: &Plane, copied: &mut Copied) {
@@ -144,8 +144,14 @@ impl Prepared {
             |copied, near| copied.verbatim.share(near.x, near.y, near.width, near.height) > 0.7,
             |copied, part| {
                 let pair = flow::Aligned::rigid(&part.output, &part.reference, part.map);
-                let found = copied::find_part(&pair, &detail::finest(&pair, 2, copied::PART_WINDOW));
+                let octaves = detail::finest(&pair, 2, copied::PART_WINDOW);
+                let found = copied::find_part(&pair, &octaves);
                 copied.mark(&found, part.x, part.y, part.output.width(), part.output.height());
+                if !found.cells.is_empty() {
+                    let size = (part.output.width(), part.output.height());
+                    let agreement = detail::shown(&octaves);
+                    copied.parts.push(Laid { place: (part.x, part.y), size, pair, agreement });
+                }
             },
         );
     }
@@ -209,6 +215,18 @@ struct Compared {
     octaves: Vec<detail::Octave>,
     /// Where the output is copied.
     canvas: copied::Canvas,
+    parts: Vec<Laid>,
+}
+
+/// A part of the output that is copied, with what it is a copy of laid on it.
+struct Laid {
+    /// Left and upper border.
+    place: (usize, usize),
+    /// Width and height.
+    size: (usize, usize),
+    pair: flow::Aligned,
+    /// As [`detail::shown`].
+    agreement: Plane,
 }
 
 /// Where the output is copied, under the placement of the whole and under those of parts.
@@ -216,12 +234,13 @@ struct Copied {
     canvas: copied::Canvas,
     /// What is copied to the letter.
     verbatim: copied::Canvas,
+    parts: Vec<Laid>,
 }
 
 impl Copied {
     fn nowhere(output: &Plane) -> Copied {
         let canvas = || copied::Canvas::new(output.width(), output.height());
-        Copied { canvas: canvas(), verbatim: canvas() }
+        Copied { canvas: canvas(), verbatim: canvas(), parts: Vec::new() }
     }
 
     /// Marks what was found on a window of the output at (x, y) of `width` × `height`.

@@ -174,7 +174,7 @@ fn an_audit_measures_again_and_sees_what_was_passed_over() {
     let found = lab.run(["audit"]).expect(1).stdout;
     for fault in [
         "trigger search_update is missing",
-        "tells of other comparisons than the catalog has now",
+        "tells of another search than the catalog has now",
         "which is nearer than what it was compared with",
     ] {
         assert!(found.contains(fault), "{fault}: {found}");

@@ -42,7 +42,7 @@ fn a_release_is_held_against_every_other_reference() {
 #[test]
 fn the_gate_compares_once_more() {
     for (change, words) in [PASSED_OVER, OUTDATED, CLOSE, COPIED, LOST] {
-        let answer = answer("DROP TRIGGER decision_known", change);
+        let answer = answer("DROP TRIGGER decision_known; DROP TRIGGER decision_rules", change);
         assert_eq!(answer, Some(format!("release refused: {words}")));
     }
     let refused = answer("", |f| f.logged_through = Some(7));

@@ -137,6 +137,7 @@ fn what_a_picture_comes_from_is_found_through_copies_and_generations() {
     desk.release(&second);
     let mut third = release(3);
     third.reference = release(2).output;
+    third.policies.others.clear();
     desk.release(&third);
     let above = |number| desk.catalog.ancestors(&id(number)).expect("readable");
     assert_eq!(above(32), [id(22), id(21), id(12), id(11)]);
