@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::keys::SignerKeys;
 use crate::manifest::{self, State};
 use crate::objects::{ObjectError, Objects};
-use crate::policy::{Likeness, Other, Policy, PolicySet};
+use crate::policy::{Likeness, MIN_DEVIATION_FLOOR, Other, Policy, PolicySet};
 use crate::progress::Progress;
 use crate::raster::{self, Limits, Raster};
 use crate::verify::{facts_agree, mark_agrees};
@@ -135,11 +135,13 @@ fn measured(
         let Ok(deviation) = deviation::measure(&reference, &output) else { continue };
         let others: Vec<Other> = nearest_other(catalog, objects, &run.run, &output)?.into_iter().collect();
         for policy in &policies {
-            if run.overridden {
-                continue; // That it is below a limit is what two people signed.
-            }
             // What else policies ask is in the rows, and checked there.
-            if let Err(refusal) = PolicySet::alone(policy.clone()).weigh(&deviation, &others) {
+            let weighed = PolicySet::alone(policy.clone()).weigh(&deviation, &others);
+            // That it is close to its own reference is what two people signed, down to the floor, and no more.
+            let lifted = run.overridden && deviation.deviation >= MIN_DEVIATION_FLOOR;
+            if let Err(refusal) = weighed
+                && !(lifted && refusal.reasons.iter().all(|one| one.reason.other().is_none()))
+            {
                 findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
             }
         }

@@ -34,7 +34,8 @@ CREATE VIEW lifted (run) AS
       AND NOT EXISTS (SELECT policy FROM applied WHERE run = o.approved EXCEPT SELECT policy FROM applied WHERE run = o.run)
       AND NOT EXISTS (SELECT 1 FROM breach b WHERE b.run = o.run AND (b.rule NOT GLOB 'deviation.*' OR
         (SELECT count(*) FROM approval p JOIN policy_approver a ON a.key = p.key
-         WHERE p.run = o.approved AND a.policy = b.policy) < 2));
+         WHERE p.run = o.approved AND a.policy = b.policy AND NOT EXISTS
+           (SELECT 1 FROM event e WHERE e.signer = p.key AND json_extract(e.body, '$.run') = o.approved)) < 2));
 
 CREATE TRIGGER policy_approver_truth BEFORE INSERT ON policy_approver BEGIN
   SELECT RAISE(ABORT, 'approver refused: the policy is not on record')
@@ -48,7 +49,9 @@ CREATE TRIGGER approval_truth BEFORE INSERT ON approval BEGIN
   SELECT RAISE(ABORT, 'approval refused: the key is not among the policy''s approvers')
     WHERE NOT EXISTS (SELECT 1 FROM applied a JOIN policy_approver p ON p.policy = a.policy WHERE a.run = NEW.run AND p.key = NEW.key);
   SELECT RAISE(ABORT, 'approval refused: whoever asked for a release does not approve it')
-    WHERE EXISTS (SELECT 1 FROM event WHERE kind = 'refusal' AND json_extract(body, '$.run') = NEW.run AND signer = NEW.key);
+    WHERE EXISTS (SELECT 1 FROM event WHERE json_extract(body, '$.run') = NEW.run AND signer = NEW.key);
+  SELECT RAISE(ABORT, 'approval refused: the run has released its draft')
+    WHERE EXISTS (SELECT 1 FROM override WHERE run = NEW.run) OR EXISTS (SELECT 1 FROM release WHERE run = NEW.run);
   SELECT RAISE(ABORT, 'approval refused: a reason of at least 20 characters is needed')
     WHERE (length(trim(NEW.reason)) >= 20) IS NOT TRUE;
   SELECT RAISE(ABORT, 'approval refused: it is not signed') WHERE length(NEW.signature) IS NOT 64;
@@ -59,6 +62,10 @@ CREATE TRIGGER override_truth BEFORE INSERT ON override BEGIN
     WHERE (SELECT count(DISTINCT key) FROM approval WHERE run = NEW.approved) < 2;
   SELECT RAISE(ABORT, 'override refused: the run was not refused')
     WHERE NOT EXISTS (SELECT 1 FROM decision WHERE run = NEW.run AND verdict = 'refused');
+  SELECT RAISE(ABORT, 'override refused: the draft was released before')
+    WHERE EXISTS (SELECT 1 FROM override o JOIN measurement a ON a.run = o.run
+      JOIN measurement b ON b.run = NEW.run AND b.draft_sha256 = a.draft_sha256 AND b.reference = a.reference
+      WHERE o.run <> NEW.run AND o.approved <> NEW.approved);
 END;
 
 -- The gate of 0001, which knows clearing decisions alone, and that of 0003, with one way more.

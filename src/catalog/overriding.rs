@@ -13,6 +13,8 @@ use crate::keys::{Approving, Detached};
 /// A draft that was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
+    /// The run that was refused.
+    pub run: String,
     /// Of its pixels.
     pub sha256: Digest,
     /// Every policy that judged, in the order of their digests.
@@ -24,7 +26,13 @@ pub struct Draft {
 impl Draft {
     /// What is signed for `reason`.
     pub fn approving<'a>(&'a self, reason: &'a str) -> Approving<'a> {
-        Approving { draft: &self.sha256, policies: &self.policies, deviation: self.deviation, reason }
+        Approving {
+            run: &self.run,
+            draft: &self.sha256,
+            policies: &self.policies,
+            deviation: self.deviation,
+            reason,
+        }
     }
 }
 
@@ -37,16 +45,17 @@ pub struct Approval {
 }
 
 impl Catalog {
-    /// The draft that `run` was refused with; `None` if there is none.
+    /// The draft that `run` was refused with; `None` if there is none, or if the run released one by override.
     pub fn refused_draft(&self, run: &str) -> Result<Option<Draft>, CatalogError> {
         let policies =
             self.many("SELECT policy FROM applied WHERE run = ? ORDER BY policy", [run], |row| {
                 Ok(Digest::from_bytes(blob(row, 0)?))
             })?;
         let sql = "SELECT m.draft_sha256, m.deviation FROM decision d JOIN measurement m ON m.run = d.run \
-                   WHERE d.run = ? AND d.verdict = 'refused'";
+                   WHERE d.run = ? AND d.verdict = 'refused' AND d.run NOT IN (SELECT run FROM override)";
         self.one(sql, [run], |row| {
-            Ok(Draft { sha256: Digest::from_bytes(blob(row, 0)?), policies, deviation: row.get(1)? })
+            let sha256 = Digest::from_bytes(blob(row, 0)?);
+            Ok(Draft { run: run.to_owned(), sha256, policies, deviation: row.get(1)? })
         })
     }
 
@@ -78,6 +87,11 @@ impl Catalog {
         })
     }
 
+    /// Whether the draft of the refused `run` has been released.
+    pub fn is_overridden(&self, run: &str) -> Result<bool, CatalogError> {
+        Ok(self.one("SELECT 1 FROM override WHERE approved = ?", [run], |_| Ok(()))?.is_some())
+    }
+
     /// The run whose approved draft `run` released, if it did that.
     pub(super) fn overridden_by(&self, run: &str) -> Result<Option<String>, CatalogError> {
         self.one("SELECT approved FROM override WHERE run = ?", [run], |row| row.get(0))
@@ -95,7 +109,7 @@ impl Catalog {
                 if !holds {
                     let key = hex::encode(approval.key);
                     let fault = format!(
-                        "the signature of {} is not of this draft, policy, figure and reason",
+                        "the signature of {} is not of this run, draft, policy, figure and reason",
                         &key[..16]
                     );
                     findings.push(Finding::new("approval", &run, fault));

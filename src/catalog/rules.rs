@@ -165,6 +165,17 @@ pub(super) const COMPARED: &[Rule] = &[
            CROSS JOIN known k ON k.asset = d.reference AND k.role = 'reference' WHERE d.run = l.run AND k.number <= s.through))",
     ),
     (
+        "release",
+        "was not compared with all that its reference comes from",
+        "WITH RECURSIVE above (run, id) AS ( \
+           SELECT d.run, d.reference FROM derivation d JOIN release l ON l.run = d.run JOIN search s ON s.run = d.run \
+           UNION SELECT u.run, d.reference FROM above u JOIN derivation d ON d.output = u.id \
+           UNION SELECT u.run, a.copy_of FROM above u JOIN asset a ON a.id = u.id WHERE a.copy_of IS NOT NULL) \
+         SELECT DISTINCT l.output FROM above u JOIN release l ON l.run = u.run \
+         WHERE u.id NOT IN (SELECT reference FROM derivation WHERE run = u.run) \
+           AND u.id NOT IN (SELECT reference FROM comparison WHERE run = u.run)",
+    ),
+    (
         "comparison",
         "its deviation is not that of its parts",
         "SELECT run FROM comparison WHERE deviation IS NOT 10000 - max(detail, copied)",

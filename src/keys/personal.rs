@@ -25,6 +25,8 @@ const OVERRIDE: &str = "org.vidimus.override.1";
 /// What somebody approves: this draft, under these policies, as close as it is, for this reason.
 #[derive(Clone, Copy, Debug)]
 pub struct Approving<'a> {
+    /// The run that was refused, and with it reference, request and purpose: a yes to one is none to another.
+    pub run: &'a str,
     /// Of the draft's pixels.
     pub draft: &'a Digest,
     /// Every policy that judged, in the order of their digests.
@@ -37,8 +39,8 @@ pub struct Approving<'a> {
 impl Approving<'_> {
     fn message(&self) -> Vec<u8> {
         let policies: Vec<String> = self.policies.iter().map(ToString::to_string).collect();
-        let (draft, deviation) = (self.draft, self.deviation);
-        format!("{OVERRIDE}\n{draft}\n{}\n{deviation}\n{}", policies.join(","), self.reason).into_bytes()
+        let Approving { run, draft, deviation, reason, .. } = self;
+        format!("{OVERRIDE}\n{run}\n{draft}\n{}\n{deviation}\n{reason}", policies.join(",")).into_bytes()
     }
 
     /// Whether `signature` is that of `key` on exactly this.
@@ -273,13 +275,15 @@ mod tests {
     }
 
     #[test]
-    fn an_approval_is_of_one_draft_one_policy_one_figure_and_one_reason() {
+    fn an_approval_is_of_one_run_one_draft_one_policy_one_figure_and_one_reason() {
         let (draft, other) = (Digest::of("draft"), Digest::of("other"));
         let policies = [Digest::of("policy")];
-        let what = Approving { draft: &draft, policies: &policies, deviation: 4500, reason: "a reason" };
+        let what =
+            Approving { run: "1", draft: &draft, policies: &policies, deviation: 4500, reason: "a reason" };
         let Detached { key: public, signature } = key(1).approve(&what);
         assert!(what.is_signed(&public, &signature));
         for changed in [
+            Approving { run: "2", ..what },
             Approving { draft: &other, ..what },
             Approving { policies: &[], ..what },
             Approving { deviation: 4501, ..what },

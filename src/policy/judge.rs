@@ -73,10 +73,11 @@ pub enum Likeness {
     Lost(u32),
 }
 
-/// Proof that a draft was measured against its reference and found far enough by every policy that applies.
+/// Proof that a draft was measured against its reference and found far enough by every policy that applies, or that two
+/// people whom the others name lifted their measured limits for it.
 ///
-/// Only [`PolicySet::judge`](super::PolicySet::judge) makes one; whatever marks or signs asks for it and compares the
-/// digests. Nobody else can, since its fields are private:
+/// Only [`PolicySet::judge`](super::PolicySet::judge) and [`PolicySet::lift`](super::PolicySet::lift) make one; whatever
+/// marks or signs asks for it and compares the digests. Nobody else can, since its fields are private:
 ///
 /// ```compile_fail,E0451
 /// use vidimus::digest::Digest;
@@ -212,7 +213,7 @@ impl Reason {
     }
 
     /// Digest of the other picture on record that this tells of, if it does.
-    pub(super) fn other(&self) -> Option<Digest> {
+    pub fn other(&self) -> Option<Digest> {
         match self {
             Reason::OtherTooClose { sha256, .. } | Reason::OtherLost { sha256, .. } => Some(*sha256),
             _ => None,

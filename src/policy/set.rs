@@ -227,10 +227,17 @@ fn too_close_to(policy: &Policy, others: &[Other]) -> impl Iterator<Item = Reaso
     others.iter().filter_map(move |other| too_close(other, min))
 }
 
-/// What is below the floor of all policies is nobody's to release.
+/// What is below the floor of all policies, shows another picture on record, or breaks more than measured limits is
+/// nobody's to release.
 fn floored(refusal: Refusal, measured: &Deviation) -> Refusal {
     match refusal.action {
-        OnViolation::Override if measured.deviation < MIN_DEVIATION_FLOOR => {
+        OnViolation::Override
+            if measured.deviation < MIN_DEVIATION_FLOOR
+                || refusal
+                    .reasons
+                    .iter()
+                    .any(|one| one.reason.other().is_some() || !one.rule().starts_with("deviation.")) =>
+        {
             Refusal { action: OnViolation::Quarantine, ..refusal }
         }
         _ => refusal,

@@ -55,6 +55,12 @@ pub enum ReleaseError {
         "this is another draft than that of run {run}: expected the same reference, seed, strength, engine and size"
     )]
     OtherDraft { run: String },
+    #[error("the draft of run {run} was released by override before: each draft leaves once")]
+    AlreadyOverridden { run: String },
+    #[error(
+        "run {run} was refused under other policies than those that apply now: expected the same files, byte for byte"
+    )]
+    OtherPolicies { run: String },
     #[error("every watermark id for this source is taken")]
     NoFreeId,
     #[error("recorded as {asset_id}, but {} could not be written: {}", path.display(), reason(source))]

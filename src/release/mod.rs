@@ -51,6 +51,7 @@ pub fn release(
     progress: &mut dyn Progress,
 ) -> Result<Outcome, ReleaseError> {
     let course = Course::begin(desk, reference, order)?;
+    course.may_override(desk)?;
     if let Err(refusal) = desk.policy.admit(course.plan()) {
         return course.refuse_request(desk, refusal);
     }

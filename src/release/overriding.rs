@@ -9,6 +9,23 @@ use crate::digest::Digest;
 use crate::policy::{Case, Cleared, Refusal};
 
 impl Course<'_> {
+    /// Whether what is to be overridden can be, as far as that is known before anything is drawn.
+    pub(super) fn may_override(&self, desk: &Desk<'_>) -> Result<(), ReleaseError> {
+        let Some(run) = self.order.overriding.clone() else { return Ok(()) };
+        let Some(refused) = desk.catalog.refused_draft(&run)? else {
+            return Err(ReleaseError::NothingToOverride { run });
+        };
+        if desk.catalog.is_overridden(&run)? {
+            return Err(ReleaseError::AlreadyOverridden { run });
+        }
+        let mut policies: Vec<Digest> = desk.policy.members().map(|(policy, _)| policy.digest()).collect();
+        policies.sort();
+        if policies != refused.policies {
+            return Err(ReleaseError::OtherPolicies { run });
+        }
+        Ok(())
+    }
+
     /// Those whose approval of exactly the pixels `draft` is on record and signed; nobody where no override is asked for.
     pub(super) fn approvers(
         &self,

@@ -40,8 +40,14 @@ impl<'a> Signed<'a> {
         objects.put(&self.signed.bytes)?;
         (desk.witness)(Step::OutputStored);
         while let Err(error) = self.try_record(desk) {
-            let ReleaseError::Catalog(CatalogError::Outdated { newest, .. }) = error else {
-                return Err(error);
+            let newest = match &error {
+                ReleaseError::Catalog(CatalogError::Outdated { newest, .. }) => *newest,
+                // What the schema refuses may not lie about, marked and signed as it is.
+                ReleaseError::Catalog(CatalogError::Refused { .. }) => {
+                    objects.remove(&self.sha256)?;
+                    return Err(error);
+                }
+                _ => return Err(error),
             };
             if let Some(refusal) = self.hold_again(desk)? {
                 objects.remove(&self.sha256)?;
@@ -51,6 +57,7 @@ impl<'a> Signed<'a> {
                 return Ok(Err(Box::new(Rejected { course, draft, pixels, deviation, held, refusal })));
             }
             if self.held.through < newest {
+                objects.remove(&self.sha256)?;
                 return Err(error);
             }
         }

@@ -48,8 +48,14 @@ fn every_kind_of_edit_is_found_and_named() {
         ("UPDATE decision SET reasons = '[]'", "was written over other rows"),
         ("UPDATE policy SET min_deviation = 3000", "its limits are not those of its text"),
         ("UPDATE policy SET min_deviation = 100", "its limits are below what any policy may ask"),
-        ("UPDATE approval SET reason = reason || '!'", "is not of this draft, policy, figure and reason"),
-        ("UPDATE approval SET signature = randomblob(64)", "is not of this draft, policy, figure and reason"),
+        (
+            "UPDATE approval SET reason = reason || '!'",
+            "is not of this run, draft, policy, figure and reason",
+        ),
+        (
+            "UPDATE approval SET signature = randomblob(64)",
+            "is not of this run, draft, policy, figure and reason",
+        ),
         ("UPDATE approval SET key = randomblob(32)", "released nothing that two people approved"),
         (
             "DELETE FROM approval WHERE key = (SELECT min(key) FROM approval)",

@@ -129,3 +129,29 @@ fn a_policy_that_does_not_allow_it_is_not_overridden_by_the_approvers_of_another
     let refused = record(&mut desk.catalog, &entry).expect_err("default says no").to_string();
     assert!(refused.ends_with("release refused: no clearing decision"), "{refused}");
 }
+
+#[test]
+fn an_approval_serves_no_other_run_and_a_draft_leaves_once() {
+    let mut desk = refused();
+    for key in [1, 2] {
+        desk.approve(5, key, REASON).expect("they have a say");
+    }
+    desk.release(&overriding(6, 5));
+    let db = stranger(&desk.path);
+    let copied = "INSERT INTO approval SELECT ?, key, reason, signature, at FROM approval WHERE run = ?";
+    let own = db.execute(copied, [id(60), id(50)]).expect_err("it left by override itself").to_string();
+    assert_eq!(own, "approval refused: the run has released its draft");
+
+    // The same draft, refused once more.
+    let first = too_close(5);
+    desk.refuse(&RefusalEntry { reference: first.reference, measurement: first.measurement, ..too_close(7) });
+    assert_eq!(desk.findings(), []);
+    db.execute(copied, [id(70), id(50)]).expect("SQL reads no signatures");
+    let faults: Vec<Finding> = desk.findings();
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+    assert!(faults.iter().all(|one| one.area == "approval" && one.subject == id(70)), "{faults:#?}");
+    let sent = overriding(6, 5);
+    let again = ReleaseEntry { reference: sent.reference, measurement: sent.measurement, ..overriding(8, 7) };
+    let said = record(&mut desk.catalog, &again).expect_err("it is gone").to_string();
+    assert!(said.ends_with("override refused: the draft was released before"), "{said}");
+}
