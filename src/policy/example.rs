@@ -4,8 +4,9 @@ use serde::Deserialize;
 use time::{Date, Month};
 use toml::value::Datetime;
 
-use super::judge::{Plan, RULES};
+use super::case::Plan;
 use super::parse::{date, within};
+use super::reason::RULES;
 use super::set::PolicySet;
 use super::{Policy, PolicyError};
 use crate::quantity::{Deviation, Strength};

@@ -1,16 +1,19 @@
 //! What is allowed: limits read from TOML, and the judgement that alone makes a [`Cleared`].
 
+mod case;
 mod example;
 mod judge;
 mod parse;
+mod reason;
 #[cfg(test)]
 mod schema;
 mod set;
 mod subject;
 
+pub use case::{Case, Cleared, Likeness, Other, Plan};
 pub use example::{Example, Expect, Measured};
-pub use judge::{Case, Cleared, LOST_DISTANCE, Likeness, Other, Plan, Reason, Refusal, Violation};
 pub use parse::PolicyError;
+pub use reason::{LOST_DISTANCE, Reason, Refusal, Violation};
 pub use set::{Decider, PolicySet};
 pub use subject::{Applies, Class, ParseClassError, ParseTagError, Subject, Tag, Why};
 

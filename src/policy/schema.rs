@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::Policy;
-use super::judge::RULES;
+use super::reason::RULES;
 
 /// The document itself.
 fn document() -> Value {

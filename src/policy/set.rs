@@ -5,7 +5,9 @@ use std::mem::discriminant;
 
 use serde::Serialize;
 
-use super::judge::{Case, Cleared, Other, Plan, Reason, Refusal, Violation, too_close, violated};
+use super::case::{Case, Cleared, Other, Plan};
+use super::judge::{too_close, violated};
+use super::reason::{Reason, Refusal, Violation};
 use super::{Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy, Why};
 use crate::digest::Digest;
 use crate::quantity::Deviation;
