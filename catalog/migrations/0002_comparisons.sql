@@ -88,7 +88,7 @@ CREATE TRIGGER comparison_truth BEFORE INSERT ON comparison BEGIN
 END;
 
 -- What a run is held against: the eight references nearest to it, everything that its own reference comes from, and
--- nothing newer left out. One whose picture is lost counts as too close if its fingerprint is near (64 of 256 bits).
+-- nothing newer left out. That none of them is too close for any policy that applies is asked in 0003.
 
 CREATE TRIGGER decision_known BEFORE INSERT ON decision
 WHEN NEW.verdict IS NOT 'refused' AND EXISTS (SELECT 1 FROM measurement WHERE run = NEW.run)
@@ -112,31 +112,6 @@ WHEN NEW.verdict IS NOT 'refused' AND EXISTS (SELECT 1 FROM measurement WHERE ru
         UNION SELECT a.copy_of FROM above u JOIN asset a ON a.id = u.id WHERE a.copy_of IS NOT NULL)
       SELECT 1 FROM above u WHERE u.id NOT IN (SELECT reference FROM derivation WHERE run = NEW.run)
         AND u.id NOT IN (SELECT reference FROM comparison WHERE run = NEW.run));
-  SELECT RAISE(ABORT, 'decision refused: too close to another reference on record')
-    WHERE EXISTS (SELECT 1 FROM comparison c, policy p WHERE c.run = NEW.run AND p.digest = NEW.policy
-      AND CASE WHEN c.deviation IS NULL THEN c.distance > 64 ELSE c.deviation >= p.min_deviation END IS NOT TRUE);
-END;
-
--- The gate once more, and with it what was added between decision and release.
-
-CREATE TRIGGER release_known BEFORE INSERT ON release
-WHEN EXISTS (SELECT 1 FROM decision WHERE run = NEW.run AND verdict = 'cleared')
-  AND NOT EXISTS (SELECT 1 FROM release WHERE run = NEW.run) BEGIN
-  SELECT RAISE(ABORT, 'release refused: the draft was not held against the known references')
-    WHERE NOT EXISTS (SELECT 1 FROM search WHERE run = NEW.run);
-  SELECT RAISE(ABORT, 'release refused: a reference was added since the search')
-    WHERE EXISTS (SELECT 1 FROM known WHERE role = 'reference'
-      AND number > (SELECT through FROM search WHERE run = NEW.run)
-      AND asset NOT IN (SELECT reference FROM derivation WHERE run = NEW.run));
-  SELECT RAISE(ABORT, 'release refused: too close to another reference on record')
-    WHERE EXISTS (SELECT 1 FROM comparison c JOIN decision d ON d.run = c.run JOIN policy p ON p.digest = d.policy
-      WHERE c.run = NEW.run
-      AND CASE WHEN c.deviation IS NULL THEN c.distance > 64 ELSE c.deviation >= p.min_deviation END IS NOT TRUE);
-  SELECT RAISE(ABORT, 'release refused: the log tells of another search')
-    WHERE EXISTS (SELECT 1 FROM event WHERE seq = NEW.event AND kind = 'release'
-                  AND json_extract(body, '$.run') = NEW.run)
-      AND (SELECT json_extract(body, '$.through') FROM event WHERE seq = NEW.event)
-        IS NOT (SELECT through FROM search WHERE run = NEW.run);
 END;
 
 -- Rows are written once.

