@@ -65,7 +65,7 @@ pub struct Found {
     pub textured: f64,
     /// Copied cells on the output: x and y range as fractions of its sides.
     pub cells: Vec<[f64; 4]>,
-    /// The same of areas that are copied to the letter, each with the number of its cells.
+    /// The same of each area that is copied to the letter.
     pub verbatim: Vec<Vec<[f64; 4]>>,
 }
 

@@ -23,7 +23,7 @@ const BINS: usize = 18;
 /// Radius and standard deviation of what the orientation is taken from, in pixels of the level.
 const DISC: (isize, f32) = (8, 4.0);
 /// Numbers of a description: 4 × 4 cells of 4 orientations.
-const NUMBERS: usize = 64;
+pub const NUMBERS: usize = 64;
 /// Samples of a description along each side, and their distance in pixels of the level.
 const SAMPLES: usize = 16;
 const PITCH: f32 = 1.25;
@@ -40,17 +40,19 @@ pub struct Keypoint {
     pub size: f32,
     /// Direction of its edges, 0..π: half a turn more is the same, as inversion asks.
     pub angle: f32,
+    /// Of the blob against its surroundings: how strong the keypoint is.
+    pub contrast: f32,
 }
 
 /// The keypoints of a picture, in a fixed order.
-pub struct Features {
+pub struct Keypoints {
     pub points: Vec<Keypoint>,
     pub descriptions: Vec<Description>,
 }
 
-impl Features {
-    pub fn of(plane: &Plane) -> Features {
-        let mut found = Features { points: Vec::new(), descriptions: Vec::new() };
+impl Keypoints {
+    pub fn of(plane: &Plane) -> Keypoints {
+        let mut found = Keypoints { points: Vec::new(), descriptions: Vec::new() };
         // Levels of half the area each add up to twice the first.
         let cells = 2 * plane.width() * plane.height() / (CELL * CELL);
         let per_cell = (BUDGET / cells.max(1)).clamp(PER_CELL.0, PER_CELL.1);
@@ -79,6 +81,7 @@ impl Features {
                     y: (y as f32 + 0.5) * down,
                     size: (across * down).sqrt(),
                     angle,
+                    contrast: contrast.at(x, y),
                 });
                 self.descriptions.push(description);
             }
@@ -267,7 +270,7 @@ fn half_turns(dx: f32, dy: f32) -> f32 {
 }
 
 /// The description of the same place mirrored (across its own axis) and turned by half a turn.
-pub fn posed(description: &Description, mirrored: bool, turned: bool) -> Description {
+pub fn posed<T: Copy>(description: &[T; NUMBERS], mirrored: bool, turned: bool) -> [T; NUMBERS] {
     std::array::from_fn(|at| {
         let (row, column, bin) = (at / 16, at / 4 % 4, at % 4);
         let row = if mirrored != turned { 3 - row } else { row };

@@ -1,7 +1,7 @@
 //! Local copies: where keypoints speak for a placement of a part of the output, that part is laid on the reference.
 
 use super::affine::{Affine, refine};
-use super::keypoints::Features;
+use super::keypoints::Keypoints;
 use super::matches::{Hypothesis, hypotheses};
 use super::working::flattened;
 use crate::raster::Plane;
@@ -37,7 +37,7 @@ pub struct Part {
 /// A picture, its keypoints, and its field with tone and shading taken out.
 pub struct Searched {
     plane: Plane,
-    features: Features,
+    features: Keypoints,
     field: Plane,
     /// Detail between one and two pixels.
     fine: Plane,
@@ -48,7 +48,7 @@ impl Searched {
         let fine = gaussian(plane, 0.8, 4.0).zip(&gaussian(plane, 2.0, 3.0), |a, b| a - b);
         Searched {
             plane: plane.clone(),
-            features: Features::of(plane),
+            features: Keypoints::of(plane),
             field: flattened(plane, WINDOW, 1.0),
             fine,
         }

@@ -1,7 +1,7 @@
 //! Keypoints of two pictures that may show the same thing, and the placements that several of them speak for.
 
 use super::affine::Affine;
-use super::keypoints::{Description, Features, Keypoint, posed};
+use super::keypoints::{Description, Keypoint, Keypoints, posed};
 use crate::simd;
 
 /// Least likeness of two descriptions, 1 for the same.
@@ -48,7 +48,7 @@ struct Match {
 }
 
 /// The placements of `output` on `reference` that most keypoints speak for, those with most support first.
-pub fn hypotheses(output: &Features, reference: &Features) -> Vec<Hypothesis> {
+pub fn hypotheses(output: &Keypoints, reference: &Keypoints) -> Vec<Hypothesis> {
     let mut matches = matches(output, reference);
     matches.sort_by(|a, b| b.worth.total_cmp(&a.worth));
     let mut places = Places::default();
@@ -89,7 +89,7 @@ pub fn hypotheses(output: &Features, reference: &Features) -> Vec<Hypothesis> {
 }
 
 /// For every keypoint of the output its likest in the reference, in any pose.
-fn matches(output: &Features, reference: &Features) -> Vec<Match> {
+fn matches(output: &Keypoints, reference: &Keypoints) -> Vec<Match> {
     let mut found = Vec::new();
     let mut products = vec![0i32; reference.points.len()];
     for (point, description) in output.points.iter().zip(&output.descriptions) {
@@ -277,7 +277,7 @@ mod tests {
                 // Inverted, which keypoints do not see.
                 1.0 - reference.bilinear(u as f32 - 0.5, v as f32 - 0.5)
             });
-            let [features, others] = [&output, &reference].map(Features::of);
+            let [features, others] = [&output, &reference].map(Keypoints::of);
             let found = hypotheses(&features, &others);
             let best = found.first().expect("some placement");
             let [left, top, right, bottom] = best.extent.map(f64::from);
