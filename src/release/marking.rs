@@ -13,7 +13,7 @@ use crate::digest::Digest;
 use crate::generate::{AppliedLora, Description, Draft, Record};
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
-use crate::policy::{Case, Cleared, Policy};
+use crate::policy::{Case, Cleared, OnViolation, Policy, Refusal};
 use crate::quantity::{Deviation, Psnr};
 use crate::raster::{self, Limits, Raster};
 use crate::watermark::{self, Kind, Level, Payload};
@@ -79,6 +79,8 @@ impl<'a> Approved<'a> {
         if let Err(refusal) = overriding::judge(desk, case, approvers) {
             let Approved { course, draft, held, .. } = self;
             let (pixels, deviation, held) = (draft_pixels, again, Some(held));
+            // The draft itself was let pass: there is nothing in it to approve.
+            let refusal = Refusal { action: refusal.action.max(OnViolation::Quarantine), ..refusal };
             let rejected = Rejected { course, draft, pixels, deviation, held, refusal };
             return Ok(Err(Box::new(rejected)));
         }

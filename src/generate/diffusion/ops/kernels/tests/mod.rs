@@ -80,6 +80,14 @@ fn tokens(numbers: &[f32], count: usize, [heads, width]: [usize; 2]) -> Tokens<'
     Tokens { numbers, count, head: width, token: heads * width }
 }
 
+/// Sides of the filters of our models, and their steps.
+const CONVOLUTIONS: [(usize, Steps); 4] = [
+    (3, Steps { stride: 1, before: 1, behind: 1 }),
+    (3, Steps { stride: 2, before: 1, behind: 1 }),
+    (3, Steps { stride: 2, before: 0, behind: 1 }),
+    (1, Steps { stride: 1, before: 0, behind: 0 }),
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -102,12 +110,7 @@ proptest! {
     fn convolutions_are_those_of_plain_loops(
         inputs in 1usize..9, outputs in 1usize..27, height in 1usize..20, width in 1usize..40, kind in 0usize..4
     ) {
-        let (side, steps) = [
-            (3, Steps { stride: 1, before: 1, behind: 1 }),
-            (3, Steps { stride: 2, before: 1, behind: 1 }),
-            (3, Steps { stride: 2, before: 0, behind: 1 }),
-            (1, Steps { stride: 1, before: 0, behind: 0 }),
-        ][kind];
+        let (side, steps) = CONVOLUTIONS[kind];
         let shape = [outputs, inputs, side];
         let (x, weight) = (numbers("x", inputs * height * width), numbers("w", outputs * inputs * side * side));
         let x = Picture { numbers: &x, height, width };

@@ -71,12 +71,7 @@ proptest! {
     fn convolutions_of_pairs_are_those_of_plain_loops(
         inputs in 1usize..9, outputs in 1usize..27, height in 1usize..20, width in 1usize..40, kind in 0usize..4
     ) {
-        let (side, steps) = [
-            (3, Steps { stride: 1, before: 1, behind: 1 }),
-            (3, Steps { stride: 2, before: 1, behind: 1 }),
-            (3, Steps { stride: 2, before: 0, behind: 1 }),
-            (1, Steps { stride: 1, before: 0, behind: 0 }),
-        ][kind];
+        let (side, steps) = CONVOLUTIONS[kind];
         let shape = [outputs, inputs, side];
         let (x, weight) = (numbers("x", inputs * height * width), numbers("w", outputs * inputs * side * side));
         let picture = Picture { numbers: &x, height, width };
