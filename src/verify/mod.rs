@@ -3,6 +3,7 @@
 //! Three layers and a hint: the signed manifest, the watermark in the pixels, what this workspace
 //! remembers, and what unsigned metadata claims. Reading them is here; weighing them is `decide`.
 
+mod archive;
 mod decide;
 mod evidence;
 mod reasons;
@@ -10,6 +11,7 @@ mod recall;
 mod report;
 pub mod words;
 
+pub use archive::Archive;
 pub use decide::{
     CatalogEvidence, Confidence, Evidence, ManifestEvidence, Verdict, WatermarkEvidence, decide,
 };

@@ -1,6 +1,7 @@
 //! The answer in words and figures.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::decide::{Confidence, Evidence, Verdict};
 use super::reasons::reasons;
@@ -101,6 +102,18 @@ pub struct CatalogReport {
     pub references: Vec<Digest>,
     /// Deviation from the recorded picture, where it was measured.
     pub deviation_from_record: Option<f64>,
+}
+
+impl Report {
+    /// The JSON document of one file, which is called `name`.
+    pub fn document(&self, name: &str) -> Value {
+        let mut document = json!({ "schema": 1, "file": name });
+        let fields = serde_json::to_value(self).unwrap_or_default();
+        if let (Value::Object(document), Value::Object(fields)) = (&mut document, fields) {
+            document.extend(fields);
+        }
+        document
+    }
 }
 
 pub(super) fn write(

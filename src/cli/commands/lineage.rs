@@ -2,18 +2,18 @@ use std::path::Path;
 
 use crate::catalog::{Asset, Catalog};
 use crate::cli::args::{Lineage, LineageFormat};
-use crate::cli::commands::verify::Shelf;
+use crate::cli::commands::verify::archive;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::files;
 use crate::cli::term::{Terminal, shown};
 use crate::lineage;
 use crate::raster::Limits;
-use crate::verify::{Memory, Verdict, verify};
+use crate::verify::{Archive, Memory, Verdict, verify};
 
 pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let no_catalog =
         || Failure::new("no catalog here or in any folder above").advise("name a workspace with --workspace");
-    let shelf = Shelf::open(place)?.ok_or_else(no_catalog)?;
+    let shelf = archive(place)?.ok_or_else(no_catalog)?;
     let catalog = match (&shelf.catalog, shelf.notes.first()) {
         (Some(catalog), _) => catalog,
         (None, Some(note)) => return Err(Failure::new(note)),
@@ -63,7 +63,7 @@ fn no(reason: &str, args: &Lineage, terminal: &Terminal) -> Result<Outcome, Fail
 }
 
 /// A file is looked up by bytes, pixels, mark and looks; other words as an id or the beginning of a digest.
-fn find(args: &Lineage, shelf: &Shelf, catalog: &Catalog) -> Result<Found, Failure> {
+fn find(args: &Lineage, shelf: &Archive, catalog: &Catalog) -> Result<Found, Failure> {
     let path = &args.asset;
     if !path.exists() {
         return Ok(named(path, catalog)?.map_or(Found::Nothing, Found::Asset));

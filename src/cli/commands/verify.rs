@@ -1,67 +1,28 @@
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::catalog::Catalog;
 use crate::cli::args::Verify;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, shown};
 use crate::cli::{files, place};
-use crate::keys::Keys;
 use crate::lineage;
-use crate::objects::Objects;
 use crate::raster::Limits;
-use crate::verify::{Confidence, Memory, Report, Verdict, verify};
+use crate::verify::{Archive, Confidence, Report, Verdict, verify};
 
-/// What a command that only reads has of a workspace.
-pub struct Shelf {
-    pub catalog: Option<Catalog>,
-    pub objects: Objects,
-    pub watermark_key: Option<[u8; 32]>,
-    pub anchors: Vec<String>,
-    /// What could not be read; verification goes on without it.
-    pub notes: Vec<String>,
-}
-
-impl Shelf {
-    /// Everything that can be read; a workspace without a catalog yet has none.
-    pub fn open(place: Option<&Path>) -> Result<Option<Self>, Failure> {
-        let Some(workspace) = place::find(place)? else { return Ok(None) };
-        let mut notes = Vec::new();
-        let path = workspace.database();
-        let catalog = path.exists().then(|| Catalog::open_read_only(&path)).and_then(|opened| match opened {
-            Ok(catalog) => Some(catalog),
-            // Manifest and watermark can be read all the same.
-            Err(error) => {
-                notes.push(format!("the catalog could not be asked: {error}"));
-                None
-            }
-        });
-        // Less trust is the safe side.
-        let anchors = Keys::load_public(&workspace.keys()).map(|keys| keys.anchors).unwrap_or_else(|error| {
-            notes.push(format!("no signer is trusted: {error}"));
-            Vec::new()
-        });
-        Ok(Some(Shelf {
-            catalog,
-            objects: Objects::at(workspace.objects()),
-            watermark_key: Keys::watermark_key_at(&workspace.keys()),
-            anchors,
-            notes,
-        }))
-    }
+/// What a command that only reads has of the workspace; `None` where there is none.
+pub fn archive(place: Option<&Path>) -> Result<Option<Archive>, Failure> {
+    Ok(place::find(place)?.map(|workspace| Archive::open(&workspace)))
 }
 
 pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
-    let shelf = Shelf::open(place)?;
-    for note in shelf.iter().flat_map(|shelf| &shelf.notes) {
+    let archive = archive(place)?;
+    for note in archive.iter().flat_map(|archive| &archive.notes) {
         terminal.insist(&format!("{} {note}", paint(WARN, "note:")));
     }
-    let anchors = shelf.as_ref().map(|shelf| shelf.anchors.clone()).unwrap_or_default();
-    let memory = shelf.as_ref().and_then(|shelf| {
-        let catalog = shelf.catalog.as_ref()?;
-        Some(Memory { catalog, objects: &shelf.objects, watermark_key: shelf.watermark_key })
-    });
+    let anchors = archive.as_ref().map(|archive| archive.anchors.clone()).unwrap_or_default();
+    let memory = archive.as_ref().and_then(Archive::memory);
     let mut outcome = Outcome::Yes;
     let mut documents = Vec::new();
     for path in &args.files {
@@ -78,7 +39,7 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
             Err(_) => Outcome::CouldNot,
         });
         match report {
-            Ok(report) if terminal.json => documents.push(document(path, &report)),
+            Ok(report) if terminal.json => documents.push(report.document(&path.to_string_lossy())),
             Ok(report) => {
                 let mut text = page(path, &report, terminal);
                 if let (Some(memory), Some(id)) = (&memory, &report.catalog.asset) {
@@ -105,15 +66,6 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
         terminal.documents(documents).map_err(Failure::new)?;
     }
     Ok(outcome)
-}
-
-fn document(path: &Path, report: &Report) -> Value {
-    let mut document = json!({ "schema": 1, "file": path.to_string_lossy() });
-    let fields = serde_json::to_value(report).unwrap_or_default();
-    if let (Value::Object(document), Value::Object(fields)) = (&mut document, fields) {
-        document.extend(fields);
-    }
-    document
 }
 
 fn page(path: &Path, report: &Report, terminal: &Terminal) -> String {
