@@ -4,6 +4,7 @@
 // Floor 0: plain values.
 pub mod digest;
 pub mod host;
+pub mod html;
 pub mod iptc;
 pub mod random;
 pub mod simd;
