@@ -75,6 +75,7 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
             out: out.clone(),
             overwrite: true,
             disclose_prompt: false,
+            prompt_writer: None,
             dry_run: false,
         };
         let engine = PatchEngine;

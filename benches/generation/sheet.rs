@@ -30,10 +30,9 @@ pub fn write(path: &Path, reference: &Raster, rows: &[Vec<Raster>]) -> Result<()
     // It says of itself that it is generated, in part: the first column is the reference.
     let engine = PatchEngine.describe();
     let label = Label {
-        tool: "vidimus, benches/generation".to_owned(),
-        engine: format!("{} {}", engine.name, engine.version),
         source: Some(Digest::of(&raster::encode(reference, Format::Png, 100)?)),
         in_part: true,
+        ..Label::new("vidimus, benches/generation", engine.name, engine.version)
     };
     std::fs::write(path, metadata::write(&sheet, Format::Jpeg, &label)?)?;
     Ok(())

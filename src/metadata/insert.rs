@@ -118,7 +118,7 @@ mod tests {
 
     fn label() -> Label {
         let source = crate::digest::Digest::of("reference");
-        Label { tool: "vidimus 0.1.0".into(), engine: "patch 1".into(), source: Some(source), in_part: false }
+        Label { source: Some(source), ..Label::new("vidimus 0.1.0", "patch", "1") }
     }
 
     fn picture(width: u32, alpha: bool) -> Raster {
@@ -152,6 +152,35 @@ mod tests {
                 assert_eq!(pixels(&plain), pixels(&labelled), "{format:?} {width} {alpha}");
             }
         }
+    }
+
+    #[test]
+    fn a_file_carries_the_label_that_was_written_and_no_other() {
+        for format in CARRIERS {
+            let plain = encode(&picture(16, false), format);
+            let labelled = metadata::write(&plain, format, &label()).expect("it is labelled");
+            assert!(metadata::carries(&labelled, &label()) && !metadata::carries(&plain, &label()));
+            let other = Label { in_part: true, ..label() };
+            assert!(!metadata::carries(&labelled, &other), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_that_no_jpeg_segment_takes_is_said_to_be_too_long() {
+        let prompt = |bytes: usize| {
+            let text = "p".repeat(bytes);
+            Label { prompt: Some(metadata::Prompt { text, writer: None }), ..label() }
+        };
+        let base = metadata::packet::packet(&prompt(1)).len() - 1;
+        let (jpeg, png) =
+            (encode(&picture(16, false), Format::Jpeg), encode(&picture(16, false), Format::Png));
+        let longest = prompt(metadata::JPEG_PACKET - base);
+        let written = metadata::write(&jpeg, Format::Jpeg, &longest).expect("it just fits");
+        assert!(metadata::carries(&written, &longest));
+        let longer = prompt(metadata::JPEG_PACKET - base + 1);
+        let refused = metadata::write(&jpeg, Format::Jpeg, &longer);
+        assert!(matches!(refused, Err(LabelError::TooLong { .. })), "{refused:?}");
+        assert!(metadata::write(&png, Format::Png, &longer).is_ok());
     }
 
     #[test]

@@ -3,10 +3,14 @@
 //! Anyone can write or remove these: they inform, they never prove. Written before signing, for a change
 //! after it breaks the manifest.
 
+mod aigc;
 mod container;
 mod insert;
+mod packet;
 mod tools;
 mod xmp;
+
+pub use aigc::Aigc;
 
 use serde::Serialize;
 
@@ -18,12 +22,54 @@ use crate::raster::Format;
 pub struct Label {
     /// `xmp:CreatorTool`, such as `vidimus 0.1.0`.
     pub tool: String,
-    /// `Iptc4xmpExt:AISystemUsed`, such as `stable-diffusion 1.5`.
-    pub engine: String,
+    /// `Iptc4xmpExt:AISystemUsed`, such as `stable-diffusion`.
+    pub system: String,
+    /// `Iptc4xmpExt:AISystemVersionUsed`.
+    pub system_version: String,
     /// Digest of the reference file, for `dcterms:source`; `None` for a picture that was made of none.
     pub source: Option<Digest>,
     /// Whether only part of the picture was generated, for `Iptc4xmpExt:DigitalSourceType`.
     pub in_part: bool,
+    /// Private by default: only where somebody asked for it.
+    pub prompt: Option<Prompt>,
+    pub disclosure: Option<Disclosure>,
+    pub aigc: Option<Aigc>,
+}
+
+/// What a model was told, and by whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// `Iptc4xmpExt:AIPromptInformation`.
+    pub text: String,
+    /// `Iptc4xmpExt:AIPromptWriterName`.
+    pub writer: Option<String>,
+}
+
+/// What a latent disclosure tells beside system and version (California, Business and Professions Code, 22757.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disclosure {
+    /// Name of who provides the system, in a property of our own: no standard has one.
+    pub provider: String,
+    /// `xmp:CreateDate`, as RFC 3339 has it.
+    pub created: String,
+    /// `dcterms:identifier`, which no other picture has.
+    pub id: String,
+}
+
+impl Label {
+    /// Of a whole picture that a system made of no source.
+    pub fn new(tool: &str, system: &str, version: &str) -> Self {
+        Label {
+            tool: tool.to_owned(),
+            system: system.to_owned(),
+            system_version: version.to_owned(),
+            source: None,
+            in_part: false,
+            prompt: None,
+            disclosure: None,
+            aigc: None,
+        }
+    }
 }
 
 /// One unsigned statement found in a file.
@@ -46,16 +92,34 @@ pub enum LabelError {
     Unsupported { format: &'static str },
     #[error("the {format} file has an XMP packet already")]
     Labelled { format: &'static str },
+    #[error(
+        "the XMP packet has {bytes} bytes, and jpeg takes {limit}: expected a shorter prompt, or another format"
+    )]
+    TooLong { bytes: usize, limit: usize },
     #[error("damaged {format} file: {fault}")]
     Damaged { format: &'static str, fault: &'static str },
 }
+
+/// Longest packet that one segment of a JPEG file takes.
+const JPEG_PACKET: usize = 65_533 - container::JPEG_XMP.len();
 
 /// `bytes`, a file of `format`, with the label as its XMP packet; the pixels stay as they are.
 ///
 /// # Errors
 /// `Labelled` if there is a packet already: two would contradict each other.
 pub fn write(bytes: &[u8], format: Format, label: &Label) -> Result<Vec<u8>, LabelError> {
-    insert::insert(bytes, format, &xmp::packet(label))
+    let packet = packet::packet(label);
+    if format == Format::Jpeg && packet.len() > JPEG_PACKET {
+        return Err(LabelError::TooLong { bytes: packet.len(), limit: JPEG_PACKET });
+    }
+    insert::insert(bytes, format, &packet)
+}
+
+/// Whether the file carries this label, to the letter, and no other packet.
+pub fn carries(bytes: &[u8], label: &Label) -> bool {
+    let texts = container::texts(bytes);
+    let mut packets = texts.iter().filter(|text| text.key == "xmp");
+    packets.next().is_some_and(|text| text.value == packet::packet(label)) && packets.next().is_none()
 }
 
 /// What the file's unsigned metadata claims, in the order of the file. Never fails: what cannot be read

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Claim, shorten};
+use super::{Claim, aigc, shorten};
 
 /// Longest statement that is passed on, in characters.
 const STATEMENT: usize = 300;
@@ -20,6 +20,9 @@ const GENERATORS: [&str; 8] = [
 
 /// What the text under `key` (as `container::texts` names it) claims.
 pub(super) fn claim(key: &str, value: &str) -> Option<Claim> {
+    if key == "png:AIGC" {
+        return aigc::claim(key, value);
+    }
     let found = match key.strip_prefix("png:") {
         Some("parameters") => settings(value),
         Some("prompt") => graph(value),

@@ -100,13 +100,8 @@ impl<'a> Marked<'a> {
         let reference = self.course.reference;
         let asset_id = desk.new_id(desk.host.now());
         let xmp = carries_xmp(order.format);
-        let file = if xmp {
-            let in_part = self.draft.record.varied_share.is_some();
-            let label = label(&self.draft.record.engine, Some(reference.sha256), in_part);
-            metadata::write(&self.file, order.format, &label)?
-        } else {
-            self.file
-        };
+        let label = full_label(&self.course, &self.draft.record);
+        let file = if xmp { metadata::write(&self.file, order.format, &label)? } else { self.file };
         let statement = statement(desk, &self.course, &self.draft.record, &self.cleared, &asset_id, {
             manifest::WatermarkReference {
                 algorithm: self.level.algorithm().to_owned(),
@@ -126,8 +121,8 @@ impl<'a> Marked<'a> {
         };
         let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
         let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
-        if xmp && !is_labelled(&signed.bytes) {
-            return Err(ReleaseError::Unfaithful { fault: "there is no XMP label in it".into() });
+        if xmp && !metadata::carries(&signed.bytes, &label) {
+            return Err(ReleaseError::Unfaithful { fault: "the XMP label in it is another".into() });
         }
         self.course.timings.sign = watch.stop(desk);
         (desk.witness)(Step::Signed);
@@ -164,12 +159,27 @@ fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, Rel
 }
 
 pub(super) fn label(engine: &Description, source: Option<Digest>, in_part: bool) -> metadata::Label {
-    metadata::Label {
-        tool: format!("vidimus {}", env!("CARGO_PKG_VERSION")),
-        engine: format!("{} {}", engine.name, engine.version),
-        source,
-        in_part,
+    let tool = format!("vidimus {}", env!("CARGO_PKG_VERSION"));
+    metadata::Label { source, in_part, ..metadata::Label::new(&tool, engine.name, engine.version) }
+}
+
+/// The same with all that was asked for.
+fn full_label(course: &Course<'_>, record: &Record) -> metadata::Label {
+    let in_part = record.varied_share.is_some();
+    let prompt = if course.order.disclose_prompt { prompt(course, record) } else { None };
+    metadata::Label { prompt, ..label(&record.engine, Some(course.reference.sha256), in_part) }
+}
+
+/// What the model was told; a prompt that the engine did not read is said to be none that counted.
+fn prompt(course: &Course<'_>, record: &Record) -> Option<metadata::Prompt> {
+    let mut text = record.prompt.clone()?;
+    if let Some(negative) = &record.negative_prompt {
+        text.push_str(&format!(" Negative prompt: {negative}"));
     }
+    if !record.prompt_used {
+        text.push_str(" (not read by the engine)");
+    }
+    Some(metadata::Prompt { text, writer: course.order.prompt_writer.clone() })
 }
 
 fn statement(
@@ -259,11 +269,6 @@ fn read_back(
         return Err(unfaithful("the pixels changed"));
     }
     Ok(reading)
-}
-
-/// Whether the file carries the unsigned label that says how it came to be.
-fn is_labelled(bytes: &[u8]) -> bool {
-    metadata::read(bytes).iter().any(|claim| claim.source == "xmp" && claim.ai)
 }
 
 /// To four decimals: more would claim a precision that no measure has, and would not survive every reader.

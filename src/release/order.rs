@@ -67,8 +67,10 @@ pub struct Order {
     /// Where the released file goes.
     pub out: PathBuf,
     pub overwrite: bool,
-    /// Whether the manifest states the prompt, which may be private.
+    /// Whether manifest and XMP state the prompt, which may be private.
     pub disclose_prompt: bool,
+    /// Who wrote it, for XMP, if that is to be known.
+    pub prompt_writer: Option<String>,
     /// Stop after the judgement; mark, record and write nothing.
     pub dry_run: bool,
 }

@@ -280,12 +280,8 @@ fn metadata_written_before_signing_is_covered_by_the_signature() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
     for format in [Format::Png, Format::Jpeg, Format::WebP] {
-        let label = Label {
-            tool: "vidimus 0.1.0".into(),
-            engine: "patch 1".into(),
-            source: Some(Digest::of("source")),
-            in_part: false,
-        };
+        let source = Some(Digest::of("source"));
+        let label = Label { source, ..Label::new("vidimus 0.1.0", "patch", "1") };
         let labelled = metadata::write(&picture(format, 0), format, &label).expect("it is labelled");
         let signed = sign_with(&keys, &labelled, format, &picture(format, 9)).expect("it signs");
         assert_eq!(read(&signed.bytes, format, keys.anchors()).state, State::Trusted, "{format:?}");

@@ -174,6 +174,7 @@ pub fn journey(
         out,
         overwrite: false,
         disclose_prompt: false,
+        prompt_writer: None,
         dry_run: false,
     };
     let engine = TestEngine(drawing);

@@ -14,6 +14,7 @@ mod interrupt;
 mod invariants;
 mod journey;
 mod known;
+mod labels;
 mod map;
 mod marks;
 mod nowhere;

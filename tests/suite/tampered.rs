@@ -186,12 +186,7 @@ fn mark_whose_recorded_picture_is_lost_is_not_confirmed_by_the_record() {
 fn unsigned_claim_alone_is_ai_derived_with_low_confidence_and_no_yes() {
     let lab = Lab::new();
     lab.specimen("plain.png", 1);
-    let label = vidimus::metadata::Label {
-        tool: "someone, trusted here".into(),
-        engine: "an engine".into(),
-        source: Some(vidimus::digest::Digest::of("x")),
-        in_part: false,
-    };
+    let label = vidimus::metadata::Label::new("someone, trusted here", "an engine", "1");
     let plain = fs::read(lab.path("plain.png")).expect("there");
     let claimed =
         vidimus::metadata::write(&plain, vidimus::raster::Format::Png, &label).expect("it takes XMP");

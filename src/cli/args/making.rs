@@ -133,9 +133,12 @@ pub struct Vary {
     /// Format of the output: png, jpeg, webp or tiff [default: by --out, else png]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Say in the manifest, too, what the prompt was (it may be private, and is left out by default)
+    /// Say in manifest and XMP, too, what the prompt was (it may be private, and is left out by default)
     #[arg(long)]
     pub disclose_prompt: bool,
+    /// Say in XMP who wrote the prompt
+    #[arg(long, value_name = "NAME", requires = "disclose_prompt")]
+    pub prompt_writer: Option<String>,
     /// Generate, measure and judge, but mark, record and write nothing
     #[arg(long)]
     pub dry_run: bool,

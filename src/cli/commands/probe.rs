@@ -165,7 +165,7 @@ mod tests {
                 |claim: &metadata::Claim| claim.ai && claim.statement.ends_with("/trainedAlgorithmicMedia");
             assert!(claims.iter().any(said), "{claims:?}");
             let text = String::from_utf8_lossy(&file).into_owned();
-            assert!(text.contains("AISystemUsed=\"stable-diffusion") && !text.contains("dcterms:source"));
+            assert!(text.contains("AISystemUsed>stable-diffusion") && !text.contains("dcterms:source"));
             files.push(file);
         }
         assert_ne!(files[0], files[1]);

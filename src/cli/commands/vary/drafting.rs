@@ -112,6 +112,7 @@ impl Drafting<'_> {
             out: target.path(page.path, request.strength.value(), request.seed),
             overwrite: args.force,
             disclose_prompt: args.disclose_prompt,
+            prompt_writer: args.prompt_writer.clone(),
             dry_run: args.dry_run,
             request,
         };
