@@ -11,6 +11,7 @@ pub mod simd;
 
 // Floor 1: pixels and measured values.
 pub mod fourier;
+pub mod iscc;
 pub mod progress;
 pub mod quantity;
 pub mod raster;

@@ -1,24 +1,31 @@
 //! Decided once: what stands where in a manifest of ours (C2PA 2.2, and the conformance rubric 0.2).
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
 use c2pa::{Builder, BuilderIntent, Context, DigitalSourceType};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
+use super::recovery::RECOVERY;
 use super::sign::{ReferenceAsset, SignError};
 use super::statement::{Derivation, Software, Statement};
 use super::{SPEC_VERSION, sign};
 use crate::iptc;
+use crate::iscc::{self, ImageCode};
 
 pub(super) const DERIVATION: &str = "org.vidimus.derivation";
 pub(super) const WATERMARK: &str = "org.vidimus.watermark";
+pub(super) const PROMPT: &str = "org.vidimus.prompt";
+pub(super) const SOFT_BINDING: &str = "c2pa.soft-binding";
 pub(super) const DISCLOSURE: &str = "c2pa.ai-disclosure";
 /// Prefix of our action parameters: custom names must contain a dot.
 pub(super) const PREFIX: &str = "org.vidimus.";
 /// Assertions attributed to the signer.
-pub(super) const CREATED: [&str; 5] = ["c2pa.actions", "c2pa.ingredient", DISCLOSURE, DERIVATION, WATERMARK];
+pub(super) const CREATED: [&str; 8] =
+    ["c2pa.actions", "c2pa.ingredient", SOFT_BINDING, DISCLOSURE, DERIVATION, WATERMARK, PROMPT, RECOVERY];
 
 const REFERENCE: &str = "reference";
 
@@ -28,7 +35,9 @@ pub(super) fn build(
     statement: &Statement,
     reference: &ReferenceAsset<'_>,
 ) -> Result<Builder, SignError> {
-    let facts = facts(&statement.derivation)?;
+    let mut stated = statement.derivation.clone();
+    let prompt = stated.take_prompt();
+    let facts = facts(&stated)?;
     let created = statement
         .created
         .format(&Rfc3339)
@@ -87,10 +96,44 @@ pub(super) fn build(
             .map_err(sign::sdk("add the watermark action"))?;
         add(&mut builder, WATERMARK, watermark)?;
     }
+    if let Some(prompt) = prompt {
+        add(&mut builder, PROMPT, &prompt)?;
+    }
+    if let Some(code) = &statement.image_code {
+        add(&mut builder, SOFT_BINDING, &SoftBinding::from(code))?;
+    }
     Ok(builder)
 }
 
-fn add<T: serde::Serialize>(builder: &mut Builder, label: &'static str, data: &T) -> Result<(), SignError> {
+/// C2PA 2.2, section 18.10: the SDK's own type has text where bytes belong.
+#[derive(Serialize)]
+struct SoftBinding {
+    alg: &'static str,
+    blocks: [Block; 1],
+    #[serde(with = "serde_bytes")]
+    pad: Vec<u8>,
+}
+
+#[derive(Serialize)]
+struct Block {
+    /// Nothing narrower than all of it.
+    scope: BTreeMap<&'static str, ()>,
+    #[serde(with = "serde_bytes")]
+    value: Vec<u8>,
+}
+
+impl From<&ImageCode> for SoftBinding {
+    fn from(code: &ImageCode) -> Self {
+        let block = Block { scope: BTreeMap::new(), value: code.unit() };
+        SoftBinding { alg: iscc::ALGORITHM, blocks: [block], pad: Vec::new() }
+    }
+}
+
+pub(super) fn add<T: serde::Serialize>(
+    builder: &mut Builder,
+    label: &'static str,
+    data: &T,
+) -> Result<(), SignError> {
     builder.add_assertion(label, data).map_err(sign::sdk("add an assertion"))?;
     Ok(())
 }

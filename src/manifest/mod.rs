@@ -8,11 +8,13 @@
 mod build;
 mod read;
 mod reading;
+mod recovery;
 mod sign;
 mod statement;
 
 pub use read::{ReadError, read, read_detached};
-pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, State};
+pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, SoftBindingReading, State};
+pub use recovery::{Recovery, restore};
 pub use sign::{Credential, ReferenceAsset, SignError, SignedAsset, sign};
 pub use statement::{
     BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,

@@ -4,12 +4,15 @@ use c2pa::validation_results::ValidationState;
 use c2pa::validation_status::ValidationStatus;
 use c2pa::{Ingredient, Manifest, Reader, SignatureInfo};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::statement::Derivation;
+use super::recovery::{RECOVERY, Recovery};
+use super::statement::{Derivation, Prompt};
 use super::{build, read};
 use crate::digest::Digest;
 use crate::iptc;
+use crate::iscc::{self, ImageCode};
 
 /// Ingredients of ingredients are followed this far; a hostile store can nest deeper.
 const DEPTH: usize = 8;
@@ -48,6 +51,10 @@ pub struct Reading {
     pub derivation: Option<Derivation>,
     /// Whether the two agree.
     pub agreement: Agreement,
+    /// What a copy of the content can be known by, beside our watermark.
+    pub soft_bindings: Vec<SoftBindingReading>,
+    /// Said of a changed copy that was given its lost manifest back.
+    pub recovery: Option<Recovery>,
     /// Everything the validation found wrong, an unknown signer included.
     pub failures: Vec<Failure>,
     pub ingredients: Vec<IngredientReading>,
@@ -80,6 +87,14 @@ pub enum Agreement {
     AssertionOnly,
     /// Nowhere: not a manifest of this program.
     Absent,
+}
+
+/// A `c2pa.soft-binding` assertion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SoftBindingReading {
+    pub algorithm: String,
+    /// Where it is a code of this program's kind, of all of the content.
+    pub image_code: Option<ImageCode>,
 }
 
 /// One failed check.
@@ -120,6 +135,26 @@ impl Reading {
         self.created.as_ref().or(self.derivation.as_ref())
     }
 
+    /// The parent that this manifest gave back to a changed copy, if nothing else is wrong with it than that its
+    /// content was changed or that its signer is unknown here.
+    pub fn restored(&self) -> Option<&IngredientReading> {
+        let recovery = self.recovery.as_ref()?;
+        self.ingredients.iter().find(|parent| {
+            parent.relationship == "parentOf"
+                && parent.label.as_ref() == Some(&recovery.manifest)
+                && parent.state.is_some()
+                && parent.failures.iter().all(|failure| {
+                    matches!(
+                        failure.code.as_str(),
+                        "assertion.dataHash.mismatch"
+                            | "signingCredential.untrusted"
+                            | "signingCredential.expired"
+                            | "claimSignature.outsideValidity"
+                    )
+                })
+        })
+    }
+
     /// C2PA status codes of all failures.
     pub fn failure_codes(&self) -> Vec<&str> {
         self.failures.iter().map(|f| f.code.as_str()).collect()
@@ -152,9 +187,36 @@ pub(super) fn reading(reader: &Reader) -> Option<Reading> {
         created: content.created,
         derivation: content.derivation,
         agreement: content.agreement,
+        soft_bindings: soft_bindings(manifest),
+        recovery: assertion(manifest, RECOVERY),
         failures: reader.validation_results().map(failures).unwrap_or_default(),
         ingredients: ingredients(reader, manifest, DEPTH, &mut { INGREDIENTS }),
     })
+}
+
+fn soft_bindings(manifest: &Manifest) -> Vec<SoftBindingReading> {
+    let bindings = manifest.assertions().iter().filter(|a| a.label().starts_with(build::SOFT_BINDING));
+    let values = bindings.filter_map(|a| a.value().ok());
+    values
+        .map(|value| {
+            let algorithm = value.get("alg").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let image_code = (algorithm == iscc::ALGORITHM).then(|| image_code(value)).flatten();
+            SoftBindingReading { algorithm, image_code }
+        })
+        .collect()
+}
+
+/// Bytes come as numbers.
+fn image_code(binding: &Value) -> Option<ImageCode> {
+    let [block] = binding.get("blocks")?.as_array()?.as_slice() else { return None };
+    let value: Vec<u8> = serde_json::from_value(block.get("value")?.clone()).ok()?;
+    ImageCode::from_unit(&value)
+}
+
+/// An assertion of ours, if it is there and as we write it.
+fn assertion<T: DeserializeOwned>(manifest: &Manifest, label: &str) -> Option<T> {
+    let assertion = manifest.assertions().iter().find(|a| a.label() == label)?;
+    serde_json::from_value(assertion.value().ok()?.clone()).ok()
 }
 
 /// What a manifest says about its asset.
@@ -168,12 +230,15 @@ struct Content {
 impl Content {
     fn of(manifest: &Manifest) -> Self {
         let actions = actions(manifest);
-        let created = created(&actions);
-        let derivation = manifest
-            .assertions()
-            .iter()
-            .find(|a| a.label() == build::DERIVATION)
-            .and_then(|a| serde_json::from_value::<Derivation>(a.value().ok()?.clone()).ok());
+        let mut created = created(&actions);
+        let mut derivation = assertion::<Derivation>(manifest, build::DERIVATION);
+        // It stands apart since it may be redacted; earlier manifests have it in both places.
+        if let Some(prompt) = assertion::<Prompt>(manifest, build::PROMPT) {
+            [&mut created, &mut derivation]
+                .into_iter()
+                .flatten()
+                .for_each(|facts| facts.put_prompt(prompt.clone()));
+        }
         Content {
             digital_source_type: digital_source_type(&actions),
             agreement: agreement(created.as_ref(), derivation.as_ref()),

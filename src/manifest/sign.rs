@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use c2pa::{Signer, SigningAlg};
+use c2pa::{Builder, Signer, SigningAlg};
 
 use super::statement::Statement;
 use super::{LIMIT_BYTES, State, build, context, read};
@@ -85,14 +85,37 @@ pub fn sign(
     // The reference comes from anywhere.
     let signed = read::guarded(|| {
         let mut builder = build::build(&context, statement, reference)?;
-        let mut out = Cursor::new(Vec::new());
-        let store = builder
-            .sign(&pen, mime, &mut Cursor::new(bytes), &mut out)
-            .map_err(|e| refusal(e, mime, &pen))?;
-        Ok((out.into_inner(), store))
+        finish(&mut builder, bytes, mime, &pen)
     });
-    let (bytes, store) = signed.map_err(|reason| SignError::Panic { reason })??;
+    read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
+}
 
+/// A signed file and its manifest store, not read back yet.
+pub(super) struct Written {
+    bytes: Vec<u8>,
+    store: Vec<u8>,
+}
+
+/// Signs what `builder` says about `bytes`.
+pub(super) fn finish(
+    builder: &mut Builder,
+    bytes: &[u8],
+    mime: &str,
+    pen: &Pen<'_>,
+) -> Result<Written, SignError> {
+    let mut out = Cursor::new(Vec::new());
+    let store =
+        builder.sign(pen, mime, &mut Cursor::new(bytes), &mut out).map_err(|e| refusal(e, mime, pen))?;
+    Ok(Written { bytes: out.into_inner(), store })
+}
+
+/// What was written, if it holds.
+pub(super) fn read_back(
+    written: Written,
+    mime: &str,
+    credential: &Credential<'_>,
+) -> Result<SignedAsset, SignError> {
+    let Written { bytes, store } = written;
     let back = read::read(&bytes, mime, credential.anchors)
         .map_err(|e| SignError::ReadBack { reason: e.to_string() })?
         .ok_or_else(|| SignError::ReadBack { reason: "no manifest is in it".into() })?;
@@ -127,14 +150,14 @@ fn refusal(e: c2pa::Error, mime: &str, pen: &Pen<'_>) -> SignError {
 }
 
 /// The credential as the SDK wants it, with room for the signature cut to what Ed25519 needs.
-struct Pen<'a> {
+pub(super) struct Pen<'a> {
     sign: &'a (dyn Fn(&[u8]) -> Vec<u8> + Send + Sync),
     /// DER, leaf first.
     chain: Vec<Vec<u8>>,
 }
 
 impl<'a> Pen<'a> {
-    fn new(credential: &Credential<'a>) -> Result<Self, SignError> {
+    pub(super) fn new(credential: &Credential<'a>) -> Result<Self, SignError> {
         let chain = read::certificates(credential.chain_pem)
             .map_err(|e| SignError::Chain { reason: one_line(&e) })?;
         if chain.is_empty() {

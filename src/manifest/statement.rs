@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
+use crate::iscc::ImageCode;
 use crate::quantity::{Deviation, Psnr, Seed, Strength};
 
 /// Everything that is signed, except the pixels and the reference itself.
@@ -17,6 +18,8 @@ pub struct Statement {
     pub claim_generator: Software,
     pub created: OffsetDateTime,
     pub derivation: Derivation,
+    /// Code of the output's pixels, by which others may find a copy of it; none where it is not to be found.
+    pub image_code: Option<ImageCode>,
 }
 
 /// A program and its version.
@@ -84,6 +87,28 @@ pub struct Derivation {
     pub overridden: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReference>,
+}
+
+impl Derivation {
+    /// What was asked for in words, taken out: it stands apart, so that it can be redacted without the rest.
+    pub(super) fn take_prompt(&mut self) -> Option<Prompt> {
+        let prompt = Prompt { prompt: self.prompt.take(), negative_prompt: self.negative_prompt.take() };
+        (prompt != Prompt::default()).then_some(prompt)
+    }
+
+    pub(super) fn put_prompt(&mut self, prompt: Prompt) {
+        self.prompt = self.prompt.take().or(prompt.prompt);
+        self.negative_prompt = self.negative_prompt.take().or(prompt.negative_prompt);
+    }
+}
+
+/// The assertion `org.vidimus.prompt`, where the user asked for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Prompt {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
 }
 
 /// What an override is called wherever it is told of.

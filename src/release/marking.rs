@@ -11,6 +11,7 @@ use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{AppliedLora, Description, Draft, Record};
+use crate::iscc::ImageCode;
 use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
 use crate::metadata;
 use crate::policy::{Case, Cleared, OnViolation, Policy, Refusal};
@@ -102,14 +103,15 @@ impl<'a> Marked<'a> {
         let xmp = carries_xmp(order.format);
         let label = full_label(&self.course, &self.draft.record);
         let file = if xmp { metadata::write(&self.file, order.format, &label)? } else { self.file };
-        let statement = statement(desk, &self.course, &self.draft.record, &self.cleared, &asset_id, {
-            manifest::WatermarkReference {
-                algorithm: self.level.algorithm().to_owned(),
-                payload_id: self.payload.id(),
-                level: self.level.name().to_owned(),
-                psnr_db: Psnr(self.psnr_db),
-            }
-        });
+        let watermark = manifest::WatermarkReference {
+            algorithm: self.level.algorithm().to_owned(),
+            payload_id: self.payload.id(),
+            level: self.level.name().to_owned(),
+            psnr_db: Psnr(self.psnr_db),
+        };
+        let record = &self.draft.record;
+        let statement =
+            statement(desk, &self.course, record, &self.cleared, &asset_id, &self.raster, watermark);
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
         let pen = |message: &[u8]| desk.keys.sign(message).to_vec();
@@ -188,10 +190,12 @@ fn statement(
     record: &Record,
     cleared: &Cleared,
     asset_id: &str,
+    raster: &Raster,
     watermark: manifest::WatermarkReference,
 ) -> Statement {
     let (limits, deviation) = (desk.policy.limits(), cleared.deviation());
     Statement {
+        image_code: Some(ImageCode::of(raster)),
         title: format!("variation {asset_id}"),
         claim_generator: Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() },
         created: course.started,

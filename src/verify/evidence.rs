@@ -14,7 +14,10 @@ pub(super) fn weigh(findings: &Findings) -> Evidence {
     let manifest = manifest(&findings.manifest);
     let facts = match (&findings.manifest, manifest) {
         (_, ManifestEvidence::Absent | ManifestEvidence::Broken) => None,
-        (Ok(Some(reading)), _) => reading.facts(),
+        // A changed copy may have lost the mark that its recovered manifest names; another one it must not have.
+        (Ok(Some(reading)), _) => {
+            reading.facts().or_else(|| findings.said.as_ref().and_then(|_| reading.restored()?.facts()))
+        }
         _ => None,
     };
     Evidence {
@@ -48,7 +51,8 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
         return ManifestEvidence::Broken;
     }
     let source = reading.digital_source_type.as_deref();
-    if source.is_some_and(iptc::is_generated) || reading.ingredients.iter().any(is_generated) {
+    let restored = reading.restored().is_some_and(says_generated);
+    if source.is_some_and(iptc::is_generated) || restored || reading.ingredients.iter().any(is_generated) {
         if reading.state == State::Trusted {
             ManifestEvidence::AiTrusted
         } else {
@@ -64,9 +68,12 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
 /// Whether an ingredient, or anything it was made from, was generated and says so in a manifest that held.
 /// Another program may have edited an output of ours and said nothing about AI itself.
 fn is_generated(ingredient: &IngredientReading) -> bool {
-    (ingredient.state.is_some_and(|state| state != State::Invalid)
-        && ingredient.digital_source_type.as_deref().is_some_and(iptc::is_generated))
+    (ingredient.state.is_some_and(|state| state != State::Invalid) && says_generated(ingredient))
         || ingredient.ingredients.iter().any(is_generated)
+}
+
+fn says_generated(ingredient: &IngredientReading) -> bool {
+    ingredient.digital_source_type.as_deref().is_some_and(iptc::is_generated)
 }
 
 /// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;

@@ -9,6 +9,7 @@ mod evidence;
 mod reasons;
 mod recall;
 mod report;
+mod restore;
 pub mod words;
 
 pub use archive::Archive;
@@ -18,6 +19,7 @@ pub use decide::{
 pub use evidence::{facts_agree, mark_agrees};
 pub use recall::{Forgery, Kinship, Match, Memory, RecallError};
 pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, TagReport, WatermarkReport};
+pub use restore::{RestoreError, restore};
 
 use recall::Mark;
 

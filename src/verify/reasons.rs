@@ -48,8 +48,19 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
         }
         ManifestEvidence::Broken | ManifestEvidence::Absent => broken_reasons(findings, reading, &who, out),
     }
+    let restored = reading.restored();
+    if let (Some(recovery), Some(parent)) = (&reading.recovery, restored) {
+        let changed = parent.state == Some(crate::manifest::State::Invalid);
+        let how =
+            if changed { "its content is not what was signed" } else { "its pixels are as they were signed" };
+        out.push(format!(
+            "manifest: given back to this copy by {who}, which knew it by its {}; {how}",
+            words::found_by(&recovery.found_by)
+        ));
+    }
     for ingredient in &reading.ingredients {
-        if ingredient.state == Some(crate::manifest::State::Invalid) {
+        let told = restored.is_some_and(|parent| std::ptr::eq(parent, ingredient));
+        if !told && ingredient.state == Some(crate::manifest::State::Invalid) {
             let title = ingredient.title.as_deref().unwrap_or("untitled");
             out.push(format!(
                 "manifest: the ingredient {title:?} carried a broken manifest when it was taken in"
@@ -59,7 +70,9 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
 }
 
 fn made(reading: &Reading) -> &'static str {
-    let in_part = reading.digital_source_type.as_deref().is_some_and(iptc::is_in_part);
+    let own = reading.digital_source_type.as_deref();
+    let source = own.or_else(|| reading.restored()?.digital_source_type.as_deref());
+    let in_part = source.is_some_and(iptc::is_in_part);
     if in_part { "AI-edited" } else { "AI-generated" }
 }
 

@@ -359,6 +359,8 @@ mod tests {
             created: None,
             derivation: None,
             agreement: Agreement::Absent,
+            soft_bindings: Vec::new(),
+            recovery: None,
             failures: Vec::new(),
             ingredients: vec![edit, ingredient("input", "inputTo", State::Trusted)],
         };

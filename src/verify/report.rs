@@ -7,7 +7,7 @@ use super::decide::{Confidence, Evidence, Verdict};
 use super::reasons::reasons;
 use super::{Findings, is_ours};
 use crate::digest::Digest;
-use crate::manifest::{Failure, IngredientReading, ReadError, Reading, SignerReading};
+use crate::manifest::{Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading};
 use crate::metadata::Claim;
 use crate::watermark::{Detection, Kind, Said};
 
@@ -39,6 +39,8 @@ pub struct ManifestReport {
     pub alg: Option<String>,
     pub claim_generator: Option<String>,
     pub digital_source_type: Option<String>,
+    /// How it was found again, where a copy that had lost it was given it back.
+    pub recovery: Option<Recovery>,
     pub source_sha256: Option<Digest>,
     pub denoise_strength: Option<f64>,
     pub engine: Option<String>,
@@ -151,7 +153,8 @@ pub(super) fn write(
 }
 
 fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
-    let facts = reading.facts();
+    let restored = reading.restored();
+    let facts = reading.facts().or_else(|| restored?.facts());
     ManifestReport {
         state: if recovered { "recovered" } else { state(reading) },
         recovered,
@@ -159,7 +162,11 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
         signer: reading.signer.clone(),
         alg: reading.signer.as_ref().and_then(|signer| signer.alg.clone()),
         claim_generator: reading.claim_generator.clone(),
-        digital_source_type: reading.digital_source_type.clone(),
+        digital_source_type: reading
+            .digital_source_type
+            .clone()
+            .or_else(|| restored?.digital_source_type.clone()),
+        recovery: reading.recovery.clone(),
         source_sha256: facts.map(|f| f.source_sha256),
         denoise_strength: facts.map(|f| f.denoise_strength.value()),
         engine: facts.map(|f| format!("{} {}", f.engine.name, f.engine.version)),

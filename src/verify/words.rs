@@ -15,6 +15,16 @@ pub fn said(said: &Said) -> String {
     format!("{what} from source {}… at strength {:.2}{level}", said.source_prefix(), said.denoise_strength())
 }
 
+/// By what a picture was known, for people; an assertion may hold any word.
+pub fn found_by(word: &str) -> &'static str {
+    match word {
+        "pixels" => "pixels",
+        "watermark" => "watermark",
+        "looks" => "looks",
+        _ => "content",
+    }
+}
+
 /// What happened to the picture since it was marked, such as "turned by 7.0° clockwise, scaled to 0.75"; nothing where
 /// nothing did.
 pub fn geometry(detection: &Detection) -> String {

@@ -6,6 +6,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 use time::macros::datetime;
 use vidimus::digest::Digest;
+use vidimus::iscc::ImageCode;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::manifest::{
     self, Credential, Derivation, LoraReference, PolicyReference, ReferenceAsset, SignError, SignedAsset,
@@ -41,6 +42,7 @@ pub fn statement(reference: &[u8]) -> Statement {
         title: "variation".into(),
         claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
         created: datetime!(2026-11-24 02:00 UTC),
+        image_code: Some(ImageCode::from_bytes([0x5a; 32])),
         derivation: Derivation {
             run_id: "01JD0000000000000000000001".into(),
             asset_id: "01JD0000000000000000000002".into(),

@@ -20,6 +20,7 @@ mod marks;
 mod nowhere;
 mod overrides;
 mod preview;
+mod restore;
 mod rules;
 mod signatures;
 mod tampered;

@@ -251,6 +251,7 @@ fn rekey_the_same_statement_under_another_key_is_not_trusted() {
         title: "variation".into(),
         claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
         created: now,
+        image_code: None,
         derivation: reading.facts().expect("ours").clone(),
     };
     let reference = fs::read(lab.path("ref.png")).expect("there");

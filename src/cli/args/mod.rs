@@ -118,6 +118,12 @@ pub struct Verify {
     /// Pictures to verify
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// Write FILE with the manifest that it lost and the catalog knows, under a new one of this workspace that says so
+    #[arg(long, value_name = "OUT")]
+    pub restore: Option<PathBuf>,
+    /// Overwrite an existing OUT
+    #[arg(long, requires = "restore")]
+    pub force: bool,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@ mod keys;
 mod lineage;
 mod policy;
 mod probe;
+mod restore;
 mod specimen;
 mod vary;
 mod verify;

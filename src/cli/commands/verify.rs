@@ -2,6 +2,7 @@ use std::path::Path;
 
 use serde_json::json;
 
+use super::restore;
 use crate::catalog::Catalog;
 use crate::cli::args::Verify;
 use crate::cli::error::{Failure, Outcome};
@@ -17,6 +18,9 @@ pub fn archive(place: Option<&Path>) -> Result<Option<Archive>, Failure> {
 }
 
 pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+    if let Some(out) = &args.restore {
+        restore::restorable(args, out)?;
+    }
     let archive = archive(place)?;
     for note in archive.iter().flat_map(|archive| &archive.notes) {
         terminal.insist(&format!("{} {note}", paint(WARN, "note:")));
@@ -27,8 +31,12 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
     let mut documents = Vec::new();
     for path in &args.files {
         let report = files::read(path).and_then(|bytes| {
-            verify(&bytes, memory.as_ref(), &anchors, &Limits::default())
-                .map_err(|error| Failure::at(path.display(), error))
+            let report = verify(&bytes, memory.as_ref(), &anchors, &Limits::default())
+                .map_err(|error| Failure::at(path.display(), error))?;
+            if let Some(out) = &args.restore {
+                restore::run(path, &bytes, &report, memory.as_ref(), out, args.force, place, terminal)?;
+            }
+            Ok(report)
         });
         outcome = outcome.max(match &report {
             // What only unsigned metadata claims is no intact evidence.

@@ -1,0 +1,99 @@
+use std::path::Path;
+
+use super::same_file;
+use crate::cli::args::Verify;
+use crate::cli::error::Failure;
+use crate::cli::host::System;
+use crate::cli::term::{GOOD, Terminal, paint, shown};
+use crate::cli::{files, place};
+use crate::host::Host;
+use crate::keys::Keys;
+use crate::manifest::Recovery;
+use crate::raster::Format;
+use crate::verify::{self, Memory, Report, RestoreError};
+
+/// Whether a restored picture can go to `out`, before any work is done.
+pub(super) fn restorable(args: &Verify, out: &Path) -> Result<(), Failure> {
+    let [file] = args.files.as_slice() else {
+        return Err(
+            Failure::at(out.display(), "several pictures cannot be restored to one file").advise("name one")
+        );
+    };
+    if same_file(file, out) {
+        let error = "a restored picture would overwrite its own source";
+        return Err(Failure::at(out.display(), error).advise("choose another name"));
+    }
+    files::writable(out, args.force)
+}
+
+/// Restores the picture at `path` to `out`, and says on stderr how it was found.
+#[allow(clippy::too_many_arguments)] // What the command has at hand, once.
+pub(super) fn run(
+    path: &Path,
+    bytes: &[u8],
+    report: &Report,
+    memory: Option<&Memory<'_>>,
+    out: &Path,
+    force: bool,
+    workspace: Option<&Path>,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    let memory = memory.ok_or_else(|| {
+        Failure::at(path.display(), "there is no catalog here that could know its manifest")
+            .advise("name the workspace with --workspace")
+    })?;
+    let host = System::new()?;
+    let dir = place::need(workspace)?.keys();
+    // Only what is there: verifying makes no keys.
+    let keys = Keys::load(&dir, host.now()).map_err(Failure::new)?;
+    let (signed, recovery) =
+        verify::restore(bytes, report, memory, &keys, host.now()).map_err(|error| refused(path, &error))?;
+    same_format(bytes, out)?;
+    files::write(out, &signed.bytes, force)?;
+    terminal.talk(&format!(
+        "{} {}: a changed copy with its recovered manifest; {}",
+        paint(GOOD, "restored"),
+        shown(out),
+        certainty(&recovery)
+    ));
+    Ok(())
+}
+
+fn refused(path: &Path, error: &RestoreError) -> Failure {
+    let failure = Failure::at(path.display(), format_args!("not restored: {error}"));
+    match error {
+        RestoreError::Unknown => failure.advise("ask the workspace that made it, or import its archive"),
+        _ => failure,
+    }
+}
+
+/// The bytes keep their format, so the name must have it, too.
+fn same_format(bytes: &[u8], out: &Path) -> Result<(), Failure> {
+    let extension = out.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let decoded = crate::raster::decode(bytes, &Default::default()).map_err(Failure::new)?;
+    if decoded.format.is_some() && extension.parse::<Format>().ok() != decoded.format {
+        let error = format!("the picture is a {} and stays one", decoded.format_name);
+        return Err(Failure::at(out.display(), error).advise("name the file by its format"));
+    }
+    Ok(())
+}
+
+/// How sure it is that the manifest belongs to this picture, in words and figures.
+fn certainty(recovery: &Recovery) -> String {
+    let mut parts = vec![format!("known by its {}", recovery.found_by)];
+    if recovery.found_by != "looks"
+        && let Some(log10) = recovery.log10_false_positive
+    {
+        let whose = match recovery.watermark_authentic {
+            Some(true) => ", made with this workspace's key",
+            Some(false) => ", not made with this workspace's key",
+            None => "",
+        };
+        parts.push(format!("watermark by chance 10^{log10:.1}{whose}"));
+    }
+    if let Some(deviation) = recovery.deviation_from_record {
+        parts.push(format!("deviation from the picture on record {deviation:.2}"));
+    }
+    parts.push(format!("soft bindings that match: {}", recovery.algorithms_matched.join(", ")));
+    parts.join("; ")
+}

@@ -1,0 +1,120 @@
+//! A changed copy that lost its manifest gets it back: as the parent of a new claim, which says how it was found.
+
+use std::io::Cursor;
+
+use c2pa::jumbf_io::save_jumbf_to_memory;
+use c2pa::{Builder, BuilderIntent};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::sign::{Credential, Pen, SignError, SignedAsset, finish, sdk};
+use super::statement::Software;
+use super::{LIMIT_BYTES, SPEC_VERSION, build, context, read};
+
+pub(super) const RECOVERY: &str = "org.vidimus.recovery";
+
+const RECOVERED: &str = "recovered";
+
+/// How a lost manifest was found again: the assertion `org.vidimus.recovery`.
+///
+/// The two fields in camel case are those that C2PA has for ingredients (2.2, section 18.16.14); the SDK cannot
+/// write them there yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Label of the manifest that was given back.
+    pub manifest: String,
+    /// Where it was on record: the asset's ULID, or the archive that brought it.
+    pub record: String,
+    /// pixels, watermark or looks.
+    pub found_by: String,
+    /// Whether every soft binding of the manifest matches this content.
+    #[serde(rename = "softBindingsMatched")]
+    pub soft_bindings_matched: bool,
+    /// Algorithms that did.
+    #[serde(rename = "softBindingAlgorithmsMatched")]
+    pub algorithms_matched: Vec<String>,
+    /// Of the probability that a picture without the watermark shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log10_false_positive: Option<f64>,
+    /// Whether the watermark was made with the recovering workspace's key, where that can be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark_authentic: Option<bool>,
+    /// Deviation from the picture on record, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviation_from_record: Option<f64>,
+}
+
+/// Puts a new manifest into `bytes` (a file of type `mime` without one) whose parent is the active manifest of
+/// `store`, and checks the result. The parent is held against these bytes: where they are not what it was made for,
+/// the ingredient says so for ever.
+///
+/// # Errors
+/// As [`sign`](super::sign()).
+pub fn restore(
+    bytes: &[u8],
+    mime: &str,
+    store: &[u8],
+    recovery: &Recovery,
+    claim_generator: &Software,
+    created: OffsetDateTime,
+    credential: &Credential<'_>,
+) -> Result<SignedAsset, SignError> {
+    if bytes.len() > LIMIT_BYTES {
+        return Err(SignError::TooLarge { bytes: bytes.len(), limit: LIMIT_BYTES });
+    }
+    let created = created
+        .format(&Rfc3339)
+        .map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })?;
+    let pen = Pen::new(credential)?;
+    let context = context(credential.anchors).map_err(sdk("prepare the C2PA library"))?.into_shared();
+    let signed = read::guarded(|| {
+        let mut builder = Builder::from_shared_context(&context)
+            .with_definition(json!({
+                "title": "changed copy, manifest recovered",
+                "claim_generator_info": [{
+                    "name": claim_generator.name,
+                    "version": claim_generator.version,
+                    "specVersion": SPEC_VERSION,
+                }],
+            }))
+            .map_err(sdk("describe the copy"))?;
+        // The SDK holds an ingredient against the manifest that is in it: so it is put in.
+        let carried = save_jumbf_to_memory(mime, bytes, store)
+            .map_err(|_| SignError::Format { mime: mime.to_owned() })?;
+        builder
+            .add_ingredient_from_stream(
+                json!({
+                    "title": "what was signed",
+                    "relationship": "parentOf",
+                    "label": RECOVERED,
+                    "description": format!("recovered by {}; this content is a changed copy", recovery.found_by),
+                })
+                .to_string(),
+                mime,
+                &mut Cursor::new(carried),
+            )
+            .map_err(sdk("add the recovered manifest as an ingredient"))?;
+        builder.set_intent(BuilderIntent::Edit);
+        builder
+            .add_action(json!({
+                "action": "c2pa.opened",
+                "when": created,
+                "parameters": { "ingredientIds": [RECOVERED] },
+            }))
+            .map_err(sdk("add the opened action"))?;
+        builder
+            .add_action(json!({
+                "action": "org.vidimus.recovered",
+                "when": created,
+                "softwareAgent": { "name": claim_generator.name, "version": claim_generator.version },
+                "description": "the manifest was lost and found again by soft binding; \
+                    this content differs from what was signed",
+            }))
+            .map_err(sdk("add the recovery action"))?;
+        build::add(&mut builder, RECOVERY, recovery)?;
+        finish(&mut builder, bytes, mime, &pen)
+    });
+    super::sign::read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
+}
