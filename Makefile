@@ -5,7 +5,7 @@
 VENV       := target/venv
 PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
-PACKAGES   := libimage-exiftool-perl python3-venv sqlite3
+PACKAGES   := libimage-exiftool-perl openssl python3-venv sqlite3
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: all test check debian robustness
@@ -23,9 +23,11 @@ check:
 	cargo clippy --release --locked --features diffusion --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
-# Debian packages that tests call: the sqlite3 shell tries to get round the schema, exiftool reads our XMP.
+# Debian packages that tests call: the sqlite3 shell tries to get round the schema, exiftool reads our XMP, openssl is
+# a time-stamp authority.
 debian:
-	@command -v sqlite3 >/dev/null && command -v exiftool >/dev/null && python3 -c 'import venv, ensurepip' 2>/dev/null \
+	@command -v sqlite3 >/dev/null && command -v exiftool >/dev/null && command -v openssl >/dev/null \
+	  && python3 -c 'import venv, ensurepip' 2>/dev/null \
 	  || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $(PACKAGES); }
 
 # Independent readers of what we write, pinned.

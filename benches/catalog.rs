@@ -273,6 +273,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             nonce: number as u32,
             psnr_db: 42.0,
             xmp: true,
+            time_stamp: None,
         },
     }
 }

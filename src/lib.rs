@@ -25,7 +25,8 @@ pub mod policy;
 pub mod specimen;
 pub mod watermark;
 
-// Floor 3: state, the only writers to disk.
+// Floor 3: state, the only writers to disk; and what is asked of others.
+pub mod authority;
 pub mod catalog;
 pub mod disk;
 #[cfg(feature = "diffusion")]
@@ -33,6 +34,7 @@ pub mod hub;
 pub mod keys;
 pub mod objects;
 pub mod policies;
+pub mod settings;
 pub mod workspace;
 
 // Floor 4: composition, the only place where stages meet.

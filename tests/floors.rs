@@ -9,7 +9,7 @@ const FLOORS: [&[&str]; 7] = [
     &["digest", "host", "html", "iptc", "random", "simd"],
     &["fourier", "iscc", "progress", "quantity", "raster"],
     &["deviation", "generate", "manifest", "metadata", "policy", "specimen", "watermark"],
-    &["catalog", "disk", "hub", "keys", "objects", "policies", "workspace"],
+    &["authority", "catalog", "disk", "hub", "keys", "objects", "policies", "settings", "workspace"],
     &["audit", "lineage", "release", "verify"],
     &[],
     &["cli"],
@@ -178,6 +178,24 @@ fn only_the_release_marks_and_signs() {
     wrong.extend(
         restoring.map(|(path, _)| path.display().to_string()).filter(|p| !p.ends_with("verify/restore.rs")),
     );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_hub_and_the_authority_open_connections() {
+    const WORDS: [&str; 4] = ["TcpStream", "UdpSocket", "std::net", "ureq::"];
+    let mut wrong = Vec::new();
+    for (path, text) in sources() {
+        if module(&path).is_none_or(|home| home == "hub" || home == "authority") || path.ends_with("tests.rs")
+        {
+            continue;
+        }
+        for word in WORDS {
+            if code(&text).contains(word) {
+                wrong.push(format!("{}: {word}", path.display()));
+            }
+        }
+    }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 

@@ -168,7 +168,9 @@ impl Catalog {
         let figures = self.one(sql, [policy.as_bytes()], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
         })?;
-        Ok(figures.map(|figures| (figures, lists)))
+        let stamp = "SELECT EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?)";
+        let stamp = self.one(stamp, [policy.as_bytes()], |row| row.get(0))?.unwrap_or_default();
+        Ok(figures.map(|figures| (figures, lists, stamp)))
     }
 
     fn check_log(&self, signed: &Verifies<'_>, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
@@ -313,8 +315,9 @@ impl Catalog {
     }
 }
 
-/// Rules as they stand in the rows: figures, and the lists of engines and purposes.
-type RecordedRules = (Figures, (Vec<String>, Vec<String>, Vec<String>));
+/// Rules as they stand in the rows: figures, the lists of engines, purposes and approvers, and whether a time stamp is
+/// required.
+type RecordedRules = (Figures, (Vec<String>, Vec<String>, Vec<String>), bool);
 type Figures = (i64, i64, bool, bool, Option<u32>, bool, Option<String>);
 
 /// The rows that `rules` make.
@@ -330,7 +333,7 @@ fn recorded(rules: &PolicyRules) -> Option<RecordedRules> {
         rules.expires.clone(),
     );
     let keys = rules.approvers.iter().map(hex::encode).collect();
-    Some((figures, (list(&rules.engines), list(&rules.purposes), keys)))
+    Some((figures, (list(&rules.engines), list(&rules.purposes), keys), rules.require_time_stamp))
 }
 
 /// What is wrong with the file or a row of it, if that is why it could not be read.

@@ -23,7 +23,7 @@ pub use log::{Event, Pen};
 pub use model::{
     Asset, AssetEntry, Compared, Comparison, ComparisonEntry, Derived, Facts, MarkEntry, MeasurementEntry,
     Near, OverrideEntry, PoliciesEntry, PolicyEntry, PolicyRules, RefusalEntry, ReleaseEntry, Role, RunEntry,
-    SearchEntry,
+    SearchEntry, TimeStampEntry,
 };
 pub use overriding::{Approval, Draft};
 

@@ -119,6 +119,7 @@ pub struct PolicyRules {
     pub purposes: Option<BTreeSet<String>>,
     pub max_generations: Option<u32>,
     pub require_xmp: bool,
+    pub require_time_stamp: bool,
     /// Such as 2027-12-31.
     pub expires: Option<String>,
     /// Ed25519 public keys of those who may release below its limits.
@@ -135,6 +136,7 @@ impl From<&Policy> for PolicyRules {
             purposes: policy.purposes().cloned(),
             max_generations: limits.max_generations,
             require_xmp: limits.require_xmp,
+            require_time_stamp: limits.require_time_stamp,
             expires: limits.expires.map(|day| day.to_string()),
             approvers: policy.approvers().clone(),
         }
@@ -195,6 +197,18 @@ pub struct MarkEntry {
     pub psnr_db: f64,
     /// Whether the unsigned label is in the file, too.
     pub xmp: bool,
+    pub time_stamp: Option<TimeStampEntry>,
+}
+
+/// A time stamp in a manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimeStampEntry {
+    /// RFC 3339.
+    pub at: String,
+    /// Common name in the authority's certificate.
+    pub authority: Option<String>,
+    /// Whether the authority was trusted here when it was read back.
+    pub trusted: bool,
 }
 
 /// Everything about a release; recorded in one transaction.

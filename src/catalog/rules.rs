@@ -105,7 +105,9 @@ pub(super) const RULES: &[Rule] = &[
          JOIN policy_rule q ON q.policy = a.policy \
          WHERE (p.require_manifest AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'manifest')) \
          OR (p.require_watermark AND NOT EXISTS (SELECT 1 FROM mark WHERE output = l.output AND kind = 'watermark')) \
-         OR (q.require_xmp AND NOT EXISTS (SELECT 1 FROM xmp_label WHERE output = l.output))",
+         OR (q.require_xmp AND NOT EXISTS (SELECT 1 FROM xmp_label WHERE output = l.output)) \
+         OR (EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = a.policy) \
+           AND NOT EXISTS (SELECT 1 FROM time_stamp WHERE output = l.output AND trusted))",
     ),
     (
         "release",
@@ -136,6 +138,11 @@ pub(super) const RULES: &[Rule] = &[
         "label",
         "is on nothing that was released",
         "SELECT output FROM xmp_label x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",
+    ),
+    (
+        "time stamp",
+        "is on nothing that was released",
+        "SELECT output FROM time_stamp x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",
     ),
     (
         "mark",

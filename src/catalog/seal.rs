@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::digest::{Digest, Hasher};
 
 /// The seal that is written now.
-pub(super) const LATEST: u64 = 2;
+pub(super) const LATEST: u64 = 3;
 
 /// The rows of run `?1` under the first seal, in the order of the hash. Columns are named: one that a later migration
 /// adds is for a later seal to cover.
@@ -56,11 +56,20 @@ const SECOND: [&str; 13] = [
      ORDER BY policy, key",
 ];
 
+/// What the third seal covers beside: time stamps, and which policies ask for one.
+const THIRD: [&str; 2] = [
+    "SELECT output, at, authority, trusted FROM time_stamp \
+     WHERE output IN (SELECT output FROM derivation WHERE run = ?1) ORDER BY output",
+    "SELECT policy FROM policy_time_stamp WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy",
+];
+
 /// The rows that a seal of this number covers; none for a number that is not known.
 fn rows(number: u64) -> Vec<&'static str> {
     match number {
         1 => FIRST.to_vec(),
         2 => [&FIRST[..], &SECOND].concat(),
+        3 => [&FIRST[..], &SECOND, &THIRD].concat(),
         _ => Vec::new(),
     }
 }

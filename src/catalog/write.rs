@@ -215,7 +215,8 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
     // Other rules under the same digest are not known: the INSERT is tried, and the schema refuses it.
     let known: bool = db.query_row(
         "SELECT EXISTS (SELECT 1 FROM policy_rule WHERE policy = ? AND min_detail = ? AND min_copied = ? \
-         AND any_engine = ? AND any_purpose = ? AND max_generations IS ? AND require_xmp = ? AND expires IS ?)",
+         AND any_engine = ? AND any_purpose = ? AND max_generations IS ? AND require_xmp = ? AND expires IS ?) \
+         AND EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?1) = ?",
         params![
             policy,
             detail,
@@ -224,7 +225,8 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
             any_purpose,
             entry.max_generations,
             entry.require_xmp,
-            entry.expires
+            entry.expires,
+            entry.require_time_stamp
         ],
         |row| row.get(0),
     )?;
@@ -239,6 +241,9 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
     }
     for key in &entry.approvers {
         db.execute("INSERT INTO policy_approver (policy, key) VALUES (?, ?)", params![policy, key])?;
+    }
+    if entry.require_time_stamp {
+        db.execute("INSERT INTO policy_time_stamp (policy) VALUES (?)", [policy])?;
     }
     db.execute(
         "INSERT INTO policy_rule (policy, min_detail, min_copied, any_engine, any_purpose, max_generations, \
@@ -425,6 +430,12 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
     )?;
     if entry.xmp {
         db.execute("INSERT INTO xmp_label (output) VALUES (?)", [output])?;
+    }
+    if let Some(stamp) = &entry.time_stamp {
+        db.execute(
+            "INSERT INTO time_stamp (output, at, authority, trusted) VALUES (?, ?, ?, ?)",
+            params![output, stamp.at, stamp.authority, stamp.trusted],
+        )?;
     }
     Ok(())
 }

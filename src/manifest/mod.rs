@@ -3,19 +3,24 @@
 //! Decided here, once (see `build`): `c2pa.created` with `trainedAlgorithmicMedia`; the reference as an
 //! `inputTo` ingredient, with its own manifest store; the facts twice, in the parameters of the created
 //! action (which nobody can redact) and in an `org.vidimus.derivation` assertion (which others can read).
-//! No network, ever: the SDK is built without an HTTP client.
+//! No network, ever: the SDK is built without an HTTP client. Time stamps come by whoever asks for a signature.
 
 mod build;
 mod read;
 mod reading;
 mod recovery;
 mod sign;
+mod stamp;
 mod statement;
 
 pub use read::{ReadError, read, read_detached};
-pub use reading::{Agreement, Failure, IngredientReading, Reading, SignerReading, SoftBindingReading, State};
+pub use reading::{
+    Agreement, Failure, IngredientReading, Reading, SignerReading, SoftBindingReading, State,
+    TimeStampReading,
+};
 pub use recovery::{Recovery, restore};
-pub use sign::{Credential, ReferenceAsset, SignError, SignedAsset, sign};
+pub use sign::{Algorithm, Credential, ReferenceAsset, SignError, SignedAsset, sign};
+pub use stamp::TimeStamps;
 pub use statement::{
     BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
     WatermarkReference,

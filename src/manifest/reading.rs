@@ -42,6 +42,8 @@ pub struct Reading {
     /// Name and version of the program that made the claim.
     pub claim_generator: Option<String>,
     pub signer: Option<SignerReading>,
+    /// When it was signed, as an authority says; none where none was asked.
+    pub time_stamp: Option<TimeStampReading>,
     /// IPTC digital source type of the first action that names a generative one; failing that, of the
     /// first action that has any.
     pub digital_source_type: Option<String>,
@@ -71,6 +73,20 @@ pub struct SignerReading {
     pub fingerprint: Option<Digest>,
     /// Trusted time-stamp, if there is one (RFC 3339).
     pub time: Option<String>,
+}
+
+/// What a time-stamp authority says (RFC 3161).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TimeStampReading {
+    /// RFC 3339; none for a time stamp that is broken.
+    pub time: Option<String>,
+    /// Common name in the authority's certificate.
+    pub authority: Option<String>,
+    /// Whether the authority is under one of the given anchors. Of an untrusted one the time counts for nothing: the
+    /// certificate of the signer is judged at the time of reading.
+    pub trusted: bool,
+    /// C2PA status code of what is wrong with it, such as `timeStamp.untrusted`.
+    pub fault: Option<String>,
 }
 
 /// Where our facts stand in a manifest.
@@ -183,6 +199,7 @@ pub(super) fn reading(reader: &Reader) -> Option<Reading> {
         title: manifest.title().map(str::to_owned),
         claim_generator: claim_generator(manifest),
         signer: manifest.signature_info().map(signer),
+        time_stamp: time_stamp(reader, manifest),
         digital_source_type: content.digital_source_type,
         created: content.created,
         derivation: content.derivation,
@@ -279,6 +296,26 @@ fn signer(info: &SignatureInfo) -> SignerReading {
         fingerprint: chain.first().map(Digest::of),
         time: info.time.clone(),
     }
+}
+
+/// The SDK tells of time stamps among its remarks.
+fn time_stamp(reader: &Reader, manifest: &Manifest) -> Option<TimeStampReading> {
+    let codes = reader.validation_results()?.active_manifest()?;
+    let fault = codes.informational().iter().chain(codes.failure());
+    let fault = fault.map(ValidationStatus::code).find(|code| code.starts_with("timeStamp."));
+    let trusted = codes.success().iter().find(|status| status.code() == "timeStamp.trusted");
+    let validated = codes.success().iter().find(|status| status.code() == "timeStamp.validated");
+    if fault.is_none() && trusted.is_none() {
+        return None;
+    }
+    // "timestamp cert trusted: NAME"
+    let name = trusted.or(validated).and_then(|status| status.explanation()?.split_once(": "));
+    Some(TimeStampReading {
+        time: manifest.signature_info().and_then(|info| info.time.clone()),
+        authority: name.map(|(_, name)| name.to_owned()).filter(|name| !name.is_empty()),
+        trusted: trusted.is_some() && fault.is_none(),
+        fault: fault.map(str::to_owned),
+    })
 }
 
 /// All actions, those attributed to the signer first.

@@ -1,20 +1,70 @@
 //! Signing: a statement, a reference and pixels become a file with a manifest.
 
+use std::fmt;
 use std::io::Cursor;
+use std::sync::Mutex;
 
 use c2pa::{Builder, Signer, SigningAlg};
 
+use super::stamp::{self, TimeStamps};
 use super::statement::Statement;
 use super::{LIMIT_BYTES, State, build, context, read};
 
-/// Who signs: an Ed25519 certificate chain and the function that holds its key.
+/// How a key signs, as C2PA names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032): 64 bytes.
+    Ed25519,
+    /// ECDSA on P-256 with SHA-256: r and s, 64 bytes.
+    Es256,
+    /// ECDSA on P-384 with SHA-384: r and s, 96 bytes.
+    Es384,
+    /// RSASSA-PSS with SHA-256 and a salt of 32 bytes: as long as the modulus.
+    Ps256,
+}
+
+impl Algorithm {
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Ed25519 => "ed25519",
+            Algorithm::Es256 => "es256",
+            Algorithm::Es384 => "es384",
+            Algorithm::Ps256 => "ps256",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl From<Algorithm> for SigningAlg {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Ed25519 => SigningAlg::Ed25519,
+            Algorithm::Es256 => SigningAlg::Es256,
+            Algorithm::Es384 => SigningAlg::Es384,
+            Algorithm::Ps256 => SigningAlg::Ps256,
+        }
+    }
+}
+
+/// Signs a message, or says why it could not.
+pub type Sign<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'a;
+
+/// Who signs: a certificate chain and the function that holds its key.
 pub struct Credential<'a> {
     /// Leaf first, without the root.
     pub chain_pem: &'a str,
-    /// Gives the 64 bytes of an Ed25519 signature (RFC 8032).
-    pub sign: &'a (dyn Fn(&[u8]) -> Vec<u8> + Send + Sync),
+    pub algorithm: Algorithm,
+    /// Gives a signature of `algorithm`.
+    pub sign: &'a Sign<'a>,
     /// Roots (PEM) against which marks on the reference are judged.
     pub anchors: &'a [String],
+    /// `None` where no time stamp is asked for.
+    pub time_stamps: Option<TimeStamps<'a>>,
 }
 
 /// The reference as it came, with whatever manifest it carries.
@@ -36,6 +86,8 @@ pub struct SignedAsset {
     pub label: String,
     /// The manifest store alone, by which a stripped file recovers its credentials.
     pub store: Vec<u8>,
+    /// Why there is no time stamp in it, where one was asked for.
+    pub unstamped: Option<String>,
 }
 
 /// Why nothing was signed.
@@ -53,6 +105,10 @@ pub enum SignError {
     Certificate { fault: String },
     #[error("the signature is not one of the signing certificate's key")]
     Signature,
+    #[error("the signer gave no signature: {reason}")]
+    Signer { reason: String },
+    #[error("the time-stamp authority gave no time stamp: {reason}")]
+    TimeStamp { reason: String },
     #[error("cannot {action}: {reason}")]
     Sdk { action: &'static str, reason: String },
     #[error("the C2PA library failed on this input: {reason}")]
@@ -94,6 +150,7 @@ pub fn sign(
 pub(super) struct Written {
     bytes: Vec<u8>,
     store: Vec<u8>,
+    unstamped: Option<String>,
 }
 
 /// Signs what `builder` says about `bytes`.
@@ -106,7 +163,7 @@ pub(super) fn finish(
     let mut out = Cursor::new(Vec::new());
     let store =
         builder.sign(pen, mime, &mut Cursor::new(bytes), &mut out).map_err(|e| refusal(e, mime, pen))?;
-    Ok(Written { bytes: out.into_inner(), store })
+    Ok(Written { bytes: out.into_inner(), store, unstamped: told(&pen.unstamped) })
 }
 
 /// What was written, if it holds.
@@ -115,13 +172,13 @@ pub(super) fn read_back(
     mime: &str,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    let Written { bytes, store } = written;
+    let Written { bytes, store, unstamped } = written;
     let back = read::read(&bytes, mime, credential.anchors)
         .map_err(|e| SignError::ReadBack { reason: e.to_string() })?
         .ok_or_else(|| SignError::ReadBack { reason: "no manifest is in it".into() })?;
     match back.state {
         State::Invalid => Err(SignError::ReadBack { reason: back.failure_codes().join(", ") }),
-        _ => Ok(SignedAsset { bytes, label: back.label, store }),
+        _ => Ok(SignedAsset { bytes, label: back.label, store, unstamped }),
     }
 }
 
@@ -135,6 +192,12 @@ pub(super) fn one_line(e: &c2pa::Error) -> String {
 
 /// The SDK's error as a line that names what is wrong.
 fn refusal(e: c2pa::Error, mime: &str, pen: &Pen<'_>) -> SignError {
+    if let Some(reason) = told(&pen.unsigned) {
+        return SignError::Signer { reason };
+    }
+    if let Some(reason) = told(&pen.unstamped) {
+        return SignError::TimeStamp { reason };
+    }
     let reason = one_line(&e);
     if matches!(e, c2pa::Error::UnsupportedType) {
         return SignError::Format { mime: mime.to_owned() };
@@ -149,21 +212,44 @@ fn refusal(e: c2pa::Error, mime: &str, pen: &Pen<'_>) -> SignError {
     }
 }
 
-/// The credential as the SDK wants it, with room for the signature cut to what Ed25519 needs.
+/// What was noted, if anything was.
+fn told(note: &Mutex<Option<String>>) -> Option<String> {
+    // A panic on the way leaves a note as good as any.
+    note.lock().map_or_else(|poisoned| poisoned.into_inner().clone(), |note| note.clone())
+}
+
+fn tell(note: &Mutex<Option<String>>, reason: String) {
+    *note.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(reason);
+}
+
+/// The credential as the SDK wants it, with room for the signature cut to what it needs.
 pub(super) struct Pen<'a> {
-    sign: &'a (dyn Fn(&[u8]) -> Vec<u8> + Send + Sync),
+    sign: &'a Sign<'a>,
+    algorithm: Algorithm,
+    time_stamps: Option<&'a TimeStamps<'a>>,
     /// DER, leaf first.
     chain: Vec<Vec<u8>>,
+    /// Why the key gave no signature: the SDK's errors have no room for it.
+    unsigned: Mutex<Option<String>>,
+    /// Why there is no time stamp.
+    unstamped: Mutex<Option<String>>,
 }
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(credential: &Credential<'a>) -> Result<Self, SignError> {
+    pub(super) fn new(credential: &'a Credential<'a>) -> Result<Self, SignError> {
         let chain = read::certificates(credential.chain_pem)
             .map_err(|e| SignError::Chain { reason: one_line(&e) })?;
         if chain.is_empty() {
             return Err(SignError::Chain { reason: "expected a CERTIFICATE block, found none".into() });
         }
-        Ok(Pen { sign: credential.sign, chain })
+        Ok(Pen {
+            sign: credential.sign,
+            algorithm: credential.algorithm,
+            time_stamps: credential.time_stamps.as_ref(),
+            chain,
+            unsigned: Mutex::new(None),
+            unstamped: Mutex::new(None),
+        })
     }
 
     /// What the SDK means: it says "the certificate is invalid" for most faults.
@@ -202,19 +288,36 @@ impl<'a> Pen<'a> {
 
 impl Signer for Pen<'_> {
     fn sign(&self, data: &[u8]) -> c2pa::Result<Vec<u8>> {
-        Ok((self.sign)(data))
+        (self.sign)(data).map_err(|reason| {
+            tell(&self.unsigned, reason);
+            c2pa::Error::CoseSignature
+        })
     }
 
     fn alg(&self) -> SigningAlg {
-        SigningAlg::Ed25519
+        self.algorithm.into()
     }
 
     fn certs(&self) -> c2pa::Result<Vec<Vec<u8>>> {
         Ok(self.chain.clone())
     }
 
-    /// Chain, 64 bytes of signature and COSE headers. The SDK's own reserve is 10 KB of zeros.
+    /// Chain, COSE headers, the signature (256 bytes of RSA with 2048 bits, 512 with 4096) and a time stamp. The
+    /// SDK's own reserve is 10 KB of zeros.
     fn reserve_size(&self) -> usize {
-        1024 + self.chain.iter().map(Vec::len).sum::<usize>()
+        let signature = if self.algorithm == Algorithm::Ps256 { 1536 } else { 1024 };
+        let stamp = if self.time_stamps.is_some() { stamp::ROOM } else { 0 };
+        signature + stamp + self.chain.iter().map(Vec::len).sum::<usize>()
+    }
+
+    fn send_timestamp_request(&self, message: &[u8]) -> Option<c2pa::Result<Vec<u8>>> {
+        let asked = self.time_stamps?;
+        match asked.stamp(message) {
+            Ok(answer) => Some(Ok(answer)),
+            Err(reason) => {
+                tell(&self.unstamped, reason);
+                asked.required.then_some(Err(c2pa::Error::CoseTimeStampGeneration))
+            }
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct Plan {
     pub generation: u32,
     /// Whether the output's format can carry the XMP label.
     pub xmp: bool,
+    /// Whether there is an authority to ask for a time stamp.
+    pub time_stamp: bool,
     /// The day of the decision, in UTC.
     pub today: Date,
 }

@@ -28,6 +28,8 @@ pub(super) struct ExampleTable {
     purpose: Option<String>,
     generation: Option<u32>,
     xmp: Option<bool>,
+    #[serde(rename = "time-stamp")]
+    time_stamp: Option<bool>,
     on: Option<Datetime>,
 }
 
@@ -60,6 +62,7 @@ pub struct Example {
     purpose: Option<String>,
     generation: Option<u32>,
     xmp: Option<bool>,
+    time_stamp: Option<bool>,
     on: Option<Date>,
 }
 
@@ -101,6 +104,7 @@ impl Example {
             purpose: table.purpose,
             generation: table.generation,
             xmp: table.xmp,
+            time_stamp: table.time_stamp,
             on: on.map_err(|error| wrong(error.to_string()))?,
             name,
         })
@@ -160,6 +164,7 @@ impl Example {
             purpose: self.purpose.clone().or_else(|| first(policy.purposes())),
             generation: self.generation.unwrap_or(1),
             xmp: self.xmp.unwrap_or(true),
+            time_stamp: self.time_stamp.unwrap_or(true),
             today: self.on.or(limits.expires).unwrap_or(EARLY),
         }
     }

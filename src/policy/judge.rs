@@ -61,6 +61,9 @@ fn plan_violated(policy: &Policy, plan: &Plan, reasons: &mut Vec<Reason>) {
     if limits.require_xmp && !plan.xmp {
         reasons.push(Reason::NoXmp);
     }
+    if limits.require_time_stamp && !plan.time_stamp {
+        reasons.push(Reason::NoTimeStamp);
+    }
 }
 
 fn measure_violated(policy: &Policy, measured: &Deviation, reasons: &mut Vec<Reason>) {
@@ -128,6 +131,7 @@ mod tests {
             purpose: None,
             generation: 1,
             xmp: true,
+            time_stamp: true,
             today: date!(2027 - 01 - 01),
         }
     }

@@ -72,6 +72,8 @@ pub struct Limits {
     pub require_watermark: bool,
     /// The unsigned label; TIFF outputs carry none.
     pub require_xmp: bool,
+    /// A time stamp (RFC 3161) of an authority that is trusted here.
+    pub require_time_stamp: bool,
     pub min_psnr_db: f64,
     /// The last day, in UTC, on which it clears anything.
     #[serde(serialize_with = "as_text")]
@@ -101,6 +103,7 @@ impl Limits {
             require_manifest: self.require_manifest || other.require_manifest,
             require_watermark: self.require_watermark || other.require_watermark,
             require_xmp: self.require_xmp || other.require_xmp,
+            require_time_stamp: self.require_time_stamp || other.require_time_stamp,
             min_psnr_db: self.min_psnr_db.max(other.min_psnr_db),
             expires: least(self.expires, other.expires),
         }

@@ -152,6 +152,8 @@ struct MarksTable {
     watermark: bool,
     min_psnr_db: f64,
     xmp: bool,
+    #[serde(default)]
+    time_stamp: bool,
 }
 
 #[derive(Deserialize)]
@@ -195,6 +197,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         require_manifest: file.marks.manifest,
         require_watermark: file.marks.watermark,
         require_xmp: file.marks.xmp,
+        require_time_stamp: file.marks.time_stamp,
         min_psnr_db: within("marks.min-psnr-db", file.marks.min_psnr_db, 30.0, 50.0)?,
         expires: file.expires.map(|found| date("expires", &found)).transpose()?,
     };
@@ -257,6 +260,7 @@ impl From<First> for Second {
                 watermark: marks.watermark,
                 min_psnr_db: marks.min_psnr_db,
                 xmp: false,
+                time_stamp: false,
             },
             violation: ViolationTable {
                 action: match violation.action {
@@ -383,6 +387,7 @@ mod tests {
                     "allowed = [\" teaching\"",
                     "purpose.allowed \" teaching\" cannot",
                 ),
+                ("xmp         = true", "xmp = true\ntime-stamp = 1", "invalid type"),
                 ("xmp         = true", "visible-label = true", "unknown field `visible-label`"),
                 ("expect = \"refused\"", "expect = \"maybe\"", "unknown variant `maybe`"),
             ],

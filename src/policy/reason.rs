@@ -13,7 +13,7 @@ use crate::digest::Digest;
 pub const LOST_DISTANCE: u32 = 64;
 
 /// Every rule that can refuse, as its key in the file.
-pub(super) const RULES: [&str; 11] = [
+pub(super) const RULES: [&str; 12] = [
     "expires",
     "strength.min",
     "strength.max",
@@ -21,6 +21,7 @@ pub(super) const RULES: [&str; 11] = [
     "generation.max",
     "purpose.allowed",
     "marks.xmp",
+    "marks.time-stamp",
     "deviation.min",
     "deviation.detail",
     "deviation.copied",
@@ -56,6 +57,7 @@ pub enum Reason {
         allowed: Vec<String>,
     },
     NoXmp,
+    NoTimeStamp,
     DeviationTooLow {
         deviation: f64,
         min: f64,
@@ -100,6 +102,7 @@ impl Reason {
             Reason::TooManyGenerations { .. } => "generation.max",
             Reason::PurposeNotAllowed { .. } => "purpose.allowed",
             Reason::NoXmp => "marks.xmp",
+            Reason::NoTimeStamp => "marks.time-stamp",
             Reason::DeviationTooLow { .. } | Reason::OtherTooClose { .. } | Reason::OtherLost { .. } => {
                 "deviation.min"
             }
@@ -159,6 +162,9 @@ impl fmt::Display for Reason {
                 write!(f, "purpose {purpose:?} is not allowed: expected {}", allowed.join(" or "))
             }
             Reason::NoXmp => write!(f, "an XMP label is required, which TIFF outputs do not carry"),
+            Reason::NoTimeStamp => {
+                write!(f, "a time stamp is required, and no authority for it is named in vidimus.toml")
+            }
             Reason::DeviationTooLow { deviation, min } => {
                 write!(f, "too close: deviation {}, at least {min:.2} required", below(*deviation, *min))
             }

@@ -27,6 +27,7 @@ fn sample() -> toml::Table {
         purpose = "teaching"
         generation = 1
         xmp = true
+        time-stamp = true
         on = 2027-01-01
         [[test]]
         name = "by pictures"

@@ -159,7 +159,7 @@ impl PolicySet {
     /// Every figure, with the policy that decides it; of two that ask the same, the named one or the first.
     pub fn deciders(&self) -> Vec<Decider> {
         type Asks = fn(&Limits) -> Option<(f64, String)>;
-        const FIGURES: [(&str, Asks); 12] = [
+        const FIGURES: [(&str, Asks); 13] = [
             ("expires", |l| {
                 l.expires.map(|day| (-f64::from(day.to_julian_day()), format!("nothing after {day}")))
             }),
@@ -179,6 +179,7 @@ impl PolicySet {
             ("marks.watermark", |l| l.require_watermark.then(|| (1.0, "required".into()))),
             ("marks.min-psnr-db", |l| Some((l.min_psnr_db, format!("at least {:.1} dB", l.min_psnr_db)))),
             ("marks.xmp", |l| l.require_xmp.then(|| (1.0, "required".into()))),
+            ("marks.time-stamp", |l| l.require_time_stamp.then(|| (1.0, "required".into()))),
         ];
         let mut deciders = Vec::new();
         for (rule, asks) in FIGURES {
@@ -271,6 +272,7 @@ mod tests {
             purpose: Some("teaching".into()),
             generation: 1,
             xmp: true,
+            time_stamp: true,
             today: date!(2027 - 01 - 01),
         }
     }

@@ -10,6 +10,7 @@ use crate::manifest::{ReadError, SignError};
 use crate::metadata::LabelError;
 use crate::objects::ObjectError;
 use crate::raster::{DecodeError, EncodeError};
+use crate::settings::SettingsError;
 use crate::watermark::{Copy, EmbedError, PayloadError};
 
 /// Nothing was released, but for [`ReleaseError::Publish`], which says where the release is.
@@ -61,6 +62,12 @@ pub enum ReleaseError {
         "run {run} was refused under other policies than those that apply now: expected the same files, byte for byte"
     )]
     OtherPolicies { run: String },
+    #[error(
+        "the policy requires a time stamp of an authority that is trusted here, and this one is by {authority}, whom nobody here vouches for; nothing is released"
+    )]
+    AuthorityUntrusted { authority: String },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("every watermark id for this source is taken")]
     NoFreeId,
     #[error("recorded as {asset_id}, but {} could not be written: {}", path.display(), reason(source))]

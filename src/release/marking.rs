@@ -12,11 +12,14 @@ use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{AppliedLora, Description, Draft, Record};
 use crate::iscc::ImageCode;
-use crate::manifest::{self, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement};
+use crate::manifest::{
+    self, Algorithm, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement, TimeStamps,
+};
 use crate::metadata;
 use crate::policy::{Case, Cleared, OnViolation, Policy, Refusal};
 use crate::quantity::{Deviation, Psnr};
 use crate::raster::{self, Limits, Raster};
+use crate::settings::OnFailure;
 use crate::watermark::{self, Kind, Level, Payload};
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
@@ -114,8 +117,24 @@ impl<'a> Marked<'a> {
             statement(desk, &self.course, record, &self.cleared, &asset_id, &self.raster, watermark);
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
-        let pen = |message: &[u8]| desk.keys.sign(message).to_vec();
-        let credential = Credential { chain_pem: desk.keys.chain_pem(), sign: &pen, anchors };
+        let pen = |message: &[u8]| Ok(desk.keys.sign(message).to_vec());
+        let asked = self.course.settings.time_stamps.as_ref();
+        let ask = |question: &[u8]| match asked {
+            Some(asked) => asked.authority.ask(question).map_err(|error| error.to_string()),
+            None => Err("no authority is named".to_owned()),
+        };
+        let required = desk.policy.limits().require_time_stamp;
+        let credential = Credential {
+            chain_pem: desk.keys.chain_pem(),
+            algorithm: Algorithm::Ed25519,
+            sign: &pen,
+            anchors,
+            time_stamps: asked.map(|asked| TimeStamps {
+                ask: &ask,
+                required: required || asked.on_failure == OnFailure::Refuse,
+                now: desk.host.now(),
+            }),
+        };
         let ingredient = ReferenceAsset {
             bytes: &reference.bytes,
             mime: reference.mime,
@@ -123,6 +142,9 @@ impl<'a> Marked<'a> {
         };
         let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
         let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
+        if required {
+            trusted_time(&reading)?;
+        }
         if xmp && !metadata::carries(&signed.bytes, &label) {
             return Err(ReleaseError::Unfaithful { fault: "the XMP label in it is another".into() });
         }
@@ -273,6 +295,17 @@ fn read_back(
         return Err(unfaithful("the pixels changed"));
     }
     Ok(reading)
+}
+
+/// A time stamp that nobody here vouches for outlives nothing.
+fn trusted_time(reading: &Reading) -> Result<(), ReleaseError> {
+    let authority = match &reading.time_stamp {
+        Some(stamp) if stamp.trusted => return Ok(()),
+        Some(stamp) => stamp.authority.clone(),
+        None => return Err(ReleaseError::Unfaithful { fault: "there is no time stamp in it".into() }),
+    };
+    let authority = authority.map_or_else(|| "an unnamed authority".to_owned(), |name| format!("{name:?}"));
+    Err(ReleaseError::AuthorityUntrusted { authority })
 }
 
 /// To four decimals: more would claim a precision that no measure has, and would not survive every reader.

@@ -29,7 +29,7 @@ pub use order::{Desk, Order, Step};
 pub use past::Past;
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
-pub use report::{Outcome, Refused, Released, Timings, Trial};
+pub use report::{Outcome, Refused, Released, Stamped, Timings, Trial};
 pub use seek::{MARGIN, Sought, Tried, seek};
 
 use crate::generate::GenerateError;

@@ -5,16 +5,17 @@ use super::held::{self, Held};
 use super::marking::Signed;
 use super::order::{Desk, Step};
 use super::overriding;
-use super::report::{Outcome, Refused, Released};
+use super::report::{Outcome, Refused, Released, Stamped};
 use super::states::{Course, Rejected, Stopwatch};
 use crate::catalog::{
     AssetEntry, CatalogError, MarkEntry, MeasurementEntry, OverrideEntry, Pen, PoliciesEntry, RefusalEntry,
-    ReleaseEntry, RunEntry,
+    ReleaseEntry, RunEntry, TimeStampEntry,
 };
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::disk;
 use crate::generate::Record;
+use crate::manifest::TimeStampReading;
 use crate::objects::{self, Objects};
 use crate::policy::{Case, Cleared, OnViolation, Refusal};
 use crate::quantity::Deviation;
@@ -107,6 +108,10 @@ impl<'a> Signed<'a> {
                 nonce: self.payload.nonce(),
                 psnr_db: self.psnr_db,
                 xmp: self.xmp,
+                time_stamp: self.reading.time_stamp.clone().and_then(|stamp| {
+                    let TimeStampReading { time, authority, trusted, .. } = stamp;
+                    Some(TimeStampEntry { at: time?, authority, trusted })
+                }),
             },
             overriding: self.course.override_entry(&self.cleared),
         };
@@ -161,6 +166,11 @@ impl Recorded<'_> {
             manifest_label: signed.label,
             manifest_state: reading.state,
             signer: reading.signer,
+            stamped: match (reading.time_stamp, signed.unstamped) {
+                (Some(stamp), _) => Stamped::By(stamp),
+                (None, Some(reason)) => Stamped::Failed(reason),
+                (None, None) => Stamped::NotAsked,
+            },
             timings: course.timings,
         })))
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::held::Held;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
-use crate::manifest::{SignerReading, State};
+use crate::manifest::{SignerReading, State, TimeStampReading};
 use crate::policy::{Refusal, Violation};
 use crate::quantity::Deviation;
 use crate::watermark::Level;
@@ -42,7 +42,19 @@ pub struct Released {
     pub manifest_label: String,
     pub manifest_state: State,
     pub signer: Option<SignerReading>,
+    pub stamped: Stamped,
     pub timings: Timings,
+}
+
+/// What became of the time stamp.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stamped {
+    /// There is one.
+    By(TimeStampReading),
+    /// No authority is named in `vidimus.toml`.
+    NotAsked,
+    /// The authority gave none, for this reason, and `vidimus.toml` lets that pass.
+    Failed(String),
 }
 
 /// A draft, or a mere request, that the policy refused.

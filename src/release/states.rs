@@ -19,6 +19,7 @@ use crate::policy::{Case, Cleared, Other, Plan, Refusal};
 use crate::progress::Progress;
 use crate::quantity::Deviation;
 use crate::raster::Format;
+use crate::settings::Settings;
 use crate::watermark;
 
 /// What stays the same from the first step to the last.
@@ -29,6 +30,8 @@ pub(super) struct Course<'a> {
     pub started: OffsetDateTime,
     pub past: Past,
     plan: Plan,
+    /// What is asked of others.
+    pub settings: Settings,
     pub timings: Timings,
 }
 
@@ -89,6 +92,7 @@ impl<'a> Course<'a> {
             disk::probe(&order.out)
                 .map_err(|source| ReleaseError::Unwritable { path: order.out.clone(), source })?;
         }
+        let settings = Settings::load(desk.workspace)?;
         let started = desk.host.now();
         let past = Past::of(reference, desk.catalog, desk.workspace)?;
         let plan = Plan {
@@ -97,10 +101,11 @@ impl<'a> Course<'a> {
             purpose: order.purpose.clone(),
             generation: past.generation,
             xmp: carries_xmp(order.format),
+            time_stamp: settings.time_stamps.is_some(),
             today: started.to_offset(UtcOffset::UTC).date(),
         };
         let (run_id, timings) = (desk.new_id(started), Timings::default());
-        Ok(Course { reference, order, run_id, started, past, plan, timings })
+        Ok(Course { reference, order, run_id, started, past, plan, settings, timings })
     }
 
     /// What is asked for, as far as policies judge it.

@@ -58,6 +58,11 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
             words::found_by(&recovery.found_by)
         ));
     }
+    if !matches!(evidence.manifest, ManifestEvidence::Broken | ManifestEvidence::Absent)
+        && let Some(stamp) = &reading.time_stamp
+    {
+        out.push(format!("manifest: {}", words::stamped(stamp)));
+    }
     for ingredient in &reading.ingredients {
         let told = restored.is_some_and(|parent| std::ptr::eq(parent, ingredient));
         if !told && ingredient.state == Some(crate::manifest::State::Invalid) {

@@ -355,6 +355,7 @@ mod tests {
             title: None,
             claim_generator: None,
             signer: None,
+            time_stamp: None,
             digital_source_type: None,
             created: None,
             derivation: None,

@@ -7,7 +7,9 @@ use super::decide::{Confidence, Evidence, Verdict};
 use super::reasons::reasons;
 use super::{Findings, is_ours};
 use crate::digest::Digest;
-use crate::manifest::{Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading};
+use crate::manifest::{
+    Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading, TimeStampReading,
+};
 use crate::metadata::Claim;
 use crate::watermark::{Detection, Kind, Said};
 
@@ -36,6 +38,8 @@ pub struct ManifestReport {
     pub recovered: bool,
     pub label: Option<String>,
     pub signer: Option<SignerReading>,
+    /// When it was signed, as an authority says; `None` for a manifest without a time stamp.
+    pub time_stamp: Option<TimeStampReading>,
     pub alg: Option<String>,
     pub claim_generator: Option<String>,
     pub digital_source_type: Option<String>,
@@ -160,6 +164,7 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
         recovered,
         label: Some(reading.label.clone()),
         signer: reading.signer.clone(),
+        time_stamp: reading.time_stamp.clone(),
         alg: reading.signer.as_ref().and_then(|signer| signer.alg.clone()),
         claim_generator: reading.claim_generator.clone(),
         digital_source_type: reading

@@ -1,5 +1,6 @@
 //! What a mark says, and what became of its picture, in words.
 
+use crate::manifest::TimeStampReading;
 use crate::watermark::{Detection, Kind, Level, Said, Stage};
 
 /// Such as "AI-generated from source a99ff1a5a84a… at strength 0.70".
@@ -22,6 +23,18 @@ pub fn found_by(word: &str) -> &'static str {
         "watermark" => "watermark",
         "looks" => "looks",
         _ => "content",
+    }
+}
+
+/// Such as "time-stamped 2026-11-27T16:00:00+00:00 by "Example TSA", trusted here".
+pub fn stamped(stamp: &TimeStampReading) -> String {
+    let by = stamp.authority.as_ref().map(|name| format!(" by {name:?}")).unwrap_or_default();
+    match (&stamp.time, stamp.trusted) {
+        (Some(time), true) => format!("time-stamped {time}{by}, trusted here"),
+        (Some(time), false) => format!("time-stamped {time}{by}, whom nobody here vouches for"),
+        (None, _) => {
+            format!("its time stamp does not hold ({})", stamp.fault.as_deref().unwrap_or("no reason given"))
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use rcgen::{
     KeyPair, KeyUsagePurpose, PKCS_ED25519, SigningKey,
 };
 use time::Duration;
-use vidimus::manifest::{self, Credential, ReferenceAsset, SignError, State};
+use vidimus::manifest::{self, Algorithm, Credential, ReferenceAsset, SignError, State};
 use vidimus::raster::Format;
 
 use crate::support::*;
@@ -25,8 +25,14 @@ fn sign_as(change: impl FnOnce(&mut CertificateParams)) -> Result<State, SignErr
     change(&mut leaf);
     let chain = leaf.signed_by(&leaf_key, &Issuer::new(root, root_key)).expect("it is signed").pem();
 
-    let pen = |message: &[u8]| leaf_key.sign(message).expect("it signs");
-    let credential = Credential { chain_pem: &chain, sign: &pen, anchors: &[root_pem] };
+    let pen = |message: &[u8]| Ok(leaf_key.sign(message).expect("it signs"));
+    let credential = Credential {
+        chain_pem: &chain,
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: &[root_pem],
+        time_stamps: None,
+    };
     let bytes = picture(Format::Png, 0);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
     let signed = manifest::sign(&bytes, "image/png", &statement(&bytes), &reference, &credential)?;

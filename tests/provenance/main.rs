@@ -1,6 +1,9 @@
 //! Keys and manifests together: signing, reading back, and what others do to our files.
 
+#[path = "../suite/authority.rs"]
+mod authority;
 mod certificates;
 mod foreign;
 mod signed;
+mod stamped;
 mod support;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use time::Duration;
 use vidimus::digest::Digest;
 use vidimus::keys::Keys;
-use vidimus::manifest::{self, Agreement, Credential, ReferenceAsset, SignError, State};
+use vidimus::manifest::{self, Agreement, Algorithm, Credential, ReferenceAsset, SignError, State};
 use vidimus::metadata::{self, Label};
 use vidimus::raster::Format;
 
@@ -60,8 +60,14 @@ fn a_prompt_is_in_the_file_only_when_asked_for() {
     assert!(!holds(&plain.bytes));
     let mut asked = statement(&picture(Format::Png, 9));
     asked.derivation.prompt = Some("electron microscope image of a virion".into());
-    let pen = |message: &[u8]| keys.sign(message).to_vec();
-    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
+    let credential = Credential {
+        chain_pem: keys.chain_pem(),
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: keys.anchors(),
+        time_stamps: None,
+    };
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
     let told = manifest::sign(&picture(Format::Png, 0), "image/png", &asked, &reference, &credential)
@@ -149,8 +155,14 @@ fn a_tampered_reference_is_seen_although_the_output_is_trusted() {
 fn a_reference_of_a_type_that_carries_no_manifest_can_still_be_an_ingredient() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
-    let pen = |message: &[u8]| keys.sign(message).to_vec();
-    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
+    let credential = Credential {
+        chain_pem: keys.chain_pem(),
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: keys.anchors(),
+        time_stamps: None,
+    };
     let reference = ReferenceAsset { bytes: b"BM not quite", mime: "image/bmp", title: "reference" };
     let stated = statement(reference.bytes);
     let output = manifest::sign(&picture(Format::Png, 0), "image/png", &stated, &reference, &credential)
@@ -224,8 +236,14 @@ fn a_key_that_is_not_the_certificates_signs_nothing() {
     let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
     let keys = keys(dir.path());
     let stranger = Keys::create(other.path(), today(), &entropy(40)).expect("keys are made");
-    let pen = |message: &[u8]| stranger.sign(message).to_vec();
-    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let pen = |message: &[u8]| Ok(stranger.sign(message).to_vec());
+    let credential = Credential {
+        chain_pem: keys.chain_pem(),
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: keys.anchors(),
+        time_stamps: None,
+    };
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
     let refused =
@@ -237,11 +255,17 @@ fn a_key_that_is_not_the_certificates_signs_nothing() {
 fn a_chain_that_is_no_chain_is_named() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
-    let pen = |message: &[u8]| keys.sign(message).to_vec();
+    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
     for (chain_pem, root) in [("", false), ("rubbish", false), (keys.anchors()[0].as_str(), true)] {
-        let credential = Credential { chain_pem, sign: &pen, anchors: &[] };
+        let credential = Credential {
+            chain_pem,
+            algorithm: Algorithm::Ed25519,
+            sign: &pen,
+            anchors: &[],
+            time_stamps: None,
+        };
         let refused = manifest::sign(&bytes, "image/png", &statement(&bytes), &reference, &credential);
         match refused {
             Err(SignError::Chain { .. }) if !root => {}
@@ -257,8 +281,14 @@ fn a_chain_that_is_no_chain_is_named() {
 fn what_is_no_number_is_not_signed() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
-    let pen = |message: &[u8]| keys.sign(message).to_vec();
-    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
+    let credential = Credential {
+        chain_pem: keys.chain_pem(),
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: keys.anchors(),
+        time_stamps: None,
+    };
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
     let mut stated = statement(&bytes);

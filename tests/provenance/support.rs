@@ -9,8 +9,8 @@ use vidimus::digest::Digest;
 use vidimus::iscc::ImageCode;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::manifest::{
-    self, Credential, Derivation, LoraReference, PolicyReference, ReferenceAsset, SignError, SignedAsset,
-    Software, Statement, WatermarkReference,
+    self, Algorithm, Credential, Derivation, LoraReference, PolicyReference, ReferenceAsset, SignError,
+    SignedAsset, Software, Statement, WatermarkReference,
 };
 use vidimus::quantity::{Deviation, Psnr, Seed, Strength};
 use vidimus::raster::{self, Channels, Format, Raster, Samples};
@@ -96,8 +96,14 @@ pub fn sign_with(
     format: Format,
     reference: &[u8],
 ) -> Result<SignedAsset, SignError> {
-    let pen = |message: &[u8]| keys.sign(message).to_vec();
-    let credential = Credential { chain_pem: keys.chain_pem(), sign: &pen, anchors: keys.anchors() };
+    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
+    let credential = Credential {
+        chain_pem: keys.chain_pem(),
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: keys.anchors(),
+        time_stamps: None,
+    };
     let reference = ReferenceAsset { bytes: reference, mime: format.mime(), title: "reference" };
     manifest::sign(bytes, format.mime(), &statement(reference.bytes), &reference, &credential)
 }

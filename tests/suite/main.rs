@@ -1,5 +1,6 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
+mod authority;
 mod auto;
 mod bypasses;
 mod canvas;
@@ -24,3 +25,4 @@ mod restore;
 mod rules;
 mod signatures;
 mod tampered;
+mod timestamps;

@@ -23,6 +23,7 @@ use time::macros::datetime;
 use super::{
     AssetEntry, Catalog, CatalogError, ComparisonEntry, Finding, MarkEntry, MeasurementEntry, NEAREST,
     OverrideEntry, Pen, PoliciesEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
+    TimeStampEntry,
 };
 use crate::deviation::Fingerprint;
 use crate::digest::Digest;
@@ -31,12 +32,13 @@ use crate::policy::{Class, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 25] = [
     "asset",
     "policy",
     "policy_engine",
     "policy_purpose",
     "policy_approver",
+    "policy_time_stamp",
     "policy_rule",
     "run",
     "run_class",
@@ -53,6 +55,7 @@ const TABLES: [&str; 23] = [
     "mark",
     "manifest_store",
     "xmp_label",
+    "time_stamp",
     "event",
     "release",
 ];
@@ -317,6 +320,11 @@ fn release(number: u64) -> ReleaseEntry {
             nonce: number as u32,
             psnr_db: 42.0,
             xmp: true,
+            time_stamp: Some(TimeStampEntry {
+                at: "2026-08-02T10:00:00+00:00".into(),
+                authority: Some("the authority".into()),
+                trusted: true,
+            }),
         },
     }
 }

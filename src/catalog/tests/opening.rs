@@ -54,7 +54,7 @@ fn an_old_catalog_is_brought_up_to_date_and_nothing_in_it_is_another() {
     let error = reader.check(&|_, _, _| true).expect_err("too old to be checked").to_string();
     assert!(
         error.ends_with(
-            "schema version 1 is older than this program's 4: 'vidimus init' brings it up to date"
+            "schema version 1 is older than this program's 5: 'vidimus init' brings it up to date"
         ),
         "{error}"
     );

@@ -70,6 +70,13 @@ fn every_rule_of_a_policy_that_applies_beside_the_named_one_holds_to_the_last_un
 fn every_mark_that_any_policy_requires_is_required() {
     let words = |words: &str| Some(format!("the catalog refuses: release refused: {words}"));
     assert_eq!(answer(|e| e.marks.xmp = false), words("the XMP label is missing"));
+    assert_eq!(answer(|e| e.marks.time_stamp = None), words("the time stamp is missing"));
+    let untrusted = answer(|e| {
+        e.marks.time_stamp.as_mut().expect("there is one").trusted = false;
+    });
+    assert_eq!(untrusted, words("the time stamp is of an authority that nobody vouched for"));
+    let timeless = answer(|e| e.marks.time_stamp.as_mut().expect("there is one").at = "soon".into());
+    assert!(timeless.is_some_and(|words| words.ends_with("time stamp refused: it means nothing")));
     // The named policy would bear 38 dB; house asks for 39.
     assert_eq!(answer(|e| e.marks.psnr_db = 38.96), None);
     assert_eq!(
@@ -136,6 +143,11 @@ fn rules_are_closed_with_their_policy_and_those_who_judge_with_their_decision() 
     let before = dump(&db);
     let cases = [
         ("INSERT INTO policy_engine SELECT digest, 'flux' FROM policy", "policy_engine is append-only"),
+        ("INSERT INTO policy_time_stamp SELECT digest FROM policy", "policy_time_stamp is append-only"),
+        (
+            "INSERT INTO time_stamp SELECT reference, '2026-08-02', NULL, 1 FROM derivation LIMIT 1",
+            "time stamp refused: the output carries no manifest on record",
+        ),
         ("INSERT INTO policy_purpose SELECT digest, 'sale' FROM policy", "policy_purpose is append-only"),
         ("INSERT INTO run_class SELECT run, 'photo' FROM decision", "run_class is append-only"),
         ("INSERT INTO run_tag SELECT run, 'new' FROM decision", "run_tag is append-only"),
@@ -167,6 +179,10 @@ fn a_policy_under_whose_digest_other_rules_are_on_record_is_refused() {
     let mut desk = Desk::busy();
     let mut entry = release(6);
     entry.policies.others[0].rules.max_generations = Some(9);
+    let refused = record(&mut desk.catalog, &entry).expect_err("other rules").to_string();
+    assert!(refused.ends_with("is append-only"), "{refused}");
+    let mut entry = release(6);
+    entry.policies.others[0].rules.require_time_stamp = false;
     let refused = record(&mut desk.catalog, &entry).expect_err("other rules").to_string();
     assert!(refused.ends_with("is append-only"), "{refused}");
     for (detail, words) in [(0.54, "asks for less than its policy"), (1.01, "asks for less than its policy")]

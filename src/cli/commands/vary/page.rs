@@ -11,7 +11,8 @@ use crate::generate::{Description, Finding, Record};
 use crate::manifest::{BELOW_LIMIT, State};
 use crate::policy::{OnViolation, PolicySet};
 use crate::quantity::{Deviation, Seed, Strength};
-use crate::release::{self, Held, Reference, Refused, Released, Timings, Trial, Tried};
+use crate::release::{self, Held, Reference, Refused, Released, Stamped, Timings, Trial, Tried};
+use crate::verify::words;
 use crate::watermark::Level;
 use crate::workspace::Workspace;
 
@@ -59,6 +60,7 @@ impl Page<'_> {
                 "Marks",
                 format_args!("C2PA manifest, signed by {} ({})", self.signer(done), state(done)),
             ),
+            self.line("", stamped(&done.stamped)),
             self.line("", watermark(done)),
             self.line(
                 "Recorded",
@@ -92,6 +94,11 @@ impl Page<'_> {
         document["sought"] = sought(tried);
         document["manifest"] =
             json!({ "label": done.manifest_label, "state": done.manifest_state, "signer": done.signer });
+        document["time_stamp"] = match &done.stamped {
+            Stamped::By(stamp) => json!(stamp),
+            Stamped::Failed(reason) => json!({ "time": null, "trusted": false, "fault": reason }),
+            Stamped::NotAsked => Value::Null,
+        };
         (lines.join("\n"), document)
     }
 
@@ -386,5 +393,15 @@ fn state(done: &Released) -> &'static str {
         State::Trusted => "trusted here",
         State::Valid => "valid; its root is not among the anchors here",
         State::Invalid => "invalid",
+    }
+}
+
+/// When it was signed, or why nobody says so.
+fn stamped(stamped: &Stamped) -> String {
+    match stamped {
+        Stamped::By(stamp) if stamp.trusted => words::stamped(stamp),
+        Stamped::By(stamp) => paint(WARN, words::stamped(stamp)),
+        Stamped::Failed(reason) => paint(WARN, format_args!("no time stamp: {reason}")),
+        Stamped::NotAsked => "no time stamp: vidimus.toml names no authority".to_owned(),
     }
 }
