@@ -22,6 +22,7 @@ pub mod generate;
 pub mod manifest;
 pub mod metadata;
 pub mod policy;
+pub mod quality;
 pub mod specimen;
 pub mod watermark;
 
@@ -41,6 +42,7 @@ pub mod workspace;
 pub mod audit;
 pub mod lineage;
 pub mod release;
+pub mod sweep;
 pub mod verify;
 
 // Floor 6: the terminal.

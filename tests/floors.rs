@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["digest", "host", "html", "iptc", "random", "simd"],
     &["fourier", "iscc", "progress", "quantity", "raster"],
-    &["deviation", "generate", "manifest", "metadata", "policy", "specimen", "watermark"],
+    &["deviation", "generate", "manifest", "metadata", "policy", "quality", "specimen", "watermark"],
     &["authority", "catalog", "disk", "hub", "keys", "objects", "policies", "settings", "workspace"],
-    &["audit", "lineage", "release", "verify"],
+    &["audit", "lineage", "release", "sweep", "verify"],
     &[],
     &["cli"],
 ];

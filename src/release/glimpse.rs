@@ -19,15 +19,40 @@ pub fn glimpse(
     source: Option<Digest>,
     in_part: bool,
 ) -> Result<Vec<u8>, ReleaseError> {
+    labelled(&reduced(picture), Format::Png, engine, source, in_part)
+}
+
+/// A small likeness of `picture`, a variation of the file `source`, as a JPEG that says what it is: for pages that show
+/// several. What left, or may leave, may be shown as large as anybody likes; anything else [`reduced()`].
+pub fn thumbnail(
+    picture: &Raster,
+    engine: &Description,
+    source: Option<Digest>,
+    in_part: bool,
+) -> Result<Vec<u8>, ReleaseError> {
+    labelled(picture, Format::Jpeg, engine, source, in_part)
+}
+
+/// `picture`, smaller than the smallest that can bear a watermark.
+pub fn reduced(picture: &Raster) -> Raster {
     let (width, height) = (picture.width(), picture.height());
     let short = width.min(height);
-    let small = if short < watermark::MIN_SIDE {
-        picture.clone()
-    } else {
-        let side = |n: u32| (u64::from(n) * u64::from(GLIMPSE) / u64::from(short)) as usize;
-        let resized = |plane: &Plane| raster::resize(plane, side(width), side(height), Kernel::Area);
-        Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
-    };
-    let file = raster::encode(&small, Format::Png, 100)?;
-    Ok(metadata::write(&file, Format::Png, &label(engine, source, in_part))?)
+    if short < watermark::MIN_SIDE {
+        return picture.clone();
+    }
+    let side = |n: u32| (u64::from(n) * u64::from(GLIMPSE) / u64::from(short)) as usize;
+    let resized = |plane: &Plane| raster::resize(plane, side(width), side(height), Kernel::Area);
+    Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
+}
+
+fn labelled(
+    picture: &Raster,
+    format: Format,
+    engine: &Description,
+    source: Option<Digest>,
+    in_part: bool,
+) -> Result<Vec<u8>, ReleaseError> {
+    let quality = if format.is_lossless() { 100 } else { 88 };
+    let file = raster::encode(picture, format, quality)?;
+    Ok(metadata::write(&file, format, &label(engine, source, in_part))?)
 }

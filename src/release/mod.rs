@@ -23,7 +23,7 @@ mod seek;
 mod states;
 
 pub use error::ReleaseError;
-pub use glimpse::glimpse;
+pub use glimpse::{glimpse, reduced, thumbnail};
 pub use held::{Compared, Held};
 pub use order::{Desk, Order, Step};
 pub use past::Past;

@@ -1,10 +1,12 @@
 //! The command line, word for word: the door of `clap`.
 
 mod making;
+mod sweeping;
 
 pub use making::{
     Aim, Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary, prompt,
 };
+pub use sweeping::Sweep;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -82,6 +84,8 @@ pub enum Command {
     Init(Init),
     /// Make labelled variations of one or more references
     Vary(Box<Vary>),
+    /// Several strengths, seeds and engines side by side, as a contact sheet and a page with their measures
+    Sweep(Box<Sweep>),
     /// Does the model know a subject? Draws it from text alone: small pictures to look at, not to use
     Probe(Box<Probe>),
     /// Is it AI-derived, from what, by whom, and is the evidence intact?

@@ -10,6 +10,7 @@ mod policy;
 mod probe;
 mod restore;
 mod specimen;
+mod sweep;
 mod vary;
 mod verify;
 
@@ -27,6 +28,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
     match &cli.command {
         Command::Init(args) => init::run(args, place, terminal),
         Command::Vary(args) => vary::run(args, place, terminal),
+        Command::Sweep(args) => sweep::run(args, place, terminal),
         Command::Probe(args) => probe::run(args, terminal),
         Command::Verify(args) => verify::run(args, place, terminal),
         Command::Detect(args) => detect::run(args, place, terminal),

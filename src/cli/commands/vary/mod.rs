@@ -142,11 +142,11 @@ fn mask(path: &Path) -> Result<Arc<Plane>, Failure> {
     Ok(Arc::new(decoded.raster.flatten().luma()))
 }
 
-fn title(path: &Path) -> String {
+pub(super) fn title(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) {
+pub(super) fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) {
     if keys.signer().not_after - host.now() < keys::EXPIRY_WARNING {
         terminal.talk(&format!(
             "{} the signing certificate ends on {}; 'vidimus keys rotate' makes a new one",
