@@ -13,6 +13,7 @@ mod preview;
 mod progress;
 mod seeds;
 mod term;
+mod thumbnails;
 
 use std::process::ExitCode;
 

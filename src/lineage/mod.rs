@@ -1,7 +1,10 @@
 //! Which references spawned which outputs.
 
+mod page;
 mod render;
 
+pub use page::html;
+pub(crate) use page::{counts, rows, sentence};
 pub use render::{dot, mermaid, tree};
 
 use std::collections::{BTreeSet, VecDeque};
@@ -49,7 +52,7 @@ pub struct Edge {
 /// Everything connected with one picture, references first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Graph {
-    /// The picture that was asked for.
+    /// The picture that was asked for; empty where none was.
     pub focus: String,
     pub nodes: Vec<Node>,
     pub edges: Vec<Edge>,
@@ -91,6 +94,24 @@ pub fn lineage(catalog: &Catalog, asset: &Asset) -> Result<Graph, CatalogError> 
     Ok(graph)
 }
 
+/// Everything on record: each picture in one of them, the oldest first.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub fn all(catalog: &Catalog) -> Result<Vec<Graph>, CatalogError> {
+    let mut seen = BTreeSet::new();
+    let mut graphs = Vec::new();
+    for asset in catalog.assets()? {
+        if !seen.contains(&asset.id) {
+            // Nobody asked for one of them.
+            let graph = Graph { focus: String::new(), ..lineage(catalog, &asset)? };
+            seen.extend(graph.nodes.iter().map(|node| node.id.clone()));
+            graphs.push(graph);
+        }
+    }
+    Ok(graphs)
+}
+
 fn node(asset: Asset) -> Node {
     Node {
         id: asset.id,
@@ -123,13 +144,17 @@ impl Graph {
         self.nodes.iter().find(|node| node.id == id)
     }
 
-    /// Pictures that no run made and that are no copies; where runs go in a circle, the picture asked for.
+    /// Pictures that no run made and that are no copies; where runs go in a circle, the picture asked for, or any.
     pub fn roots(&self) -> Vec<&Node> {
         let made = |node: &Node| {
             node.copy_of.is_some() || self.edges.iter().any(|edge| edge.output.as_ref() == Some(&node.id))
         };
         let roots: Vec<&Node> = self.nodes.iter().filter(|node| !made(node)).collect();
-        if roots.is_empty() { self.node(&self.focus).into_iter().collect() } else { roots }
+        if roots.is_empty() {
+            self.node(&self.focus).or(self.nodes.first()).into_iter().collect()
+        } else {
+            roots
+        }
     }
 
     /// Only what the picture asked for came from, and it.

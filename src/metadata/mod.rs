@@ -24,7 +24,7 @@ pub struct Label {
     pub tool: String,
     /// `Iptc4xmpExt:AISystemUsed`, such as `stable-diffusion`.
     pub system: String,
-    /// `Iptc4xmpExt:AISystemVersionUsed`.
+    /// `Iptc4xmpExt:AISystemVersionUsed`; empty where nobody knows it.
     pub system_version: String,
     /// Digest of the reference file, for `dcterms:source`; `None` for a picture that was made of none.
     pub source: Option<Digest>,

@@ -20,8 +20,10 @@ fn properties(label: &Label) -> Vec<(&'static str, String)> {
         ("xmp:CreatorTool", label.tool.clone()),
         ("Iptc4xmpExt:DigitalSourceType", iptc::of_output(label.in_part).to_owned()),
         ("Iptc4xmpExt:AISystemUsed", label.system.clone()),
-        ("Iptc4xmpExt:AISystemVersionUsed", label.system_version.clone()),
     ];
+    if !label.system_version.is_empty() {
+        found.push(("Iptc4xmpExt:AISystemVersionUsed", label.system_version.clone()));
+    }
     if let Some(source) = label.source {
         found.push(("dcterms:source", format!("nih:sha-256;{source}")));
     }

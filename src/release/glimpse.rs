@@ -19,18 +19,20 @@ pub fn glimpse(
     source: Option<Digest>,
     in_part: bool,
 ) -> Result<Vec<u8>, ReleaseError> {
-    labelled(&reduced(picture), Format::Png, engine, source, in_part)
+    labelled(&reduced(picture), Format::Png, &label(engine, source, in_part))
 }
 
-/// A small likeness of `picture`, a variation of the file `source`, as a JPEG that says what it is: for pages that show
-/// several. What left, or may leave, may be shown as large as anybody likes; anything else [`reduced()`].
+/// A small likeness of `picture`, a variation of the file `source` by `engine`, as a JPEG that says what it is: for pages
+/// that show several. What left may be shown as large as anybody likes, anything else [`reduced()`].
 pub fn thumbnail(
     picture: &Raster,
-    engine: &Description,
+    engine: &str,
+    version: &str,
     source: Option<Digest>,
-    in_part: bool,
 ) -> Result<Vec<u8>, ReleaseError> {
-    labelled(picture, Format::Jpeg, engine, source, in_part)
+    let tool = format!("vidimus {}", env!("CARGO_PKG_VERSION"));
+    let label = metadata::Label { source, ..metadata::Label::new(&tool, engine, version) };
+    labelled(picture, Format::Jpeg, &label)
 }
 
 /// `picture`, smaller than the smallest that can bear a watermark.
@@ -45,14 +47,7 @@ pub fn reduced(picture: &Raster) -> Raster {
     Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
 }
 
-fn labelled(
-    picture: &Raster,
-    format: Format,
-    engine: &Description,
-    source: Option<Digest>,
-    in_part: bool,
-) -> Result<Vec<u8>, ReleaseError> {
+fn labelled(picture: &Raster, format: Format, label: &metadata::Label) -> Result<Vec<u8>, ReleaseError> {
     let quality = if format.is_lossless() { 100 } else { 88 };
-    let file = raster::encode(picture, format, quality)?;
-    Ok(metadata::write(&file, format, &label(engine, source, in_part))?)
+    Ok(metadata::write(&raster::encode(picture, format, quality)?, format, label)?)
 }

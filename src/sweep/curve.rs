@@ -33,7 +33,7 @@ pub fn curve(cells: &[Cell], limits: &Limits) -> Markup {
     let limit = limits.min_deviation;
     let ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0];
     html! {
-        svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) width=(WIDTH) role="img"
+        div .scroll { svg viewBox=(format!("0 0 {WIDTH} {HEIGHT}")) width=(WIDTH) role="img"
             aria-label="Deviation from the reference against denoise strength; the pictures below have the figures" {
             // What the policy lets through.
             @if most > least {
@@ -62,7 +62,7 @@ pub fn curve(cells: &[Cell], limits: &Limits) -> Markup {
                 }
             }
         }
-        p .quiet .small {
+        } p .quiet .small {
             "Full dots were released, open ones refused; the line goes through the means. The policy lets through what is in \
              the tinted area."
         }

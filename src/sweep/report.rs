@@ -37,7 +37,7 @@ pub const SHOWN: u32 = 480;
 pub fn html(sweep: &Sweep<'_>) -> Result<String, ReleaseError> {
     let shown = |cell: &Cell| -> Result<Option<String>, ReleaseError> {
         let Some(picture) = &cell.shown else { return Ok(None) };
-        let file = release::thumbnail(picture, &cell.engine, Some(sweep.sha256), false)?;
+        let file = release::thumbnail(picture, cell.engine.name, cell.engine.version, Some(sweep.sha256))?;
         Ok(Some(data_uri(Format::Jpeg.mime(), &file)))
     };
     let figures = sweep.cells.iter().map(|cell| Ok(figure(cell, shown(cell)?.as_deref(), sweep)));
@@ -101,8 +101,9 @@ fn figure(cell: &Cell, shown: Option<&str>, sweep: &Sweep<'_>) -> Markup {
         End::Failed(_) => ("not made", "warn"),
     };
     let ratio = format!("aspect-ratio: {} / {}", sweep.reference.width(), sweep.reference.height());
+    let refused = matches!(cell.end, End::Refused(_));
     html! {
-        figure {
+        figure .refused[refused] {
             @match shown {
                 Some(picture) => {
                     img src=(picture) alt=(format!("AI-generated: {name}; {end}")) style=(ratio);
@@ -134,7 +135,7 @@ fn figures(cell: &Cell, limits: &Limits) -> Markup {
             @if let Some(deviation) = cell.deviation {
                 dt { "deviation" }
                 dd class=(if deviation.deviation >= limits.min_deviation { "good" } else { "bad" }) {
-                    (two(deviation.deviation)) " of " (two(limits.min_deviation))
+                    (two(deviation.deviation)) ", at least " (two(limits.min_deviation))
                 }
                 dt { "copied" } dd { (format!("{:.1} % of the texture", 100.0 * deviation.copied_area)) }
             }

@@ -20,6 +20,7 @@ mod map;
 mod marks;
 mod nowhere;
 mod overrides;
+mod pages;
 mod preview;
 mod restore;
 mod rules;

@@ -84,7 +84,7 @@ pub enum Command {
     Init(Init),
     /// Make labelled variations of one or more references
     Vary(Box<Vary>),
-    /// Several strengths, seeds and engines side by side, as a contact sheet and a page with their measures
+    /// Several strengths, seeds and engines side by side, on a page with their measures
     Sweep(Box<Sweep>),
     /// Does the model know a subject? Draws it from text alone: small pictures to look at, not to use
     Probe(Box<Probe>),
@@ -95,7 +95,7 @@ pub enum Command {
     /// Which references spawned which outputs?
     Lineage(Lineage),
     /// Check the whole workspace: log chain, objects, manifests, marks, decisions
-    Audit,
+    Audit(Audit),
     /// List, show and try policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -159,12 +159,25 @@ pub struct Lineage {
     pub format: LineageFormat,
 }
 
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Write a page that can be mailed, too: what was checked, what was found, and which references spawned which
+    /// outputs, with small pictures
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Overwrite an existing page
+    #[arg(long, requires = "html")]
+    pub force: bool,
+}
+
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineageFormat {
     Tree,
     Json,
     Dot,
     Mermaid,
+    /// A page that can be mailed, with small pictures
+    Html,
 }
 
 #[derive(Args, Debug)]

@@ -4,23 +4,37 @@ use serde_json::json;
 
 use crate::audit;
 use crate::catalog::Catalog;
+use crate::cli::args::Audit;
 use crate::cli::error::{Failure, Outcome};
+use crate::cli::files;
+use crate::cli::host::System;
 use crate::cli::place;
 use crate::cli::progress::Bar;
 use crate::cli::term::{BAD, BOLD, GOOD, Terminal, paint, shown};
+use crate::cli::thumbnails::Thumbnails;
+use crate::host::Host;
 use crate::keys::{Keys, SignerKeys};
+use crate::lineage;
 use crate::objects::Objects;
+use crate::workspace::Workspace;
 
-pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
+pub fn run(args: &Audit, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let workspace = place::need(place)?;
+    if let Some(page) = &args.html {
+        files::writable(page, args.force)?;
+    }
     let catalog = Catalog::open_read_only(&workspace.database())
         .map_err(|error| Failure::new(error).advise("it comes with the first 'vidimus vary'"))?;
     let signers = SignerKeys::load(&workspace.keys()).map_err(Failure::new)?;
     let anchors = Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors;
     let mut bar = Bar::new(terminal, None);
-    let audit = audit::audit(&catalog, &Objects::at(workspace.objects()), &signers, &anchors, &mut bar);
+    let objects = Objects::at(workspace.objects());
+    let audit = audit::audit(&catalog, &objects, &signers, &anchors, &mut bar);
     bar.clear();
     let audit = audit.map_err(Failure::new)?;
+    if let Some(page) = &args.html {
+        write(page, &audit, &catalog, &objects, &workspace, args.force)?;
+    }
     let clean = audit.findings.is_empty();
     if terminal.json {
         let document = json!({
@@ -58,6 +72,23 @@ pub fn run(place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure
         terminal.result(&lines.join("\n")).map_err(Failure::new)?;
     }
     Ok(if clean { Outcome::Yes } else { Outcome::No })
+}
+
+/// The page that can be mailed.
+fn write(
+    page: &Path,
+    audit: &audit::Audit,
+    catalog: &Catalog,
+    objects: &Objects,
+    workspace: &Workspace,
+    force: bool,
+) -> Result<(), Failure> {
+    let graphs = lineage::all(catalog).map_err(Failure::new)?;
+    let thumbnails = Thumbnails::new(objects);
+    let root = workspace.root().file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let told = audit::Page { workspace: &root, audit, graphs: &graphs, made: System::new()?.now() };
+    let text = audit::html(&told, &|node| thumbnails.of(node, &graphs));
+    files::write(page, text.as_bytes(), force)
 }
 
 fn several(count: usize, one: &str, many: &str) -> String {

@@ -5,7 +5,10 @@ use crate::cli::args::{Lineage, LineageFormat};
 use crate::cli::commands::verify::archive;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::files;
+use crate::cli::host::System;
 use crate::cli::term::{Terminal, shown};
+use crate::cli::thumbnails::Thumbnails;
+use crate::host::Host;
 use crate::lineage;
 use crate::raster::Limits;
 use crate::verify::{Archive, Memory, Verdict, verify};
@@ -32,6 +35,7 @@ pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<
     };
     let graph = lineage::lineage(catalog, &asset).map_err(Failure::new)?;
     let format = if terminal.json { LineageFormat::Json } else { args.format };
+    let thumbnails = Thumbnails::new(&shelf.objects);
     let text = match format {
         LineageFormat::Tree => lineage::tree(&graph),
         LineageFormat::Dot => lineage::dot(&graph),
@@ -41,6 +45,11 @@ pub fn run(args: &Lineage, place: Option<&Path>, terminal: &Terminal) -> Result<
             document["schema"] = 1.into();
             format!("{document:#}")
         }
+        LineageFormat::Html => lineage::html(
+            &graph,
+            &|node| thumbnails.of(node, std::slice::from_ref(&graph)),
+            System::new()?.now(),
+        ),
     };
     terminal.result(&text).map_err(Failure::new)?;
     Ok(Outcome::Yes)

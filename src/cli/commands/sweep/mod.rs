@@ -264,6 +264,7 @@ impl Plan<'_> {
             out: self.path(engine.describe().name, strength, seed),
             overwrite: args.force,
             disclose_prompt: false,
+            prompt_writer: None,
             dry_run: false,
         }
     }

@@ -1,6 +1,10 @@
 //! The whole workspace, checked: log chain, rows, objects, manifests, marks, policies.
 
+mod page;
+
 use serde::Serialize;
+
+pub use page::{Page, html};
 
 use crate::catalog::{Asset, Catalog, CatalogError, Derived, Facts, Finding, NEAREST, Role};
 use crate::deviation;
