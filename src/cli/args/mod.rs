@@ -154,7 +154,7 @@ pub struct Lineage {
     /// A picture, the id of an asset, or a SHA-256 (its beginning is enough)
     #[arg(value_name = "FILE|ID|SHA256")]
     pub asset: PathBuf,
-    /// How to print it
+    /// How to print it; html is a page that can be mailed, with small pictures
     #[arg(long, value_name = "FORMAT", default_value = "tree")]
     pub format: LineageFormat,
 }
@@ -176,7 +176,6 @@ pub enum LineageFormat {
     Json,
     Dot,
     Mermaid,
-    /// A page that can be mailed, with small pictures
     Html,
 }
 
