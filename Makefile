@@ -5,7 +5,8 @@
 VENV       := target/venv
 PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
-PACKAGES   := libimage-exiftool-perl openssl python3-venv sqlite3
+AXE        := 4.14.1
+PACKAGES   := chromium libimage-exiftool-perl npm openssl python3-venv sqlite3
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: all test check debian robustness
@@ -13,7 +14,7 @@ SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 all:
 	cargo build --release --locked
 
-test: debian $(VENV)/.installed $(PARITY)/.installed check
+test: debian $(VENV)/.installed $(PARITY)/.installed target/axe-core/$(AXE) check
 	cargo test --release --locked
 	cargo test --release --locked --features diffusion --lib -- diffusion engine:: hub::
 
@@ -24,9 +25,10 @@ check:
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
 # Debian packages that tests call: the sqlite3 shell tries to get round the schema, exiftool reads our XMP, openssl is
-# a time-stamp authority.
+# a time-stamp authority, chromium goes through the pages.
 debian:
 	@command -v sqlite3 >/dev/null && command -v exiftool >/dev/null && command -v openssl >/dev/null \
+	  && command -v chromium >/dev/null && command -v npm >/dev/null \
 	  && python3 -c 'import venv, ensurepip' 2>/dev/null \
 	  || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $(PACKAGES); }
 
@@ -35,6 +37,11 @@ $(VENV)/.installed: tests/interop/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+
+# Rules of accessibility that the pages are held against, pinned.
+target/axe-core/$(AXE):
+	mkdir -p target/axe-core
+	cd target/axe-core && npm pack --silent axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz && touch $(AXE)
 
 # diffusers, for the diffusion engines to be held against; some four gigabytes.
 $(PARITY)/.installed: tests/parity/requirements.txt

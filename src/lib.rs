@@ -45,5 +45,8 @@ pub mod release;
 pub mod sweep;
 pub mod verify;
 
+// Floor 5: the page.
+pub mod web;
+
 // Floor 6: the terminal.
 pub mod cli;

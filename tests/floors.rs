@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 7] = [
     &["deviation", "generate", "manifest", "metadata", "policy", "quality", "specimen", "watermark"],
     &["authority", "catalog", "disk", "hub", "keys", "objects", "policies", "settings", "workspace"],
     &["audit", "lineage", "release", "sweep", "verify"],
-    &[],
+    &["web"],
     &["cli"],
 ];
 
@@ -19,15 +19,18 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 25] = [
+const DOORS: [(&str, &[&str]); 29] = [
     ("anstream", &["cli"]),
-    ("base64", &["html"]),
+    ("axum", &["web"]),
+    ("base64", &["html", "web"]),
     ("c2pa", &["manifest"]),
     ("candle_core", &["generate"]),
     ("candle_nn", &["generate"]),
     ("clap", &["cli"]),
     ("ed25519_dalek", &["keys"]),
+    ("futures_util", &["web"]),
     ("getrandom", &["cli"]),
+    ("http_body_util", &["web"]),
     ("image", &["raster"]),
     ("img_parts", &["metadata"]),
     ("indicatif", &["cli"]),
@@ -43,6 +46,7 @@ const DOORS: [(&str, &[&str]); 25] = [
     ("sha1", &["hub"]),
     ("signal_hook", &["cli"]),
     ("tokenizers", &["generate"]),
+    ("tokio", &["web"]),
     ("ureq", &["hub"]),
     ("x509_parser", &["keys"]),
 ];

@@ -2,6 +2,7 @@
 //!
 //! The schema is in `catalog/migrations/*.sql` and nowhere else. The only door of `rusqlite`.
 
+mod browse;
 mod check;
 mod kin;
 mod known;
@@ -16,6 +17,7 @@ mod seal;
 mod tests;
 mod write;
 
+pub use browse::{Account, Filter, Glance, Logged, Marked};
 pub use check::Finding;
 pub use kin::Picture;
 pub use known::NEAREST;

@@ -291,6 +291,6 @@ pub(super) fn blob<const N: usize>(row: &Row<'_>, index: usize) -> rusqlite::Res
 }
 
 /// From units of 0.0001.
-fn unit(value: i64) -> f64 {
+pub(super) fn unit(value: i64) -> f64 {
     value as f64 / 10_000.0
 }

@@ -11,7 +11,6 @@ mod interrupt;
 mod place;
 mod preview;
 mod progress;
-mod seeds;
 mod term;
 mod thumbnails;
 

@@ -63,6 +63,12 @@ impl Request {
     }
 }
 
+/// The prompt that is asked for by a subject, or in its own words.
+pub fn prompt(subject: Option<&str>, prompt: Option<&str>) -> Option<String> {
+    let of_subject = subject.map(|subject| format!("electron microscope image of {subject}"));
+    of_subject.or_else(|| prompt.map(str::to_owned))
+}
+
 /// Who an engine is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Description {

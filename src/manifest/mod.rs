@@ -12,6 +12,7 @@ mod recovery;
 mod sign;
 mod stamp;
 mod statement;
+mod store;
 
 pub use read::{ReadError, read, read_detached};
 pub use reading::{
@@ -25,6 +26,7 @@ pub use statement::{
     BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
     WatermarkReference,
 };
+pub use store::active_alone;
 
 use c2pa::{Context, Settings};
 

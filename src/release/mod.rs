@@ -19,6 +19,7 @@ mod prepare;
 mod proof;
 mod recording;
 mod report;
+mod seeds;
 mod seek;
 mod states;
 
@@ -30,7 +31,8 @@ pub use past::Past;
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
 pub use report::{Outcome, Refused, Released, Stamped, Timings, Trial};
-pub use seek::{MARGIN, Sought, Tried, seek};
+pub use seeds::{ATTEMPTS, Seeds};
+pub use seek::{Aim, MARGIN, Sought, Tried, seek};
 
 use crate::generate::GenerateError;
 use crate::progress::Progress;

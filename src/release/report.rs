@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::held::Held;
+use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State, TimeStampReading};
-use crate::policy::{Refusal, Violation};
+use crate::policy::{PolicySet, Refusal, Violation};
 use crate::quantity::Deviation;
 use crate::watermark::Level;
 
@@ -75,6 +76,22 @@ pub struct Refused {
     /// Whether the refusal was logged (a dry run logs nothing).
     pub logged: bool,
     pub timings: Timings,
+}
+
+impl Refused {
+    /// Whether another seed may be cleared. A request that is refused as such is refused with any seed, and so is a
+    /// picture that is too close by what the mask keeps of it.
+    pub fn may_be_chance(&self, policy: &PolicySet) -> bool {
+        self.record.is_some() && !self.kept_too_much(policy)
+    }
+
+    /// Whether the draft is too close because of what the mask keeps, so that no other seed helps.
+    pub fn kept_too_much(&self, policy: &PolicySet) -> bool {
+        let varied = self.record.as_ref().and_then(|record| record.varied_share);
+        let decides = self.deviation.is_some_and(|deviation| deviation.copied >= deviation.detail);
+        let least = policy.limits().min_deviation;
+        decides && varied.is_some_and(|varied| deviation::at_most(1.0 - varied) < least)
+    }
 }
 
 /// A draft that would have been released.

@@ -1,5 +1,7 @@
 //! The least strength that a policy clears with something to spare, found by drawing.
 
+use std::str::FromStr;
+
 use serde::Serialize;
 
 use super::error::ReleaseError;
@@ -9,13 +11,33 @@ use super::states::Stopwatch;
 use crate::generate::{Description, Draft, Engine, GenerateError, Request};
 use crate::policy::PolicySet;
 use crate::progress::Progress;
-use crate::quantity::{Deviation, Seed, Strength};
+use crate::quantity::{Deviation, ParseStrengthError, Seed, Strength};
 use crate::raster::Raster;
 
 /// What a draft is to have beyond each limit of its policy: marking changes the figures a little.
 pub const MARGIN: f64 = 0.03;
 /// Strengths between which is chosen, in hundredths. Finer steps tell less than another seed does.
 const GRID: u32 = 2;
+
+/// A strength, or the search for one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aim {
+    At(Strength),
+    Auto,
+}
+
+impl FromStr for Aim {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Aim::Auto),
+            number => {
+                number.parse().map(Aim::At).map_err(|error: ParseStrengthError| format!("{error}, or auto"))
+            }
+        }
+    }
+}
 
 /// A draft that was looked at on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -2,6 +2,7 @@
 
 mod authority;
 mod auto;
+mod browser;
 mod bypasses;
 mod canvas;
 mod common;
@@ -24,6 +25,7 @@ mod pages;
 mod preview;
 mod restore;
 mod rules;
+mod serving;
 mod signatures;
 mod tampered;
 mod timestamps;

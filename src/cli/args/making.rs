@@ -2,14 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::{Stated, size};
-use crate::quantity::{ParseStrengthError, Seed, Strength};
+use crate::quantity::Seed;
 use crate::raster::Format;
+use crate::release::Aim;
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {
@@ -151,26 +151,6 @@ pub struct Vary {
     pub force: bool,
 }
 
-/// A strength, or the search for one.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Aim {
-    At(Strength),
-    Auto,
-}
-
-impl FromStr for Aim {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "auto" => Ok(Aim::Auto),
-            number => {
-                number.parse().map(Aim::At).map_err(|error: ParseStrengthError| format!("{error}, or auto"))
-            }
-        }
-    }
-}
-
 /// The model of an engine that has a choice of them, and how it is used.
 #[derive(Args, Debug)]
 pub struct ModelArgs {
@@ -267,12 +247,6 @@ pub struct Probe {
     /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
-}
-
-/// The prompt that was asked for, by its subject or in its own words.
-pub fn prompt(subject: Option<&str>, prompt: Option<&str>) -> Option<String> {
-    let of_subject = subject.map(|subject| format!("electron microscope image of {subject}"));
-    of_subject.or_else(|| prompt.map(str::to_owned))
 }
 
 fn guidance(text: &str) -> Result<f64, String> {

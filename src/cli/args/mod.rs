@@ -1,11 +1,11 @@
 //! The command line, word for word: the door of `clap`.
 
 mod making;
+mod serving;
 mod sweeping;
 
-pub use making::{
-    Aim, Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary, prompt,
-};
+pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
+pub use serving::Serve;
 pub use sweeping::Sweep;
 
 use std::ffi::OsString;
@@ -104,6 +104,8 @@ pub enum Command {
     Keys(KeysCommand),
     /// What can generate here, and what it needs
     Engines(Engines),
+    /// Make, verify and look things up in a browser
+    Serve(Serve),
     /// Draw a synthetic electron micrograph, to try things on
     Specimen(SpecimenArgs),
 }

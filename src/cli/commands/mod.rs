@@ -9,6 +9,7 @@ mod lineage;
 mod policy;
 mod probe;
 mod restore;
+mod serve;
 mod specimen;
 mod sweep;
 mod vary;
@@ -37,6 +38,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Policy(command) => policy::run(command, place, terminal),
         Command::Keys(command) => keys::run(command, place, terminal),
         Command::Engines(args) => engines::run(args, terminal),
+        Command::Serve(args) => serve::run(args, place, terminal),
         Command::Specimen(args) => specimen::run(args, terminal),
     }
 }

@@ -2,25 +2,24 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::{self, Probe};
+use crate::cli::args::Probe;
 use crate::cli::commands::lora_line;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Bar;
-use crate::cli::seeds::Seeds;
 use crate::cli::term::{BOLD, DIM, Terminal, paint, shown};
 use crate::cli::{engine, files};
 use crate::digest::Digest;
-use crate::generate::{Draft, Engine, GenerateError};
+use crate::generate::{self, Draft, Engine, GenerateError};
 use crate::quantity::Seed;
 use crate::raster::{self, Limits};
-use crate::release;
+use crate::release::{self, Seeds};
 
 pub fn run(args: &Probe, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
     let engine = engine::open(&args.engine, engine::Asked::by(&args.model, None), terminal)?;
-    let prompt = args::prompt(args.subject.as_deref(), args.prompt.as_deref()).unwrap_or_default();
+    let prompt = generate::prompt(args.subject.as_deref(), args.prompt.as_deref()).unwrap_or_default();
     let interrupt = Interrupt::watch()?;
     let mut seeds = Seeds::new(args.seed, &host);
     let mut outcome = Outcome::Yes;

@@ -12,7 +12,7 @@ use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Bar;
-use crate::cli::seeds::Seeds;
+use crate::release::Seeds;
 use crate::cli::term::Terminal;
 use crate::cli::{files, place};
 use crate::generate::{Engine, GenerateError, Request};
@@ -104,7 +104,7 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     if let Some(failure) = stopped.take_if(|_| cells.is_empty()) {
         return Err(failure);
     }
-    let prompt = args::prompt(args.subject.as_deref(), args.prompt.as_deref());
+    let prompt = crate::generate::prompt(args.subject.as_deref(), args.prompt.as_deref());
     let page = sweep::Sweep {
         title: &reference.title,
         sha256: reference.sha256,
@@ -254,7 +254,7 @@ impl Plan<'_> {
 
     fn order(&self, engine: &dyn Engine, strength: Strength, seed: Seed) -> Order {
         let args = self.args;
-        let prompt = args::prompt(args.subject.as_deref(), args.prompt.as_deref());
+        let prompt = crate::generate::prompt(args.subject.as_deref(), args.prompt.as_deref());
         Order {
             request: Request { prompt, ..Request::new(strength, seed) },
             purpose: args.purpose.clone(),

@@ -5,21 +5,19 @@ use std::sync::Arc;
 
 use super::page::Page;
 use super::target::Target;
-use crate::cli::args::{self, Aim, Vary};
+use crate::cli::args::{self, Vary};
 use crate::cli::commands::same_file;
 use crate::cli::error::Failure;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::preview::Preview;
 use crate::cli::progress::Bar;
-use crate::cli::seeds::Seeds;
-use crate::generate::{Canvas, GenerateError, Orientation, Request};
+use crate::generate::{self, Canvas, GenerateError, Orientation, Request};
 use crate::policy::Subject;
 use crate::quantity::{Seed, Strength};
 use crate::raster::Plane;
-use crate::release::{self, Desk, Order, Outcome, Reference, ReleaseError, Sought, Tried};
-
-/// Drafts tried for a variation when the user leaves the seed to us.
-const ATTEMPTS: u32 = 8;
+use crate::release::{
+    self, ATTEMPTS, Aim, Desk, Order, Outcome, Reference, ReleaseError, Seeds, Sought, Tried,
+};
 
 /// What all variations of a command have in common.
 pub struct Drafting<'a> {
@@ -66,11 +64,7 @@ impl Drafting<'_> {
             };
             left -= 1;
             match &ended.outcome {
-                // A request that is refused as such is refused with any seed.
-                // So is a picture that is too close by what the mask keeps of it.
-                Outcome::Refused(refused)
-                    if refused.record.is_some() && !page.kept_too_much(refused) && left > 0 =>
-                {
+                Outcome::Refused(refused) if refused.may_be_chance(page.policy) && left > 0 => {
                     page.terminal
                         .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
                 }
@@ -145,7 +139,7 @@ impl Drafting<'_> {
                 args::Orientation::Upright => Orientation::Upright,
                 args::Orientation::Any => Orientation::Any,
             },
-            prompt: args::prompt(args.subject.as_deref(), args.prompt.as_deref()),
+            prompt: generate::prompt(args.subject.as_deref(), args.prompt.as_deref()),
         }
     }
 }

@@ -12,18 +12,17 @@ use page::Page;
 use target::Target;
 
 use crate::catalog::Catalog;
-use crate::cli::args::{Aim, Vary};
+use crate::cli::args::Vary;
 use crate::cli::commands::keys;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::seeds::Seeds;
 use crate::cli::term::{Terminal, WARN, paint};
 use crate::cli::{engine, files, place};
 use crate::host::Host;
 use crate::policies::Shelf;
 use crate::raster::{self, Limits, Plane};
-use crate::release::{self, Desk, Past, Reference};
+use crate::release::{self, Aim, Desk, Past, Reference, Seeds};
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;

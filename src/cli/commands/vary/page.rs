@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::cli::commands::{lora_line, policy};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
-use crate::deviation;
 use crate::generate::{Description, Finding, Record};
 use crate::manifest::{BELOW_LIMIT, State};
 use crate::policy::{OnViolation, PolicySet};
@@ -151,7 +150,7 @@ impl Page<'_> {
             );
             lines.push(self.line("Or", text));
         }
-        if self.kept_too_much(refused) {
+        if refused.kept_too_much(self.policy) {
             lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
         } else if !tried.is_empty() {
             lines.push(self.line("Try", "another --seed, or several with --attempts"));
@@ -179,14 +178,6 @@ impl Page<'_> {
             document["dry_run"] = true.into();
         }
         (lines.join("\n"), document)
-    }
-
-    /// Whether the draft is too close because of what the mask keeps, so that no other seed helps.
-    pub fn kept_too_much(&self, refused: &Refused) -> bool {
-        let varied = refused.record.as_ref().and_then(|record| record.varied_share);
-        let decides = refused.deviation.is_some_and(|deviation| deviation.copied >= deviation.detail);
-        let least = self.policy.limits().min_deviation;
-        decides && varied.is_some_and(|varied| deviation::at_most(1.0 - varied) < least)
     }
 
     fn line(&self, name: &str, text: impl std::fmt::Display) -> String {

@@ -1,0 +1,39 @@
+//! Style and scripts, compiled in.
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use super::problem::Problem;
+use crate::digest::Digest;
+
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// Name, type and text.
+const ALL: [(&str, &str, &str); 7] = [
+    ("style.css", CSS, include_str!("assets/style.css")),
+    ("drop.js", JS, include_str!("assets/drop.js")),
+    ("verify.js", JS, include_str!("assets/verify.js")),
+    ("make.js", JS, include_str!("assets/make.js")),
+    ("job.js", JS, include_str!("assets/job.js")),
+    ("compare.js", JS, include_str!("assets/compare.js")),
+    ("icon.svg", SVG, include_str!("assets/icon.svg")),
+];
+
+/// Where `name` is served: its address changes with its text, so that browsers may keep it.
+pub fn at(name: &str) -> String {
+    let text = ALL.iter().find(|(known, ..)| *known == name).map_or("", |(_, _, text)| text);
+    format!("/static/{name}?{}", Digest::of(text).short(12))
+}
+
+pub async fn serve(Path(name): Path<String>) -> Response {
+    match ALL.iter().find(|(known, ..)| *known == name) {
+        Some((_, kind, text)) => {
+            ([(CONTENT_TYPE, *kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")], *text)
+                .into_response()
+        }
+        None => Problem::NotFound.into_response(),
+    }
+}

@@ -1,0 +1,240 @@
+//! The thread that makes what was asked for, one job after another.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::jobs::{Asked, Job, Made, Phase};
+use crate::catalog::Catalog;
+use crate::generate::{Description, Engine, GenerateError};
+use crate::host::Host;
+use crate::keys::Keys;
+use crate::policies::Shelf;
+use crate::progress::Progress;
+use crate::quantity::Seed;
+use crate::raster::Raster;
+use crate::release::{
+    self, ATTEMPTS, Aim, Desk, Order, Outcome, Past, Reference, ReleaseError, Seeds, Tried,
+};
+use crate::web::site::Site;
+
+/// Sentences that a job keeps of what was said on the way.
+const TOLD: usize = 60;
+
+/// An engine that is ready, kept for the next job that wants it.
+type Ready = Option<(String, Box<dyn Engine>)>;
+
+/// Works until the site is stopped.
+pub fn work(site: &Site) {
+    let mut ready: Ready = None;
+    while let Some(job) = site.jobs.next() {
+        let began = site.host.elapsed();
+        // A fault in one picture must not end the work on others.
+        let ended = catch_unwind(AssertUnwindSafe(|| run(site, &job, began, &mut ready)));
+        let overdue = site.host.elapsed().saturating_sub(began) > site.bounds.job;
+        let phase = match ended {
+            Ok(Ok(())) => Phase::Done,
+            Ok(Err(Stop::Cancelled)) if overdue && !job.is_cancelled() => {
+                Phase::Failed(format!("it took longer than {} minutes", site.bounds.job.as_secs() / 60))
+            }
+            Ok(Err(Stop::Cancelled)) => Phase::Cancelled,
+            Ok(Err(Stop::Failed(why))) => Phase::Failed(why),
+            Err(_) => {
+                ready = None;
+                Phase::Failed("the program failed on this picture; nothing was released".to_owned())
+            }
+        };
+        job.change(|view| {
+            view.glimpse = None;
+            view.phase = phase;
+        });
+    }
+}
+
+/// Why a job did not come to its end.
+enum Stop {
+    Cancelled,
+    Failed(String),
+}
+
+impl From<ReleaseError> for Stop {
+    fn from(error: ReleaseError) -> Self {
+        match error {
+            ReleaseError::Generate(GenerateError::Cancelled) => Stop::Cancelled,
+            other => Stop::Failed(other.to_string()),
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Stop {
+    Stop::Failed(error.to_string())
+}
+
+fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(), Stop> {
+    let wish = &job.wish;
+    let workspace = site.workspace().map_err(failed)?;
+    let bytes = job.bytes().ok_or_else(|| failed("the reference is gone; send it again"))?;
+    let engine = open(site, &wish.engine, ready)?;
+    let keys = Keys::load(&workspace.keys(), site.host.now()).map_err(failed)?;
+    let mut catalog = Catalog::open(&workspace.database()).map_err(failed)?;
+    let reference =
+        Reference::prepare(job.title.clone(), bytes.to_vec(), &site.bounds.upload, keys.anchors());
+    let reference = reference.and_then(Reference::enlarge).map_err(failed)?;
+    // What was said of it once, or of what it was made from, still counts.
+    let said = Past::of(&reference, &catalog, workspace).map_err(failed)?.said;
+    let shelf = Shelf::of(Some(workspace)).map_err(failed)?;
+    let policy = shelf.select(&wish.policy, &said.and(wish.stated.clone())).map_err(failed)?;
+    let limits = policy.limits();
+    job.change(|view| {
+        view.asked = Some(Asked {
+            policies: policy.name(),
+            deviation: limits.min_deviation,
+            composition: limits.min_composition,
+        });
+    });
+    // The store has what is released; this is only where the journey ends.
+    let folder = tempfile::tempdir().map_err(failed)?;
+    let host: &dyn Host = site.host.as_ref();
+    let mut seeds = Seeds::new(wish.seed, host);
+    let mut follower = Follower { site, job, began, engine: engine.describe(), source: &reference };
+    for number in 0..wish.count {
+        let mut left = if wish.seed.is_some() { 1 } else { ATTEMPTS };
+        loop {
+            let seed = seeds.next();
+            let out = folder.path().join(format!("{number}-{seed}.{}", wish.format.extension()));
+            let mut desk = Desk {
+                host,
+                workspace,
+                keys: &keys,
+                catalog: &mut catalog,
+                policy: &policy,
+                engine,
+                witness: &|_| {},
+            };
+            let order = |request| Order {
+                request,
+                purpose: wish.purpose.clone(),
+                stated: wish.stated.clone(),
+                overriding: None,
+                format: wish.format,
+                out: out.clone(),
+                overwrite: false,
+                disclose_prompt: false,
+                dry_run: false,
+            };
+            let made = follower.one(&mut desk, seed, order)?;
+            left -= 1;
+            let again = match &made.outcome {
+                Outcome::Refused(refused) if left > 0 && refused.may_be_chance(&policy) => {
+                    Some(format!("Seed {seed} refused: {}. Trying the next seed.", refused.refusal))
+                }
+                _ => None,
+            };
+            job.change(|view| view.glimpse = None);
+            match again {
+                Some(sentence) => follower.tell(sentence),
+                None => {
+                    job.change(|view| view.made.push(made));
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn open<'a>(site: &Site, name: &str, ready: &'a mut Ready) -> Result<&'a dyn Engine, Stop> {
+    if ready.as_ref().is_none_or(|(known, _)| known != name) {
+        // Two models at a time may be more than fits.
+        *ready = None;
+        *ready = Some((name.to_owned(), (site.engines.open)(name).map_err(Stop::Failed)?));
+    }
+    ready.as_ref().map(|(_, engine)| engine.as_ref()).ok_or_else(|| failed("the engine is gone"))
+}
+
+/// Tells whoever looks at a job how it stands, and the job when to stop.
+struct Follower<'a> {
+    site: &'a Site,
+    job: &'a Job,
+    began: Duration,
+    engine: Description,
+    source: &'a Reference,
+}
+
+impl Follower<'_> {
+    /// One journey, or the search for its strength and then the journey.
+    fn one(
+        &mut self,
+        desk: &mut Desk<'_>,
+        seed: Seed,
+        order: impl Fn(crate::generate::Request) -> Order,
+    ) -> Result<Made, Stop> {
+        let request = self.job.wish.request(seed);
+        match self.job.wish.aim {
+            Aim::At(_) => {
+                let outcome = release::release(desk, self.source, &order(request), self)?;
+                Ok(Made { outcome, tried: Vec::new() })
+            }
+            Aim::Auto => {
+                let job = self.job;
+                let mut told = |one: &Tried| {
+                    let clears = if one.clears { "clears" } else { "too close" };
+                    let sentence =
+                        format!("Strength {}: deviation {:.2}, {clears}.", one.strength, one.deviation);
+                    say(job, sentence);
+                };
+                let sought = release::seek(desk, self.source, &request, self, &mut told)?;
+                let engine = sought.remembered(desk.engine);
+                let mut desk = Desk { engine: &engine, catalog: &mut *desk.catalog, ..*desk };
+                let request = crate::generate::Request { strength: sought.strength, ..request };
+                let outcome = release::release(&mut desk, self.source, &order(request), self)?;
+                Ok(Made { outcome, tried: sought.tried.clone() })
+            }
+        }
+    }
+
+    fn tell(&self, sentence: String) {
+        say(self.job, sentence);
+    }
+}
+
+fn say(job: &Job, sentence: String) {
+    job.change(|view| {
+        if view.told.len() == TOLD {
+            view.told.remove(0);
+        }
+        view.told.push(sentence);
+    });
+}
+
+impl Progress for Follower<'_> {
+    fn stage(&mut self, name: &str, total: u64) {
+        self.job.change(|view| {
+            view.stage = name.to_owned();
+            view.now.clear();
+            (view.done, view.total) = (0, total);
+        });
+    }
+
+    fn phase(&mut self, name: &str) {
+        self.job.change(|view| view.now = name.to_owned());
+    }
+
+    fn glimpse(&mut self, picture: &dyn Fn() -> Raster) {
+        // One that cannot be drawn is only missed.
+        if let Ok(png) = release::glimpse(&picture(), &self.engine, Some(self.source.sha256), false) {
+            self.job.change(|view| {
+                view.glimpse = Some(Arc::new(png));
+                view.glimpses += 1;
+            });
+        }
+    }
+
+    fn advance(&mut self, steps: u64) {
+        self.job.change(|view| view.done = (view.done + steps).min(view.total));
+    }
+
+    fn cancelled(&self) -> bool {
+        self.job.is_cancelled() || self.site.host.elapsed().saturating_sub(self.began) > self.site.bounds.job
+    }
+}

@@ -1,0 +1,127 @@
+//! Pictures for pages. What came from elsewhere is never sent as it came: it is drawn anew from its pixels.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::problem::Problem;
+use super::site::Site;
+use crate::catalog::{Asset, Catalog, Role};
+use crate::digest::Digest;
+use crate::objects::Objects;
+use crate::raster::{self, Format, Kernel, Limits, Plane, Raster};
+
+/// Long sides of a picture in a grid, and of one that is looked at, in pixels.
+const SMALL: u32 = 320;
+pub const LARGE: u32 = 1600;
+/// Bytes of small pictures that are kept.
+const KEPT: usize = 32 << 20;
+
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/pictures/{id}/small", get(small))
+        .route("/pictures/{id}/large", get(large))
+        .route("/pictures/{id}/file", get(file))
+}
+
+/// Small pictures by the digest of their file, the oldest forgotten first.
+#[derive(Debug, Default)]
+pub struct Thumbs(Mutex<(HashMap<Digest, Arc<Vec<u8>>>, VecDeque<Digest>, usize)>);
+
+impl Thumbs {
+    fn get(&self, of: &Digest) -> Option<Arc<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(of).cloned()
+    }
+
+    fn put(&self, of: Digest, bytes: Arc<Vec<u8>>) {
+        let (all, order, held) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *held += bytes.len();
+        order.push_back(of);
+        if let Some(before) = all.insert(of, bytes) {
+            *held -= before.len();
+        }
+        while *held > KEPT
+            && let Some(oldest) = order.pop_front()
+        {
+            *held -= all.remove(&oldest).map_or(0, |bytes| bytes.len());
+        }
+    }
+}
+
+/// `picture` with a long side of at most `side` pixels, as JPEG.
+pub fn drawn(picture: &Raster, side: u32) -> Result<Vec<u8>, Problem> {
+    let small = shrunk(picture, side);
+    raster::encode(&small, Format::Jpeg, 88).map_err(|error| Problem::Internal(error.to_string()))
+}
+
+fn shrunk(picture: &Raster, side: u32) -> Raster {
+    let (width, height) = (picture.width(), picture.height());
+    let long = width.max(height);
+    if long <= side {
+        return picture.clone();
+    }
+    let scaled = |n: u32| ((u64::from(n) * u64::from(side) / u64::from(long)).max(1)) as usize;
+    let resized = |plane: &Plane| raster::resize(plane, scaled(width), scaled(height), Kernel::Area);
+    Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
+}
+
+async fn small(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (asset, objects) = find(&site, &id)?;
+    if let Some(known) = site.thumbs.get(&asset.sha256) {
+        return Ok(jpeg(known.to_vec()));
+    }
+    let bytes =
+        tokio::task::spawn_blocking(move || view(&objects, &asset.sha256, SMALL).map(|b| (asset.sha256, b)));
+    let (of, bytes) = bytes.await.map_err(|_| unseen())??;
+    site.thumbs.put(of, Arc::new(bytes.clone()));
+    Ok(jpeg(bytes))
+}
+
+async fn large(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (asset, objects) = find(&site, &id)?;
+    let bytes = tokio::task::spawn_blocking(move || view(&objects, &asset.sha256, LARGE));
+    Ok(jpeg(bytes.await.map_err(|_| unseen())??))
+}
+
+/// A released output as it is, to be kept: marks and all.
+async fn file(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (asset, objects) = find(&site, &id)?;
+    // Outputs alone are ours, and known to be what they say they are.
+    let format = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff].into_iter();
+    let format = format.filter(|_| asset.role == Role::Output).find(|format| format.mime() == asset.mime);
+    let format = format.ok_or(Problem::NotFound)?;
+    let bytes = objects.get(&asset.sha256).map_err(|error| Problem::Internal(error.to_string()))?;
+    let name =
+        format!("attachment; filename=\"variation-{}.{}\"", asset.sha256.short(12), format.extension());
+    let headers = [(CONTENT_TYPE, format.mime().to_owned()), (CONTENT_DISPOSITION, name)];
+    Ok((headers, bytes).into_response())
+}
+
+fn find(site: &Site, id: &str) -> Result<(Asset, Objects), Problem> {
+    let workspace = site.workspace()?;
+    let catalog = Catalog::open_read_only(&workspace.database()).map_err(|_| Problem::NotFound)?;
+    let asset = catalog.by_id(id).map_err(|error| Problem::Internal(error.to_string()))?;
+    Ok((asset.ok_or(Problem::NotFound)?, Objects::at(workspace.objects())))
+}
+
+fn view(objects: &Objects, of: &Digest, side: u32) -> Result<Vec<u8>, Problem> {
+    let bytes = objects.get(of).map_err(|_| unseen())?;
+    let decoded = raster::decode(&bytes, &Limits::default()).map_err(|_| unseen())?;
+    drawn(&decoded.raster.flatten(), side)
+}
+
+/// Its bytes are lost, or no picture any more.
+fn unseen() -> Problem {
+    Problem::NotFound
+}
+
+/// Assets never change.
+pub fn jpeg(bytes: Vec<u8>) -> Response {
+    let headers = [(CONTENT_TYPE, "image/jpeg"), (CACHE_CONTROL, "private, max-age=31536000, immutable")];
+    (headers, bytes).into_response()
+}

@@ -1,0 +1,107 @@
+//! What cannot be done for a visitor, as a page or as JSON.
+
+use axum::Json;
+use axum::http::header::{self, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use crate::html::html;
+use serde_json::json;
+
+use super::frame::{Frame, Here};
+use super::guard::Visitor;
+
+/// One reason, with what to do about it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Problem {
+    #[error("this server is not called that; open it by its address, or name it with --host")]
+    WrongHost,
+    #[error("another site sent this; open the page here and send it again")]
+    CrossSite,
+    #[error("this needs the server's token; sign in, or send it as 'Authorization: Bearer …'")]
+    NoToken,
+    #[error("there is no such page")]
+    NotFound,
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{bytes} bytes are over the limit of {limit}; send a smaller file")]
+    TooLarge { bytes: u64, limit: u64 },
+    #[error("the file did not come within {seconds} seconds; send it again")]
+    TooSlow { seconds: u64 },
+    #[error("too many requests from your address; wait {seconds} s")]
+    TooMany { seconds: u64 },
+    #[error("the server is busy; try again in a minute")]
+    Busy,
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("{0}")]
+    Conflict(String),
+    #[error("the server could not do it: {0}")]
+    Internal(String),
+}
+
+impl Problem {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Problem::WrongHost => StatusCode::MISDIRECTED_REQUEST,
+            Problem::CrossSite => StatusCode::FORBIDDEN,
+            Problem::NoToken => StatusCode::UNAUTHORIZED,
+            Problem::NotFound => StatusCode::NOT_FOUND,
+            Problem::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Problem::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Problem::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            Problem::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Problem::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Problem::Unreadable(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Problem::Conflict(_) => StatusCode::CONFLICT,
+            Problem::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// For whoever asked for JSON; the shape is that of the command line.
+    pub fn json(&self) -> Response {
+        let body = Json(json!({ "schema": 1, "error": self.to_string() }));
+        self.finish((self.status(), body).into_response())
+    }
+
+    /// For whoever looks at a page of `visitor`.
+    pub fn page(&self, visitor: Visitor) -> Response {
+        let words = super::text::ENGLISH;
+        let body = html! {
+            div.notice role="alert" {
+                h1 { (words.could_not) }
+                p { (self.to_string()) }
+                p { a href="/" { (words.back) } }
+            }
+        };
+        let frame = Frame { title: words.could_not, here: Here::Nowhere, visitor, scripts: &[] };
+        self.finish((self.status(), frame.page(body)).into_response())
+    }
+
+    /// By what the request says it would rather read.
+    pub fn suited(&self, headers: &HeaderMap, visitor: Visitor) -> Response {
+        let html =
+            headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+        if html { self.page(visitor) } else { self.json() }
+    }
+
+    fn finish(&self, mut response: Response) -> Response {
+        let wait = match self {
+            Problem::TooMany { seconds } => *seconds,
+            Problem::Busy => 60,
+            _ => return response,
+        };
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait));
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        self.json()
+    }
+}
+
+/// Where no path leads.
+pub async fn not_found(axum::Extension(visitor): axum::Extension<Visitor>, headers: HeaderMap) -> Response {
+    Problem::NotFound.suited(&headers, visitor)
+}

@@ -1,0 +1,134 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::door::Door;
+use super::gate::Gate;
+use super::make::Jobs;
+use super::picture::Thumbs;
+use super::problem::Problem;
+use super::rate::Rate;
+use crate::generate::Engine;
+use crate::host::Host;
+use crate::raster::Limits;
+use crate::workspace::Workspace;
+
+/// An engine that can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    pub name: String,
+    pub reads_prompt: bool,
+}
+
+/// Makes an engine ready by its name, or says in one line why not.
+pub type Open = dyn Fn(&str) -> Result<Box<dyn Engine>, String> + Send + Sync;
+
+/// The engines that can run here.
+pub struct Engines {
+    pub offers: Vec<Offer>,
+    pub open: Box<Open>,
+}
+
+/// How much of everything there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes and pixels of a picture that is sent, and memory that decoding it may take.
+    pub upload: Limits,
+    /// Requests with a picture at a time; most of them wait for their turn.
+    pub waiting: usize,
+    /// Pictures that are verified at a time.
+    pub working: usize,
+    /// Bytes of pictures that are held while they wait.
+    pub held: u64,
+    /// Verifications of one address at once, where strangers may come, and the time after which it gets another.
+    pub burst: u32,
+    pub period: Duration,
+    /// Jobs that wait, and jobs that are over and can still be looked at.
+    pub queued: usize,
+    pub kept: usize,
+    /// How long a job may take.
+    pub job: Duration,
+    /// Pages that follow jobs at a time.
+    pub streams: usize,
+}
+
+impl Bounds {
+    /// For one person, or a laboratory; `public` for whoever comes.
+    pub fn new(public: bool, cores: usize) -> Self {
+        let pixels = if public { 40_000_000 } else { 100_000_000 };
+        let bytes = if public { 24 << 20 } else { 96 << 20 };
+        Bounds {
+            upload: Limits { bytes, pixels, memory: 1 << 30, ..Limits::default() },
+            waiting: 128,
+            working: cores.max(1),
+            held: 384 << 20,
+            burst: 10,
+            period: Duration::from_secs(6),
+            queued: 8,
+            kept: 24,
+            job: Duration::from_secs(2 * 60 * 60),
+            streams: 64,
+        }
+    }
+}
+
+/// What a server works with.
+pub struct Opened {
+    /// `None` for a server that only verifies, and remembers nothing.
+    pub workspace: Option<Workspace>,
+    pub host: Arc<dyn Host + Send + Sync>,
+    pub engines: Engines,
+    pub bounds: Bounds,
+}
+
+pub struct Site {
+    pub door: Door,
+    pub host: Arc<dyn Host + Send + Sync>,
+    pub engines: Engines,
+    pub bounds: Bounds,
+    pub gate: Gate,
+    /// Of verifications, and of attempts to sign in.
+    pub rate: Rate,
+    pub doorbell: Rate,
+    pub jobs: Jobs,
+    pub thumbs: Thumbs,
+    workspace: Option<Workspace>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Site {
+    pub fn new(door: Door, opened: Opened) -> Self {
+        let Opened { workspace, host, engines, bounds } = opened;
+        Site {
+            door,
+            host,
+            engines,
+            bounds,
+            gate: Gate::new(bounds.working, bounds.waiting, bounds.held),
+            rate: Rate::new(bounds.burst, bounds.period),
+            doorbell: Rate::new(10, Duration::from_secs(10)),
+            jobs: Jobs::new(&bounds),
+            thumbs: Thumbs::default(),
+            workspace,
+            stopping: watch::Sender::new(false),
+        }
+    }
+
+    pub fn workspace(&self) -> Result<&Workspace, Problem> {
+        self.workspace.as_ref().ok_or_else(|| Problem::Conflict("there is no workspace here".to_owned()))
+    }
+
+    /// Ends streams and jobs, once and for all.
+    pub fn stop(&self) {
+        self.stopping.send_replace(true);
+        self.jobs.stop();
+    }
+
+    /// True from when the server was asked to stop.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+}
