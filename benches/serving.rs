@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use vidimus::quantity::{Seed, Strength};
 use vidimus::digest::Digest;
+use vidimus::quantity::{Seed, Strength};
 use vidimus::raster::{Format, Raster, encode};
 use vidimus::specimen::{Colour, Kind, Specimen};
 use vidimus::watermark::{self, Key, Keyring, Kind as Made, Level, Payload, Quality};
@@ -56,7 +56,9 @@ fn main() -> Result<(), Fault> {
     }
     let whole = began.elapsed();
     times.sort();
-    let at = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1].as_secs_f64();
+    let at = |share: f64| {
+        times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1].as_secs_f64()
+    };
     println!("| clients | pictures | errors | pictures/s | median s | p99 s | peak memory MiB |");
     println!("|---|---|---|---|---|---|---|");
     println!(

@@ -1,6 +1,6 @@
 //! Style and scripts, compiled in.
 
-use axum::extract::Path;
+use axum::extract::{Path, RawQuery};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
@@ -25,15 +25,21 @@ const ALL: [(&str, &str, &str); 7] = [
 /// Where `name` is served: its address changes with its text, so that browsers may keep it.
 pub fn at(name: &str) -> String {
     let text = ALL.iter().find(|(known, ..)| *known == name).map_or("", |(_, _, text)| text);
-    format!("/static/{name}?{}", Digest::of(text).short(12))
+    format!("/static/{name}?{}", version(text))
 }
 
-pub async fn serve(Path(name): Path<String>) -> Response {
-    match ALL.iter().find(|(known, ..)| *known == name) {
-        Some((_, kind, text)) => {
-            ([(CONTENT_TYPE, *kind), (CACHE_CONTROL, "public, max-age=31536000, immutable")], *text)
-                .into_response()
-        }
-        None => Problem::NotFound.into_response(),
-    }
+fn version(text: &str) -> String {
+    Digest::of(text).short(12)
+}
+
+pub async fn serve(Path(name): Path<String>, RawQuery(asked): RawQuery) -> Response {
+    let Some((_, kind, text)) = ALL.iter().find(|(known, ..)| *known == name) else {
+        return Problem::NotFound.into_response();
+    };
+    // Scripts that ask for each other do not know versions.
+    let cache = match asked {
+        Some(asked) if asked == version(text) => "public, max-age=31536000, immutable",
+        _ => "no-cache",
+    };
+    ([(CONTENT_TYPE, *kind), (CACHE_CONTROL, cache)], *text).into_response()
 }

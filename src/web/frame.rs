@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::html::{DOCTYPE, Markup, html};
 use axum::extract::{Extension, State};
 use axum::response::Redirect;
-use crate::html::{DOCTYPE, Markup, html};
 
 use super::assets;
 use super::guard::Visitor;

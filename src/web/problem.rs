@@ -1,10 +1,10 @@
 //! What cannot be done for a visitor, as a page or as JSON.
 
+use crate::html::html;
 use axum::Json;
 use axum::http::header::{self, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use crate::html::html;
 use serde_json::json;
 
 use super::frame::{Frame, Here};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::html::{Markup, html};
 use axum::extract::{ConnectInfo, Extension, Form, State};
 use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Router, http::StatusCode};
-use crate::html::{Markup, html};
 use serde::Deserialize;
 
 use super::frame::{Frame, Here};

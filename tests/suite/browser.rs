@@ -113,9 +113,12 @@ impl Browser {
         match message["method"].as_str().unwrap_or_default() {
             "Runtime.exceptionThrown" => {
                 let details = &params["exceptionDetails"];
-                self.complaints.push(format!("exception: {} {}", details["text"], details["exception"]["description"]));
+                self.complaints
+                    .push(format!("exception: {} {}", details["text"], details["exception"]["description"]));
             }
-            "Runtime.consoleAPICalled" if matches!(params["type"].as_str(), Some("error" | "assert" | "warning")) => {
+            "Runtime.consoleAPICalled"
+                if matches!(params["type"].as_str(), Some("error" | "assert" | "warning")) =>
+            {
                 self.complaints.push(format!("console: {}", params["args"]));
             }
             "Log.entryAdded" if params["entry"]["level"] == "error" => {
@@ -194,7 +197,8 @@ impl Browser {
     /// Gives the file at `path` to a field.
     pub fn choose(&mut self, selector: &str, path: &Path) {
         let document = self.call("DOM.getDocument", json!({}));
-        let found = self.call("DOM.querySelector", json!({ "nodeId": document["root"]["nodeId"], "selector": selector }));
+        let found = self
+            .call("DOM.querySelector", json!({ "nodeId": document["root"]["nodeId"], "selector": selector }));
         let files = json!({ "files": [path], "nodeId": found["nodeId"] });
         self.call("DOM.setFileInputFiles", files);
     }
@@ -251,8 +255,11 @@ impl Browser {
     pub fn picture(&mut self) -> Vec<u8> {
         // Pictures that load when they are seen are seen now.
         self.eval("document.querySelectorAll('img[loading]').forEach((img) => { img.loading = 'eager'; })");
-        self.wait("[...document.images].every((img) => img.hidden || !img.getAttribute('src') || img.complete)");
-        let shot = self.call("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true }));
+        self.wait(
+            "[...document.images].every((img) => img.hidden || !img.getAttribute('src') || img.complete)",
+        );
+        let shot =
+            self.call("Page.captureScreenshot", json!({ "format": "png", "captureBeyondViewport": true }));
         STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64")
     }
 
@@ -262,7 +269,8 @@ impl Browser {
         std::fs::create_dir_all(&folder).expect("writable");
         for (width, dark) in [(1440, false), (1440, true), (390, false), (390, true)] {
             self.screen(width, dark);
-            let fits = self.eval("document.documentElement.scrollWidth <= document.documentElement.clientWidth");
+            let fits =
+                self.eval("document.documentElement.scrollWidth <= document.documentElement.clientWidth");
             let shade = if dark { "dark" } else { "light" };
             let shot = self.picture();
             std::fs::write(folder.join(format!("{name}-{width}-{shade}.png")), shot).expect("writable");
@@ -274,7 +282,8 @@ impl Browser {
 
     fn axe(&mut self, name: &str, width: u32, shade: &str) {
         if self.eval("typeof axe") == "undefined" {
-            let script = std::fs::read_to_string(axe_core()).expect("axe-core is there: 'make test' fetches it");
+            let script =
+                std::fs::read_to_string(axe_core()).expect("axe-core is there: 'make test' fetches it");
             // Nothing of its value can be sent back.
             self.eval(&format!("{script}; true"));
         }

@@ -12,7 +12,7 @@ use crate::web::site::Site;
 use crate::web::text::{ENGLISH, fill};
 
 pub fn page(site: &Site, visitor: Visitor, job: &Job) -> Markup {
-    let scripts = &["job.js", "compare.js"];
+    let scripts = &["job.js"];
     let frame = Frame { title: ENGLISH.job_title, here: Here::Make, visitor, scripts };
     frame.page(html! {
         div.hero.compact {

@@ -120,6 +120,7 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
                 out: out.clone(),
                 overwrite: false,
                 disclose_prompt: false,
+                prompt_writer: None,
                 dry_run: false,
             };
             let made = follower.one(&mut desk, seed, order)?;
