@@ -18,7 +18,8 @@ pub struct Served {
 impl Served {
     pub fn start(lab: &Lab, args: &[&str]) -> Self {
         let mut command = lab.command([&["serve", "--bind", "127.0.0.1:0"], args].concat());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let mut address = String::new();
         let stdout = child.stdout.take().expect("piped");
         BufReader::new(stdout).read_line(&mut address).expect("it says where it is");
@@ -164,7 +165,10 @@ fn people_make_are_refused_verify_and_look_things_up() {
         lab.run([&args[..], &again].concat());
     }
     // A second generation.
-    lab.run([&["vary", "variation.png", "--strength", "0.9", "--subject", "adenovirus virions"][..], &again].concat());
+    lab.run(
+        [&["vary", "variation.png", "--strength", "0.9", "--subject", "adenovirus virions"][..], &again]
+            .concat(),
+    );
     browser.open("/catalog");
     browser.inspect("catalog");
     set(&mut browser, "#words", "influenza");
@@ -177,7 +181,9 @@ fn people_make_are_refused_verify_and_look_things_up() {
     browser.inspect("run");
     browser.open("/catalog?words=adenovirus&outcome=released");
     browser.eval("[...document.querySelectorAll('.tile a')].at(-1).click()");
-    browser.wait("location.pathname.startsWith('/catalog/') && document.querySelectorAll('.graph image').length >= 2");
+    browser.wait(
+        "location.pathname.startsWith('/catalog/') && document.querySelectorAll('.graph image').length >= 2",
+    );
     browser.inspect("asset");
     browser.no_complaints();
 
@@ -233,7 +239,9 @@ fn the_keyboard_alone_is_enough() {
 fn stripped(path: &Path) -> Vec<u8> {
     let picture = image::load_from_memory(&std::fs::read(path).expect("there")).expect("a picture").to_rgb8();
     let mut out = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, 85).encode_image(&picture).expect("it encodes");
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut out, 85)
+        .encode_image(&picture)
+        .expect("it encodes");
     out
 }
 

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::vary::{title, warn_of_expiry};
 use crate::catalog::Catalog;
-use crate::cli::args::{self, Sweep};
+use crate::cli::args::Sweep;
 use crate::cli::energy::Energy;
 use crate::cli::engine::{self, Asked};
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Bar;
-use crate::release::Seeds;
 use crate::cli::term::Terminal;
 use crate::cli::{files, place};
 use crate::generate::{Engine, GenerateError, Request};
@@ -21,6 +20,7 @@ use crate::policies::Shelf;
 use crate::quality::Original;
 use crate::quantity::{Seed, Strength};
 use crate::raster::{self, Format, Limits};
+use crate::release::Seeds;
 use crate::release::{self, Desk, Order, Past, Reference, ReleaseError, Step, reduced};
 use crate::sweep::{self, Cell, End, SHOWN, small};
 
