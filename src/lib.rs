@@ -19,6 +19,7 @@ pub mod raster;
 // Floor 2: the stages, strangers to one another.
 pub mod deviation;
 pub mod generate;
+pub mod label;
 pub mod manifest;
 pub mod metadata;
 pub mod policy;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 7] = [
     &["digest", "host", "html", "iptc", "random", "simd"],
     &["fourier", "iscc", "progress", "quantity", "raster"],
-    &["deviation", "generate", "manifest", "metadata", "policy", "quality", "specimen", "watermark"],
+    &["deviation", "generate", "label", "manifest", "metadata", "policy", "quality", "specimen", "watermark"],
     &["authority", "catalog", "disk", "hub", "keys", "objects", "policies", "settings", "workspace"],
     &["audit", "lineage", "release", "sweep", "verify"],
     &["web"],
