@@ -76,6 +76,7 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
             overwrite: true,
             disclose_prompt: false,
             prompt_writer: None,
+            visible: vidimus::label::Visible::default(),
             dry_run: false,
         };
         let engine = PatchEngine;

@@ -6,6 +6,9 @@ pub const TRAINED: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/traine
 pub const COMPOSITE: &str =
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
 
+/// Made by a program's rules, without a model.
+pub const BY_RULE: &str = "http://cv.iptc.org/newscodes/digitalsourcetype/algorithmicMedia";
+
 const GENERATED: [&str; 3] =
     ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "compositeSynthetic"];
 const CAPTURE: [&str; 5] =
@@ -45,6 +48,7 @@ mod tests {
         assert!(is_generated(TRAINED) && is_generated(COMPOSITE) && is_generated("TRAINEDALGORITHMICMEDIA"));
         assert!(is_in_part(of_output(true)) && !is_in_part(of_output(false)));
         assert!(is_capture("https://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"));
+        assert!(!is_generated(BY_RULE) && !is_capture(BY_RULE));
         assert!(!is_generated("digitalCapture") && !is_capture(TRAINED) && !is_generated(""));
     }
 }

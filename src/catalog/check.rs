@@ -155,6 +155,13 @@ impl Catalog {
         Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
     }
 
+    /// Whether the output of a run carries marks or a time stamp, which no seal before the third covers.
+    fn carries(&self, run: &str) -> Result<bool, CatalogError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM carried JOIN derivation USING (output) WHERE run = ?1) \
+                   OR EXISTS (SELECT 1 FROM time_stamp JOIN derivation USING (output) WHERE run = ?1)";
+        Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
+    }
+
     /// The rules on record of a policy.
     fn rules_of(&self, policy: &Digest) -> Result<Option<RecordedRules>, CatalogError> {
         let list = |table: &str, column: &str| {
@@ -162,7 +169,8 @@ impl Catalog {
             self.many(&sql, [policy.as_bytes()], |row| row.get::<_, String>(0))
         };
         let keys = list("policy_approver", "lower(hex(key))")?;
-        let lists = (list("policy_engine", "engine")?, list("policy_purpose", "purpose")?, keys);
+        let marks = list("policy_mark", "mark")?;
+        let lists = [list("policy_engine", "engine")?, list("policy_purpose", "purpose")?, keys, marks];
         let sql = "SELECT min_detail, min_copied, any_engine, any_purpose, max_generations, require_xmp, expires \
                    FROM policy_rule WHERE policy = ?";
         let figures = self.one(sql, [policy.as_bytes()], |row| {
@@ -243,7 +251,10 @@ impl Catalog {
             if !first {
                 fault("tells of a run that an earlier entry tells of");
             }
-            if text("rows") != sealed.to_string() || (number == 1 && !self.is_as_upgraded(&run)?) {
+            if text("rows") != sealed.to_string()
+                || (number == 1 && !self.is_as_upgraded(&run)?)
+                || (number < 3 && self.carries(&run)?)
+            {
                 fault("was written over other rows than the catalog has now");
             }
             let looked = self.one("SELECT through FROM search WHERE run = ?", [&run], |row| row.get(0))?;
@@ -315,9 +326,9 @@ impl Catalog {
     }
 }
 
-/// Rules as they stand in the rows: figures, the lists of engines, purposes and approvers, and whether a time stamp is
-/// required.
-type RecordedRules = (Figures, (Vec<String>, Vec<String>, Vec<String>), bool);
+/// Rules as they stand in the rows: figures, the lists of engines, purposes, approvers and marks, and whether a time
+/// stamp is required.
+type RecordedRules = (Figures, [Vec<String>; 4], bool);
 type Figures = (i64, i64, bool, bool, Option<u32>, bool, Option<String>);
 
 /// The rows that `rules` make.
@@ -333,7 +344,9 @@ fn recorded(rules: &PolicyRules) -> Option<RecordedRules> {
         rules.expires.clone(),
     );
     let keys = rules.approvers.iter().map(hex::encode).collect();
-    Some((figures, (list(&rules.engines), list(&rules.purposes), keys), rules.require_time_stamp))
+    let mut marks: Vec<String> = rules.marks.iter().map(|mark| mark.name().to_owned()).collect();
+    marks.sort();
+    Some((figures, [list(&rules.engines), list(&rules.purposes), keys, marks], rules.require_time_stamp))
 }
 
 /// What is wrong with the file or a row of it, if that is why it could not be read.

@@ -1,12 +1,12 @@
 //! What goes into the catalog and what comes out of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
-use crate::policy::{Policy, PolicySet, Subject, Why};
+use crate::policy::{Mark, Policy, PolicySet, Subject, Why};
 use crate::quantity::Deviation;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -124,6 +124,8 @@ pub struct PolicyRules {
     pub expires: Option<String>,
     /// Ed25519 public keys of those who may release below its limits.
     pub approvers: BTreeSet<[u8; 32]>,
+    /// Marks that it requires beside manifest, watermark and XMP label.
+    pub marks: BTreeSet<Mark>,
 }
 
 impl From<&Policy> for PolicyRules {
@@ -139,6 +141,7 @@ impl From<&Policy> for PolicyRules {
             require_time_stamp: limits.require_time_stamp,
             expires: limits.expires.map(|day| day.to_string()),
             approvers: policy.approvers().clone(),
+            marks: Mark::ALL.into_iter().filter(|mark| limits.requires(*mark)).collect(),
         }
     }
 }
@@ -197,6 +200,8 @@ pub struct MarkEntry {
     pub psnr_db: f64,
     /// Whether the unsigned label is in the file, too.
     pub xmp: bool,
+    /// What else a policy can require, and what it says: the words that can be seen, who is named, nothing of a prompt.
+    pub carried: BTreeMap<Mark, String>,
     pub time_stamp: Option<TimeStampEntry>,
 }
 

@@ -145,6 +145,16 @@ pub(super) const RULES: &[Rule] = &[
         "SELECT output FROM time_stamp x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",
     ),
     (
+        "release",
+        "a mark that a policy asks for is not among those it carries",
+        "SELECT l.output FROM release l JOIN lacking k ON k.run = l.run",
+    ),
+    (
+        "mark",
+        "is on nothing that was released",
+        "SELECT output FROM carried c WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = c.output)",
+    ),
+    (
         "mark",
         "is on nothing that was released",
         "SELECT value FROM mark k WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = k.output)",

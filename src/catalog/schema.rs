@@ -8,11 +8,12 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::{CatalogError, prepare, sqlite};
 
 /// In order; the schema's version is how many were applied.
-pub(super) const MIGRATIONS: [&str; 5] = [
+pub(super) const MIGRATIONS: [&str; 6] = [
     include_str!("../../catalog/migrations/0001_initial.sql"),
     include_str!("../../catalog/migrations/0002_comparisons.sql"),
     include_str!("../../catalog/migrations/0003_policy.sql"),
     include_str!("../../catalog/migrations/0004_override.sql"),
+    include_str!("../../catalog/migrations/0005_label.sql"),
     include_str!("../../catalog/migrations/0006_timestamp.sql"),
 ];
 

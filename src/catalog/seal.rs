@@ -56,8 +56,12 @@ const SECOND: [&str; 13] = [
      ORDER BY policy, key",
 ];
 
-/// What the third seal covers beside: time stamps, and which policies ask for one.
-const THIRD: [&str; 2] = [
+/// What the third seal covers beside: marks and time stamps that policies require, and those that the output carries.
+const THIRD: [&str; 4] = [
+    "SELECT policy, mark FROM policy_mark WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy, mark",
+    "SELECT output, mark, value FROM carried WHERE output IN (SELECT output FROM derivation WHERE run = ?1) \
+     ORDER BY output, mark",
     "SELECT output, at, authority, trusted FROM time_stamp \
      WHERE output IN (SELECT output FROM derivation WHERE run = ?1) ORDER BY output",
     "SELECT policy FROM policy_time_stamp WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \

@@ -245,6 +245,9 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
     if entry.require_time_stamp {
         db.execute("INSERT INTO policy_time_stamp (policy) VALUES (?)", [policy])?;
     }
+    for mark in &entry.marks {
+        db.execute("INSERT INTO policy_mark (policy, mark) VALUES (?, ?)", params![policy, mark.name()])?;
+    }
     db.execute(
         "INSERT INTO policy_rule (policy, min_detail, min_copied, any_engine, any_purpose, max_generations, \
          require_xmp, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -435,6 +438,12 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
         db.execute(
             "INSERT INTO time_stamp (output, at, authority, trusted) VALUES (?, ?, ?, ?)",
             params![output, stamp.at, stamp.authority, stamp.trusted],
+        )?;
+    }
+    for (mark, value) in &entry.carried {
+        db.execute(
+            "INSERT INTO carried (output, mark, value) VALUES (?, ?, ?)",
+            params![output, mark.name(), value],
         )?;
     }
     Ok(())

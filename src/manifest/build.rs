@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::recovery::RECOVERY;
 use super::sign::{ReferenceAsset, SignError};
-use super::statement::{Derivation, Software, Statement};
+use super::statement::{Derivation, Software, Statement, VisibleLabel};
 use super::{SPEC_VERSION, sign};
 use crate::iptc;
 use crate::iscc::{self, ImageCode};
@@ -83,6 +83,18 @@ pub(super) fn build(
             "parameters": parameters(&facts),
         }))
         .map_err(sign::sdk("add the created action"))?;
+    if let Some(label) = &derivation.visible_label {
+        builder
+            .add_action(json!({
+                "action": "c2pa.addedText",
+                "when": created,
+                // Drawn by rule, learnt from nothing.
+                "digitalSourceType": iptc::BY_RULE,
+                "softwareAgent": agent(&statement.claim_generator),
+                "description": seen(label),
+            }))
+            .map_err(sign::sdk("add the action of the visible label"))?;
+    }
     add(&mut builder, DERIVATION, &Value::Object(facts))?;
     add(&mut builder, DISCLOSURE, &disclosure(derivation))?;
     if let Some(watermark) = &derivation.watermark {
@@ -136,6 +148,14 @@ pub(super) fn add<T: serde::Serialize>(
 ) -> Result<(), SignError> {
     builder.add_assertion(label, data).map_err(sign::sdk("add an assertion"))?;
     Ok(())
+}
+
+/// The visible label in words.
+fn seen(label: &VisibleLabel) -> String {
+    let badge = label.text.as_ref().zip(label.position.as_ref());
+    let badge = badge.map(|(text, position)| format!("visible label \"{text}\", {position}"));
+    let caption = label.caption.as_ref().map(|text| format!("caption below the picture: {text}"));
+    badge.into_iter().chain(caption).collect::<Vec<_>>().join("; ")
 }
 
 fn agent(software: &Software) -> Value {

@@ -23,7 +23,7 @@ pub use recovery::{Recovery, restore};
 pub use sign::{Algorithm, Credential, ReferenceAsset, SignError, SignedAsset, sign};
 pub use stamp::TimeStamps;
 pub use statement::{
-    BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
+    BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement, VisibleLabel,
     WatermarkReference,
 };
 pub use store::active_alone;

@@ -87,6 +87,9 @@ pub struct Derivation {
     pub overridden: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<WatermarkReference>,
+    /// What is drawn on the picture for people to see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visible_label: Option<VisibleLabel>,
 }
 
 impl Derivation {
@@ -138,6 +141,20 @@ pub struct PolicyReference {
 pub struct OtherPolicy {
     pub name: String,
     pub sha256: Digest,
+}
+
+/// Words on the picture that say that it is generated.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VisibleLabel {
+    /// What the badge says, such as AI; none where there is no badge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its corner, such as `top-right`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<String>,
+    /// What the strip below the picture says; none where there is no strip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caption: Option<String>,
 }
 
 /// The watermark in the pixels.

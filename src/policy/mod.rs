@@ -3,6 +3,7 @@
 mod case;
 mod example;
 mod judge;
+mod mark;
 mod parse;
 mod reason;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod subject;
 
 pub use case::{Case, Cleared, Likeness, Other, Plan};
 pub use example::{Example, Expect, Measured};
+pub use mark::Mark;
 pub use parse::PolicyError;
 pub use reason::{LOST_DISTANCE, Reason, Refusal, Violation};
 pub use set::{Decider, PolicySet};
@@ -70,10 +72,15 @@ pub struct Limits {
     pub max_generations: Option<u32>,
     pub require_manifest: bool,
     pub require_watermark: bool,
-    /// The unsigned label; TIFF outputs carry none.
+    /// The unsigned label; TIFF outputs carry none. What asks for something in it asks for it.
     pub require_xmp: bool,
     /// A time stamp (RFC 3161) of an authority that is trusted here.
     pub require_time_stamp: bool,
+    pub require_prompt: bool,
+    pub require_disclosure: bool,
+    pub require_tc260: bool,
+    pub require_label: bool,
+    pub require_caption: bool,
     pub min_psnr_db: f64,
     /// The last day, in UTC, on which it clears anything.
     #[serde(serialize_with = "as_text")]
@@ -88,6 +95,16 @@ fn as_text<S: Serializer>(day: &Option<Date>, serializer: S) -> Result<S::Ok, S:
 }
 
 impl Limits {
+    pub fn requires(&self, mark: Mark) -> bool {
+        match mark {
+            Mark::Prompt => self.require_prompt,
+            Mark::Disclosure => self.require_disclosure,
+            Mark::Tc260 => self.require_tc260,
+            Mark::Label => self.require_label,
+            Mark::Caption => self.require_caption,
+        }
+    }
+
     /// The stricter of each.
     fn and(self, other: &Limits) -> Self {
         let later = |a: Strength, b: Strength| if a > b { a } else { b };
@@ -104,6 +121,11 @@ impl Limits {
             require_watermark: self.require_watermark || other.require_watermark,
             require_xmp: self.require_xmp || other.require_xmp,
             require_time_stamp: self.require_time_stamp || other.require_time_stamp,
+            require_prompt: self.require_prompt || other.require_prompt,
+            require_disclosure: self.require_disclosure || other.require_disclosure,
+            require_tc260: self.require_tc260 || other.require_tc260,
+            require_label: self.require_label || other.require_label,
+            require_caption: self.require_caption || other.require_caption,
             min_psnr_db: self.min_psnr_db.max(other.min_psnr_db),
             expires: least(self.expires, other.expires),
         }
@@ -131,6 +153,7 @@ pub struct Policy {
     purposes: Option<BTreeSet<String>>,
     on_violation: OnViolation,
     approvers: BTreeSet<[u8; 32]>,
+    provider: Option<String>,
     tests: Vec<Example>,
 }
 
@@ -191,6 +214,11 @@ impl Policy {
         &self.approvers
     }
 
+    /// Whom disclosures name.
+    pub fn provider(&self) -> Option<&str> {
+        self.provider.as_deref()
+    }
+
     /// What its author expects of it.
     pub fn tests(&self) -> &[Example] {
         &self.tests
@@ -209,6 +237,24 @@ mod tests {
             assert_eq!(policy.digest(), Digest::of(text));
         }
         assert!(Policy::shipped("no such policy").is_none());
+    }
+
+    #[test]
+    fn the_example_for_the_press_requires_label_and_disclosures_and_names_whom() {
+        let press = Policy::parse(include_str!("../../policies/examples/press.toml")).expect("it parses");
+        let required: Vec<Mark> =
+            Mark::ALL.into_iter().filter(|mark| press.limits().requires(*mark)).collect();
+        assert_eq!(required, [Mark::Disclosure, Mark::Tc260, Mark::Label]);
+        assert!(press.limits().require_xmp && press.provider() == Some("Example Institute"));
+        let default = Policy::shipped("default").expect("shipped");
+        let set = PolicySet::new(default, vec![(press.clone(), Why::Named)]);
+        assert_eq!(set.provider(), press.provider(), "the named one says nothing");
+        let asks = |rule: &str| set.deciders().into_iter().find(|one| one.rule == rule).map(|one| one.asks);
+        assert_eq!(asks("marks.label"), Some("required".into()));
+        assert_eq!((asks("marks.provider"), asks("marks.caption")), (Some("Example Institute".into()), None));
+        for test in press.tests() {
+            test.holds(&press, None).expect("its own examples hold");
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum PolicyError {
     NothingAllowed { key: &'static str },
     #[error("{key} {found:?} cannot be used: expected 1 to 80 characters without a space at either end")]
     Text { key: &'static str, found: String },
+    #[error("marks.disclosure and marks.tc260 name somebody: expected marks.provider beside them")]
+    Provider,
     #[error("{key} is {found}: expected a date such as 2027-12-31")]
     Date { key: &'static str, found: String },
     #[error("violation.approvers: {found:?} is no Ed25519 public key: expected 64 hexadecimal digits")]
@@ -154,6 +156,17 @@ struct MarksTable {
     xmp: bool,
     #[serde(default)]
     time_stamp: bool,
+    #[serde(default)]
+    prompt: bool,
+    #[serde(default)]
+    disclosure: bool,
+    #[serde(default)]
+    tc260: bool,
+    #[serde(default)]
+    label: bool,
+    #[serde(default)]
+    caption: bool,
+    provider: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -196,7 +209,12 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         max_generations: max_generations.transpose()?,
         require_manifest: file.marks.manifest,
         require_watermark: file.marks.watermark,
-        require_xmp: file.marks.xmp,
+        require_xmp: file.marks.xmp || file.marks.prompt || file.marks.disclosure || file.marks.tc260,
+        require_prompt: file.marks.prompt,
+        require_disclosure: file.marks.disclosure,
+        require_tc260: file.marks.tc260,
+        require_label: file.marks.label,
+        require_caption: file.marks.caption,
         require_time_stamp: file.marks.time_stamp,
         min_psnr_db: within("marks.min-psnr-db", file.marks.min_psnr_db, 30.0, 50.0)?,
         expires: file.expires.map(|found| date("expires", &found)).transpose()?,
@@ -207,9 +225,12 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     }
     let purposes = file.purpose.map(|table| table.allowed);
     for purpose in purposes.iter().flatten() {
-        if purpose.trim() != purpose || !(1..=80).contains(&purpose.chars().count()) {
-            return Err(PolicyError::Text { key: "purpose.allowed", found: purpose.clone() });
-        }
+        words("purpose.allowed", purpose)?;
+    }
+    if let Some(provider) = &file.marks.provider {
+        words("marks.provider", provider)?;
+    } else if file.marks.disclosure || file.marks.tc260 {
+        return Err(PolicyError::Provider);
     }
     let approvers = approvers(&file.violation)?;
     let tests = file.test.into_iter().map(Example::read).collect::<Result<_, _>>()?;
@@ -224,6 +245,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         purposes: some("purpose.allowed", purposes)?,
         on_violation: file.violation.action,
         approvers,
+        provider: file.marks.provider,
         tests,
     })
 }
@@ -261,6 +283,12 @@ impl From<First> for Second {
                 min_psnr_db: marks.min_psnr_db,
                 xmp: false,
                 time_stamp: false,
+                prompt: false,
+                disclosure: false,
+                tc260: false,
+                label: false,
+                caption: false,
+                provider: None,
             },
             violation: ViolationTable {
                 action: match violation.action {
@@ -310,6 +338,11 @@ pub(super) fn plain(key: &'static str, found: &str) -> Result<(), PolicyError> {
     if is_plain(found) { Ok(()) } else { Err(PolicyError::Name { key, found: found.to_owned() }) }
 }
 
+fn words(key: &'static str, found: &str) -> Result<(), PolicyError> {
+    let fits = found.trim() == found && (1..=80).contains(&found.chars().count());
+    if fits { Ok(()) } else { Err(PolicyError::Text { key, found: found.to_owned() }) }
+}
+
 fn strength(key: &'static str, found: f64) -> Result<Strength, PolicyError> {
     Strength::new(found).ok_or_else(|| PolicyError::Range { key, found, expected: "0 to 1".into() })
 }
@@ -332,6 +365,7 @@ pub(super) fn date(key: &'static str, found: &Datetime) -> Result<Date, PolicyEr
 
 #[cfg(test)]
 mod tests {
+    use super::super::Mark;
     use super::*;
 
     const TEXT: &str = include_str!("../../policies/default.toml");
@@ -389,6 +423,14 @@ mod tests {
                 ),
                 ("xmp         = true", "xmp = true\ntime-stamp = 1", "invalid type"),
                 ("xmp         = true", "visible-label = true", "unknown field `visible-label`"),
+                (
+                    "xmp         = true",
+                    "xmp = true\ndisclosure = true",
+                    "expected marks.provider beside them",
+                ),
+                ("xmp         = true", "xmp = true\ntc260 = true", "expected marks.provider beside them"),
+                ("xmp         = true", "xmp = true\nprovider = \"\"", "marks.provider \"\" cannot be used"),
+                ("xmp         = true", "xmp = true\nlabel = \"AI\"", "line "),
                 ("expect = \"refused\"", "expect = \"maybe\"", "unknown variant `maybe`"),
             ],
         );
@@ -437,6 +479,22 @@ mod tests {
                 ("action = \"refuse\"", "action = \"override\"", "unknown variant `override`"),
             ],
         );
+    }
+
+    #[test]
+    fn what_asks_for_something_in_xmp_asks_for_xmp() {
+        let limits = |more: &str| {
+            let text =
+                TEXT.replacen("xmp         = false", &format!("xmp = false\nprovider = \"A\"\n{more}"), 1);
+            *parse(&text).expect(more).limits()
+        };
+        for (mark, key) in Mark::ALL.map(|mark| (mark, mark.name())) {
+            let found = limits(&format!("{key} = true"));
+            let required: Vec<Mark> = Mark::ALL.into_iter().filter(|mark| found.requires(*mark)).collect();
+            assert_eq!(required, [mark]);
+            assert_eq!(found.require_xmp, !matches!(mark, Mark::Label | Mark::Caption), "{key}");
+        }
+        assert!(!limits("").require_xmp);
     }
 
     #[test]

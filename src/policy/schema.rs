@@ -126,8 +126,8 @@ fn what_the_schema_requires_the_parser_does_and_nothing_else() {
         for key in schema["properties"].as_object().expect("an object").keys() {
             let mut policy = sample();
             // Of two pictures one alone means nothing, which JSON schema could say in more words than it is worth.
-            // And approvers belong to one action alone.
-            let pairs = ["reference", "image", "approvers"];
+            // And approvers belong to one action alone, a provider to two marks.
+            let pairs = ["reference", "image", "approvers", "provider"];
             if at(&mut policy, place).remove(key).is_none() || pairs.contains(&key.as_str()) {
                 continue;
             }

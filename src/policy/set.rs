@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::case::{Case, Cleared, Other, Plan};
 use super::judge::{too_close, violated};
 use super::reason::{Reason, Refusal, Violation};
-use super::{Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy, Why};
+use super::{Limits, MIN_DEVIATION_FLOOR, Mark, OnViolation, Policy, Why};
 use crate::digest::Digest;
 use crate::quantity::Deviation;
 
@@ -59,6 +59,11 @@ impl PolicySet {
     /// Identity of the named policy.
     pub fn digest(&self) -> Digest {
         self.named.digest()
+    }
+
+    /// Whom disclosures name: as the named policy says, or else the first of the others that says it.
+    pub fn provider(&self) -> Option<&str> {
+        self.members().find_map(|(policy, _)| policy.provider())
     }
 
     /// The strictest of each limit. The strengths may leave nothing between them.
@@ -159,7 +164,7 @@ impl PolicySet {
     /// Every figure, with the policy that decides it; of two that ask the same, the named one or the first.
     pub fn deciders(&self) -> Vec<Decider> {
         type Asks = fn(&Limits) -> Option<(f64, String)>;
-        const FIGURES: [(&str, Asks); 13] = [
+        const FIGURES: [(&str, Asks); 18] = [
             ("expires", |l| {
                 l.expires.map(|day| (-f64::from(day.to_julian_day()), format!("nothing after {day}")))
             }),
@@ -180,6 +185,11 @@ impl PolicySet {
             ("marks.min-psnr-db", |l| Some((l.min_psnr_db, format!("at least {:.1} dB", l.min_psnr_db)))),
             ("marks.xmp", |l| l.require_xmp.then(|| (1.0, "required".into()))),
             ("marks.time-stamp", |l| l.require_time_stamp.then(|| (1.0, "required".into()))),
+            (Mark::Prompt.rule(), |l| l.require_prompt.then(|| (1.0, "required".into()))),
+            (Mark::Disclosure.rule(), |l| l.require_disclosure.then(|| (1.0, "required".into()))),
+            (Mark::Tc260.rule(), |l| l.require_tc260.then(|| (1.0, "required".into()))),
+            (Mark::Label.rule(), |l| l.require_label.then(|| (1.0, "required".into()))),
+            (Mark::Caption.rule(), |l| l.require_caption.then(|| (1.0, "required".into()))),
         ];
         let mut deciders = Vec::new();
         for (rule, asks) in FIGURES {
@@ -194,6 +204,12 @@ impl PolicySet {
             if let Some(((_, asks), policy)) = strictest {
                 deciders.push(Decider { rule, asks, policy: policy.name().to_owned() });
             }
+        }
+        if let Some((policy, provider)) =
+            self.members().find_map(|(policy, _)| Some((policy, policy.provider()?)))
+        {
+            let (asks, policy) = (provider.to_owned(), policy.name().to_owned());
+            deciders.push(Decider { rule: "marks.provider", asks, policy });
         }
         type List = fn(&Policy) -> Option<&BTreeSet<String>>;
         let lists: [(&str, List); 2] =

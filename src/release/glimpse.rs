@@ -1,7 +1,7 @@
 //! Pictures to look at, not to use: on their way to being a draft, and of a prompt alone.
 
 use super::error::ReleaseError;
-use super::marking::label;
+use super::labels::label;
 use crate::digest::Digest;
 use crate::generate::Description;
 use crate::metadata;

@@ -1,22 +1,25 @@
 //! The two marks, each read back before the journey goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ReleaseError;
 use super::held::Held;
+use super::labels::{self, Drawn};
 use super::order::{Desk, Step};
 use super::overriding;
 use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::generate::{AppliedLora, Description, Draft, Record};
+use crate::generate::{AppliedLora, Draft, Record};
 use crate::iscc::ImageCode;
+use crate::label;
 use crate::manifest::{
     self, Algorithm, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement, TimeStamps,
+    VisibleLabel,
 };
 use crate::metadata;
-use crate::policy::{Case, Cleared, OnViolation, Policy, Refusal};
+use crate::policy::{Case, Cleared, Mark, OnViolation, Policy, Refusal};
 use crate::quantity::{Deviation, Psnr};
 use crate::raster::{self, Limits, Raster};
 use crate::settings::OnFailure;
@@ -31,6 +34,8 @@ pub(super) struct Marked<'a> {
     pub payload: Payload,
     pub level: Level,
     pub psnr_db: f64,
+    /// What is drawn on it for people to see.
+    seen: Option<VisibleLabel>,
     /// The encoded file without manifest.
     file: Vec<u8>,
     /// Its pixels, decoded again.
@@ -49,6 +54,8 @@ pub(super) struct Signed<'a> {
     pub raster: Raster,
     /// Whether the unsigned label is in it, too.
     pub xmp: bool,
+    /// What else a policy can require, as it is in it.
+    pub carried: BTreeMap<Mark, String>,
     pub asset_id: String,
     pub signed: SignedAsset,
     pub sha256: Digest,
@@ -64,35 +71,61 @@ impl<'a> Approved<'a> {
         assert_eq!(draft_pixels, self.cleared.draft(), "these are the pixels that were cleared");
         let watch = Stopwatch::start(desk);
         let payload = free_payload(desk, &self)?;
-        let proof = proof::prove(&self.draft.raster, &payload, self.course.order.format, desk)?;
+        let drawn = labels::draw(desk, &self.course, &self.draft.raster, &self.draft.record);
+        let picture = drawn.as_ref().map_or(&self.draft.raster, |drawn| &drawn.labelled.raster);
+        let proof = proof::prove(picture, &payload, self.course.order.format, desk)?;
         self.course.timings.embed = watch.stop(desk);
+        if let Some(contrast) = drawn.as_ref().map(|drawn| drawn.labelled.contrast(&proof.raster))
+            && contrast < label::CONTRAST
+        {
+            let fault = format!(
+                "its visible label has a contrast of {contrast:.1}, at least {} needed",
+                label::CONTRAST
+            );
+            return Err(ReleaseError::Unfaithful { fault });
+        }
 
+        // What is drawn for people to see hides what is there and is new: it gains nothing. So the finished picture is
+        // judged without it, too.
+        let uncover = |drawn: &Drawn| drawn.labelled.uncovered(&proof.raster, &self.draft.raster);
+        let uncovered = drawn.as_ref().map(uncover);
+        for finished in std::iter::once(&proof.raster).chain(&uncovered) {
+            if let Err((deviation, refusal)) = self.judge_again(finished, desk)? {
+                let Approved { course, draft, held, .. } = self;
+                let (pixels, held) = (draft_pixels, Some(held));
+                // The draft itself was let pass: there is nothing in it to approve.
+                let refusal = Refusal { action: refusal.action.max(OnViolation::Quarantine), ..refusal };
+                let rejected = Rejected { course, draft, pixels, deviation, held, refusal };
+                return Ok(Err(Box::new(rejected)));
+            }
+        }
+        (desk.witness)(Step::Embedded);
+        let Approved { course, draft, cleared, held, .. } = self;
+        let Proof { level, psnr_db, file, raster } = proof;
+        let (psnr_db, seen) = (stated(psnr_db), drawn.map(|drawn| drawn.told()));
+        Ok(Ok(Marked { course, draft, cleared, held, payload, level, psnr_db, seen, file, raster }))
+    }
+
+    /// Holds a finished picture against its reference, and against all that the draft was held against.
+    fn judge_again(
+        &mut self,
+        finished: &Raster,
+        desk: &Desk<'_>,
+    ) -> Result<Result<(), (Deviation, Refusal)>, ReleaseError> {
         let watch = Stopwatch::start(desk);
-        let again = self.course.reference.measure(&proof.raster)?;
+        let deviation = self.course.reference.measure(finished)?;
         let case = Case {
             reference: self.course.reference.pixels,
-            draft: proof.raster.digest(),
+            draft: finished.digest(),
             plan: self.cleared.plan().clone(),
-            deviation: again,
-            others: self.held.others_of(&proof.raster, desk),
+            deviation,
+            others: self.held.others_of(finished, desk),
         };
         self.course.timings.measure += watch.stop(desk);
         // Only what was approved as a draft may be below a limit when it is marked.
         let nobody = BTreeSet::new();
         let approvers = if self.cleared.lifted().is_empty() { &nobody } else { &self.approvers };
-        if let Err(refusal) = overriding::judge(desk, case, approvers) {
-            let Approved { course, draft, held, .. } = self;
-            let (pixels, deviation, held) = (draft_pixels, again, Some(held));
-            // The draft itself was let pass: there is nothing in it to approve.
-            let refusal = Refusal { action: refusal.action.max(OnViolation::Quarantine), ..refusal };
-            let rejected = Rejected { course, draft, pixels, deviation, held, refusal };
-            return Ok(Err(Box::new(rejected)));
-        }
-        (desk.witness)(Step::Embedded);
-        let Approved { course, draft, cleared, held, .. } = self;
-        let Proof { level, psnr_db, file, raster } = proof;
-        let psnr_db = stated(psnr_db);
-        Ok(Ok(Marked { course, draft, cleared, held, payload, level, psnr_db, file, raster }))
+        Ok(overriding::judge(desk, case, approvers).map(drop).map_err(|refusal| (deviation, refusal)))
     }
 }
 
@@ -104,7 +137,7 @@ impl<'a> Marked<'a> {
         let reference = self.course.reference;
         let asset_id = desk.new_id(desk.host.now());
         let xmp = carries_xmp(order.format);
-        let label = full_label(&self.course, &self.draft.record);
+        let label = labels::full_label(desk, &self.course, &self.draft.record, &asset_id);
         let file = if xmp { metadata::write(&self.file, order.format, &label)? } else { self.file };
         let watermark = manifest::WatermarkReference {
             algorithm: self.level.algorithm().to_owned(),
@@ -113,8 +146,9 @@ impl<'a> Marked<'a> {
             psnr_db: Psnr(self.psnr_db),
         };
         let record = &self.draft.record;
-        let statement =
+        let mut statement =
             statement(desk, &self.course, record, &self.cleared, &asset_id, &self.raster, watermark);
+        statement.derivation.visible_label = self.seen.clone();
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
         let pen = |message: &[u8]| Ok(desk.keys.sign(message).to_vec());
@@ -148,6 +182,7 @@ impl<'a> Marked<'a> {
         if xmp && !metadata::carries(&signed.bytes, &label) {
             return Err(ReleaseError::Unfaithful { fault: "the XMP label in it is another".into() });
         }
+        let carried = labels::carried(Some(&label).filter(|_| xmp), self.seen.as_ref());
         self.course.timings.sign = watch.stop(desk);
         (desk.witness)(Step::Signed);
         Ok(Signed {
@@ -161,6 +196,7 @@ impl<'a> Marked<'a> {
             psnr_db: self.psnr_db,
             raster: self.raster,
             xmp,
+            carried,
             asset_id,
             signed,
             reading,
@@ -182,30 +218,6 @@ fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, Rel
     Err(ReleaseError::NoFreeId)
 }
 
-pub(super) fn label(engine: &Description, source: Option<Digest>, in_part: bool) -> metadata::Label {
-    let tool = format!("vidimus {}", env!("CARGO_PKG_VERSION"));
-    metadata::Label { source, in_part, ..metadata::Label::new(&tool, engine.name, engine.version) }
-}
-
-/// The same with all that was asked for.
-fn full_label(course: &Course<'_>, record: &Record) -> metadata::Label {
-    let in_part = record.varied_share.is_some();
-    let prompt = if course.order.disclose_prompt { prompt(course, record) } else { None };
-    metadata::Label { prompt, ..label(&record.engine, Some(course.reference.sha256), in_part) }
-}
-
-/// What the model was told; a prompt that the engine did not read is said to be none that counted.
-fn prompt(course: &Course<'_>, record: &Record) -> Option<metadata::Prompt> {
-    let mut text = record.prompt.clone()?;
-    if let Some(negative) = &record.negative_prompt {
-        text.push_str(&format!(" Negative prompt: {negative}"));
-    }
-    if !record.prompt_used {
-        text.push_str(" (not read by the engine)");
-    }
-    Some(metadata::Prompt { text, writer: course.order.prompt_writer.clone() })
-}
-
 fn statement(
     desk: &Desk<'_>,
     course: &Course<'_>,
@@ -216,6 +228,7 @@ fn statement(
     watermark: manifest::WatermarkReference,
 ) -> Statement {
     let (limits, deviation) = (desk.policy.limits(), cleared.deviation());
+    let discloses = labels::discloses_prompt(desk, course);
     Statement {
         image_code: Some(ImageCode::of(raster)),
         title: format!("variation {asset_id}"),
@@ -239,8 +252,8 @@ fn statement(
             loras: record.loras.iter().map(lora).collect(),
             windows: record.windows,
             seed: record.seed,
-            prompt: record.prompt.clone().filter(|_| course.order.disclose_prompt),
-            negative_prompt: record.negative_prompt.clone().filter(|_| course.order.disclose_prompt),
+            prompt: record.prompt.clone().filter(|_| discloses),
+            negative_prompt: record.negative_prompt.clone().filter(|_| discloses),
             measure: deviation::MEASURE.to_owned(),
             deviation: Deviation {
                 ssim: stated(deviation.ssim),
@@ -262,6 +275,7 @@ fn statement(
             },
             overridden: (!cleared.lifted().is_empty()).then(|| manifest::BELOW_LIMIT.to_owned()),
             watermark: Some(watermark),
+            visible_label: None,
         },
     }
 }

@@ -11,6 +11,7 @@
 mod error;
 mod glimpse;
 mod held;
+mod labels;
 mod marking;
 mod order;
 mod overriding;

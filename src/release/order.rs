@@ -6,6 +6,7 @@ use crate::catalog::Catalog;
 use crate::generate::{Engine, Request};
 use crate::host::Host;
 use crate::keys::Keys;
+use crate::label::Visible;
 use crate::policy::{PolicySet, Subject};
 use crate::raster::Format;
 use crate::workspace::Workspace;
@@ -71,6 +72,8 @@ pub struct Order {
     pub disclose_prompt: bool,
     /// Who wrote it, for XMP, if that is to be known.
     pub prompt_writer: Option<String>,
+    /// What is drawn on it for people to see, beside what policies ask for.
+    pub visible: Visible,
     /// Stop after the judgement; mark, record and write nothing.
     pub dry_run: bool,
 }

@@ -112,6 +112,7 @@ impl<'a> Signed<'a> {
                     let TimeStampReading { time, authority, trusted, .. } = stamp;
                     Some(TimeStampEntry { at: time?, authority, trusted })
                 }),
+                carried: self.carried.clone(),
             },
             overriding: self.course.override_entry(&self.cleared),
         };
@@ -139,6 +140,7 @@ impl Recorded<'_> {
             signed,
             sha256,
             reading,
+            carried,
             ..
         } = self.signed;
         let order = course.order;
@@ -163,6 +165,7 @@ impl Recorded<'_> {
             payload_id: payload.id(),
             level,
             psnr_db,
+            carried,
             manifest_label: signed.label,
             manifest_state: reading.state,
             signer: reading.signer,

@@ -1,5 +1,6 @@
 //! What is told of a journey that ended.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State, TimeStampReading};
-use crate::policy::{PolicySet, Refusal, Violation};
+use crate::policy::{Mark, PolicySet, Refusal, Violation};
 use crate::quantity::Deviation;
 use crate::watermark::Level;
 
@@ -40,6 +41,8 @@ pub struct Released {
     /// How much of the payload is in the pixels.
     pub level: Level,
     pub psnr_db: f64,
+    /// What else it carries that a policy can require: visible words, who is named in XMP.
+    pub carried: BTreeMap<Mark, String>,
     pub manifest_label: String,
     pub manifest_state: State,
     pub signer: Option<SignerReading>,

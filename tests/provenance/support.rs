@@ -86,6 +86,7 @@ pub fn statement(reference: &[u8]) -> Statement {
                 level: "long".into(),
                 psnr_db: Psnr(43.7),
             }),
+            visible_label: None,
         },
     }
 }

@@ -175,6 +175,7 @@ pub fn journey(
         overwrite: false,
         disclose_prompt: false,
         prompt_writer: None,
+        visible: vidimus::label::Visible::default(),
         dry_run: false,
     };
     let engine = TestEngine(drawing);

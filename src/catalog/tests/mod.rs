@@ -28,17 +28,18 @@ use super::{
 use crate::deviation::Fingerprint;
 use crate::digest::Digest;
 use crate::keys::PersonalKey;
-use crate::policy::{Class, Policy, Subject, Why};
+use crate::policy::{Class, Mark, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 27] = [
     "asset",
     "policy",
     "policy_engine",
     "policy_purpose",
     "policy_approver",
     "policy_time_stamp",
+    "policy_mark",
     "policy_rule",
     "run",
     "run_class",
@@ -56,6 +57,7 @@ const TABLES: [&str; 25] = [
     "manifest_store",
     "xmp_label",
     "time_stamp",
+    "carried",
     "event",
     "release",
 ];
@@ -325,6 +327,7 @@ fn release(number: u64) -> ReleaseEntry {
                 authority: Some("the authority".into()),
                 trusted: true,
             }),
+            carried: Mark::ALL.map(|mark| (mark, format!("value of {}", mark.name()))).into(),
         },
     }
 }

@@ -54,7 +54,7 @@ fn an_old_catalog_is_brought_up_to_date_and_nothing_in_it_is_another() {
     let error = reader.check(&|_, _, _| true).expect_err("too old to be checked").to_string();
     assert!(
         error.ends_with(
-            "schema version 1 is older than this program's 5: 'vidimus init' brings it up to date"
+            "schema version 1 is older than this program's 6: 'vidimus init' brings it up to date"
         ),
         "{error}"
     );
@@ -86,6 +86,8 @@ fn what_is_added_to_a_run_from_before_the_upgrade_is_found() {
         "INSERT INTO run_class SELECT max(run), 'photo' FROM decision",
         "INSERT INTO run_tag SELECT max(run), 'new' FROM decision",
         "INSERT INTO xmp_label SELECT max(output) FROM release",
+        "INSERT INTO carried SELECT max(output), 'label', 'AI' FROM release",
+        "INSERT INTO policy_mark SELECT digest, 'label' FROM policy WHERE name = 'default'",
         "DELETE FROM applied WHERE run = (SELECT max(run) FROM decision)",
         "UPDATE policy_rule SET max_generations = 9 WHERE policy = (SELECT digest FROM policy WHERE name = 'default')",
     ];

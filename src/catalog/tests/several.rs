@@ -77,6 +77,20 @@ fn every_mark_that_any_policy_requires_is_required() {
     assert_eq!(untrusted, words("the time stamp is of an authority that nobody vouched for"));
     let timeless = answer(|e| e.marks.time_stamp.as_mut().expect("there is one").at = "soon".into());
     assert!(timeless.is_some_and(|words| words.ends_with("time stamp refused: it means nothing")));
+    assert_eq!(answer(|e| drop(e.marks.carried.remove(&Mark::Prompt))), words("the prompt is not stated"));
+    let no_prompt: Change = |e| {
+        e.run.prompt = None;
+        e.marks.carried.remove(&Mark::Prompt);
+    };
+    assert_eq!(answer(no_prompt), None, "there is none to be stated");
+    for (change, said) in [
+        ((|e| drop(e.marks.carried.remove(&Mark::Disclosure))) as Change, "the latent disclosure is missing"),
+        (|e| drop(e.marks.carried.remove(&Mark::Tc260)), "the TC260 label is missing"),
+        (|e| drop(e.marks.carried.remove(&Mark::Label)), "the visible label is missing"),
+        (|e| drop(e.marks.carried.remove(&Mark::Caption)), "the caption is missing"),
+    ] {
+        assert_eq!(answer(change), words(said));
+    }
     // The named policy would bear 38 dB; house asks for 39.
     assert_eq!(answer(|e| e.marks.psnr_db = 38.96), None);
     assert_eq!(
@@ -149,6 +163,15 @@ fn rules_are_closed_with_their_policy_and_those_who_judge_with_their_decision() 
             "time stamp refused: the output carries no manifest on record",
         ),
         ("INSERT INTO policy_purpose SELECT digest, 'sale' FROM policy", "policy_purpose is append-only"),
+        ("INSERT INTO policy_mark SELECT digest, 'label' FROM policy", "policy_mark is append-only"),
+        (
+            "INSERT INTO policy_mark SELECT zeroblob(32), 'label'",
+            "policy mark refused: the policy is not on record",
+        ),
+        (
+            "INSERT INTO carried SELECT reference, 'label', 'AI' FROM derivation LIMIT 1",
+            "mark refused: the output is not on record",
+        ),
         ("INSERT INTO run_class SELECT run, 'photo' FROM decision", "run_class is append-only"),
         ("INSERT INTO run_tag SELECT run, 'new' FROM decision", "run_tag is append-only"),
         (

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::{Stated, size};
+use super::{Stated, VisibleArgs, size};
 use crate::quantity::Seed;
 use crate::raster::Format;
 use crate::release::Aim;
@@ -139,6 +139,8 @@ pub struct Vary {
     /// Say in XMP who wrote the prompt
     #[arg(long, value_name = "NAME", requires = "disclose_prompt")]
     pub prompt_writer: Option<String>,
+    #[command(flatten)]
+    pub visible: VisibleArgs,
     /// Generate, measure and judge, but mark, record and write nothing
     #[arg(long)]
     pub dry_run: bool,

@@ -3,10 +3,13 @@
 mod making;
 mod serving;
 mod sweeping;
+mod visible;
 
 pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
 pub use serving::Serve;
 pub use sweeping::Sweep;
+
+pub use visible::VisibleArgs;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

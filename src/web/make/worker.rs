@@ -9,6 +9,7 @@ use crate::catalog::Catalog;
 use crate::generate::{Description, Engine, GenerateError};
 use crate::host::Host;
 use crate::keys::Keys;
+use crate::label::Visible;
 use crate::policies::Shelf;
 use crate::progress::Progress;
 use crate::quantity::Seed;
@@ -121,6 +122,7 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
                 overwrite: false,
                 disclose_prompt: false,
                 prompt_writer: None,
+                visible: Visible::default(),
                 dry_run: false,
             };
             let made = follower.one(&mut desk, seed, order)?;

@@ -16,6 +16,7 @@ use crate::cli::term::Terminal;
 use crate::cli::{files, place};
 use crate::generate::{Engine, GenerateError, Request};
 use crate::host::Host;
+use crate::label::Visible;
 use crate::policies::Shelf;
 use crate::quality::Original;
 use crate::quantity::{Seed, Strength};
@@ -265,6 +266,7 @@ impl Plan<'_> {
             overwrite: args.force,
             disclose_prompt: false,
             prompt_writer: None,
+            visible: Visible::default(),
             dry_run: false,
         }
     }

@@ -107,6 +107,7 @@ impl Drafting<'_> {
             overwrite: args.force,
             disclose_prompt: args.disclose_prompt,
             prompt_writer: args.prompt_writer.clone(),
+            visible: args.visible.visible(),
             dry_run: args.dry_run,
             request,
         };

@@ -8,7 +8,7 @@ use crate::cli::commands::{lora_line, policy};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
 use crate::generate::{Description, Finding, Record};
 use crate::manifest::{BELOW_LIMIT, State};
-use crate::policy::{OnViolation, PolicySet};
+use crate::policy::{Mark, OnViolation, PolicySet};
 use crate::quantity::{Deviation, Seed, Strength};
 use crate::release::{self, Held, Reference, Refused, Released, Stamped, Timings, Trial, Tried};
 use crate::verify::words;
@@ -61,6 +61,9 @@ impl Page<'_> {
             ),
             self.line("", stamped(&done.stamped)),
             self.line("", watermark(done)),
+        ]);
+        lines.extend(done.carried.iter().map(|(mark, value)| self.line("", carried(*mark, value))));
+        lines.extend([
             self.line(
                 "Recorded",
                 format_args!("{} in {}", done.asset_id, self.workspace.catalog().display()),
@@ -89,6 +92,8 @@ impl Page<'_> {
             "level": done.level.name(),
             "psnr_db": done.psnr_db,
         });
+        document["carried"] =
+            done.carried.iter().map(|(mark, value)| (mark.name(), value.as_str())).collect();
         document["override"] = done.lifted.iter().map(ToString::to_string).collect();
         document["sought"] = sought(tried);
         document["manifest"] =
@@ -377,6 +382,16 @@ fn watermark(done: &Released) -> String {
         Level::Short => format!(", short level ({} bits)", done.level.message_bits()),
     };
     format!("invisible watermark {}, {:.1} dB{level}", done.payload_id, done.psnr_db)
+}
+
+fn carried(mark: Mark, value: &str) -> String {
+    match mark {
+        Mark::Prompt => "prompt, in manifest and XMP".to_owned(),
+        Mark::Disclosure => format!("latent disclosure in XMP, which names {value}"),
+        Mark::Tc260 => format!("TC260:AIGC in XMP, which names {value}"),
+        Mark::Label => format!("visible label: {value}"),
+        Mark::Caption => format!("caption: {value}"),
+    }
 }
 
 fn state(done: &Released) -> &'static str {
