@@ -274,6 +274,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             psnr_db: 42.0,
             xmp: true,
             time_stamp: None,
+            carried: Default::default(),
         },
     }
 }
