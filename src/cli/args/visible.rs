@@ -32,7 +32,7 @@ pub struct VisibleArgs {
     #[arg(long, value_name = "SHARE", requires = "label")]
     pub label_size: Option<Size>,
     /// Language of label and caption: en, de, fr, es, it, pt, nl, pl or sv [default: en]
-    #[arg(long, value_name = "LANGUAGE", requires = "words")]
+    #[arg(long, value_name = "CODE", requires = "words")]
     pub label_language: Option<Language>,
     /// Put a strip below the picture that says that it is generated, from what source and at what strength
     #[arg(long)]
