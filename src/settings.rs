@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::authority::{Authority, Url};
+use crate::manifest::Algorithm;
 use crate::workspace::Workspace;
 
 /// The file's name.
@@ -18,6 +19,19 @@ pub const FILE: &str = "vidimus.toml";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     pub time_stamps: Option<TimeStamps>,
+    pub signer: Option<Signer>,
+}
+
+/// `[signer]`: a command that signs in place of `keys/signing.key`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// The program and its arguments; no shell reads them.
+    pub command: Vec<String>,
+    /// The certificate chain, leaf first.
+    pub chain: PathBuf,
+    /// What the certificate's key signs with, if the file says so.
+    pub algorithm: Option<Algorithm>,
+    pub timeout: Duration,
 }
 
 /// `[timestamp]`: who says when something was signed.
@@ -51,6 +65,16 @@ pub enum SettingsError {
 #[serde(deny_unknown_fields)]
 struct FileTable {
     timestamp: Option<TimeStampTable>,
+    signer: Option<SignerTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct SignerTable {
+    command: Vec<String>,
+    chain: PathBuf,
+    algorithm: Option<Algorithm>,
+    timeout_s: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +121,21 @@ impl Settings {
                 on_failure: table.on_failure.unwrap_or(OnFailure::Refuse),
             })
         });
-        Ok(Settings { time_stamps: time_stamps.transpose()? })
+        let signer = table.signer.map(|table| {
+            if table.command.first().is_none_or(String::is_empty) {
+                let found = table.command.join(" ");
+                return Err(value(
+                    "signer.command",
+                    &found,
+                    "expected [\"PROGRAM\", \"ARGUMENT\", …]".into(),
+                ));
+            }
+            let timeout = seconds(table.timeout_s, 30)
+                .map_err(|found| value("signer.timeout-s", &found, SECONDS.into()))?;
+            let chain = path.parent().unwrap_or(Path::new(".")).join(table.chain);
+            Ok(Signer { command: table.command, chain, algorithm: table.algorithm, timeout })
+        });
+        Ok(Settings { time_stamps: time_stamps.transpose()?, signer: signer.transpose()? })
     }
 }
 
@@ -142,6 +180,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signer_is_a_command_and_a_chain() {
+        let settings = Settings::parse(
+            Path::new("/here/vidimus.toml"),
+            "[signer]\ncommand = [\"./sign\", \"--slot\", \"1\"]\nchain = \"keys/hsm.pem\"\nalgorithm = \"es256\"",
+        );
+        let signer = settings.expect("sound").signer.expect("there is one");
+        assert_eq!(signer.command, ["./sign", "--slot", "1"]);
+        assert_eq!(signer.chain, Path::new("/here/keys/hsm.pem"));
+        assert_eq!((signer.algorithm, signer.timeout), (Some(Algorithm::Es256), Duration::from_secs(30)));
+    }
+
+    #[test]
     fn every_slip_is_named_with_its_line_or_key() {
         for (text, words) in [
             ("[timestamps]", "vidimus.toml: line 1: unknown field `timestamps`"),
@@ -157,6 +207,13 @@ mod tests {
                 "[timestamp]\nurl = \"http://a\"\ntimeout-s = 0",
                 "timeout-s \"0\" cannot be used: expected 1 to 120",
             ),
+            (
+                "[signer]\ncommand = []\nchain = \"a\"",
+                "signer.command \"\" cannot be used: expected [\"PROGRAM\"",
+            ),
+            ("[signer]\ncommand = \"sign\"\nchain = \"a\"", "line 2: invalid type"),
+            ("[signer]\ncommand = [\"sign\"]", "missing field `chain`"),
+            ("[signer]\ncommand = [\"a\"]\nchain = \"a\"\nalgorithm = \"rs256\"", "unknown variant `rs256`"),
             ("[timestamp]\nurl = \"http://a\"\ntimeout-s = 1000", "timeout-s \"1000\" cannot"),
         ] {
             let error = parse(text).expect_err(text);

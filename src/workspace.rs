@@ -9,7 +9,7 @@ const FOLDERS: [&str; 3] = ["policies", "keys", "catalog"];
 
 /// What version control must not see: private keys, and data that grows.
 const IGNORED: [(&str, &str); 2] = [
-    ("keys/.gitignore", ".lock\nsigning.key\nwatermark.key\n"),
+    ("keys/.gitignore", ".lock\nsigning.key\nlog.key\nwatermark.key\n"),
     ("catalog/.gitignore", "catalog.db*\nobjects/\nquarantine/\n"),
 ];
 

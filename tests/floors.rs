@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 29] = [
+const DOORS: [(&str, &[&str]); 31] = [
     ("anstream", &["cli"]),
     ("axum", &["web"]),
     ("base64", &["html", "web"]),
@@ -36,8 +36,10 @@ const DOORS: [(&str, &[&str]); 29] = [
     ("indicatif", &["cli"]),
     ("maud", &["html"]),
     ("moxcms", &["raster"]),
+    ("pkcs8", &["keys"]),
     ("rcgen", &["keys"]),
     ("realfft", &["fourier"]),
+    ("rpassword", &["cli"]),
     ("rusqlite", &["catalog"]),
     ("rustfft", &["fourier"]),
     ("rustix", &["disk"]),

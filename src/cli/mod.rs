@@ -8,6 +8,7 @@ mod error;
 mod files;
 mod host;
 mod interrupt;
+mod passphrase;
 mod place;
 mod preview;
 mod progress;
@@ -30,6 +31,7 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let global = &cli.global;
+    passphrase::from_file(global.passphrase_file.clone());
     let terminal = Terminal::new(global.color, global.json, global.quiet, global.verbose);
     let outcome = commands::run(&cli, &terminal).unwrap_or_else(|failure| report(&terminal, &failure));
     ExitCode::from(outcome as u8)

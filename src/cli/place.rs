@@ -2,12 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use time::OffsetDateTime;
+
 use super::error::Failure;
 use super::host::System;
+use super::passphrase;
 use super::term::{BOLD, Terminal, paint};
 use crate::host::Host;
-use crate::keys::{Entropy, Keys};
+use crate::keys::{Entropy, KeyError, Keys};
 use crate::policies;
+use crate::settings::Settings;
 use crate::workspace::Workspace;
 
 /// The workspace that was named, or the one found by walking up; `None` where there is none.
@@ -63,8 +67,12 @@ pub fn make(dir: &Path, terminal: &Terminal) -> Result<Workspace, Failure> {
 /// The keys of a workspace; a workspace without any gets them now.
 pub fn open_keys(workspace: &Workspace, host: &System, terminal: &Terminal) -> Result<Keys, Failure> {
     let dir = workspace.keys();
+    if Settings::load(workspace).map_err(Failure::new)?.signer.is_some() {
+        Keys::furnish(&dir, &entropy(host)).map_err(Failure::new)?;
+        return load_keys(workspace, host.now());
+    }
     if Keys::are_at(&dir) {
-        return Keys::load(&dir, host.now()).map_err(Failure::new);
+        return load_keys(workspace, host.now());
     }
     let keys = Keys::create(&dir, host.now(), &entropy(host)).map_err(Failure::new)?;
     terminal.talk(&format!(
@@ -74,6 +82,15 @@ pub fn open_keys(workspace: &Workspace, host: &System, terminal: &Terminal) -> R
         dir.display()
     ));
     Ok(keys)
+}
+
+/// The keys that a workspace has; none are made.
+pub fn load_keys(workspace: &Workspace, now: OffsetDateTime) -> Result<Keys, Failure> {
+    Keys::open(workspace, now, &passphrase::given).map_err(|error| match error {
+        KeyError::Protected { .. } => Failure::new(error)
+            .advise("give it in a file (--passphrase-file), in VIDIMUS_PASSPHRASE or on a terminal"),
+        _ => Failure::new(error),
+    })
 }
 
 pub fn entropy(host: &System) -> Entropy {

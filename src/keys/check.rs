@@ -16,6 +16,7 @@ use x509_parser::prelude::FromDer;
 
 use super::{Fault, KeyError, Signer, rfc3339};
 use crate::digest::Digest;
+use crate::manifest::Algorithm;
 
 const ED25519: &str = "1.3.101.112";
 const DOCUMENT_SIGNING: &str = "1.3.6.1.5.5.7.3.36";
@@ -24,12 +25,32 @@ const CLAIM_SIGNING: &str = "1.3.6.1.4.1.62558.2.1";
 /// A leaf certificate that passed, and its chain.
 pub(super) struct Chain {
     pub signer: Signer,
-    pub public_key: [u8; 32],
+    pub algorithm: Algorithm,
+    /// Of the leaf: DER, SubjectPublicKeyInfo.
+    pub public_key: Vec<u8>,
+    /// The same, of an Ed25519 key.
+    pub ed25519: Option<[u8; 32]>,
     /// DER, leaf first.
     pub certificates: Vec<Vec<u8>>,
 }
 
-/// The private key in `text`.
+/// A private key that signs manifests.
+pub(super) enum PrivateKey {
+    Ed25519(SigningKey),
+    /// As PEM; the SDK understands the others.
+    Other(String),
+}
+
+/// The private key in `text`, of whatever algorithm.
+pub(super) fn signing_key(path: &Path, text: &str) -> Result<PrivateKey, KeyError> {
+    match private_key(path, text) {
+        Ok(key) => Ok(PrivateKey::Ed25519(key)),
+        Err(KeyError::NotEd25519 { .. }) => Ok(PrivateKey::Other(text.to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The Ed25519 private key in `text`.
 pub(super) fn private_key(path: &Path, text: &str) -> Result<SigningKey, KeyError> {
     let path = || path.to_owned();
     let block = blocks(text).into_iter().next();
@@ -70,8 +91,10 @@ pub(super) fn chain(path: &Path, text: &str, now: OffsetDateTime) -> Result<Chai
             return Err(fault(Fault::Order { position: i + 2, expected, found }));
         }
     }
-    let public_key = public_key(leaf).map_err(fault)?;
-    let signer = describe(path, &certificates[0], leaf)?;
+    let algorithm = algorithm(leaf).map_err(fault)?;
+    let public_key = leaf.public_key().raw.to_vec();
+    let ed25519 = public_key_of(leaf).ok();
+    let signer = describe(path, &certificates[0], leaf, algorithm)?;
     if now > signer.not_after {
         let (not_after, now) = (rfc3339(signer.not_after), rfc3339(now));
         return Err(KeyError::Expired { path: path.to_owned(), not_after, now });
@@ -80,7 +103,7 @@ pub(super) fn chain(path: &Path, text: &str, now: OffsetDateTime) -> Result<Chai
         let (not_before, now) = (rfc3339(signer.not_before), rfc3339(now));
         return Err(KeyError::NotYetValid { path: path.to_owned(), not_before, now });
     }
-    Ok(Chain { signer, public_key, certificates })
+    Ok(Chain { signer, algorithm, public_key, ed25519, certificates })
 }
 
 /// The certificates in `text` as DER; at least one.
@@ -175,14 +198,38 @@ fn extended_key_usage(found: &ExtendedKeyUsage<'_>) -> Result<(), Fault> {
     Err(Fault::ExtendedKeyUsage { found: named.chain(others).collect::<Vec<_>>().join(", ") })
 }
 
-/// The public key of the leaf in `text`, whatever else may be wrong with its chain.
-pub(super) fn leaf_key(path: &Path, text: &str) -> Result<[u8; 32], KeyError> {
+/// The Ed25519 public key of the leaf in `text`, whatever else may be wrong with its chain; none for another key.
+pub(super) fn leaf_key(path: &Path, text: &str) -> Result<Option<[u8; 32]>, KeyError> {
     let certificates = certificates(path, text)?;
     let leaf = parse(path, 1, certificates.first().ok_or_else(|| not_pem(path))?)?;
-    public_key(&leaf).map_err(|fault| KeyError::Profile { path: path.to_owned(), fault })
+    Ok(public_key_of(&leaf).ok())
 }
 
-fn public_key(leaf: &X509Certificate<'_>) -> Result<[u8; 32], Fault> {
+/// What the key of a certificate signs with.
+fn algorithm(leaf: &X509Certificate<'_>) -> Result<Algorithm, Fault> {
+    const RSA: [&str; 2] = ["1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"];
+    let info = leaf.public_key();
+    let oid = info.algorithm.algorithm.to_id_string();
+    if oid == "1.2.840.10045.2.1" {
+        let curve = info.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
+        let curve = curve.map(|oid| oid.to_id_string()).unwrap_or_default();
+        return match curve.as_str() {
+            "1.2.840.10045.3.1.7" => Ok(Algorithm::Es256),
+            "1.3.132.0.34" => Ok(Algorithm::Es384),
+            _ => Err(Fault::Algorithm { found: format!("{oid} on curve {curve}") }),
+        };
+    }
+    if RSA.contains(&oid.as_str()) {
+        return match info.parsed().map(|key| key.key_size()) {
+            Ok(bits) if bits >= 2048 => Ok(Algorithm::Ps256),
+            Ok(found) => Err(Fault::Weak { found }),
+            Err(_) => Err(Fault::Algorithm { found: oid }),
+        };
+    }
+    public_key_of(leaf).map(|_| Algorithm::Ed25519)
+}
+
+fn public_key_of(leaf: &X509Certificate<'_>) -> Result<[u8; 32], Fault> {
     let found = leaf.public_key().algorithm.algorithm.to_id_string();
     let bytes: Option<[u8; 32]> = leaf.public_key().subject_public_key.data.as_ref().try_into().ok();
     match bytes {
@@ -191,7 +238,12 @@ fn public_key(leaf: &X509Certificate<'_>) -> Result<[u8; 32], Fault> {
     }
 }
 
-fn describe(path: &Path, der: &[u8], leaf: &X509Certificate<'_>) -> Result<Signer, KeyError> {
+fn describe(
+    path: &Path,
+    der: &[u8],
+    leaf: &X509Certificate<'_>,
+    algorithm: Algorithm,
+) -> Result<Signer, KeyError> {
     let first = |mut names: Vec<&str>| names.drain(..).next().unwrap_or_default().to_owned();
     let date = |t: x509_parser::time::ASN1Time| {
         OffsetDateTime::from_unix_timestamp(t.timestamp()).map_err(|e| KeyError::NotACertificate {
@@ -208,7 +260,7 @@ fn describe(path: &Path, der: &[u8], leaf: &X509Certificate<'_>) -> Result<Signe
         fingerprint: Digest::of(der),
         not_before: date(leaf.validity().not_before)?,
         not_after: date(leaf.validity().not_after)?,
-        algorithm: "ed25519",
+        algorithm: algorithm.name(),
     })
 }
 

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::manifest::Algorithm;
+use crate::settings::SettingsError;
+
 /// Why keys could not be made, read or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -22,6 +25,20 @@ pub enum KeyError {
     NotEd25519 { path: PathBuf, found: String },
     #[error("{path}: the PKCS#8 block holds no readable Ed25519 key")]
     DamagedKey { path: PathBuf },
+    #[error("{path}: {reason}")]
+    Unusable { path: PathBuf, reason: String },
+    #[error("{path}: does not belong to the certificate, which is for another {algorithm} key")]
+    OtherKey { path: PathBuf, algorithm: Algorithm },
+    #[error("{path}: the certificate is for {found} signatures: expected {expected}, as vidimus.toml says")]
+    OtherAlgorithm { path: PathBuf, found: Algorithm, expected: Algorithm },
+    #[error("{path}: protected by a passphrase: {reason}")]
+    Protected { path: PathBuf, reason: String },
+    #[error("{path}: the passphrase does not open it")]
+    WrongPassphrase { path: PathBuf },
+    #[error("{path}: {found}")]
+    Protection { path: PathBuf, found: &'static str },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     #[error("{path}: certificate {position} in the file cannot be parsed: {reason}")]
     NotACertificate { path: PathBuf, position: usize, reason: String },
     #[error(
@@ -81,8 +98,10 @@ pub enum Fault {
     ExtendedKeyUsage { found: String },
     #[error("the authorityKeyIdentifier extension is missing")]
     NoAuthorityKeyIdentifier,
-    #[error("expected a certificate for an Ed25519 key (1.3.101.112), found algorithm {found}")]
+    #[error("expected a certificate for a key of Ed25519, P-256, P-384 or RSA, found algorithm {found}")]
     Algorithm { found: String },
+    #[error("expected RSA with 2048 bits or more, found {found}")]
+    Weak { found: usize },
     #[error("issuerUniqueID or subjectUniqueID is present; expected neither")]
     UniqueIds,
     #[error("critical extension {oid} is not understood")]

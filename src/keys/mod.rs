@@ -1,25 +1,30 @@
 //! The keys of a workspace: who signs, who is trusted, whose watermark it is.
 //!
 //! ```text
-//! keys/signing.key          Ed25519, PKCS#8 PEM, mode 0600
+//! keys/signing.key          Ed25519, P-256, P-384 or RSA, PKCS#8 PEM, mode 0600; with a passphrase or without
+//! keys/log.key              Ed25519, as above: signs the log where the signing key is another kind, or elsewhere
+//! keys/log/*.pem            public keys that signed the log that way
 //! keys/chain.pem            the leaf certificate and its intermediates, without the root
 //! keys/watermark.key        32 bytes as 64 hexadecimal digits, mode 0600
 //! keys/trust/*.pem          anchors: every root this workspace trusts, old ones too
 //! keys/retired/*/chain.pem  chains that signed earlier outputs
 //! keys/policy-signers/*.pem public keys of those who may sign policies here
 //! ```
-//! The only door of ed25519-dalek, rcgen and x509-parser.
+//! The only door of ed25519-dalek, pkcs8, rcgen and x509-parser.
 
 mod check;
+mod command;
 mod error;
 mod files;
 mod issue;
 mod personal;
 mod renew;
+mod secret;
 mod signers;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde::{Serialize, Serializer};
@@ -28,15 +33,24 @@ use time::format_description::well_known::Rfc3339;
 
 pub use error::{Fault, KeyError};
 pub use personal::{Approving, Detached, PersonalKey, PolicySigners, public_key, signature_path};
+pub use secret::{Passphrase, protect, unprotect};
 pub use signers::SignerKeys;
 
 use crate::digest::Digest;
+use crate::manifest::{Algorithm, Credential, RawPen, Sign, TimeStamps, is_signed};
+use crate::settings::{self, Settings};
+use crate::workspace::Workspace;
+use check::{Chain, PrivateKey};
+use command::SignerCommand;
+
+/// Gives the passphrase of a key that is protected by one, or says why there is none.
+pub type Secret<'a> = dyn Fn() -> Result<Passphrase, String> + 'a;
 
 /// Random bytes for new keys, from the operating system; each part is used once.
 pub struct Entropy {
     /// Seed of the root's key, forgotten after its one signature.
     pub root: [u8; 32],
-    /// Seed of the signing key.
+    /// Seed of the signing key, or of the log's where the signing key comes from elsewhere.
     pub signing: [u8; 32],
     /// The watermark key itself; not used where one is already there.
     pub watermark: [u8; 32],
@@ -61,7 +75,11 @@ pub struct Signer {
 
 /// The checked keys of a workspace.
 pub struct Keys {
-    signing: SigningKey,
+    /// Signs the log; the signing key itself where that is an Ed25519 key in a file.
+    log: SigningKey,
+    /// Signs manifests.
+    sign: Arc<Sign<'static>>,
+    algorithm: Algorithm,
     chain_pem: String,
     watermark: [u8; 32],
     signer: Signer,
@@ -97,34 +115,87 @@ impl Keys {
         Keys::load(dir, now)
     }
 
-    /// Brings a chain and its Ed25519 key from elsewhere; keys that are there are retired as by `rotate`.
+    /// Brings a chain and its key from elsewhere; keys that are there are retired as by `rotate`.
     ///
     /// A root at the end of the chain goes to `trust/` and is left out of `chain.pem`.
-    /// `watermark` becomes the watermark key where there is none.
+    /// `entropy` gives the watermark key where there is none, and the key of the log for keys that are not Ed25519.
     pub fn import(
         dir: &Path,
         chain_pem: &str,
         key_pem: &str,
         now: OffsetDateTime,
-        watermark: &[u8; 32],
+        entropy: &Entropy,
     ) -> Result<Keys, KeyError> {
-        renew::import(dir, chain_pem, key_pem, now, watermark)?;
+        renew::import(dir, chain_pem, key_pem, now, entropy)?;
         Keys::load(dir, now)
     }
 
-    /// Reads and checks everything: files, modes, formats, that key and certificate belong together, and
-    /// that the leaf keeps the C2PA certificate profile and is valid at `now`.
+    /// Makes what a workspace with a signer elsewhere needs beside: watermark key and key of the log.
+    pub fn furnish(dir: &Path, entropy: &Entropy) -> Result<(), KeyError> {
+        renew::furnish(dir, entropy)
+    }
+
+    /// The keys of `workspace`, its signer where `vidimus.toml` says, the signing key opened with `secret` if need be.
+    ///
+    /// Everything is read and checked: files, modes, formats, that key and certificate belong together, and that the
+    /// leaf keeps the C2PA certificate profile and is valid at `now`.
+    pub fn open(workspace: &Workspace, now: OffsetDateTime, secret: &Secret<'_>) -> Result<Keys, KeyError> {
+        match Settings::load(workspace)?.signer {
+            Some(signer) => Keys::elsewhere(workspace, &signer, now),
+            None => Keys::read(&workspace.keys(), now, secret),
+        }
+    }
+
+    /// The same, for a directory whose signing key is a file without a passphrase.
     pub fn load(dir: &Path, now: OffsetDateTime) -> Result<Keys, KeyError> {
+        Keys::read(dir, now, &|| Err("none was given".to_owned()))
+    }
+
+    fn read(dir: &Path, now: OffsetDateTime, secret: &Secret<'_>) -> Result<Keys, KeyError> {
         let paths = Paths::of(dir);
         let key_pem = files::read_private(&paths.signing, "signing key")?;
         let chain_pem = files::read(&paths.chain, "certificate chain")?;
         let watermark_text = files::read_private(&paths.watermark, "watermark key")?;
-        let signing = check::private_key(&paths.signing, &key_pem)?;
+        let key_pem = secret::opened(&paths.signing, key_pem, secret)?;
+        let key = check::signing_key(&paths.signing, &key_pem)?;
         let chain = check::chain(&paths.chain, &chain_pem, now)?;
-        matches(&paths.signing, &signing, &chain.public_key)?;
         let watermark = watermark_key(&paths.watermark, &watermark_text)?;
         let PublicKeys { anchors } = Keys::load_public(dir)?;
-        Ok(Keys { signing, chain_pem, watermark, signer: chain.signer, anchors })
+        let sign = pen(&paths.signing, &key, &chain, &chain_pem)?;
+        let log = match key {
+            PrivateKey::Ed25519(key) => key,
+            PrivateKey::Other(_) => log_key(&paths)?,
+        };
+        let Chain { signer, algorithm, .. } = chain;
+        Ok(Keys { log, sign, algorithm, chain_pem, watermark, signer, anchors })
+    }
+
+    fn elsewhere(
+        workspace: &Workspace,
+        signer: &settings::Signer,
+        now: OffsetDateTime,
+    ) -> Result<Keys, KeyError> {
+        let paths = Paths::of(&workspace.keys());
+        let chain_pem = files::read(&signer.chain, "certificate chain")?;
+        let chain = check::chain(&signer.chain, &chain_pem, now)?;
+        if let Some(expected) = signer.algorithm.filter(|expected| *expected != chain.algorithm) {
+            let (path, found) = (signer.chain.clone(), chain.algorithm);
+            return Err(KeyError::OtherAlgorithm { path, found, expected });
+        }
+        let watermark_text = files::read_private(&paths.watermark, "watermark key")?;
+        let watermark = watermark_key(&paths.watermark, &watermark_text)?;
+        let PublicKeys { anchors } = Keys::load_public(&workspace.keys())?;
+        let log = log_key(&paths)?;
+        let Chain { signer: described, algorithm, public_key, .. } = chain;
+        let command = SignerCommand {
+            words: signer.command.clone(),
+            place: workspace.root().to_owned(),
+            timeout: signer.timeout,
+            algorithm,
+            public_key,
+        };
+        let sign: Arc<Sign<'static>> = Arc::new(move |message: &[u8]| command.sign(message));
+        Ok(Keys { log, sign, algorithm, chain_pem, watermark, signer: described, anchors })
     }
 
     /// The anchors alone; a missing directory has none.
@@ -150,13 +221,25 @@ impl Keys {
         &self.chain_pem
     }
 
-    /// The Ed25519 signature (RFC 8032) of `message`.
-    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.signing.sign(message).to_bytes()
+    /// Who signs manifests, with what and how.
+    pub fn credential<'a>(&'a self, time_stamps: Option<TimeStamps<'a>>) -> Credential<'a> {
+        Credential {
+            chain_pem: &self.chain_pem,
+            algorithm: self.algorithm,
+            sign: &*self.sign,
+            anchors: &self.anchors,
+            time_stamps,
+        }
     }
 
+    /// The Ed25519 signature (RFC 8032) of `message` by which the log is signed.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.log.sign(message).to_bytes()
+    }
+
+    /// The key of [`sign`](Self::sign).
     pub fn verifying_key(&self) -> [u8; 32] {
-        self.signing.verifying_key().to_bytes()
+        self.log.verifying_key().to_bytes()
     }
 
     pub fn watermark_key(&self) -> [u8; 32] {
@@ -190,6 +273,8 @@ impl fmt::Debug for Keys {
 /// Where things lie under a key directory.
 struct Paths {
     signing: PathBuf,
+    log: PathBuf,
+    logged: PathBuf,
     chain: PathBuf,
     watermark: PathBuf,
     trust: PathBuf,
@@ -200,12 +285,46 @@ impl Paths {
     fn of(dir: &Path) -> Self {
         Paths {
             signing: dir.join("signing.key"),
+            log: dir.join("log.key"),
+            logged: dir.join("log"),
             chain: dir.join("chain.pem"),
             watermark: dir.join("watermark.key"),
             trust: dir.join("trust"),
             retired: dir.join("retired"),
         }
     }
+}
+
+/// What signs with `key`, which is that of the leaf of `chain`.
+fn pen(
+    path: &Path,
+    key: &PrivateKey,
+    chain: &Chain,
+    chain_pem: &str,
+) -> Result<Arc<Sign<'static>>, KeyError> {
+    const PROBE: &[u8] = b"org.vidimus.probe.1";
+    let other = || KeyError::OtherKey { path: path.to_owned(), algorithm: chain.algorithm };
+    match (key, chain.ed25519) {
+        (PrivateKey::Ed25519(key), Some(public)) => {
+            matches(path, key, &public)?;
+            let key = key.clone();
+            Ok(Arc::new(move |message: &[u8]| Ok(key.sign(message).to_bytes().to_vec())))
+        }
+        (PrivateKey::Ed25519(_), None) | (PrivateKey::Other(_), Some(_)) => Err(other()),
+        (PrivateKey::Other(pem), None) => {
+            let unusable = |reason| KeyError::Unusable { path: path.to_owned(), reason };
+            let pen = RawPen::open(chain.algorithm, chain_pem, pem).map_err(unusable)?;
+            let signature = pen.sign(PROBE).map_err(unusable)?;
+            if !is_signed(chain.algorithm, &chain.public_key, PROBE, &signature) {
+                return Err(other());
+            }
+            Ok(Arc::new(move |message: &[u8]| pen.sign(message)))
+        }
+    }
+}
+
+fn log_key(paths: &Paths) -> Result<SigningKey, KeyError> {
+    check::private_key(&paths.log, &files::read_private(&paths.log, "key of the log")?)
 }
 
 fn matches(path: &Path, key: &SigningKey, certificate: &[u8; 32]) -> Result<(), KeyError> {

@@ -77,9 +77,9 @@ impl PersonalKey {
         PersonalKey(SigningKey::from_bytes(&[number; 32]))
     }
 
-    /// The key that signs in a workspace.
+    /// The key that signs a workspace's log.
     pub fn of(keys: &Keys) -> Self {
-        PersonalKey(keys.signing.clone())
+        PersonalKey(keys.log.clone())
     }
 
     pub fn public(&self) -> [u8; 32] {

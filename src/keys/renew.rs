@@ -3,10 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ed25519_dalek::SigningKey;
+use ed25519_dalek::pkcs8::EncodePublicKey as _;
+use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use time::OffsetDateTime;
 
+use super::check::PrivateKey;
 use super::files::{self, Access, Existing, Lock};
-use super::{Entropy, KeyError, Paths, check, issue, matches, watermark_key};
+use super::{Entropy, KeyError, Paths, check, issue, pen, watermark_key};
 use crate::digest::Digest;
 
 pub(super) fn create(dir: &Path, now: OffsetDateTime, entropy: &Entropy) -> Result<(), KeyError> {
@@ -40,13 +44,13 @@ pub(super) fn import(
     chain_pem: &str,
     key_pem: &str,
     now: OffsetDateTime,
-    watermark: &[u8; 32],
+    entropy: &Entropy,
 ) -> Result<(), KeyError> {
     let paths = Paths::of(dir);
     // Everything is checked before anything is written.
-    let key = check::private_key(&paths.signing, key_pem)?;
+    let key = check::signing_key(&paths.signing, key_pem)?;
     let chain = check::chain(&paths.chain, chain_pem, now)?;
-    matches(&paths.signing, &key, &chain.public_key)?;
+    drop(pen(&paths.signing, &key, &chain, chain_pem)?);
 
     let mut certificates = chain.certificates;
     let root = match certificates.last() {
@@ -62,8 +66,44 @@ pub(super) fn import(
     retire(&paths, &mut undo)?;
     let chain_pem: String =
         certificates.iter().map(|der| check::certificate_pem(der)).collect::<Result<_, _>>()?;
-    install(&paths, &mut undo, &chain_pem, &check::private_key_pem(&key)?, watermark)?;
+    let key_pem = match &key {
+        PrivateKey::Ed25519(key) => check::private_key_pem(key)?,
+        PrivateKey::Other(pem) => {
+            log(&paths, &mut undo, entropy)?;
+            pem.clone()
+        }
+    };
+    install(&paths, &mut undo, &chain_pem, &key_pem, &entropy.watermark)?;
     undo.keep();
+    Ok(())
+}
+
+pub(super) fn furnish(dir: &Path, entropy: &Entropy) -> Result<(), KeyError> {
+    let paths = Paths::of(dir);
+    let _lock = Lock::take(dir)?;
+    let mut undo = Undo::default();
+    log(&paths, &mut undo, entropy)?;
+    watermark(&paths, &mut undo, &entropy.watermark)?;
+    undo.keep();
+    Ok(())
+}
+
+/// Makes the key of the log unless there is one. Its public half stays for good: by it the log is judged.
+fn log(paths: &Paths, undo: &mut Undo, entropy: &Entropy) -> Result<(), KeyError> {
+    let (key, made) = if paths.log.exists() {
+        (super::log_key(paths)?, false)
+    } else {
+        (SigningKey::from_bytes(&entropy.signing), true)
+    };
+    let public = key.verifying_key();
+    let name = format!("{}.pem", Digest::of(public.as_bytes()).short(12));
+    let pem = public.to_public_key_pem(LineEnding::LF).map_err(|_| KeyError::Encode)?;
+    undo.write(&paths.logged.join(name), &pem)?;
+    if made {
+        unseen(paths, undo)?;
+        undo.made(&paths.log);
+        files::write(&paths.log, &check::private_key_pem(&key)?, Access::Private, Existing::Refuse)?;
+    }
     Ok(())
 }
 
@@ -88,19 +128,37 @@ fn install(
     undo: &mut Undo,
     chain_pem: &str,
     key_pem: &str,
-    watermark: &[u8; 32],
+    secret: &[u8; 32],
 ) -> Result<(), KeyError> {
+    watermark(paths, undo, secret)?;
+    undo.write(&paths.chain, chain_pem)?;
+    files::write(&paths.signing, key_pem, Access::Private, Existing::Replace)
+}
+
+/// Hides the key of the log from version control, in workspaces from before there was one.
+fn unseen(paths: &Paths, undo: &mut Undo) -> Result<(), KeyError> {
+    let path = paths.log.with_file_name(".gitignore");
+    match files::read(&path, "file") {
+        Ok(text) if !text.lines().any(|line| line.trim() == "log.key") => {
+            undo.write(&path, &format!("{}\nlog.key\n", text.trim_end()))
+        }
+        Ok(_) | Err(KeyError::Missing { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the watermark key unless there is one.
+fn watermark(paths: &Paths, undo: &mut Undo, secret: &[u8; 32]) -> Result<(), KeyError> {
     if paths.watermark.exists() {
         // Earlier outputs carry it: it is never replaced.
         let text = files::read_private(&paths.watermark, "watermark key")?;
         watermark_key(&paths.watermark, &text)?;
     } else {
-        let text = format!("{}\n", Digest::from_bytes(*watermark));
+        let text = format!("{}\n", Digest::from_bytes(*secret));
         undo.made(&paths.watermark);
         files::write(&paths.watermark, &text, Access::Private, Existing::Refuse)?;
     }
-    undo.write(&paths.chain, chain_pem)?;
-    files::write(&paths.signing, key_pem, Access::Private, Existing::Replace)
+    Ok(())
 }
 
 fn anchor_path(paths: &Paths, fingerprint: &Digest) -> PathBuf {

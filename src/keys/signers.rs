@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 
-use super::{KeyError, Keys, Paths, check, files, watermark_key};
+use super::{KeyError, Keys, Paths, check, files, public_key, watermark_key};
 
-/// The public keys of the certificate in use and of every retired one.
+/// The public keys of the certificate in use and of every retired one, and those of `log/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignerKeys {
     keys: Vec<[u8; 32]>,
@@ -21,7 +21,10 @@ impl SignerKeys {
         let mut keys = Vec::new();
         for path in chains(&paths)? {
             let text = files::read(&path, "certificate chain")?;
-            keys.push(check::leaf_key(&path, &text)?);
+            keys.extend(check::leaf_key(&path, &text)?);
+        }
+        for path in files::pem_files(&paths.logged)? {
+            keys.push(public_key(&path)?);
         }
         Ok(SignerKeys { keys })
     }

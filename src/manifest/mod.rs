@@ -6,6 +6,7 @@
 //! No network, ever: the SDK is built without an HTTP client. Time stamps come by whoever asks for a signature.
 
 mod build;
+mod raw;
 mod read;
 mod reading;
 mod recovery;
@@ -14,13 +15,14 @@ mod stamp;
 mod statement;
 mod store;
 
+pub use raw::{RawPen, is_signed};
 pub use read::{ReadError, read, read_detached};
 pub use reading::{
     Agreement, Failure, IngredientReading, Reading, SignerReading, SoftBindingReading, State,
     TimeStampReading,
 };
 pub use recovery::{Recovery, restore};
-pub use sign::{Algorithm, Credential, ReferenceAsset, SignError, SignedAsset, sign};
+pub use sign::{Algorithm, Credential, ReferenceAsset, Sign, SignError, SignedAsset, sign};
 pub use stamp::TimeStamps;
 pub use statement::{
     BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement, VisibleLabel,

@@ -5,13 +5,15 @@ use std::io::Cursor;
 use std::sync::Mutex;
 
 use c2pa::{Builder, Signer, SigningAlg};
+use serde::{Deserialize, Serialize};
 
 use super::stamp::{self, TimeStamps};
 use super::statement::Statement;
 use super::{LIMIT_BYTES, State, build, context, read};
 
 /// How a key signs, as C2PA names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Algorithm {
     /// Ed25519 (RFC 8032): 64 bytes.
     Ed25519,

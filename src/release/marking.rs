@@ -15,8 +15,7 @@ use crate::generate::{AppliedLora, Draft, Record};
 use crate::iscc::ImageCode;
 use crate::label;
 use crate::manifest::{
-    self, Algorithm, Credential, Reading, ReferenceAsset, SignedAsset, Software, Statement, TimeStamps,
-    VisibleLabel,
+    self, Reading, ReferenceAsset, SignedAsset, Software, Statement, TimeStamps, VisibleLabel,
 };
 use crate::metadata;
 use crate::policy::{Case, Cleared, Mark, OnViolation, Policy, Refusal};
@@ -151,24 +150,17 @@ impl<'a> Marked<'a> {
         statement.derivation.visible_label = self.seen.clone();
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
-        let pen = |message: &[u8]| Ok(desk.keys.sign(message).to_vec());
         let asked = self.course.settings.time_stamps.as_ref();
         let ask = |question: &[u8]| match asked {
             Some(asked) => asked.authority.ask(question).map_err(|error| error.to_string()),
             None => Err("no authority is named".to_owned()),
         };
         let required = desk.policy.limits().require_time_stamp;
-        let credential = Credential {
-            chain_pem: desk.keys.chain_pem(),
-            algorithm: Algorithm::Ed25519,
-            sign: &pen,
-            anchors,
-            time_stamps: asked.map(|asked| TimeStamps {
-                ask: &ask,
-                required: required || asked.on_failure == OnFailure::Refuse,
-                now: desk.host.now(),
-            }),
-        };
+        let credential = desk.keys.credential(asked.map(|asked| TimeStamps {
+            ask: &ask,
+            required: required || asked.on_failure == OnFailure::Refuse,
+            now: desk.host.now(),
+        }));
         let ingredient = ReferenceAsset {
             bytes: &reference.bytes,
             mime: reference.mime,

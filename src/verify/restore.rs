@@ -7,7 +7,7 @@ use super::{Memory, RecallError, Report, Verdict};
 use crate::catalog::CatalogError;
 use crate::iscc::{self, ImageCode};
 use crate::keys::Keys;
-use crate::manifest::{self, Algorithm, Credential, ReadError, Recovery, SignError, SignedAsset, Software};
+use crate::manifest::{self, ReadError, Recovery, SignError, SignedAsset, Software};
 use crate::raster::{self, DecodeError, Limits};
 use crate::watermark::Level;
 
@@ -89,14 +89,7 @@ pub fn restore(
         watermark_authentic: report.watermark.authentic,
         deviation_from_record: report.catalog.deviation_from_record.map(rounded),
     };
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     let generator = Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() };
     let signed = manifest::restore(bytes, decoded.mime, &store, &recovery, &generator, created, &credential)?;
     Ok((signed, recovery))

@@ -13,6 +13,7 @@ use super::problem::Problem;
 use super::rate::Rate;
 use crate::generate::Engine;
 use crate::host::Host;
+use crate::keys::Passphrase;
 use crate::raster::Limits;
 use crate::workspace::Workspace;
 
@@ -82,6 +83,8 @@ pub struct Opened {
     pub host: Arc<dyn Host + Send + Sync>,
     pub engines: Engines,
     pub bounds: Bounds,
+    /// Opens the signing key, where that takes one.
+    pub secret: Option<Passphrase>,
 }
 
 pub struct Site {
@@ -95,13 +98,14 @@ pub struct Site {
     pub doorbell: Rate,
     pub jobs: Jobs,
     pub thumbs: Thumbs,
+    pub secret: Option<Passphrase>,
     workspace: Option<Workspace>,
     stopping: watch::Sender<bool>,
 }
 
 impl Site {
     pub fn new(door: Door, opened: Opened) -> Self {
-        let Opened { workspace, host, engines, bounds } = opened;
+        let Opened { workspace, host, engines, bounds, secret } = opened;
         Site {
             door,
             host,
@@ -112,6 +116,7 @@ impl Site {
             doorbell: Rate::new(10, Duration::from_secs(10)),
             jobs: Jobs::new(&bounds),
             thumbs: Thumbs::default(),
+            secret,
             workspace,
             stopping: watch::Sender::new(false),
         }

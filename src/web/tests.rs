@@ -67,7 +67,7 @@ impl Served {
         let offers = vec![Offer { name: "patch".into(), reads_prompt: false }];
         let engines = Engines { offers, open: Box::new(|_| Ok(Box::new(PatchEngine))) };
         let host = Arc::new(Machine(Instant::now(), 1.into()));
-        let opened = Opened { workspace: Some(workspace), host, engines, bounds: limits };
+        let opened = Opened { workspace: Some(workspace), host, engines, bounds: limits, secret: None };
         let server = Server::bind(Door::new(asked).expect("safe"), opened).expect("a free port");
         let (address, site) = (server.address(), Arc::clone(&server.site));
         let stop = Arc::new(AtomicBool::new(false));

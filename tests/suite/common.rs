@@ -41,7 +41,12 @@ impl Lab {
 
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
-        command.args(args).current_dir(self.dir.path()).env_remove("VIDIMUS_WORKSPACE").env("NO_COLOR", "1");
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_remove("VIDIMUS_WORKSPACE")
+            .env_remove("VIDIMUS_PASSPHRASE")
+            .env("NO_COLOR", "1");
         // No models but the lab's own.
         command.env("HOME", self.dir.path());
         ["HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "COMFYUI_PATH"].iter().for_each(|name| {

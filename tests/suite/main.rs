@@ -27,5 +27,6 @@ mod restore;
 mod rules;
 mod serving;
 mod signatures;
+mod signers;
 mod tampered;
 mod timestamps;

@@ -53,6 +53,9 @@ pub struct Global {
         help_heading = "Global options"
     )]
     workspace: Option<OsString>,
+    /// File with the passphrase of the signing key [default: VIDIMUS_PASSPHRASE, else asked for]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub passphrase_file: Option<PathBuf>,
     /// Print results as one JSON document
     #[arg(long, global = true, help_heading = "Global options")]
     pub json: bool,
@@ -293,7 +296,7 @@ pub enum KeysCommand {
     Show,
     /// Make a new key and certificate; the old anchor stays, so old outputs remain verifiable
     Rotate,
-    /// Bring a certificate chain and its private key (PEM, Ed25519)
+    /// Bring a certificate chain and its private key (PEM; Ed25519, P-256, P-384 or RSA)
     Import {
         /// Certificate chain, end entity first, root left out
         #[arg(long, value_name = "FILE")]
@@ -302,6 +305,10 @@ pub enum KeysCommand {
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
     },
+    /// Put the signing key under a passphrase (PKCS#8, PBES2)
+    Protect,
+    /// Take the passphrase of the signing key away
+    Unprotect,
     /// Print the trust anchors as one PEM bundle, for those who verify elsewhere
     ExportTrust,
 }

@@ -7,11 +7,12 @@ use crate::cli::args::KeysCommand;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::files;
 use crate::cli::host::System;
-use crate::cli::place;
 use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint};
+use crate::cli::{passphrase, place};
 use crate::digest::Digest;
 use crate::host::Host;
-use crate::keys::{Keys, Signer};
+use crate::keys::{self, Keys, Signer};
+use crate::settings::Settings;
 use crate::workspace::Workspace;
 
 /// From here on `keys show` and `vary` remind of the coming end of the certificate.
@@ -23,8 +24,14 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
     let workspace = place::need(place)?;
     let dir = workspace.keys();
     let keys = match command {
-        KeysCommand::Show => Keys::load(&dir, now).map_err(Failure::new)?,
+        KeysCommand::Show => place::load_keys(&workspace, now)?,
         KeysCommand::Rotate => {
+            if Settings::load(&workspace).map_err(Failure::new)?.signer.is_some() {
+                return Err(Failure::new(
+                    "the signer is another program, as vidimus.toml says: nothing to rotate here",
+                )
+                .advise("change its key there, and [signer] chain with it"));
+            }
             let keys = Keys::rotate(&dir, now, &place::entropy(&host)).map_err(Failure::new)?;
             terminal.talk("made a new key and certificate; outputs signed before remain verifiable");
             keys
@@ -32,9 +39,19 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
         KeysCommand::Import { cert, key } => {
             let chain = text(cert)?;
             let private = text(key)?;
-            let mut watermark = [0; 32];
-            host.random(&mut watermark);
-            Keys::import(&dir, &chain, &private, now, &watermark).map_err(Failure::new)?
+            Keys::import(&dir, &chain, &private, now, &place::entropy(&host)).map_err(Failure::new)?
+        }
+        KeysCommand::Protect => {
+            let mut random = [0; 32];
+            host.random(&mut random);
+            let passphrase = passphrase::chosen().map_err(unasked)?;
+            keys::protect(&dir, &passphrase, &random).map_err(Failure::new)?;
+            return protection(&workspace, true, terminal);
+        }
+        KeysCommand::Unprotect => {
+            let passphrase = passphrase::given().map_err(unasked)?;
+            keys::unprotect(&dir, &passphrase).map_err(Failure::new)?;
+            return protection(&workspace, false, terminal);
         }
         KeysCommand::ExportTrust => {
             let bundle = Keys::export_trust(&dir).map_err(Failure::new)?;
@@ -49,6 +66,23 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
         }
     };
     show(&workspace, &keys, now, terminal)?;
+    Ok(Outcome::Yes)
+}
+
+fn unasked(reason: String) -> Failure {
+    Failure::new(reason)
+        .advise("give it in a file (--passphrase-file), in VIDIMUS_PASSPHRASE or on a terminal")
+}
+
+/// Says what became of the signing key's passphrase.
+fn protection(workspace: &Workspace, protected: bool, terminal: &Terminal) -> Result<Outcome, Failure> {
+    let path = workspace.keys().join("signing.key");
+    let text = match (terminal.json, protected) {
+        (true, _) => format!("{:#}", serde_json::json!({ "schema": 1, "protected": protected })),
+        (false, true) => format!("{}: under a passphrase from now on", path.display()),
+        (false, false) => format!("{}: without a passphrase from now on", path.display()),
+    };
+    terminal.result(&text).map_err(Failure::new)?;
     Ok(Outcome::Yes)
 }
 

@@ -7,7 +7,6 @@ use crate::cli::host::System;
 use crate::cli::term::{GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
 use crate::host::Host;
-use crate::keys::Keys;
 use crate::manifest::Recovery;
 use crate::raster::Format;
 use crate::verify::{self, Memory, Report, RestoreError};
@@ -43,9 +42,8 @@ pub(super) fn run(
             .advise("name the workspace with --workspace")
     })?;
     let host = System::new()?;
-    let dir = place::need(workspace)?.keys();
     // Only what is there: verifying makes no keys.
-    let keys = Keys::load(&dir, host.now()).map_err(Failure::new)?;
+    let keys = place::load_keys(&place::need(workspace)?, host.now())?;
     let (signed, recovery) =
         verify::restore(bytes, report, memory, &keys, host.now()).map_err(|error| refused(path, &error))?;
     same_format(bytes, out)?;

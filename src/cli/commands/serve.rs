@@ -10,8 +10,9 @@ use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::term::{BOLD, Terminal, WARN, paint};
-use crate::cli::{engine, place};
+use crate::cli::{engine, passphrase, place};
 use crate::host::Host;
+use crate::keys::Keys;
 use crate::web::{BindError, Bounds, Door, Engines, Offer, Opened, Server, Settings};
 
 pub fn run(args: &Serve, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
@@ -37,7 +38,11 @@ pub fn run(args: &Serve, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bounds = Bounds::new(door.is_public(), cores);
-    let opened = Opened { workspace, host: Arc::new(host), engines: engines(args), bounds };
+    // Asked for once, before there is anybody to wait for it.
+    let locked = workspace.as_ref().is_some_and(|workspace| Keys::is_locked(&workspace.keys()));
+    let secret =
+        (locked && !args.public_verify_only).then(passphrase::given).transpose().map_err(Failure::new)?;
+    let opened = Opened { workspace, host: Arc::new(host), engines: engines(args), bounds, secret };
     let interrupt = Interrupt::watch()?;
     let server = Server::bind(door, opened).map_err(explain)?;
     let address = format!("http://{}/", reached(server.address()));

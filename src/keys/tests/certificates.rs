@@ -7,7 +7,9 @@ use rcgen::{
 use tempfile::TempDir;
 use time::Duration;
 
-use super::super::{Fault, KeyError, Keys};
+use super::super::{Entropy, Fault, KeyError, Keys, SignerKeys};
+use crate::manifest::{Algorithm, is_signed};
+
 use super::{NOW, complaint, made, write_private};
 
 /// A leaf by a good root, changed by `change`; chain and key as PEM.
@@ -44,9 +46,13 @@ fn params(name: &str) -> CertificateParams {
     params
 }
 
+fn entropy() -> Entropy {
+    Entropy { root: [7; 32], signing: [8; 32], watermark: [9; 32] }
+}
+
 fn import(chain: &str, key: &str) -> Result<(TempDir, Keys), KeyError> {
     let dir = tempfile::tempdir().expect("a directory");
-    let keys = Keys::import(dir.path(), chain, key, NOW, &[9; 32])?;
+    let keys = Keys::import(dir.path(), chain, key, NOW, &entropy())?;
     Ok((dir, keys))
 }
 
@@ -84,14 +90,46 @@ fn every_fault_of_a_certificate_has_its_name() {
         leaf.custom_extensions.push(extension);
     });
     assert_eq!(critical, Fault::CriticalExtension { oid: "1.2.3.4".into() });
-    let ecdsa = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
-    let ed25519 = KeyPair::generate_for(&PKCS_ED25519).expect("a key").serialize_pem();
-    match import(&leaf_for(&ecdsa, |_| ()).0, &ed25519) {
-        Err(KeyError::Profile { fault: Fault::Algorithm { found }, .. }) => {
-            assert_eq!(found, "1.2.840.10045.2.1");
+}
+
+#[test]
+fn keys_of_other_algorithms_sign_and_belong_to_their_certificate() {
+    for (algorithm, curve) in
+        [(Algorithm::Es256, &PKCS_ECDSA_P256_SHA256), (Algorithm::Es384, &rcgen::PKCS_ECDSA_P384_SHA384)]
+    {
+        let key = KeyPair::generate_for(curve).expect("a key");
+        let (chain, pem) = leaf_for(&key, |_| ());
+        let (dir, keys) = import(&chain, &pem).expect("it imports");
+        assert_eq!(keys.signer().algorithm, algorithm.name());
+        let credential = keys.credential(None);
+        assert_eq!(credential.algorithm, algorithm);
+        let signature = (credential.sign)(b"message").expect("it signs");
+        let spki = rcgen::PublicKeyData::subject_public_key_info(&key);
+        assert!(is_signed(algorithm, &spki, b"message", &signature));
+        assert!(!is_signed(algorithm, &spki, b"other", &signature));
+        // The log is signed by a key of its own, whose public half is kept.
+        let signed = keys.sign(b"entry");
+        let signers = SignerKeys::load(dir.path()).expect("readable");
+        assert!(signers.verify(&keys.verifying_key(), b"entry", &signed));
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &std::fs::metadata(dir.path().join("log.key")).expect("there").permissions(),
+        );
+        assert_eq!(mode & 0o777, 0o600);
+        // What is rotated signs the log itself; what was logged before still counts.
+        Keys::rotate(dir.path(), NOW, &entropy()).expect("it rotates");
+        let signers = SignerKeys::load(dir.path()).expect("readable");
+        assert!(signers.verify(&keys.verifying_key(), b"entry", &signed));
+
+        for stranger in [curve, &PKCS_ED25519] {
+            let other = KeyPair::generate_for(stranger).expect("a key").serialize_pem();
+            let refused = import(&chain, &other).expect_err("another key").to_string();
+            let words = format!("does not belong to the certificate, which is for another {algorithm} key");
+            assert!(refused.ends_with(&words), "{refused}");
         }
-        other => panic!("{other:?}"),
     }
+    let (chain, _) = leaf(|_| ());
+    let curve = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key").serialize_pem();
+    assert!(matches!(import(&chain, &curve), Err(KeyError::OtherKey { .. })));
 }
 
 #[test]

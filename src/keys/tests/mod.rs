@@ -282,3 +282,72 @@ fn two_that_make_keys_at_once_make_one_pair() {
     assert_eq!(made, 1);
     assert_eq!(Keys::load(path, NOW).expect("they load").anchors().len(), 1);
 }
+
+/// A private key under a passphrase, as we write it and as openssl does.
+mod protected {
+    use std::process::Command;
+
+    use super::*;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(text.to_owned()).expect("not empty")
+    }
+
+    fn opened(dir: &TempDir, text: &str) -> Result<Keys, KeyError> {
+        Keys::read(dir.path(), NOW, &|| Ok(passphrase(text)))
+    }
+
+    #[test]
+    fn a_protected_key_opens_with_its_passphrase_alone() {
+        let dir = made();
+        let plain = Keys::load(dir.path(), NOW).expect("good keys");
+        protect(dir.path(), &passphrase("a long walk"), &[5; 32]).expect("it is protected");
+        let text = fs::read_to_string(dir.path().join("signing.key")).expect("there");
+        assert!(text.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"), "{text}");
+        let keys = opened(&dir, "a long walk").expect("the right one");
+        assert_eq!(keys.verifying_key(), plain.verifying_key());
+        let wrong = opened(&dir, "a short walk").expect_err("the wrong one").to_string();
+        assert!(wrong.ends_with("signing.key: the passphrase does not open it"), "{wrong}");
+        let none = Keys::load(dir.path(), NOW).expect_err("none").to_string();
+        assert!(none.ends_with("protected by a passphrase: none was given"), "{none}");
+        for line in [wrong, none, format!("{:?}", passphrase("a long walk"))] {
+            assert!(!line.contains("walk"), "{line}");
+        }
+        let twice = protect(dir.path(), &passphrase("another"), &[6; 32]).expect_err("twice").to_string();
+        assert!(twice.ends_with("it is protected by a passphrase already"), "{twice}");
+        assert!(unprotect(dir.path(), &passphrase("a short walk")).is_err());
+        unprotect(dir.path(), &passphrase("a long walk")).expect("it opens");
+        assert_eq!(Keys::load(dir.path(), NOW).expect("good").verifying_key(), plain.verifying_key());
+        assert!(unprotect(dir.path(), &passphrase("x")).is_err(), "there is none");
+        assert!(Passphrase::new(String::new()).is_err());
+    }
+
+    #[test]
+    fn openssl_opens_what_we_protect_and_we_what_it_does() {
+        let dir = made();
+        let key = dir.path().join("signing.key");
+        let plain = fs::read_to_string(&key).expect("there");
+        let openssl = |args: &[&str]| {
+            let output = Command::new("openssl").args(args).arg(&key).output().expect("openssl is there");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).expect("PEM")
+        };
+        protect(dir.path(), &passphrase("geheim"), &[5; 32]).expect("it is protected");
+        assert_eq!(openssl(&["pkey", "-passin", "pass:geheim", "-in"]), plain);
+        for cipher in [["-v2", "aes-256-cbc"], ["-v2", "aes-128-cbc"], ["-scrypt", "-scrypt"]] {
+            write_private(&dir, "signing.key", &plain);
+            let hide = ["pkcs8", "-topk8", "-passout", "pass:geheim"];
+            let hidden = openssl(&[&hide[..], &cipher, &["-in"]].concat());
+            write_private(&dir, "signing.key", &hidden);
+            opened(&dir, "geheim").expect("it opens");
+            assert!(matches!(opened(&dir, "gehelm"), Err(KeyError::WrongPassphrase { .. })), "{cipher:?}");
+        }
+        for damaged in [
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n",
+        ] {
+            write_private(&dir, "signing.key", damaged);
+            assert!(matches!(opened(&dir, "geheim"), Err(KeyError::NotPkcs8 { .. })));
+        }
+    }
+}

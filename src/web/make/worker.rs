@@ -76,7 +76,8 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
     let workspace = site.workspace().map_err(failed)?;
     let bytes = job.bytes().ok_or_else(|| failed("the reference is gone; send it again"))?;
     let engine = open(site, &wish.engine, ready)?;
-    let keys = Keys::load(&workspace.keys(), site.host.now()).map_err(failed)?;
+    let secret = || site.secret.clone().ok_or_else(|| "the server was given none".to_owned());
+    let keys = Keys::open(workspace, site.host.now(), &secret).map_err(failed)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(failed)?;
     let reference =
         Reference::prepare(job.title.clone(), bytes.to_vec(), &site.bounds.upload, keys.anchors());

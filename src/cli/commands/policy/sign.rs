@@ -7,9 +7,10 @@ use serde_json::json;
 use super::test;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
+use crate::cli::place;
 use crate::cli::term::{BOLD, Terminal, paint, shown};
 use crate::host::Host;
-use crate::keys::{Keys, PersonalKey, PolicySigners, public_key};
+use crate::keys::{PersonalKey, PolicySigners, public_key};
 use crate::policies::Shelf;
 use crate::workspace::Workspace;
 
@@ -97,7 +98,7 @@ fn private(key: Option<&Path>, workspace: &Workspace) -> Result<PersonalKey, Fai
         Some(path) => PersonalKey::read(path).map_err(Failure::new),
         None => {
             let now = System::new()?.now();
-            Ok(PersonalKey::of(&Keys::load(&workspace.keys(), now).map_err(Failure::new)?))
+            Ok(PersonalKey::of(&place::load_keys(workspace, now)?))
         }
     }
 }
