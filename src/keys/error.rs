@@ -27,7 +27,7 @@ pub enum KeyError {
     DamagedKey { path: PathBuf },
     #[error("{path}: {reason}")]
     Unusable { path: PathBuf, reason: String },
-    #[error("{path}: does not belong to the certificate, which is for another {algorithm} key")]
+    #[error("{path}: does not belong to the certificate, which is for another key ({algorithm})")]
     OtherKey { path: PathBuf, algorithm: Algorithm },
     #[error("{path}: the certificate is for {found} signatures: expected {expected}, as vidimus.toml says")]
     OtherAlgorithm { path: PathBuf, found: Algorithm, expected: Algorithm },

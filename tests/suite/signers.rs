@@ -95,6 +95,7 @@ fn another_program_signs_and_its_signature_is_held_against_the_certificate() {
     script(&lab, DGST);
     lab.run(["init", "."]).expect(0);
     assert!(!lab.path("keys/signing.key").exists(), "no key of ours");
+    fs::create_dir_all(lab.path("keys/trust")).expect("writable");
     fs::copy(lab.path("ca.pem"), lab.path("keys/trust/ca.pem")).expect("writable");
     let made = lab.variation("ref.png", "out.png", 1);
     let verified = lab.verify("out.png");

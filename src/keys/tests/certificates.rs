@@ -123,7 +123,7 @@ fn keys_of_other_algorithms_sign_and_belong_to_their_certificate() {
         for stranger in [curve, &PKCS_ED25519] {
             let other = KeyPair::generate_for(stranger).expect("a key").serialize_pem();
             let refused = import(&chain, &other).expect_err("another key").to_string();
-            let words = format!("does not belong to the certificate, which is for another {algorithm} key");
+            let words = format!("does not belong to the certificate, which is for another key ({algorithm})");
             assert!(refused.ends_with(&words), "{refused}");
         }
     }

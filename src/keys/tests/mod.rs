@@ -144,7 +144,7 @@ fn a_key_that_is_no_pem_is_named() {
 fn a_key_that_is_no_pkcs8_is_named_by_its_type() {
     let dir = made();
     let body = "MC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    for label in ["EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "CERTIFICATE"] {
+    for label in ["EC PRIVATE KEY", "CERTIFICATE"] {
         write_private(
             &dir,
             "signing.key",
@@ -163,7 +163,7 @@ fn a_key_of_another_algorithm_is_named() {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("a key");
     write_private(&dir, "signing.key", &key.serialize_pem());
     let found = complaint(&dir);
-    assert!(matches!(&found, KeyError::NotEd25519 { found, .. } if found == "1.2.840.10045.2.1"), "{found}");
+    assert!(found.to_string().ends_with("which is for another key (ed25519)"), "{found}");
 }
 
 #[test]
