@@ -5,6 +5,7 @@
 mod criteria;
 mod curve;
 mod report;
+mod sheet;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use std::sync::Mutex;
 
 pub use criteria::{Criteria, criteria};
 pub use report::{SHOWN, Sweep, html};
+pub use sheet::sheet;
 
 use crate::digest::Digest;
 use crate::generate::{Description, Draft, Engine, GenerateError, Request};

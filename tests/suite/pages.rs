@@ -30,6 +30,9 @@ fn a_sweep_releases_what_the_policy_lets_through_and_shows_all_of_it_on_one_page
     assert_eq!(page.matches("<img ").count(), 1 + released.len(), "what was refused is not shown");
     assert!(page.contains("./ref-s090-3.png") || page.contains("./ref-s090-4.png"));
     assert!(!page.contains("<script") && !page.contains("http:") && !page.contains("https:"));
+    // The sheet says that it shows generated pictures, and is no output itself.
+    let sheet = lab.verify("sweep/sheet.png");
+    assert_eq!((sheet["verdict"].as_str(), sheet["confidence"].as_str()), (Some("ai-derived"), Some("low")));
     lab.run(["audit"]).expect(0);
 
     // What is there is not drawn over, and nothing is drawn before that is known.
@@ -48,7 +51,7 @@ fn a_refused_draft_is_shown_small_and_only_if_that_was_asked_for() {
     lab.run(args).expect(1);
     let page = fs::read_to_string(lab.path("sweep/report.html")).expect("the page");
     assert_eq!(page.matches("<img ").count(), 2);
-    assert_eq!(lab.files("sweep"), ["sweep/report.html"].map(std::path::PathBuf::from));
+    assert_eq!(lab.files("sweep"), ["sweep/report.html", "sweep/sheet.png"].map(std::path::PathBuf::from));
 }
 
 #[test]

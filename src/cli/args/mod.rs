@@ -90,7 +90,7 @@ pub enum Command {
     Init(Init),
     /// Make labelled variations of one or more references
     Vary(Box<Vary>),
-    /// Several strengths, seeds and engines side by side, on a page with their measures
+    /// Several strengths, seeds and engines side by side, on a sheet and on a page with their measures
     Sweep(Box<Sweep>),
     /// Does the model know a subject? Draws it from text alone: small pictures to look at, not to use
     Probe(Box<Probe>),

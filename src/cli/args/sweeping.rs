@@ -10,7 +10,7 @@ use crate::quantity::{Seed, Strength};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Every picture goes the same way as one of 'vary': what the policy lets through is marked, recorded and written to
-DIR, what it refuses is logged. A refused draft is hatched on the page.
+DIR, what it refuses is logged. A refused draft is hatched on sheet and page.
 Exit codes: 0 when the policy let something through, 1 when it refused all, 2 when something could not be made.
 
 Examples:
@@ -52,12 +52,15 @@ pub struct Sweep {
     /// What the pictures are for; recorded, and asked for by some policies
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
-    /// Directory for pictures and page
+    /// Directory for pictures, sheet and page
     #[arg(long, value_name = "DIR", default_value = "sweep")]
     pub out: PathBuf,
     /// The page with all pictures and figures, complete in itself [default: report.html in DIR]
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// The contact sheet, a PNG [default: sheet.png in DIR]
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
     /// Show refused drafts, too: small (a short side of 160 pixels) and labelled
     #[arg(long)]
     pub show_refused: bool,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::vary::{title, warn_of_expiry};
+use super::{drawable, same_file};
 use crate::catalog::Catalog;
 use crate::cli::args::Sweep;
 use crate::cli::energy::Energy;
@@ -118,6 +119,7 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
         folder: pages.html.parent().unwrap_or(Path::new("")),
     };
     files::write(&pages.html, sweep::html(&page).map_err(Failure::new)?.as_bytes(), args.force)?;
+    files::write(&pages.sheet, &sweep::sheet(&page).map_err(Failure::new)?, args.force)?;
     told::all(args, &page, &pages, terminal)?;
     if interrupted {
         Interrupt::tell(terminal, cells.len(), wanted, "drafts");
@@ -205,11 +207,13 @@ fn cell(
 /// Where page and sheet go.
 struct Pages {
     html: PathBuf,
+    sheet: PathBuf,
 }
 
 impl Pages {
     fn of(args: &Sweep) -> Pages {
-        Pages { html: args.html.clone().unwrap_or_else(|| args.out.join("report.html")) }
+        let or = |asked: &Option<PathBuf>, name: &str| asked.clone().unwrap_or_else(|| args.out.join(name));
+        Pages { html: or(&args.html, "report.html"), sheet: or(&args.sheet, "sheet.png") }
     }
 }
 
@@ -223,6 +227,10 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// What is there already, known before anything is drawn.
     fn check(&self, pages: &Pages) -> Result<(), Failure> {
+        drawable(&pages.sheet, "a contact sheet", &[&self.args.reference], self.args.force)?;
+        if same_file(&pages.html, &self.args.reference) {
+            return Err(Failure::at(pages.html.display(), "the page would overwrite the reference"));
+        }
         files::writable(&pages.html, self.args.force)?;
         for name in &self.args.engines {
             for &strength in &self.strengths {

@@ -73,6 +73,7 @@ fn foot(sweep: &Sweep<'_>, pages: &Pages) -> String {
     [
         line("Released", format!("{released} of {drafts} drafts (policy {})", sweep.policy)),
         line("Page", shown(&pages.html)),
+        line("Sheet", shown(&pages.sheet)),
     ]
     .join("\n")
 }
@@ -118,5 +119,6 @@ fn document(args: &args::Sweep, sweep: &Sweep<'_>, pages: &Pages) -> Value {
         "cells": sweep.cells.iter().map(cell).collect::<Vec<_>>(),
         "criteria": criteria(sweep.cells),
         "page": pages.html.to_string_lossy(),
+        "sheet": pages.sheet.to_string_lossy(),
     })
 }
