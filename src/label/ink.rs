@@ -4,7 +4,7 @@ use super::glyphs::{Glyph, glyph};
 
 /// How large letters are, in pixels.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lettering {
+pub struct Lettering {
     /// Height of capitals, from the middle of one stroke to that of another.
     pub cap: f32,
     /// Width of strokes.
@@ -29,7 +29,7 @@ impl Lettering {
 }
 
 /// A field of coverages, row by row from the top.
-pub(super) struct Cover {
+pub struct Cover {
     pub width: usize,
     pub height: usize,
     pub values: Vec<f32>,

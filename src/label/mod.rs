@@ -10,12 +10,12 @@ mod ink;
 mod words;
 
 pub use badge::{Badge, ParseSizeError, Position, Size};
+pub use ink::{Cover, Lettering};
 pub use words::{Language, ParseLanguageError, Wording};
 
 use crate::raster::{Raster, Samples};
 use badge::Placed;
 use caption::Strip;
-use ink::Cover;
 
 /// Least contrast of words with their ground (WCAG 2.2, success criterion 1.4.3).
 pub const CONTRAST: f64 = 4.5;

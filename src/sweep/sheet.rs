@@ -32,11 +32,8 @@ pub fn sheet(sweep: &Sweep<'_>) -> Result<Vec<u8>, ReleaseError> {
     engines.sort_unstable();
     engines.dedup();
     let tool = format!("vidimus {}", env!("CARGO_PKG_VERSION"));
-    let label = Label {
-        source: Some(sweep.sha256),
-        in_part: true,
-        ..Label::new(&tool, &engines.join(", "), "")
-    };
+    let label =
+        Label { source: Some(sweep.sha256), in_part: true, ..Label::new(&tool, &engines.join(", "), "") };
     Ok(metadata::write(&file, Format::Png, &label)?)
 }
 
@@ -44,7 +41,13 @@ fn draw(sweep: &Sweep<'_>) -> Raster {
     let rows = rows(sweep.cells);
     let plan = Plan::new(sweep.reference, rows.iter().map(Vec::len).max().unwrap_or(0), rows.len());
     let mut paper = Paper::new(plan.width, plan.height);
-    paper.text(&plain(&format!("Variations of {}", sweep.title)), plan.title(), plan.margin, plan.margin, INK);
+    paper.text(
+        &plain(&format!("Variations of {}", sweep.title)),
+        plan.title(),
+        plan.margin,
+        plan.margin,
+        INK,
+    );
     let head = format!(
         "AI-generated · policy {}: deviation at least {:.2} · {}",
         sweep.policy,
