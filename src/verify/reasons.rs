@@ -37,7 +37,8 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
                 .failures
                 .iter()
                 .any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
-            let why = if ended { "whose certificate has ended" } else { "whom nobody here vouches for" };
+            let why =
+                if ended { "whose certificate is out of its time" } else { "whom nobody here vouches for" };
             out.push(format!("manifest: intact, signed by {who}, {why}, says {}", made(reading)));
         }
         ManifestEvidence::Silent => {

@@ -7,3 +7,4 @@ mod foreign;
 mod signed;
 mod stamped;
 mod support;
+mod validity;

@@ -1,6 +1,7 @@
 //! What a manifest says survives, and what is done to a file shows.
 
 use proptest::prelude::*;
+use rayon::prelude::*;
 use time::Duration;
 use vidimus::digest::Digest;
 use vidimus::keys::Keys;
@@ -344,4 +345,46 @@ fn a_bit_flipped_anywhere_never_changes_what_is_believed() {
             _ => {}
         }
     });
+}
+
+#[test]
+fn a_bit_flipped_anywhere_in_the_picture_is_never_trusted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    for format in [Format::Png, Format::Jpeg] {
+        let signed = signed(&keys, format).bytes;
+        // The manifest of a PNG is a chunk, that of a JPEG a run of APP11 segments: the rest is the picture.
+        let store = match format {
+            Format::Png => {
+                let at = signed.windows(4).position(|w| w == b"caBX").expect("a manifest") - 4;
+                at..at + png_chunk(&signed, b"caBX").len()
+            }
+            _ => app11(&signed),
+        };
+        let picture: Vec<usize> = (0..signed.len()).filter(|at| !store.contains(at)).collect();
+        assert!(picture.len() > 200, "{format:?}: {}", picture.len());
+        picture.par_iter().for_each(|at| {
+            for bit in 0..8 {
+                let mut bytes = signed.clone();
+                bytes[*at] ^= 1 << bit;
+                match manifest::read(&bytes, format.mime(), keys.anchors()) {
+                    Ok(Some(reading)) => {
+                        assert_eq!(reading.state, State::Invalid, "{format:?}: bit {bit} of byte {at}")
+                    }
+                    Err(manifest::ReadError::Panic { reason }) => panic!("{format:?}, byte {at}: {reason}"),
+                    Ok(None) | Err(_) => {}
+                }
+            }
+        });
+    }
+}
+
+/// Where the APP11 segments of a JPEG lie; they follow one another.
+fn app11(jpeg: &[u8]) -> std::ops::Range<usize> {
+    let start = jpeg.windows(2).position(|w| w == [0xff, 0xeb]).expect("a segment");
+    let mut end = start;
+    while jpeg[end..].starts_with(&[0xff, 0xeb]) {
+        end += 2 + usize::from(u16::from_be_bytes([jpeg[end + 2], jpeg[end + 3]]));
+    }
+    start..end
 }

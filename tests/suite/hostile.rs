@@ -25,7 +25,7 @@ fn promise(width: u32, height: u32) -> Vec<u8> {
     png
 }
 
-fn crc(bytes: &[u8]) -> u32 {
+pub fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
     })
@@ -33,7 +33,12 @@ fn crc(bytes: &[u8]) -> u32 {
 
 /// Both commands that read pictures refuse `name` with one line that contains `expected`.
 fn refused(lab: &Lab, name: &str, expected: &str) {
-    for args in [vec!["verify", name], vec!["vary", name, "--workspace", "w"]] {
+    refused_by(lab, name, [expected; 2]);
+}
+
+fn refused_by(lab: &Lab, name: &str, expected: [&str; 2]) {
+    let commands = [vec!["verify", name], vec!["vary", name, "--workspace", "w"]];
+    for (args, expected) in commands.into_iter().zip(expected) {
         let ended = lab.run(&args).expect(2);
         let errors: Vec<&str> = ended.stderr.lines().filter(|line| !line.starts_with("made ")).collect();
         assert_eq!(errors.len(), 1, "{args:?}: {}", ended.stderr);
@@ -70,7 +75,7 @@ fn hostile_files_are_refused_in_one_line() {
 fn places_that_are_no_files_are_refused_in_one_line() {
     let lab = Lab::new();
     fs::create_dir(lab.path("folder.png")).expect("a folder");
-    refused(&lab, "folder.png", "is a directory");
+    refused_by(&lab, "folder.png", ["folder.png: no picture is in it", "is a directory"]);
     refused(&lab, "nowhere.png", "no such file");
     refused(&lab, "new\nline.png", "new line.png: no such file");
 }

@@ -1,5 +1,6 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
+mod attacks;
 mod authority;
 mod auto;
 mod browser;
@@ -11,6 +12,7 @@ mod desk;
 mod detect;
 mod engines;
 mod findings;
+mod folder;
 mod hostile;
 mod interrupt;
 mod invariants;

@@ -34,7 +34,7 @@ fn large_lab() -> Lab {
 }
 
 /// The chunks of a PNG: kind and the whole chunk.
-fn chunks(bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
+pub fn chunks(bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
     let mut out = Vec::new();
     let mut at = 8;
     while at + 12 <= bytes.len() {

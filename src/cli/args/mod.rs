@@ -127,8 +127,8 @@ pub struct Init {
 #[command(after_help = "\
 The answer is never \"authentic\": only AI-derived and why, no evidence found, or evidence that contradicts itself.")]
 pub struct Verify {
-    /// Pictures to verify
-    #[arg(value_name = "FILE", required = true)]
+    /// Pictures to verify, and folders of them
+    #[arg(value_name = "FILE|DIR", required = true)]
     pub files: Vec<PathBuf>,
     /// Write FILE with the manifest that it lost and the catalog knows, under a new one of this workspace that says so
     #[arg(long, value_name = "OUT")]

@@ -8,7 +8,6 @@ mod keys;
 mod lineage;
 mod policy;
 mod probe;
-mod restore;
 mod serve;
 mod specimen;
 mod sweep;

@@ -1,11 +1,12 @@
 use std::path::Path;
 
-use super::same_file;
 use crate::cli::args::Verify;
+use crate::cli::commands::same_file;
 use crate::cli::error::Failure;
 use crate::cli::host::System;
 use crate::cli::term::{GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
+use crate::digest::Digest;
 use crate::host::Host;
 use crate::manifest::Recovery;
 use crate::raster::Format;
@@ -18,6 +19,11 @@ pub(super) fn restorable(args: &Verify, out: &Path) -> Result<(), Failure> {
             Failure::at(out.display(), "several pictures cannot be restored to one file").advise("name one")
         );
     };
+    if file.is_dir() {
+        return Err(
+            Failure::at(file.display(), "a folder cannot be restored to one file").advise("name a picture")
+        );
+    }
     if same_file(file, out) {
         let error = "a restored picture would overwrite its own source";
         return Err(Failure::at(out.display(), error).advise("choose another name"));
@@ -26,10 +32,8 @@ pub(super) fn restorable(args: &Verify, out: &Path) -> Result<(), Failure> {
 }
 
 /// Restores the picture at `path` to `out`, and says on stderr how it was found.
-#[allow(clippy::too_many_arguments)] // What the command has at hand, once.
 pub(super) fn run(
     path: &Path,
-    bytes: &[u8],
     report: &Report,
     memory: Option<&Memory<'_>>,
     out: &Path,
@@ -37,6 +41,10 @@ pub(super) fn run(
     workspace: Option<&Path>,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
+    let bytes = files::read(path)?;
+    if Digest::of(&bytes) != report.sha256 {
+        return Err(Failure::at(path.display(), "it changed while it was verified").advise("try again"));
+    }
     let memory = memory.ok_or_else(|| {
         Failure::at(path.display(), "there is no catalog here that could know its manifest")
             .advise("name the workspace with --workspace")
@@ -45,8 +53,8 @@ pub(super) fn run(
     // Only what is there: verifying makes no keys.
     let keys = place::load_keys(&place::need(workspace)?, host.now())?;
     let (signed, recovery) =
-        verify::restore(bytes, report, memory, &keys, host.now()).map_err(|error| refused(path, &error))?;
-    same_format(bytes, out)?;
+        verify::restore(&bytes, report, memory, &keys, host.now()).map_err(|error| refused(path, &error))?;
+    same_format(&bytes, out)?;
     files::write(out, &signed.bytes, force)?;
     terminal.talk(&format!(
         "{} {}: a changed copy with its recovered manifest; {}",
