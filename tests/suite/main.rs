@@ -14,6 +14,7 @@ mod engines;
 mod findings;
 mod folder;
 mod hostile;
+mod interop;
 mod interrupt;
 mod invariants;
 mod journey;

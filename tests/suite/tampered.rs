@@ -47,7 +47,7 @@ pub fn chunks(bytes: &[u8]) -> Vec<([u8; 4], Vec<u8>)> {
 }
 
 /// The file `body` with the pixels of the file `pixels`: everything else, the manifest too, is `body`'s.
-fn with_pixels(body: &Path, pixels: &Path) -> Vec<u8> {
+pub fn with_pixels(body: &Path, pixels: &Path) -> Vec<u8> {
     let (body, pixels) = (fs::read(body).expect("there"), fs::read(pixels).expect("there"));
     let data: Vec<u8> = chunks(&pixels)
         .into_iter()
