@@ -20,7 +20,7 @@ authorityKeyIdentifier = keyid
 fn certified(lab: &Lab, name: &str, options: &[&str]) {
     if !lab.path("ca.pem").exists() {
         let root =
-            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/O=tests/CN=Test CA"];
+            ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "99", "-subj", "/O=tests/CN=Test CA"];
         openssl(lab, &[&root[..], &["-keyout", "ca.key", "-out", "ca.pem"]].concat());
         fs::write(lab.path("ext.cnf"), EXTENSIONS).expect("writable");
     }
@@ -29,7 +29,7 @@ fn certified(lab: &Lab, name: &str, options: &[&str]) {
     let subject = format!("/O=tests/CN={name}");
     openssl(lab, &["req", "-new", "-key", &key, "-subj", &subject, "-out", &csr]);
     let sign =
-        ["x509", "-req", "-in", &csr, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "20"];
+        ["x509", "-req", "-in", &csr, "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "90"];
     openssl(lab, &[&sign[..], &["-extfile", "ext.cnf", "-out", &pem]].concat());
 }
 
