@@ -1,15 +1,16 @@
 # make test         installs what the tests need and runs all of them
 # make              builds the program
+# make screenshots  makes the pictures of the pages again
 # make robustness   measures the watermark and its peers under attacks; about an hour
 
 VENV       := target/venv
 PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
 AXE        := 4.14.1
-PACKAGES   := chromium libimage-exiftool-perl npm openssl python3-venv sqlite3
+PACKAGES   := chromium fonts-liberation libimage-exiftool-perl npm openssl python3-venv sqlite3
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: all test check debian robustness
+.PHONY: all test check debian robustness screenshots
 
 all:
 	cargo build --release --locked
@@ -48,6 +49,11 @@ $(PARITY)/.installed: tests/parity/requirements.txt
 	python3 -m venv $(PARITY)
 	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
+
+# What the README shows of the pages, as the test of the pages sees them.
+screenshots: debian target/axe-core/$(AXE)
+	cargo test --release --locked --test suite -- serving::
+	cp target/screenshots/page-*.png docs/
 
 # Pictures x attacks, ours beside its peers: tables in target/robustness.md and .json.
 robustness: debian $(ROBUSTNESS)/.installed

@@ -496,7 +496,7 @@ fn a_refusal_explains_itself_and_offers_another_strength() {
     let (status, place) = served.order(&[("strength", "0.2"), ("seed", "1")]);
     assert_eq!((status, served.wait(&place)), (303, "done"));
     let page = text(&served.get(&place).2);
-    assert!(page.contains("Refused: too close to be released") && page.contains("too close: "), "{page}");
+    assert!(page.contains("Refused by the policy") && page.contains("Too close: "), "{page}");
     assert!(page.contains("value=\"auto\"") && !page.contains("/file\""));
     let run =
         page.split("/runs/").nth(1).and_then(|rest| rest.split('"').next()).expect("its entry").to_owned();

@@ -186,7 +186,7 @@ pub const ENGLISH: Text = Text {
     prompt_unread: "This engine cannot read prompts: yours is recorded, not used.",
     download: "Download",
     in_catalog: "Open in the catalog",
-    refused_title: "Refused: too close to be released",
+    refused_title: "Refused by the policy",
     refused_lead: "The policy keeps back what could pass for the reference's own data. Nothing was marked or released.",
     quarantined: "The draft is kept in quarantine, for its owner alone.",
     nothing_kept: "No picture was kept.",
@@ -258,6 +258,12 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// `text` as the beginning of a sentence.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]

@@ -280,6 +280,20 @@ impl Browser {
         self.screen(1440, false);
     }
 
+    /// The upper part of the page for the README, as target/screenshots/page-NAME.png: small enough for a repository.
+    pub fn plate(&mut self, name: &str, height: u32) {
+        self.screen(1200, false);
+        self.picture();
+        let clip = json!({ "x": 0, "y": 0, "width": 1200, "height": height, "scale": 0.6 });
+        let asked = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let shot = self.call("Page.captureScreenshot", asked);
+        let shot = STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64");
+        assert!(shot.len() <= 300 << 10, "{name} has {} bytes", shot.len());
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
+        std::fs::write(path.join(format!("page-{name}.png")), shot).expect("writable");
+        self.screen(1440, false);
+    }
+
     fn axe(&mut self, name: &str, width: u32, shade: &str) {
         if self.eval("typeof axe") == "undefined" {
             let script =

@@ -9,7 +9,7 @@ use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
 use crate::web::make::gauges;
 use crate::web::problem::Problem;
-use crate::web::text::{ENGLISH, fill};
+use crate::web::text::{ENGLISH, capital, fill};
 
 pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup, Problem> {
     let graph = lineage::lineage(catalog, asset).map_err(failed)?;
@@ -101,7 +101,7 @@ fn account(made: &Account) -> Markup {
                     span class={ "chip " (if made.cleared { "ai" } else { "bad" }) } { (if made.cleared { ENGLISH.cleared } else { ENGLISH.refused }) }
                     " " (fill(ENGLISH.by_policies, &[("policies", &asked.policies)]))
                 }
-                @if !made.reasons.is_empty() { ul.reasons { @for reason in &made.reasons { li { (reason) } } } }
+                @if !made.reasons.is_empty() { ul.reasons { @for reason in &made.reasons { li { (capital(reason)) } } } }
                 dl {
                     (row(ENGLISH.run, &glance.run))
                     (row(ENGLISH.engine, &format!("{} {}", glance.engine, made.engine_version)))

@@ -102,15 +102,17 @@ fn strength(limits: &Limits, names: &str) -> Markup {
         fieldset.strength data-limits="" {
             legend { (ENGLISH.strength) }
             div.level {
-                input #strength name="strength" type="range" min="0" max="1" step="0.01" value=(figures(start))
-                    aria-label=(ENGLISH.strength) aria-describedby="allowed";
+                div.track {
+                    svg.range viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
+                        rect.all x="0" y="1" width="100" height="2" {}
+                        rect.allowed data-allowed="" x=(100.0 * least) y="0" width=(100.0 * (most - least).max(0.0)) height="4" {}
+                    }
+                    input #strength name="strength" type="range" min="0" max="1" step="0.01" value=(figures(start))
+                        aria-label=(ENGLISH.strength) aria-describedby="allowed";
+                }
                 output for="strength" data-value="" { (figures(start)) }
+                div.ends aria-hidden="true" { span { (ENGLISH.as_reference_end) } span { (ENGLISH.new_end) } }
             }
-            svg.range viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" {
-                rect.all x="0" y="1" width="100" height="2" {}
-                rect.allowed data-allowed="" x=(100.0 * least) y="0" width=(100.0 * (most - least).max(0.0)) height="4" {}
-            }
-            div.ends aria-hidden="true" { span { (ENGLISH.as_reference_end) } span { (ENGLISH.new_end) } }
             p #allowed.note data-sentence=(ENGLISH.allowed) {
                 (fill(ENGLISH.allowed, &[
                     ("policies", names), ("least", &figures(least)), ("most", &figures(most)),

@@ -9,7 +9,7 @@ use crate::release::{Aim, Outcome, Refused, Released, Tried};
 use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
 use crate::web::site::Site;
-use crate::web::text::{ENGLISH, fill};
+use crate::web::text::{ENGLISH, capital, fill};
 
 pub fn page(site: &Site, visitor: Visitor, job: &Job) -> Markup {
     let scripts = &["job.js"];
@@ -163,23 +163,26 @@ fn refused(job: &Job, view: &View, no: &Refused, tried: &[Tried]) -> Markup {
     let sought = matches!(job.wish.aim, Aim::Auto);
     html! {
         article.result.refused {
-            header { h2 { (ENGLISH.refused_title) } span.chip.bad { (ENGLISH.refused) } }
-            p.lead { (ENGLISH.refused_lead) }
-            ul.reasons { @for reason in &no.refusal.reasons { li { (reason) } } }
-            @if let Some(deviation) = &no.deviation {
-                section.card { h3 { (ENGLISH.deviation) } (gauges(deviation, view.asked.as_ref())) (curve(tried)) }
-            }
-            p.quiet {
-                (if no.quarantine.is_some() { ENGLISH.quarantined } else { ENGLISH.nothing_kept })
-                " " a href={ "/runs/" (no.run_id) } { (ENGLISH.in_log) }
-            }
-            @if may_again {
-                form.actions method="post" action={ "/jobs/" (job.id) "/again" } {
-                    @if sought {
-                        button.primary type="submit" name="strength" value="auto" { (ENGLISH.other_seeds) }
-                    } @else {
-                        button.primary type="submit" name="strength" value="auto" { (ENGLISH.try_auto) }
-                        span.note { (ENGLISH.try_auto_note) }
+            div.portrait {
+                figure { img src={ "/jobs/" (job.id) "/reference" } alt=(ENGLISH.reference); figcaption { (ENGLISH.reference) } }
+                div {
+                    h2 { (ENGLISH.refused_title) }
+                    ul.reasons { @for reason in &no.refusal.reasons { li { (capital(&reason.to_string())) } } }
+                    p { (ENGLISH.refused_lead) }
+                    @if let Some(deviation) = &no.deviation { (gauges(deviation, view.asked.as_ref())) (curve(tried)) }
+                    @if may_again {
+                        form.actions method="post" action={ "/jobs/" (job.id) "/again" } {
+                            @if sought {
+                                button.primary type="submit" name="strength" value="auto" { (ENGLISH.other_seeds) }
+                            } @else {
+                                button.primary type="submit" name="strength" value="auto" { (ENGLISH.try_auto) }
+                                span.note { (ENGLISH.try_auto_note) }
+                            }
+                        }
+                    }
+                    p.note {
+                        (if no.quarantine.is_some() { ENGLISH.quarantined } else { ENGLISH.nothing_kept })
+                        " " a href={ "/runs/" (no.run_id) } { (ENGLISH.in_log) }
                     }
                 }
             }

@@ -3,7 +3,7 @@
 use crate::html::{Markup, html};
 
 use crate::verify::Report;
-use crate::web::text::{ENGLISH, fill};
+use crate::web::text::{ENGLISH, capital, fill};
 
 /// How a layer speaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,15 +61,7 @@ fn reasons<'a>(report: &'a Report, prefix: &'a str) -> impl Iterator<Item = Stri
         .reasons
         .iter()
         .filter(move |reason| prefix == "watermark" && reason.starts_with("the watermark"));
-    own.chain(other.cloned()).map(|reason| capital(&reason))
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).chain(['.']).collect(),
-        None => String::new(),
-    }
+    own.chain(other.cloned()).map(|reason| format!("{}.", capital(&reason)))
 }
 
 fn manifest(report: &Report) -> Layer {
