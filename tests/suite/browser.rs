@@ -284,7 +284,7 @@ impl Browser {
     pub fn plate(&mut self, name: &str, height: u32) {
         self.screen(1200, false);
         self.picture();
-        let clip = json!({ "x": 0, "y": 0, "width": 1200, "height": height, "scale": 0.6 });
+        let clip = json!({ "x": 0, "y": 0, "width": 1200, "height": height, "scale": 0.5 });
         let asked = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let shot = self.call("Page.captureScreenshot", asked);
         let shot = STANDARD.decode(shot["data"].as_str().expect("a picture")).expect("base64");
