@@ -65,9 +65,16 @@ impl Request {
 
 /// The prompt that is asked for by a subject, or in its own words.
 pub fn prompt(subject: Option<&str>, prompt: Option<&str>) -> Option<String> {
-    let of_subject = subject.map(|subject| format!("electron microscope image of {subject}"));
+    let of_subject = subject.map(|subject| format!("{OF_SUBJECT}{subject}"));
     of_subject.or_else(|| prompt.map(str::to_owned))
 }
+
+/// The subject that a prompt asks for; the prompt itself where it is in its own words.
+pub fn subject(prompt: &str) -> &str {
+    prompt.strip_prefix(OF_SUBJECT).unwrap_or(prompt)
+}
+
+const OF_SUBJECT: &str = "electron microscope image of ";
 
 /// Who an engine is.
 #[derive(Clone, Debug, PartialEq, Serialize)]

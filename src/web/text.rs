@@ -230,7 +230,7 @@ pub const ENGLISH: Text = Text {
     measured: "Measured",
     decision: "Decision",
     cleared: "cleared",
-    by_policies: "by {policies}",
+    by_policies: "by policy {policies}",
     steps: "Steps",
     prompt: "Prompt",
     started: "Started",
@@ -260,6 +260,14 @@ pub fn fill(text: &str, values: &[(&str, &str)]) -> String {
     out
 }
 
+/// A time of the catalog to the second, such as 2026-08-02 12:00:00 UTC.
+pub fn moment(time: &str) -> String {
+    match (time.get(..10), time.get(11..19)) {
+        (Some(day), Some(clock)) if time.ends_with('Z') => format!("{day} {clock} UTC"),
+        _ => time.to_owned(),
+    }
+}
+
 /// `text` as the beginning of a sentence.
 pub fn capital(text: &str) -> String {
     let mut letters = text.chars();
@@ -274,5 +282,11 @@ mod tests {
     fn values_are_filled_in_and_not_looked_into() {
         assert_eq!(fill("{a} of {b}, {a}", &[("a", "{b}"), ("b", "2")]), "{b} of 2, {b}");
         assert_eq!(fill("none", &[]), "none");
+    }
+
+    #[test]
+    fn moments_are_told_to_the_second() {
+        assert_eq!(moment("2026-11-27T17:18:23.185599567Z"), "2026-11-27 17:18:23 UTC");
+        assert_eq!(moment("never"), "never");
     }
 }

@@ -1,5 +1,6 @@
 //! The page of one picture, and that of one run.
 
+use crate::generate::subject;
 use crate::html::{Markup, html};
 
 use super::{failed, graph};
@@ -9,7 +10,7 @@ use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
 use crate::web::make::gauges;
 use crate::web::problem::Problem;
-use crate::web::text::{ENGLISH, capital, fill};
+use crate::web::text::{ENGLISH, capital, fill, moment};
 
 pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup, Problem> {
     let graph = lineage::lineage(catalog, asset).map_err(failed)?;
@@ -18,8 +19,10 @@ pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup
         None => None,
     };
     let is_output = asset.role == Role::Output;
-    let name =
-        made_by.as_ref().and_then(|made| made.glance.prompt.clone()).unwrap_or_else(|| asset.title.clone());
+    let name = made_by
+        .as_ref()
+        .and_then(|made| made.glance.prompt.as_deref().map(|prompt| subject(prompt).to_owned()))
+        .unwrap_or_else(|| asset.title.clone());
     let role = if is_output { ENGLISH.variation } else { ENGLISH.reference };
     let refused = graph.edges.iter().filter(|edge| edge.output.is_none()).collect::<Vec<_>>();
     let body = html! {
@@ -34,7 +37,7 @@ pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup
                     (row(ENGLISH.asset, &asset.id))
                     (row(ENGLISH.size, &format!("{} × {}", asset.width, asset.height)))
                     (row(ENGLISH.format, &asset.mime))
-                    (row(ENGLISH.recorded, &asset.created))
+                    (row(ENGLISH.recorded, &moment(&asset.created)))
                     (row("SHA-256", &asset.sha256.to_string()))
                 }
                 @if is_output {
@@ -66,7 +69,7 @@ pub fn run_page(catalog: &Catalog, visitor: Visitor, made: &Account) -> Result<M
     let body = html! {
         div.hero.compact {
             p.eyebrow { a href="/catalog" { (ENGLISH.catalog) } " · " (if released { ENGLISH.released } else { ENGLISH.refused }) }
-            h1 { (glance.prompt.as_deref().unwrap_or(&glance.title)) }
+            h1 { (glance.prompt.as_deref().map_or(glance.title.as_str(), subject)) }
             @if !released { p.lead { (ENGLISH.refused_lead) } }
         }
         div.portrait {
@@ -110,7 +113,7 @@ fn account(made: &Account) -> Markup {
                     @if let Some(steps) = made.steps { (row(ENGLISH.steps, &steps.to_string())) }
                     @if let Some(prompt) = &glance.prompt { (row(ENGLISH.prompt, prompt)) }
                     @if let Some(purpose) = &made.purpose { (row(ENGLISH.purpose, purpose)) }
-                    (row(ENGLISH.started, &glance.started))
+                    (row(ENGLISH.started, &moment(&glance.started)))
                 }
             }
         }
@@ -143,7 +146,7 @@ fn log(catalog: &Catalog, run: &str) -> Result<Markup, Problem> {
             div.scroll tabindex="0" role="region" aria-label=(ENGLISH.log) {
                 table {
                     thead { tr { th scope="col" { (ENGLISH.entry) } th scope="col" { (ENGLISH.at) } th scope="col" { (ENGLISH.kind) } th scope="col" { (ENGLISH.hash) } } }
-                    tbody { @for event in &events { tr { td { (event.seq) } td { (event.at) } td { (event.kind) } td { code { (event.hash.short(24)) "…" } } } } }
+                    tbody { @for event in &events { tr { td { (event.seq) } td { (moment(&event.at)) } td { (event.kind) } td { code { (event.hash.short(24)) "…" } } } } }
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! Runs in a grid, and the form that they are searched by.
 
+use crate::generate::subject;
 use crate::html::{Markup, html};
 use serde::Deserialize;
 
@@ -105,7 +106,7 @@ pub fn page(catalog: Option<&Catalog>, visitor: Visitor, asked: &Asked) -> Resul
 
 fn search(asked: &Asked, engines: &[String]) -> Markup {
     let input = |name: &str, label: &str, kind: &str, value: &str| {
-        html! { div.field { label for=(name) { (label) } input id=(name) name=(name) type=(kind) value=(value); } }
+        html! { div.field.day { label for=(name) { (label) } input id=(name) name=(name) type=(kind) value=(value); } }
     };
     let outcomes = [("", ENGLISH.any), ("released", ENGLISH.released), ("refused", ENGLISH.refused)];
     html! {
@@ -152,7 +153,7 @@ fn tile(run: &Glance) -> Markup {
             a href=(link) {
                 div.frame { img src={ "/pictures/" (picture) "/small" } alt="" loading="lazy"; }
                 div.under {
-                    span.name { (run.prompt.as_deref().unwrap_or(&run.title)) }
+                    span.name { (run.prompt.as_deref().map_or(run.title.as_str(), subject)) }
                     @if run.output.is_none() { span.chip.bad { (ENGLISH.refused) } }
                     span.quiet {
                         (fill(ENGLISH.tile, &[("engine", &run.engine), ("strength", &strength)]))

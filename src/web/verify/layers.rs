@@ -110,7 +110,7 @@ fn watermark(report: &Report) -> Layer {
         (false, _) => (Tone::Silent, ENGLISH.absent),
     };
     let chance =
-        mark.log10_false_positive.map(|log| fill(ENGLISH.chance, &[("power", &format!("{log:.0}"))]));
+        mark.log10_false_positive.map(|log| fill(ENGLISH.chance, &[("power", &format!("{:.0}", -log))]));
     let geometry = mark.found.then(|| {
         let turned = mark.rotation_degrees.unwrap_or_default();
         let mut parts = Vec::new();
