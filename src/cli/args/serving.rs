@@ -7,8 +7,9 @@ use clap::Args;
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Without --token, whoever uses this machine may do everything. Traffic is not encrypted: put a proxy that speaks
-TLS in front of what others reach. Ctrl-C ends it; a second one at once.")]
+Without --token, whoever uses this machine may do everything.
+Traffic is not encrypted: put a proxy with TLS in front of what others reach.
+Ctrl-C ends it; a second one at once.")]
 pub struct Serve {
     /// Address and port; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
