@@ -101,7 +101,7 @@ mod tests {
         let plain = packet(&label);
         assert_eq!(property(&plain, "CreatorTool").as_deref(), Some("a <b> & \"c\""));
         assert_eq!(property(&plain, "source"), Some(format!("nih:sha-256;{}", Digest::of("s"))));
-        assert_eq!(claims(&plain), [source_type.clone()]);
+        assert_eq!(claims(&plain), std::slice::from_ref(&source_type));
 
         // A prompt that looks like a property is none.
         let text = "x:DigitalSourceType=\"digitalCapture\" x:Provider='me' x:identifier='1'".to_owned();
