@@ -14,7 +14,7 @@ use vidimus::policy::Subject;
 use vidimus::progress::Silent;
 use vidimus::quantity::{Seed, Strength};
 use vidimus::raster::{self, Format, Limits};
-use vidimus::release::{self, Desk, Order, Outcome, Reference, Timings};
+use vidimus::release::{self, Desk, Order, Outcome, Reference, Source, Timings};
 use vidimus::specimen::{Colour, Kind, Specimen};
 use vidimus::verify::{Memory, verify};
 use vidimus::workspace::Workspace;
@@ -67,7 +67,7 @@ fn row(width: u32, height: u32) -> Result<String, Box<dyn std::error::Error>> {
         let out = dir.path().join("out.png");
         let strength = Strength::new(0.8).ok_or("a strength")?;
         let order = Order {
-            request: Request::new(strength, Seed(seed)),
+            source: Source::Engine(Request::new(strength, Seed(seed))),
             purpose: None,
             stated: Subject::default(),
             overriding: None,

@@ -74,7 +74,7 @@ fn main() -> Result<(), Fault> {
 
 fn marked(picture: &Raster) -> Result<Raster, Fault> {
     let strength = Strength::new(0.7).ok_or("no strength")?;
-    let payload = Payload::new(Made::Generated, strength, &Digest::of(b"a source"), 7)?;
+    let payload = Payload::new(Made::Generated, Some(strength), &Digest::of(b"a source"), 7)?;
     let key = Key::public();
     let keys = Keyring { public: &key, owner: None };
     Ok(watermark::embed(picture, &payload.message(Level::Long), keys, Quality::Adaptive)?.raster)

@@ -40,6 +40,7 @@ pub mod settings;
 pub mod workspace;
 
 // Floor 4: composition, the only place where stages meet.
+pub mod adopt;
 pub mod audit;
 pub mod lineage;
 pub mod release;

@@ -230,7 +230,10 @@ mod tests {
         let dir = shelf();
         for name in ["none", "../keys/x", "", "a/b"] {
             let error = at(&dir).load(name).expect_err(name);
-            assert!(error.to_string().ends_with("this workspace has default, strict"), "{error}");
+            assert!(
+                error.to_string().ends_with("this workspace has default, strict, without-strength"),
+                "{error}"
+            );
         }
     }
 }

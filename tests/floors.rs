@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 7] = [
     &["fourier", "iscc", "progress", "quantity", "raster"],
     &["deviation", "generate", "label", "manifest", "metadata", "policy", "quality", "specimen", "watermark"],
     &["authority", "catalog", "disk", "hub", "keys", "objects", "policies", "settings", "workspace"],
-    &["audit", "lineage", "release", "sweep", "verify"],
+    &["adopt", "audit", "lineage", "release", "sweep", "verify"],
     &["web"],
     &["cli"],
 ];
@@ -174,7 +174,9 @@ fn only_the_release_marks_and_signs() {
         if release || module(&path).is_none_or(|home| floor(&home) <= 2) {
             continue;
         }
-        for call in ["watermark::embed(", "manifest::sign(", "embed(&", "SignedAsset {"] {
+        for call in
+            ["watermark::embed(", "manifest::sign(", "manifest::sign_adopted(", "embed(&", "SignedAsset {"]
+        {
             if code(&text).contains(call) {
                 wrong.push(format!("{}: {call}", path.display()));
             }

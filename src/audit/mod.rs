@@ -24,6 +24,8 @@ pub struct Audit {
     pub events: usize,
     pub assets: usize,
     pub releases: usize,
+    /// Of those, what was made elsewhere.
+    pub adopted: usize,
     /// How often a draft was compared with another picture on record.
     pub comparisons: usize,
     pub policies: usize,
@@ -67,6 +69,7 @@ pub fn audit(
         events: catalog.events()?.len(),
         releases: assets.iter().filter(|asset| asset.role == Role::Output).count(),
         assets: assets.len(),
+        adopted: catalog.count_adopted()?,
         comparisons: catalog.count_comparisons()?,
         policies: catalog.policies()?.len(),
         findings,

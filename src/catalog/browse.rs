@@ -2,6 +2,8 @@
 
 use rusqlite::params;
 
+use super::adoption::strength_told;
+use super::model::Adoption;
 use super::read::{blob, unit};
 use super::{Catalog, CatalogError};
 use crate::digest::Digest;
@@ -33,8 +35,12 @@ pub struct Glance {
     pub output: Option<String>,
     pub title: String,
     pub engine: String,
-    pub strength: f64,
+    /// `None` where nobody knows.
+    pub strength: Option<f64>,
+    /// Empty where nobody knows.
     pub seed: String,
+    /// For a picture that was made elsewhere.
+    pub adopted: Option<Adoption>,
     pub prompt: Option<String>,
     pub started: String,
     pub deviation: Option<f64>,
@@ -75,6 +81,13 @@ pub struct Logged {
     pub hash: Digest,
 }
 
+impl Glance {
+    /// The strength, for people.
+    pub fn strength_told(&self) -> String {
+        strength_told(self.strength, self.adopted.as_ref())
+    }
+}
+
 const GLANCE: &str = "SELECT r.id, d.reference, d.output, a.title, r.engine, r.strength, r.seed, r.prompt, r.started, \
      m.deviation FROM run r JOIN derivation d ON d.run = r.id JOIN asset a ON a.id = d.reference \
      LEFT JOIN measurement m ON m.run = r.id";
@@ -102,7 +115,11 @@ impl Catalog {
             filter.before,
             limit,
         ];
-        self.many(&sql, asked, glance)
+        let mut runs = self.many(&sql, asked, glance)?;
+        for run in &mut runs {
+            (run.strength, run.adopted) = self.told(&run.run, run.strength)?;
+        }
+        Ok(runs)
     }
 
     /// The engines that ever drew.
@@ -112,9 +129,10 @@ impl Catalog {
 
     /// Everything about one run.
     pub fn account(&self, run: &str) -> Result<Option<Account>, CatalogError> {
-        let Some(glance) = self.one(&format!("{GLANCE} WHERE r.id = ? LIMIT 1"), [run], glance)? else {
+        let Some(mut glance) = self.one(&format!("{GLANCE} WHERE r.id = ? LIMIT 1"), [run], glance)? else {
             return Ok(None);
         };
+        (glance.strength, glance.adopted) = self.told(run, glance.strength)?;
         let measured = "SELECT detail, copied, deviation, composition, copied_area, ssim, psnr_db FROM measurement WHERE run = ?";
         let measured = self.one(measured, [run], |row| {
             let part = |index| row.get::<_, i64>(index).map(unit);
@@ -184,6 +202,7 @@ fn glance(row: &rusqlite::Row<'_>) -> rusqlite::Result<Glance> {
         engine: row.get(4)?,
         strength: row.get(5)?,
         seed: row.get(6)?,
+        adopted: None,
         prompt: row.get(7)?,
         started: row.get(8)?,
         deviation: row.get::<_, Option<i64>>(9)?.map(unit),

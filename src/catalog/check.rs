@@ -258,6 +258,10 @@ impl Catalog {
                 fault("was written over other rows than the catalog has now");
             }
             let looked = self.one("SELECT through FROM search WHERE run = ?", [&run], |row| row.get(0))?;
+            let adopted = self.adoption(&run)?.map(|(adopted, _)| adopted.image_sha256.to_string());
+            if body["adopted"].as_str() != adopted.as_deref() {
+                fault("tells otherwise than the catalog of where the picture was made");
+            }
             if body["through"].as_i64() != looked || (number > 1 && kind == "release" && looked.is_none()) {
                 fault("tells of another search than the catalog has now");
             }

@@ -2,6 +2,7 @@
 //!
 //! The schema is in `catalog/migrations/*.sql` and nowhere else. The only door of `rusqlite`.
 
+mod adoption;
 mod browse;
 mod check;
 mod kin;
@@ -17,15 +18,16 @@ mod seal;
 mod tests;
 mod write;
 
+pub use adoption::strength_told;
 pub use browse::{Account, Filter, Glance, Logged, Marked};
 pub use check::Finding;
 pub use kin::Picture;
 pub use known::NEAREST;
 pub use log::{Event, Pen};
 pub use model::{
-    Asset, AssetEntry, Compared, Comparison, ComparisonEntry, Derived, Facts, MarkEntry, MeasurementEntry,
-    Near, OverrideEntry, PoliciesEntry, PolicyEntry, PolicyRules, RefusalEntry, ReleaseEntry, Role, RunEntry,
-    SearchEntry, TimeStampEntry,
+    Adoption, AdoptionEntry, Asset, AssetEntry, Compared, Comparison, ComparisonEntry, Derived, Facts,
+    MarkEntry, MeasurementEntry, Near, OverrideEntry, PoliciesEntry, PolicyEntry, PolicyRules, RefusalEntry,
+    ReleaseEntry, Role, RunEntry, SearchEntry, TimeStampEntry,
 };
 pub use overriding::{Approval, Draft};
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
@@ -49,17 +50,30 @@ pub struct RunEntry {
     pub engine: String,
     pub engine_version: String,
     pub model_sha256: Option<Digest>,
-    pub strength: f64,
-    /// `None` when nothing was generated.
+    /// `None` where nobody knows, of a picture that was made elsewhere.
+    pub strength: Option<f64>,
+    /// `None` when nothing was generated here.
     pub noise_level: Option<f64>,
     pub steps: Option<u32>,
-    pub seed: u64,
+    /// `None` where nobody knows.
+    pub seed: Option<u64>,
     pub prompt: Option<String>,
     pub prompt_used: bool,
     pub purpose: Option<String>,
     /// What the reference was said to be when this run was asked for.
     pub stated: Subject,
     pub started: OffsetDateTime,
+    /// For a picture that was made elsewhere.
+    pub adopted: Option<AdoptionEntry>,
+}
+
+/// That a picture was made elsewhere and brought here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdoptionEntry {
+    /// Digest of the file as it was brought.
+    pub image_sha256: Digest,
+    /// All that was said of it, by whom, and where it stands.
+    pub declared: Value,
 }
 
 /// What was measured on a draft.
@@ -277,9 +291,13 @@ pub struct Asset {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     pub run: String,
+    /// Or the tool that is said to have made it elsewhere.
     pub engine: String,
-    pub strength: f64,
-    pub seed: String,
+    /// `None` where nobody knows.
+    pub strength: Option<f64>,
+    pub seed: Option<String>,
+    /// For one that was made elsewhere.
+    pub adopted: Option<Adoption>,
     pub draft_sha256: Digest,
     pub deviation: f64,
     pub composition: f64,
@@ -289,6 +307,22 @@ pub struct Facts {
     pub source_prefix: Option<u64>,
     pub nonce: Option<u32>,
     pub manifest_label: Option<String>,
+}
+
+impl Facts {
+    /// The strength that was witnessed, which is what the watermark states.
+    pub fn witnessed_strength(&self) -> Option<f64> {
+        self.strength.filter(|_| self.adopted.is_none())
+    }
+}
+
+/// What is on record of a picture that was made elsewhere.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Adoption {
+    /// Name of the certificate under which it was declared.
+    pub by: String,
+    /// Digest of the file as it was brought.
+    pub image_sha256: Digest,
 }
 
 /// A picture that looks like another.
@@ -334,8 +368,11 @@ pub struct Derived {
     pub output: Option<String>,
     pub generation: u32,
     pub engine: String,
-    pub strength: f64,
-    pub seed: String,
+    /// `None` where nobody knows.
+    pub strength: Option<f64>,
+    pub seed: Option<String>,
+    /// For a picture that was made elsewhere.
+    pub adopted: Option<Adoption>,
     pub deviation: Option<f64>,
     /// `None` where it was compared with its own reference alone.
     pub compared: Option<Compared>,

@@ -4,7 +4,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension, Params, Row, params};
 
 use super::log::Event;
-use super::model::{Asset, Compared, Comparison, Derived, Facts, Role};
+use super::model::{Adoption, Asset, Compared, Comparison, Derived, Facts, Role};
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
 use crate::watermark::Level;
@@ -78,12 +78,13 @@ impl Catalog {
                    JOIN run r ON r.id = l.run JOIN measurement m ON m.run = l.run JOIN decision c ON c.run = l.run \
                    LEFT JOIN mark w ON w.output = l.output AND w.kind = 'watermark' \
                    LEFT JOIN mark k ON k.output = l.output AND k.kind = 'manifest' WHERE l.output = ?";
-        self.one(sql, [output], |row| {
+        let facts = self.one(sql, [output], |row| {
             Ok(Facts {
                 run: row.get(0)?,
                 engine: row.get(1)?,
                 strength: row.get(2)?,
-                seed: row.get(3)?,
+                seed: row.get::<_, Option<String>>(3)?.filter(|seed| !seed.is_empty()),
+                adopted: None,
                 draft_sha256: Digest::from_bytes(blob(row, 4)?),
                 deviation: unit(row.get(5)?),
                 composition: unit(row.get(6)?),
@@ -94,6 +95,22 @@ impl Catalog {
                 nonce: row.get(11)?,
                 manifest_label: row.get(12)?,
             })
+        })?;
+        let Some(mut facts) = facts else { return Ok(None) };
+        (facts.strength, facts.adopted) = self.told(&facts.run, facts.strength)?;
+        Ok(Some(facts))
+    }
+
+    /// The strength of `run` as far as it is known, and who told it if it was not witnessed.
+    pub(super) fn told(
+        &self,
+        run: &str,
+        strength: Option<f64>,
+    ) -> Result<(Option<f64>, Option<Adoption>), CatalogError> {
+        // The run's own row has no word for a strength that nobody knows.
+        Ok(match self.adoption(run)? {
+            Some((adopted, strength)) => (strength, Some(adopted)),
+            None => (strength, None),
         })
     }
 
@@ -117,8 +134,10 @@ impl Catalog {
     fn derived(&self, column: &str, asset: &str) -> Result<Vec<Derived>, CatalogError> {
         let mut runs =
             self.many(&format!("{DERIVED} WHERE {column} = ? ORDER BY d.run"), [asset], derived)?;
-        if self.compares()? {
-            for run in &mut runs {
+        let compares = self.compares()?;
+        for run in &mut runs {
+            (run.strength, run.adopted) = self.told(&run.run, run.strength)?;
+            if compares {
                 run.compared = self.compared(&run.run)?;
             }
         }
@@ -275,7 +294,8 @@ fn derived(row: &Row<'_>) -> rusqlite::Result<Derived> {
         generation: row.get(3)?,
         engine: row.get(4)?,
         strength: row.get(5)?,
-        seed: row.get(6)?,
+        seed: row.get::<_, Option<String>>(6)?.filter(|seed| !seed.is_empty()),
+        adopted: None,
         deviation: row.get::<_, Option<i64>>(7)?.map(unit),
         compared: None,
         reasons: if refused { serde_json::from_str(&reasons).unwrap_or_default() } else { Vec::new() },

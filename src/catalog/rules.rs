@@ -135,6 +135,17 @@ pub(super) const RULES: &[Rule] = &[
          OR run NOT IN (SELECT run FROM release)",
     ),
     (
+        "release",
+        "a policy bounds its strength, which nobody knows",
+        "SELECT l.output FROM release l JOIN unbounded u ON u.run = l.run",
+    ),
+    (
+        "adoption",
+        "is of another strength than its run, or of an engine that draws here",
+        "SELECT a.run FROM adoption a JOIN run r ON r.id = a.run WHERE coalesce(a.strength, 0) IS NOT r.strength \
+         OR r.engine IN ('patch', 'stable-diffusion', 'flux')",
+    ),
+    (
         "label",
         "is on nothing that was released",
         "SELECT output FROM xmp_label x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",

@@ -63,7 +63,8 @@ impl Catalog {
                 "reference_is_new": reference.new,
                 "reference_sha256": entry.reference.sha256,
                 "policy": entry.policies.named.digest,
-                "strength": entry.run.strength,
+                "strength": entry.run.strength.unwrap_or_default(),
+                "adopted": entry.run.adopted.as_ref().map(|adopted| adopted.image_sha256),
                 "deviation": units(entry.measurement.deviation.deviation),
                 "composition": units(entry.measurement.deviation.composition),
                 "manifest": entry.marks.manifest_label,
@@ -113,7 +114,8 @@ impl Catalog {
                 "reference_is_new": reference.new,
                 "reference_sha256": entry.reference.sha256,
                 "policy": entry.policies.named.digest,
-                "strength": entry.run.strength,
+                "strength": entry.run.strength.unwrap_or_default(),
+                "adopted": entry.run.adopted.as_ref().map(|adopted| adopted.image_sha256),
                 "deviation": entry.measurement.as_ref().map(|figures| units(figures.deviation.deviation)),
                 "reasons": entry.reasons,
                 "through": entry.search.as_ref().map(|search| search.through),
@@ -316,16 +318,23 @@ fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite:
             entry.engine,
             entry.engine_version,
             entry.model_sha256.as_ref().map(|digest| digest.as_bytes().as_slice()),
-            entry.strength,
+            // No strength is a number here, and no strength either: the adoption says that nobody knows it.
+            entry.strength.unwrap_or_default(),
             entry.noise_level,
             entry.steps,
-            entry.seed.to_string(),
+            entry.seed.map(|seed| seed.to_string()).unwrap_or_default(),
             entry.prompt,
             entry.prompt_used,
             entry.purpose,
             text(entry.started)
         ],
     )?;
+    if let Some(adopted) = &entry.adopted {
+        db.execute(
+            "INSERT INTO adoption (run, image_sha256, strength, declared) VALUES (?, ?, ?, ?)",
+            params![entry.id, adopted.image_sha256.as_bytes(), entry.strength, adopted.declared.to_string()],
+        )?;
+    }
     for class in &entry.stated.classes {
         db.execute("INSERT INTO run_class (run, class) VALUES (?, ?)", params![entry.id, class.name()])?;
     }

@@ -43,7 +43,7 @@ impl<'a> Preview<'a> {
     }
 
     fn write(&mut self, picture: &Raster) -> Result<(), Failure> {
-        let in_part = self.order.request.mask.is_some();
+        let in_part = self.order.request().is_some_and(|request| request.mask.is_some());
         let source = Some(self.reference.sha256);
         let file = release::glimpse(picture, &self.engine, source, in_part).map_err(Failure::new)?;
         let name = self.order.out.file_stem().unwrap_or_default().to_string_lossy();

@@ -106,15 +106,19 @@ impl Language {
         }
     }
 
-    /// What a caption says, part by part: that the picture, or a part of it, is generated, from what, and how freely.
-    pub fn caption(self, in_part: bool, source: &Digest, strength: Strength) -> Vec<String> {
+    /// What a caption says, part by part: that the picture, or a part of it, is generated, from what, and how freely if that was
+    /// seen.
+    pub fn caption(
+        self,
+        in_part: bool,
+        source: &Digest,
+        strength: impl Into<Option<Strength>>,
+    ) -> Vec<String> {
         let words = self.words();
         let said = self.badge(if in_part { Wording::Modified } else { Wording::Generated });
-        vec![
-            said.to_owned(),
-            format!("{} {}", words.source, source.short(DIGITS)),
-            format!("{} {strength}", words.strength),
-        ]
+        let strength = strength.into().map(|strength| format!("{} {strength}", words.strength));
+        let parts = [said.to_owned(), format!("{} {}", words.source, source.short(DIGITS))];
+        parts.into_iter().chain(strength).collect()
     }
 }
 

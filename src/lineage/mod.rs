@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 use serde::Serialize;
 
 pub use crate::catalog::Role;
-use crate::catalog::{Asset, Catalog, CatalogError, Compared, Derived};
+use crate::catalog::{Adoption, Asset, Catalog, CatalogError, Compared, Derived, strength_told};
 use crate::digest::Digest;
 
 /// A lineage larger than this is cut: nobody reads it, and a catalog may be hostile.
@@ -37,10 +37,14 @@ pub struct Edge {
     pub run: String,
     pub reference: String,
     pub output: Option<String>,
+    /// Or the tool that is said to have made it elsewhere.
     pub engine: String,
-    pub strength: f64,
-    /// Decimal digits: 64 bits do not fit the numbers of JSON.
-    pub seed: String,
+    /// `None` where nobody knows.
+    pub strength: Option<f64>,
+    /// Decimal digits: 64 bits do not fit the numbers of JSON. `None` where nobody knows.
+    pub seed: Option<String>,
+    /// For a picture that was made elsewhere: all of this is somebody's word.
+    pub adopted: Option<Adoption>,
     pub deviation: Option<f64>,
     /// The same from what else was on record; `None` where it was compared with its own reference alone.
     pub compared: Option<Compared>,
@@ -132,10 +136,18 @@ fn edge(run: Derived) -> Edge {
         engine: run.engine,
         strength: run.strength,
         seed: run.seed,
+        adopted: run.adopted,
         deviation: run.deviation,
         compared: run.compared,
         overridden: run.overridden,
         refusal: (!run.reasons.is_empty()).then(|| run.reasons.join("; ")),
+    }
+}
+
+impl Edge {
+    /// The strength, for people.
+    pub fn strength_told(&self) -> String {
+        strength_told(self.strength, self.adopted.as_ref())
     }
 }
 

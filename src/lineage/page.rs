@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use time::OffsetDateTime;
 
+use super::render::recipe;
 use super::{Edge, Graph, Node, Role};
 use crate::html::{Markup, html, page};
 use crate::manifest::BELOW_LIMIT;
@@ -155,10 +156,6 @@ fn identity(node: &Node) -> Markup {
             "sha256 " code { (node.sha256) }
         }
     }
-}
-
-fn recipe(edge: &Edge) -> String {
-    format!("{}, strength {:.2}, seed {}", edge.engine, edge.strength, edge.seed)
 }
 
 fn figures(edge: &Edge) -> Markup {

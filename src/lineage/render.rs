@@ -73,8 +73,14 @@ fn line(graph: &Graph, node: &Node, edge: Option<&Edge>) -> String {
     text
 }
 
-fn recipe(edge: &Edge) -> String {
-    format!("{} {:.2}, seed {}", edge.engine, edge.strength, edge.seed)
+pub(super) fn recipe(edge: &Edge) -> String {
+    let Some(adopted) = &edge.adopted else {
+        let seed = edge.seed.as_deref().unwrap_or("not known");
+        return format!("{} {:.2}, seed {seed}", edge.engine, edge.strength.unwrap_or_default());
+    };
+    let strength = edge.strength.map_or_else(|| "not known".to_owned(), |strength| format!("{strength:.2}"));
+    let by = plain(&adopted.by);
+    format!("adopted from {}, strength {strength}, declared by {by}, not witnessed", edge.engine)
 }
 
 /// Titles are file names: control characters would draw on the terminal.
@@ -149,6 +155,7 @@ fn entities(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Adoption;
     use crate::digest::Digest;
 
     fn node(id: &str, role: Role) -> Node {
@@ -169,8 +176,9 @@ mod tests {
             reference: reference.into(),
             output: output.map(Into::into),
             engine: "patch".into(),
-            strength: 0.7,
-            seed: "7".into(),
+            strength: Some(0.7),
+            seed: Some("7".into()),
+            adopted: None,
             deviation: Some(0.83),
             compared: None,
             overridden: false,
@@ -199,6 +207,23 @@ mod tests {
             digest("C"),
         );
         assert_eq!(tree(&three_generations()), expected);
+    }
+
+    #[test]
+    fn what_was_made_elsewhere_is_said_to_be_somebodys_word() {
+        let mut graph = three_generations();
+        let adopted = Adoption { by: "Lab\u{1b}".into(), image_sha256: Digest::of("image") };
+        graph.edges[0] = Edge {
+            engine: "midjourney".into(),
+            strength: None,
+            seed: None,
+            adopted: Some(adopted),
+            ..edge("A", Some("B"))
+        };
+        let said = "adopted from midjourney, strength not known, declared by Lab , not witnessed";
+        for text in [tree(&graph), dot(&graph), mermaid(&graph)] {
+            assert!(text.contains(said), "{text}");
+        }
     }
 
     #[test]

@@ -17,6 +17,10 @@ use crate::iptc;
 use crate::iscc::{self, ImageCode};
 
 pub(super) const DERIVATION: &str = "org.vidimus.derivation";
+/// The same of a picture that was made elsewhere: another label, for nobody may take what was declared for witnessed.
+pub(super) const DECLARATION: &str = "org.vidimus.declaration";
+/// The action that says how such a picture is said to have been made.
+pub(super) const DECLARED: &str = "org.vidimus.declared";
 pub(super) const WATERMARK: &str = "org.vidimus.watermark";
 pub(super) const PROMPT: &str = "org.vidimus.prompt";
 pub(super) const SOFT_BINDING: &str = "c2pa.soft-binding";
@@ -24,17 +28,32 @@ pub(super) const DISCLOSURE: &str = "c2pa.ai-disclosure";
 /// Prefix of our action parameters: custom names must contain a dot.
 pub(super) const PREFIX: &str = "org.vidimus.";
 /// Assertions attributed to the signer.
-pub(super) const CREATED: [&str; 8] =
-    ["c2pa.actions", "c2pa.ingredient", SOFT_BINDING, DISCLOSURE, DERIVATION, WATERMARK, PROMPT, RECOVERY];
+pub(super) const CREATED: [&str; 9] = [
+    "c2pa.actions",
+    "c2pa.ingredient",
+    SOFT_BINDING,
+    DISCLOSURE,
+    DERIVATION,
+    DECLARATION,
+    WATERMARK,
+    PROMPT,
+    RECOVERY,
+];
 
 const REFERENCE: &str = "reference";
+const OPENED: &str = "opened";
 
-/// The manifest of `statement`, ready to be signed.
+/// The manifest of `statement`, ready to be signed. What was made elsewhere is `opened`, with whatever manifest it carries.
 pub(super) fn build(
     context: &Arc<Context>,
     statement: &Statement,
     reference: &ReferenceAsset<'_>,
+    opened: Option<&ReferenceAsset<'_>>,
 ) -> Result<Builder, SignError> {
+    if opened.is_some() != statement.derivation.declared.is_some() {
+        let reason = "what was made elsewhere is declared, and nothing else is".to_owned();
+        return Err(SignError::Statement { reason });
+    }
     let mut stated = statement.derivation.clone();
     let prompt = stated.take_prompt();
     let facts = facts(&stated)?;
@@ -69,20 +88,43 @@ pub(super) fn build(
         .map_err(sign::sdk("add the reference as an ingredient"))?;
 
     let in_part = derivation.varied_share.is_some();
-    builder.set_intent(BuilderIntent::Create(match in_part {
-        true => DigitalSourceType::CompositeWithTrainedAlgorithmicMedia,
-        false => DigitalSourceType::TrainedAlgorithmicMedia,
-    }));
-    builder
-        .add_action(json!({
-            "action": "c2pa.created",
-            "when": created,
-            "digitalSourceType": iptc::of_output(in_part),
-            "softwareAgent": agent(&derivation.engine),
-            "description": "image-to-image variation of a reference",
-            "parameters": parameters(&facts),
-        }))
-        .map_err(sign::sdk("add the created action"))?;
+    let source_type = iptc::of_output(in_part);
+    let label = match opened {
+        None => {
+            builder.set_intent(BuilderIntent::Create(match in_part {
+                true => DigitalSourceType::CompositeWithTrainedAlgorithmicMedia,
+                false => DigitalSourceType::TrainedAlgorithmicMedia,
+            }));
+            builder
+                .add_action(json!({
+                    "action": "c2pa.created",
+                    "when": created,
+                    "digitalSourceType": source_type,
+                    "softwareAgent": agent(&derivation.engine),
+                    "description": "image-to-image variation of a reference",
+                    "parameters": parameters(&facts),
+                }))
+                .map_err(sign::sdk("add the created action"))?;
+            DERIVATION
+        }
+        Some(opened) => {
+            open(&mut builder, opened, &created)?;
+            let by = statement.derivation.declared.as_ref().map_or("", |declared| declared.by.as_str());
+            builder
+                .add_action(json!({
+                    "action": DECLARED,
+                    "when": created,
+                    "digitalSourceType": source_type,
+                    "softwareAgent": agent(&derivation.engine),
+                    "description": format!(
+                        "image-to-image variation of a reference, made elsewhere: declared by {by}, not witnessed"
+                    ),
+                    "parameters": parameters(&facts),
+                }))
+                .map_err(sign::sdk("add the declaring action"))?;
+            DECLARATION
+        }
+    };
     if let Some(label) = &derivation.visible_label {
         builder
             .add_action(json!({
@@ -95,7 +137,7 @@ pub(super) fn build(
             }))
             .map_err(sign::sdk("add the action of the visible label"))?;
     }
-    add(&mut builder, DERIVATION, &Value::Object(facts))?;
+    add(&mut builder, label, &Value::Object(facts))?;
     add(&mut builder, DISCLOSURE, &disclosure(derivation))?;
     if let Some(watermark) = &derivation.watermark {
         // "Bound" is for algorithms on the C2PA list; ours is not.
@@ -115,6 +157,23 @@ pub(super) fn build(
         add(&mut builder, SOFT_BINDING, &SoftBinding::from(code))?;
     }
     Ok(builder)
+}
+
+/// The picture that was made elsewhere is what this one is an edit of.
+fn open(builder: &mut Builder, opened: &ReferenceAsset<'_>, when: &str) -> Result<(), SignError> {
+    builder.set_intent(BuilderIntent::Edit);
+    let ingredient = json!({ "title": opened.title, "relationship": "parentOf", "label": OPENED });
+    builder
+        .add_ingredient_from_stream(ingredient.to_string(), opened.mime, &mut Cursor::new(opened.bytes))
+        .map_err(sign::sdk("add the picture that was made elsewhere as an ingredient"))?;
+    builder
+        .add_action(json!({
+            "action": "c2pa.opened",
+            "when": when,
+            "parameters": { "ingredientIds": [OPENED] },
+        }))
+        .map_err(sign::sdk("add the opened action"))?;
+    Ok(())
 }
 
 /// C2PA 2.2, section 18.10: the SDK's own type has text where bytes belong.
@@ -183,9 +242,10 @@ fn parameters(facts: &Map<String, Value>) -> Map<String, Value> {
 /// C2PA 2.4, section 18.28.
 fn disclosure(derivation: &Derivation) -> Value {
     let engine = &derivation.engine;
+    let model = derivation.declared.as_ref().and_then(|declared| declared.model.clone());
     let identifier = match &derivation.model_sha256 {
         Some(digest) => format!("sha256:{digest}"),
-        None => format!("{}@{}", engine.name, engine.version),
+        None => model.unwrap_or_else(|| format!("{}@{}", engine.name, engine.version)),
     };
     json!({
         "modelType": "c2pa.types.model",

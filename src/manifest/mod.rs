@@ -3,6 +3,8 @@
 //! Decided here, once (see `build`): `c2pa.created` with `trainedAlgorithmicMedia`; the reference as an
 //! `inputTo` ingredient, with its own manifest store; the facts twice, in the parameters of the created
 //! action (which nobody can redact) and in an `org.vidimus.derivation` assertion (which others can read).
+//! What was made elsewhere is `c2pa.opened`, with its own manifest store, and the facts, which nobody here witnessed, stand
+//! under other names: action `org.vidimus.declared`, assertion `org.vidimus.declaration`.
 //! No network, ever: the SDK is built without an HTTP client. Time stamps come by whoever asks for a signature.
 
 mod build;
@@ -22,11 +24,11 @@ pub use reading::{
     TimeStampReading,
 };
 pub use recovery::{Recovery, restore};
-pub use sign::{Algorithm, Credential, ReferenceAsset, Sign, SignError, SignedAsset, sign};
+pub use sign::{Algorithm, Credential, ReferenceAsset, Sign, SignError, SignedAsset, sign, sign_adopted};
 pub use stamp::TimeStamps;
 pub use statement::{
-    BELOW_LIMIT, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement, VisibleLabel,
-    WatermarkReference,
+    BELOW_LIMIT, Declaration, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
+    VisibleLabel, WatermarkReference,
 };
 pub use store::active_alone;
 

@@ -248,7 +248,8 @@ impl Content {
     fn of(manifest: &Manifest) -> Self {
         let actions = actions(manifest);
         let mut created = created(&actions);
-        let mut derivation = assertion::<Derivation>(manifest, build::DERIVATION);
+        let facts = |label, declared| named(assertion::<Derivation>(manifest, label)?, declared);
+        let mut derivation = facts(build::DERIVATION, false).or_else(|| facts(build::DECLARATION, true));
         // It stands apart since it may be redacted; earlier manifests have it in both places.
         if let Some(prompt) = assertion::<Prompt>(manifest, build::PROMPT) {
             [&mut created, &mut derivation]
@@ -332,15 +333,23 @@ fn digital_source_type(actions: &[&Value]) -> Option<String> {
     types.find(|uri| iptc::is_generated(uri)).or(first).map(str::to_owned)
 }
 
-/// Our facts in the parameters of the created action.
+/// Our facts in the parameters of the created action, or of the one that declares.
 fn created(actions: &[&Value]) -> Option<Derivation> {
-    let action = actions.iter().find(|a| a.get("action").and_then(Value::as_str) == Some("c2pa.created"))?;
+    let name = |action: &Value| action.get("action").and_then(Value::as_str).map(str::to_owned);
+    let tells = |action: &&&Value| matches!(name(action).as_deref(), Some("c2pa.created" | build::DECLARED));
+    let action = actions.iter().find(tells)?;
     let parameters = action.get("parameters")?.as_object()?;
     let facts: Map<String, Value> = parameters
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(build::PREFIX)?.to_owned(), value.clone())))
         .collect();
-    serde_json::from_value(Value::Object(facts)).ok()
+    let facts = serde_json::from_value(Value::Object(facts)).ok()?;
+    named(facts, name(action).as_deref() == Some(build::DECLARED))
+}
+
+/// Facts that stand under the name of what they are: witnessed, or declared.
+fn named(facts: Derivation, declared: bool) -> Option<Derivation> {
+    (facts.declared.is_some() == declared).then_some(facts)
 }
 
 fn claim_generator(manifest: &Manifest) -> Option<String> {

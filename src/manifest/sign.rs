@@ -133,7 +133,31 @@ pub fn sign(
     reference: &ReferenceAsset<'_>,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    for size in [bytes.len(), reference.bytes.len()] {
+    sign_all(bytes, mime, statement, reference, None, credential)
+}
+
+/// The same of a picture that was made elsewhere: `opened` is the file as it was brought, and its manifest, where it has
+/// one, goes along.
+pub fn sign_adopted(
+    bytes: &[u8],
+    mime: &str,
+    statement: &Statement,
+    reference: &ReferenceAsset<'_>,
+    opened: &ReferenceAsset<'_>,
+    credential: &Credential<'_>,
+) -> Result<SignedAsset, SignError> {
+    sign_all(bytes, mime, statement, reference, Some(opened), credential)
+}
+
+fn sign_all(
+    bytes: &[u8],
+    mime: &str,
+    statement: &Statement,
+    reference: &ReferenceAsset<'_>,
+    opened: Option<&ReferenceAsset<'_>>,
+    credential: &Credential<'_>,
+) -> Result<SignedAsset, SignError> {
+    for size in [bytes.len(), reference.bytes.len(), opened.map_or(0, |opened| opened.bytes.len())] {
         if size > LIMIT_BYTES {
             return Err(SignError::TooLarge { bytes: size, limit: LIMIT_BYTES });
         }
@@ -142,7 +166,7 @@ pub fn sign(
     let context = context(credential.anchors).map_err(sdk("prepare the C2PA library"))?.into_shared();
     // The reference comes from anywhere.
     let signed = read::guarded(|| {
-        let mut builder = build::build(&context, statement, reference)?;
+        let mut builder = build::build(&context, statement, reference, opened)?;
         finish(&mut builder, bytes, mime, &pen)
     });
     read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)

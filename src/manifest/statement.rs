@@ -29,13 +29,15 @@ pub struct Software {
     pub version: String,
 }
 
-/// From what, by what and how far: stands in the created action and in `org.vidimus.derivation`.
+/// From what, by what and how far: stands in the created action and in `org.vidimus.derivation`; of a picture that was made
+/// elsewhere, in the action `org.vidimus.declared` and in `org.vidimus.declaration`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Derivation {
     /// ULID of the run in the catalog.
     pub run_id: String,
     /// ULID of the output in the catalog.
     pub asset_id: String,
+    /// The engine, or the tool that is said to have made the picture elsewhere.
     pub engine: Software,
     /// Digest of the model's weights; none for engines without weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,10 +46,15 @@ pub struct Derivation {
     pub source_sha256: Digest,
     /// Digest of the reference's decoded pixels.
     pub source_pixels_sha256: Digest,
-    pub denoise_strength: Strength,
-    /// What the strength meant for this engine: noise at the start, in the engine's own units.
-    pub noise_level: f64,
-    pub steps: u32,
+    /// None where nobody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise_strength: Option<Strength>,
+    /// What the strength meant for this engine: noise at the start, in the engine's own units; none where that was not
+    /// witnessed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_level: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
     /// Share of the picture that was varied; none for all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub varied_share: Option<f64>,
@@ -69,9 +76,9 @@ pub struct Derivation {
     /// Windows that each step was drawn in; none for pictures that were drawn at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub windows: Option<u32>,
-    /// As decimal digits: 64 bits do not fit the numbers of JSON.
-    #[serde(with = "decimal")]
-    pub seed: Seed,
+    /// As decimal digits: 64 bits do not fit the numbers of JSON. None where nobody says.
+    #[serde(default, with = "decimal", skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
     /// Private by default: only where the user asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
@@ -90,6 +97,39 @@ pub struct Derivation {
     /// What is drawn on the picture for people to see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visible_label: Option<VisibleLabel>,
+    /// For a picture that was made elsewhere, of which engine, strength, seed and the like are somebody's word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declaration>,
+}
+
+impl Derivation {
+    /// The strength that was witnessed, which is what a watermark states; none for a picture that was made elsewhere.
+    pub fn witnessed_strength(&self) -> Option<Strength> {
+        self.denoise_strength.filter(|_| self.declared.is_none())
+    }
+}
+
+/// That the picture was made elsewhere, and who says how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Declaration {
+    /// Always false, for readers who know nothing else of this.
+    pub witnessed: bool,
+    /// Name of the certificate under which it was declared.
+    pub by: String,
+    /// Digest of the file as it was brought.
+    pub image_sha256: Digest,
+    /// Name of the model, as far as somebody says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How much the reference weighed beside the prompt, in the tool's own units: Midjourney's `--iw`, 0 to 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_weight: Option<f64>,
+    /// The tool's own id of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// By parameter: `flag`, or where in the file its claim stands, such as `png:parameters`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, String>,
 }
 
 impl Derivation {
@@ -179,11 +219,14 @@ fn long() -> String {
 mod decimal {
     use super::*;
 
-    pub fn serialize<S: Serializer>(seed: &Seed, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(seed)
+    pub fn serialize<S: Serializer>(seed: &Option<Seed>, serializer: S) -> Result<S::Ok, S::Error> {
+        match seed {
+            Some(seed) => serializer.collect_str(seed),
+            None => serializer.serialize_none(),
+        }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Seed, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seed>, D::Error> {
+        String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
     }
 }

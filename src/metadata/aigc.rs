@@ -69,7 +69,7 @@ pub(super) fn claim(source: &str, text: &str) -> Option<Claim> {
     let tool = text("ContentProducer").or_else(|| text("ContentPropagator"));
     let id = text("ProduceID").map(|id| format!(", number {id}")).unwrap_or_default();
     let statement = format!("TC260:AIGC, {said}{id}");
-    Some(Claim { source: source.to_owned(), tool, statement, ai: true })
+    Some(Claim::new(source, tool, statement, true))
 }
 
 #[cfg(test)]
@@ -84,12 +84,8 @@ mod tests {
             json,
             r#"{"Label":"1","ContentProducer":"a \"b\" 社","ProduceID":"01M8","ReservedCode1":"","ContentPropagator":"","PropagateID":"","ReservedCode2":""}"#
         );
-        let expected = Claim {
-            source: "xmp".into(),
-            tool: Some("a \"b\" 社".into()),
-            statement: "TC260:AIGC, generated, number 01M8".into(),
-            ai: true,
-        };
+        let tool = Some("a \"b\" 社".into());
+        let expected = Claim::new("xmp", tool, "TC260:AIGC, generated, number 01M8".into(), true);
         assert_eq!(claim("xmp", &json), Some(expected));
     }
 

@@ -4,6 +4,7 @@
 //! after it breaks the manifest.
 
 mod aigc;
+mod claim;
 mod container;
 mod insert;
 mod packet;
@@ -11,8 +12,7 @@ mod tools;
 mod xmp;
 
 pub use aigc::Aigc;
-
-use serde::Serialize;
+pub use claim::{Claim, Parameters};
 
 use crate::digest::Digest;
 use crate::raster::Format;
@@ -70,19 +70,6 @@ impl Label {
             aigc: None,
         }
     }
-}
-
-/// One unsigned statement found in a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Claim {
-    /// Where it stands, such as `xmp` or `png:parameters`.
-    pub source: String,
-    /// The program that seems to have written it.
-    pub tool: Option<String>,
-    /// What it says, shortened.
-    pub statement: String,
-    /// Whether it says that a generative model was at work.
-    pub ai: bool,
 }
 
 /// Why no label was written.

@@ -6,11 +6,12 @@ use super::reason::Violation;
 use crate::digest::Digest;
 use crate::quantity::{Deviation, Strength};
 
-/// What is known of a variation before anything is generated.
+/// What is known of a variation before anything is generated or measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    pub strength: Strength,
-    /// Name of the engine.
+    /// `None` for a picture that was made elsewhere at a strength that nobody knows.
+    pub strength: Option<Strength>,
+    /// Name of the engine, or of the tool that made it elsewhere.
     pub engine: String,
     /// What the picture is for, if it was said.
     pub purpose: Option<String>,
@@ -100,10 +101,6 @@ impl Cleared {
 
     pub fn plan(&self) -> &Plan {
         &self.case.plan
-    }
-
-    pub fn strength(&self) -> Strength {
-        self.case.plan.strength
     }
 
     pub fn deviation(&self) -> &Deviation {

@@ -155,7 +155,7 @@ impl Example {
         let limits = policy.limits();
         let first = |list: Option<&std::collections::BTreeSet<String>>| list?.first().cloned();
         Plan {
-            strength: self.strength.unwrap_or(limits.strength_max),
+            strength: Some(self.strength.unwrap_or(limits.strength_max)),
             engine: self
                 .engine
                 .clone()

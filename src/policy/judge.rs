@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Policy;
 use super::case::{Likeness, Other, Plan};
 use super::reason::{LOST_DISTANCE, Reason};
-use crate::quantity::Deviation;
+use crate::quantity::{Deviation, Strength};
 
 /// What is drawn from one picture may not be another one either.
 pub(super) fn too_close(other: &Other, min: f64) -> Option<Reason> {
@@ -35,15 +35,21 @@ pub(super) fn violated(policy: &Policy, plan: Option<&Plan>, deviation: Option<&
 
 fn plan_violated(policy: &Policy, plan: &Plan, reasons: &mut Vec<Reason>) {
     let limits = policy.limits();
-    let strength = plan.strength.value();
     if let Some(expires) = limits.expires.filter(|last| plan.today > *last) {
         reasons.push(Reason::Expired { expires });
     }
-    if plan.strength < limits.strength_min {
-        reasons.push(Reason::StrengthTooLow { strength, min: limits.strength_min.value() });
-    }
-    if plan.strength > limits.strength_max {
-        reasons.push(Reason::StrengthTooHigh { strength, max: limits.strength_max.value() });
+    let (min, max) = (limits.strength_min, limits.strength_max);
+    match plan.strength {
+        None if min > Strength::ZERO || max < Strength::ONE => {
+            reasons.push(Reason::StrengthUnknown { min: min.value(), max: max.value() });
+        }
+        Some(strength) if strength < min => {
+            reasons.push(Reason::StrengthTooLow { strength: strength.value(), min: min.value() });
+        }
+        Some(strength) if strength > max => {
+            reasons.push(Reason::StrengthTooHigh { strength: strength.value(), max: max.value() });
+        }
+        _ => {}
     }
     if let Some(engines) = policy.engines().filter(|allowed| !allowed.contains(&plan.engine)) {
         let allowed = engines.iter().cloned().collect();
@@ -97,7 +103,6 @@ mod tests {
     use super::super::{Policy, PolicySet};
     use super::*;
     use crate::digest::Digest;
-    use crate::quantity::Strength;
     use time::macros::date;
 
     const EPSILON: f64 = 1e-4;
@@ -126,7 +131,7 @@ mod tests {
 
     fn plan(strength: f64) -> Plan {
         Plan {
-            strength: Strength::new(strength).expect("a strength"),
+            strength: Some(Strength::new(strength).expect("a strength")),
             engine: "patch".into(),
             purpose: None,
             generation: 1,
@@ -163,6 +168,20 @@ mod tests {
         let policy = changed("max = 1.00", "max = 0.80");
         assert!(policy.judge(case(0.8, 0.9, 0.9)).is_ok());
         assert!(policy.judge(case(0.8 + EPSILON, 0.9, 0.9)).is_err());
+    }
+
+    #[test]
+    fn a_strength_that_nobody_knows_is_within_no_bounds() {
+        let unknown = Plan { strength: None, ..plan(0.8) };
+        let refusal = strict().admit(&unknown).expect_err("0.55 to 1 is asked for");
+        assert_eq!(
+            refusal.to_string(),
+            "the strength is not known: 0.55 to 1.00 required (policy strict, strength.min)"
+        );
+        let upper = changed("min = 0.55\nmax = 1.00", "min = 0.00\nmax = 0.90");
+        let refusal = upper.admit(&unknown).expect_err("at most 0.90 is asked for");
+        assert_eq!(refusal.reasons[0].rule(), "strength.max");
+        assert!(changed("min = 0.55", "min = 0.00").admit(&unknown).is_ok(), "nothing is asked for");
     }
 
     #[test]

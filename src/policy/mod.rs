@@ -31,9 +31,10 @@ use crate::quantity::Strength;
 pub const MIN_DEVIATION_FLOOR: f64 = 0.30;
 
 /// The policies that come with the program: name and text.
-pub const SHIPPED: [(&str, &str); 2] = [
+pub const SHIPPED: [(&str, &str); 3] = [
     ("default", include_str!("../../policies/default.toml")),
     ("strict", include_str!("../../policies/strict.toml")),
+    ("without-strength", include_str!("../../policies/without-strength.toml")),
 ];
 
 /// What becomes of a refused draft; the later the stricter.

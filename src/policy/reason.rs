@@ -44,6 +44,10 @@ pub enum Reason {
         strength: f64,
         max: f64,
     },
+    StrengthUnknown {
+        min: f64,
+        max: f64,
+    },
     EngineNotAllowed {
         engine: String,
         allowed: Vec<String>,
@@ -98,6 +102,8 @@ impl Reason {
             Reason::Expired { .. } => "expires",
             Reason::StrengthTooLow { .. } => "strength.min",
             Reason::StrengthTooHigh { .. } => "strength.max",
+            Reason::StrengthUnknown { min, .. } if *min > 0.0 => "strength.min",
+            Reason::StrengthUnknown { .. } => "strength.max",
             Reason::EngineNotAllowed { .. } => "generation.engines",
             Reason::TooManyGenerations { .. } => "generation.max",
             Reason::PurposeNotAllowed { .. } => "purpose.allowed",
@@ -126,6 +132,7 @@ impl Reason {
         match (self, other) {
             (Expired { expires: a }, Expired { expires: b }) => a < b,
             (StrengthTooHigh { max: a, .. }, StrengthTooHigh { max: b, .. }) => a < b,
+            (StrengthUnknown { min: a, max: b }, StrengthUnknown { min: c, max: d }) => b - a < d - c,
             (TooManyGenerations { max: a, .. }, TooManyGenerations { max: b, .. }) => a < b,
             (StrengthTooLow { min: a, .. }, StrengthTooLow { min: b, .. })
             | (DeviationTooLow { min: a, .. }, DeviationTooLow { min: b, .. })
@@ -148,6 +155,9 @@ impl fmt::Display for Reason {
             }
             Reason::StrengthTooHigh { strength, max } => {
                 write!(f, "too free: strength {strength:.2}, at most {max:.2} allowed")
+            }
+            Reason::StrengthUnknown { min, max } => {
+                write!(f, "the strength is not known: {min:.2} to {max:.2} required")
             }
             Reason::EngineNotAllowed { engine, allowed } => {
                 write!(f, "engine {engine} is not allowed: expected {}", allowed.join(" or "))

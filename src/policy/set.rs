@@ -283,7 +283,7 @@ mod tests {
 
     fn plan() -> Plan {
         Plan {
-            strength: Strength::new(0.8).expect("in range"),
+            strength: Strength::new(0.8),
             engine: "patch".into(),
             purpose: Some("teaching".into()),
             generation: 1,
@@ -386,7 +386,7 @@ mod tests {
             set.lift(case(0.2999), &keys(&[1, 2, 3])).is_err()
                 && set.lift(case(f64::NAN), &keys(&[1, 2, 3])).is_err()
         );
-        let weak = Plan { strength: Strength::new(0.1).expect("in range"), ..plan() };
+        let weak = Plan { strength: Strength::new(0.1), ..plan() };
         assert!(set.lift(Case { plan: weak, ..case(0.65) }, &keys(&[1, 2, 3])).is_err(), "no measured limit");
         let firm = PolicySet::new(one, vec![(Policy::shipped("default").expect("shipped"), Why::Always)]);
         assert!(firm.lift(case(0.45), &keys(&[1, 2, 3])).is_err(), "default says refuse");

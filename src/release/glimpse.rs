@@ -19,7 +19,7 @@ pub fn glimpse(
     source: Option<Digest>,
     in_part: bool,
 ) -> Result<Vec<u8>, ReleaseError> {
-    labelled(&reduced(picture), Format::Png, &label(engine, source, in_part))
+    labelled(&reduced(picture), Format::Png, &label((engine.name, engine.version), source, in_part))
 }
 
 /// A small likeness of `picture`, a variation of the file `source` by `engine`, as a JPEG that says what it is: for pages

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use time::format_description::well_known::Rfc3339;
 
 use super::order::Desk;
+use super::origin::Origin;
 use super::states::Course;
 use crate::digest::Digest;
-use crate::generate::{Description, Record};
 use crate::label::{self, Badge, Labelled};
 use crate::manifest::VisibleLabel;
 use crate::metadata::{Aigc, Disclosure, Label, Prompt};
@@ -25,12 +25,14 @@ pub(super) struct Drawn {
 }
 
 /// `draft` with what has to be seen on it; `None` where nothing has to.
-pub(super) fn draw(desk: &Desk<'_>, course: &Course<'_>, draft: &Raster, record: &Record) -> Option<Drawn> {
+pub(super) fn draw(desk: &Desk<'_>, course: &Course<'_>, draft: &Raster, origin: &Origin) -> Option<Drawn> {
     let (visible, limits) = (&course.order.visible, desk.policy.limits());
     let badge = (visible.label || limits.require_label).then_some(visible.style);
-    let in_part = record.varied_share.is_some();
+    let in_part = origin.in_part();
+    // A picture says what was seen.
+    let strength = origin.record().map(|record| record.strength);
     let caption = (visible.caption || limits.require_caption)
-        .then(|| visible.style.language.caption(in_part, &course.reference.sha256, record.strength));
+        .then(|| visible.style.language.caption(in_part, &course.reference.sha256, strength));
     if badge.is_none() && caption.is_none() {
         return None;
     }
@@ -49,15 +51,15 @@ impl Drawn {
     }
 }
 
-/// Of a picture that `engine` made.
-pub(super) fn label(engine: &Description, source: Option<Digest>, in_part: bool) -> Label {
+/// `maker` is who drew it, and which version of that.
+pub(super) fn label(maker: (&str, &str), source: Option<Digest>, in_part: bool) -> Label {
     let tool = format!("vidimus {}", env!("CARGO_PKG_VERSION"));
-    Label { source, in_part, ..Label::new(&tool, engine.name, engine.version) }
+    Label { source, in_part, ..Label::new(&tool, maker.0, maker.1) }
 }
 
 /// Of an output, with all that was asked for. What a policy requires and cannot be said is not there, and the catalog
 /// refuses the release.
-pub(super) fn full_label(desk: &Desk<'_>, course: &Course<'_>, record: &Record, asset_id: &str) -> Label {
+pub(super) fn full_label(desk: &Desk<'_>, course: &Course<'_>, origin: &Origin, asset_id: &str) -> Label {
     let limits = desk.policy.limits();
     let provider = |required: bool| desk.policy.provider().filter(|_| required).map(str::to_owned);
     let created = course.started.replace_nanosecond(0).ok().and_then(|at| at.format(&Rfc3339).ok());
@@ -67,9 +69,9 @@ pub(super) fn full_label(desk: &Desk<'_>, course: &Course<'_>, record: &Record, 
         id: asset_id.to_owned(),
     });
     let aigc = provider(limits.require_tc260).map(|producer| Aigc { producer, id: asset_id.to_owned() });
-    let prompt = if discloses_prompt(desk, course) { prompt(course, record) } else { None };
-    let in_part = record.varied_share.is_some();
-    Label { prompt, disclosure, aigc, ..label(&record.engine, Some(course.reference.sha256), in_part) }
+    let prompt = if discloses_prompt(desk, course) { prompt(course, origin) } else { None };
+    let source = Some(course.reference.sha256);
+    Label { prompt, disclosure, aigc, ..label(origin.maker(), source, origin.in_part()) }
 }
 
 /// Whether the user or a policy wants the prompt to be known.
@@ -78,14 +80,20 @@ pub(super) fn discloses_prompt(desk: &Desk<'_>, course: &Course<'_>) -> bool {
 }
 
 /// What the model was told; a prompt that the engine did not read is said to be none that counted.
-fn prompt(course: &Course<'_>, record: &Record) -> Option<Prompt> {
-    let mut text = record.prompt.clone()?;
-    if let Some(negative) = &record.negative_prompt {
-        text.push_str(&format!(" Negative prompt: {negative}"));
-    }
-    if !record.prompt_used {
-        text.push_str(" (not read by the engine)");
-    }
+fn prompt(course: &Course<'_>, origin: &Origin) -> Option<Prompt> {
+    let text = match origin {
+        Origin::Drawn(record) => {
+            let mut text = record.prompt.clone()?;
+            if let Some(negative) = &record.negative_prompt {
+                text.push_str(&format!(" Negative prompt: {negative}"));
+            }
+            if !record.prompt_used {
+                text.push_str(" (not read by the engine)");
+            }
+            text
+        }
+        Origin::Declared(declared) => format!("{} (declared, not witnessed)", declared.prompt.as_ref()?),
+    };
     Some(Prompt { text, writer: course.order.prompt_writer.clone() })
 }
 

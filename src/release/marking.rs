@@ -6,12 +6,13 @@ use super::error::ReleaseError;
 use super::held::Held;
 use super::labels::{self, Drawn};
 use super::order::{Desk, Step};
+use super::origin::{Declared, Origin, Picture, Source};
 use super::overriding;
 use super::proof::{self, Proof};
 use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::generate::{AppliedLora, Draft, Record};
+use crate::generate::{AppliedLora, Record};
 use crate::iscc::ImageCode;
 use crate::label;
 use crate::manifest::{
@@ -27,7 +28,7 @@ use crate::watermark::{self, Kind, Level, Payload};
 /// The pixels carry their watermark; the file is encoded and not yet signed.
 pub(super) struct Marked<'a> {
     pub course: Course<'a>,
-    pub draft: Draft,
+    pub draft: Picture,
     pub cleared: Cleared,
     pub held: Held,
     pub payload: Payload,
@@ -44,7 +45,7 @@ pub(super) struct Marked<'a> {
 /// The file carries its manifest.
 pub(super) struct Signed<'a> {
     pub course: Course<'a>,
-    pub draft: Draft,
+    pub draft: Picture,
     pub cleared: Cleared,
     pub held: Held,
     pub payload: Payload,
@@ -70,7 +71,7 @@ impl<'a> Approved<'a> {
         assert_eq!(draft_pixels, self.cleared.draft(), "these are the pixels that were cleared");
         let watch = Stopwatch::start(desk);
         let payload = free_payload(desk, &self)?;
-        let drawn = labels::draw(desk, &self.course, &self.draft.raster, &self.draft.record);
+        let drawn = labels::draw(desk, &self.course, &self.draft.raster, &self.draft.origin);
         let picture = drawn.as_ref().map_or(&self.draft.raster, |drawn| &drawn.labelled.raster);
         let proof = proof::prove(picture, &payload, self.course.order.format, desk)?;
         self.course.timings.embed = watch.stop(desk);
@@ -136,7 +137,7 @@ impl<'a> Marked<'a> {
         let reference = self.course.reference;
         let asset_id = desk.new_id(desk.host.now());
         let xmp = carries_xmp(order.format);
-        let label = labels::full_label(desk, &self.course, &self.draft.record, &asset_id);
+        let label = labels::full_label(desk, &self.course, &self.draft.origin, &asset_id);
         let file = if xmp { metadata::write(&self.file, order.format, &label)? } else { self.file };
         let watermark = manifest::WatermarkReference {
             algorithm: self.level.algorithm().to_owned(),
@@ -144,9 +145,9 @@ impl<'a> Marked<'a> {
             level: self.level.name().to_owned(),
             psnr_db: Psnr(self.psnr_db),
         };
-        let record = &self.draft.record;
+        let origin = &self.draft.origin;
         let mut statement =
-            statement(desk, &self.course, record, &self.cleared, &asset_id, &self.raster, watermark);
+            statement(desk, &self.course, origin, &self.cleared, &asset_id, &self.raster, watermark);
         statement.derivation.visible_label = self.seen.clone();
         let mime = order.format.mime();
         let anchors = desk.keys.anchors();
@@ -166,7 +167,14 @@ impl<'a> Marked<'a> {
             mime: reference.mime,
             title: &reference.public_title(),
         };
-        let signed = manifest::sign(&file, mime, &statement, &ingredient, &credential)?;
+        let signed = match &order.source {
+            Source::Engine(_) => manifest::sign(&file, mime, &statement, &ingredient, &credential)?,
+            Source::Elsewhere(adoption) => {
+                let title = format!("picture made elsewhere {}", adoption.declared.image_sha256.short(16));
+                let opened = ReferenceAsset { bytes: &adoption.bytes, mime: adoption.mime, title: &title };
+                manifest::sign_adopted(&file, mime, &statement, &ingredient, &opened, &credential)?
+            }
+        };
         let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
         if required {
             trusted_time(&reading)?;
@@ -199,10 +207,15 @@ impl<'a> Marked<'a> {
 /// A payload whose id no other release has.
 fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, ReleaseError> {
     let source = approved.course.reference.sha256;
-    let kind = if approved.draft.record.varied_share.is_some() { Kind::Edited } else { Kind::Generated };
+    let kind = if approved.draft.origin.in_part() { Kind::Edited } else { Kind::Generated };
+    // A mark says what was seen.
+    let strength = match &approved.draft.origin {
+        Origin::Drawn(record) => Some(record.strength),
+        Origin::Declared(_) => None,
+    };
     for attempt in 0..watermark::NONCE_ATTEMPTS {
         let nonce = watermark::nonce(&desk.keys.watermark_key(), &approved.cleared.draft(), attempt);
-        let payload = Payload::new(kind, approved.cleared.strength(), &source, nonce)?;
+        let payload = Payload::new(kind, strength, &source, nonce)?;
         if desk.catalog.payload_id_is_free(payload.source_prefix(), payload.nonce())? {
             return Ok(payload);
         }
@@ -213,62 +226,111 @@ fn free_payload(desk: &Desk<'_>, approved: &Approved<'_>) -> Result<Payload, Rel
 fn statement(
     desk: &Desk<'_>,
     course: &Course<'_>,
-    record: &Record,
+    origin: &Origin,
     cleared: &Cleared,
     asset_id: &str,
     raster: &Raster,
     watermark: manifest::WatermarkReference,
 ) -> Statement {
     let (limits, deviation) = (desk.policy.limits(), cleared.deviation());
-    let discloses = labels::discloses_prompt(desk, course);
+    let (name, version) = origin.maker();
+    let common = manifest::Derivation {
+        run_id: course.run_id.clone(),
+        asset_id: asset_id.to_owned(),
+        engine: Software { name: name.to_owned(), version: version.to_owned() },
+        model_sha256: None,
+        source_sha256: course.reference.sha256,
+        source_pixels_sha256: course.reference.pixels,
+        denoise_strength: None,
+        noise_level: None,
+        steps: None,
+        varied_share: None,
+        guidance: None,
+        sampler: None,
+        prediction: None,
+        precision: None,
+        loras: Vec::new(),
+        windows: None,
+        seed: None,
+        prompt: None,
+        negative_prompt: None,
+        measure: deviation::MEASURE.to_owned(),
+        deviation: Deviation {
+            ssim: stated(deviation.ssim),
+            psnr_db: stated(deviation.psnr_db),
+            ..*deviation
+        },
+        policy: manifest::PolicyReference {
+            name: desk.policy.named().name().to_owned(),
+            sha256: desk.policy.digest(),
+            others: desk.policy.members().skip(1).map(|(policy, _)| other(policy)).collect(),
+            limits: [
+                ("minimum_deviation", limits.min_deviation),
+                ("minimum_composition", limits.min_composition),
+                ("minimum_strength", limits.strength_min.value()),
+                ("maximum_strength", limits.strength_max.value()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        },
+        overridden: (!cleared.lifted().is_empty()).then(|| manifest::BELOW_LIMIT.to_owned()),
+        watermark: Some(watermark),
+        visible_label: None,
+        declared: None,
+    };
+    let disclose = labels::discloses_prompt(desk, course);
     Statement {
         image_code: Some(ImageCode::of(raster)),
         title: format!("variation {asset_id}"),
         claim_generator: Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() },
         created: course.started,
-        derivation: manifest::Derivation {
-            run_id: course.run_id.clone(),
-            asset_id: asset_id.to_owned(),
-            engine: Software { name: record.engine.name.into(), version: record.engine.version.into() },
-            model_sha256: record.engine.model_digest,
-            source_sha256: course.reference.sha256,
-            source_pixels_sha256: course.reference.pixels,
-            denoise_strength: record.strength,
-            noise_level: stated(record.noise_level),
-            steps: record.steps,
-            varied_share: record.varied_share.map(stated),
-            guidance: record.guidance.map(stated),
-            sampler: record.sampler.map(str::to_owned),
-            prediction: record.prediction.map(str::to_owned),
-            precision: record.precision.map(str::to_owned),
-            loras: record.loras.iter().map(lora).collect(),
-            windows: record.windows,
-            seed: record.seed,
-            prompt: record.prompt.clone().filter(|_| discloses),
-            negative_prompt: record.negative_prompt.clone().filter(|_| discloses),
-            measure: deviation::MEASURE.to_owned(),
-            deviation: Deviation {
-                ssim: stated(deviation.ssim),
-                psnr_db: stated(deviation.psnr_db),
-                ..*deviation
-            },
-            policy: manifest::PolicyReference {
-                name: desk.policy.named().name().to_owned(),
-                sha256: desk.policy.digest(),
-                others: desk.policy.members().skip(1).map(|(policy, _)| other(policy)).collect(),
-                limits: [
-                    ("minimum_deviation", limits.min_deviation),
-                    ("minimum_composition", limits.min_composition),
-                    ("minimum_strength", limits.strength_min.value()),
-                    ("maximum_strength", limits.strength_max.value()),
-                ]
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
-            },
-            overridden: (!cleared.lifted().is_empty()).then(|| manifest::BELOW_LIMIT.to_owned()),
-            watermark: Some(watermark),
-            visible_label: None,
+        derivation: match origin {
+            Origin::Drawn(record) => drawn(record, disclose, common),
+            Origin::Declared(told) => declared(told, disclose, common),
         },
+    }
+}
+
+/// What was witnessed; a prompt may be private.
+fn drawn(record: &Record, disclose: bool, common: manifest::Derivation) -> manifest::Derivation {
+    manifest::Derivation {
+        model_sha256: record.engine.model_digest,
+        denoise_strength: Some(record.strength),
+        noise_level: Some(stated(record.noise_level)),
+        steps: Some(record.steps),
+        varied_share: record.varied_share.map(stated),
+        guidance: record.guidance.map(stated),
+        sampler: record.sampler.map(str::to_owned),
+        prediction: record.prediction.map(str::to_owned),
+        precision: record.precision.map(str::to_owned),
+        loras: record.loras.iter().map(lora).collect(),
+        windows: record.windows,
+        seed: Some(record.seed),
+        prompt: record.prompt.clone().filter(|_| disclose),
+        negative_prompt: record.negative_prompt.clone().filter(|_| disclose),
+        ..common
+    }
+}
+
+/// What somebody says.
+fn declared(told: &Declared, disclose: bool, common: manifest::Derivation) -> manifest::Derivation {
+    manifest::Derivation {
+        denoise_strength: told.strength,
+        steps: told.steps,
+        guidance: told.guidance.map(stated),
+        sampler: told.sampler.clone(),
+        seed: told.seed,
+        prompt: told.prompt.clone().filter(|_| disclose),
+        declared: Some(manifest::Declaration {
+            witnessed: false,
+            by: told.by.clone(),
+            image_sha256: told.image_sha256,
+            model: told.model.clone(),
+            image_weight: told.image_weight.map(stated),
+            job: told.job.clone(),
+            sources: told.sources.clone(),
+        }),
+        ..common
     }
 }
 

@@ -5,6 +5,8 @@
 //!       ─embed→ Marked ─sign→ Signed ─record→ Recorded ─publish→ Released
 //! ```
 //!
+//! What was made elsewhere is brought to the same road: its draft is adopted from a file instead of generated.
+//!
 //! One type per state, each consumed by the step that leaves it: what was not cleared cannot be marked,
 //! and what was not marked cannot be signed, since it does not compile.
 
@@ -14,6 +16,7 @@ mod held;
 mod labels;
 mod marking;
 mod order;
+mod origin;
 mod overriding;
 mod past;
 mod prepare;
@@ -28,6 +31,7 @@ pub use error::ReleaseError;
 pub use glimpse::{glimpse, reduced, thumbnail};
 pub use held::{Compared, Held};
 pub use order::{Desk, Order, Step};
+pub use origin::{Adoption, Asked, Declared, NoEngine, Origin, Source, UNSTATED};
 pub use past::Past;
 pub use prepare::{PrepareError, Reference};
 pub use proof::MARK_PSNR_DB;
@@ -58,7 +62,10 @@ pub fn release(
     if let Err(refusal) = desk.policy.admit(course.plan()) {
         return course.refuse_request(desk, refusal);
     }
-    let drafted: Drafted<'_> = course.generate(desk, progress)?;
+    let drafted: Drafted<'_> = match &order.source {
+        Source::Engine(request) => course.generate(desk, request, progress)?,
+        Source::Elsewhere(adoption) => course.adopt(desk, adoption),
+    };
     let compared = match drafted.measure(desk)?.compare(desk)? {
         Ok(compared) => compared,
         Err(rejected) => return rejected.refuse(desk),

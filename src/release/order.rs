@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::origin::Source;
 use crate::catalog::Catalog;
 use crate::generate::{Engine, Request};
 use crate::host::Host;
@@ -19,6 +20,7 @@ pub struct Desk<'a> {
     pub catalog: &'a mut Catalog,
     /// Those that judge: the one that was named, and all that apply to the reference.
     pub policy: &'a PolicySet,
+    /// What draws; a picture from elsewhere needs none.
     pub engine: &'a dyn Engine,
     /// Told of each step when it is done; tests end the process there.
     pub witness: &'a dyn Fn(Step),
@@ -57,7 +59,7 @@ impl Step {
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Order {
-    pub request: Request,
+    pub source: Source,
     /// What the picture is for; recorded.
     pub purpose: Option<String>,
     /// What the reference was said to be; recorded. What judges is chosen before.
@@ -76,4 +78,14 @@ pub struct Order {
     pub visible: Visible,
     /// Stop after the judgement; mark, record and write nothing.
     pub dry_run: bool,
+}
+
+impl Order {
+    /// What is asked of an engine; `None` for a picture from elsewhere.
+    pub fn request(&self) -> Option<&Request> {
+        match &self.source {
+            Source::Engine(request) => Some(request),
+            Source::Elsewhere(_) => None,
+        }
+    }
 }

@@ -88,11 +88,7 @@ impl Reference {
     }
 
     /// Id of the output of ours that the file is a copy of; `None` for what is on record itself.
-    pub(super) fn original(
-        &self,
-        catalog: &Catalog,
-        workspace: &Workspace,
-    ) -> Result<Option<String>, CatalogError> {
+    pub fn original(&self, catalog: &Catalog, workspace: &Workspace) -> Result<Option<String>, CatalogError> {
         if let Some(original) = self.original.get() {
             return Ok(original.clone());
         }

@@ -4,21 +4,21 @@ use super::error::ReleaseError;
 use super::held::{self, Held};
 use super::marking::Signed;
 use super::order::{Desk, Step};
+use super::origin::{Asked, Declared, Origin, UNSTATED};
 use super::overriding;
 use super::report::{Outcome, Refused, Released, Stamped};
 use super::states::{Course, Rejected, Stopwatch};
 use crate::catalog::{
-    AssetEntry, CatalogError, MarkEntry, MeasurementEntry, OverrideEntry, Pen, PoliciesEntry, RefusalEntry,
-    ReleaseEntry, RunEntry, TimeStampEntry,
+    AdoptionEntry, AssetEntry, CatalogError, MarkEntry, MeasurementEntry, OverrideEntry, Pen, PoliciesEntry,
+    RefusalEntry, ReleaseEntry, RunEntry, TimeStampEntry,
 };
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::disk;
-use crate::generate::Record;
 use crate::manifest::TimeStampReading;
 use crate::objects::{self, Objects};
 use crate::policy::{Case, Cleared, OnViolation, Refusal};
-use crate::quantity::Deviation;
+use crate::quantity::{Deviation, Strength};
 use crate::raster::{self, Format, Raster};
 
 /// It is in the catalog, and its bytes are in the store.
@@ -87,7 +87,7 @@ impl<'a> Signed<'a> {
             at: desk.host.now(),
             reference: self.course.reference_entry(desk),
             copy_of: self.course.past.copy_of.clone(),
-            run: self.course.run_entry(desk, Some(&self.draft.record)),
+            run: self.course.run_entry(Some(&self.draft.origin)),
             measurement: measurement(self.cleared.draft(), self.cleared.deviation()),
             search: self.held.entry(),
             policies: PoliciesEntry::from(desk.policy),
@@ -158,7 +158,7 @@ impl Recorded<'_> {
             height: raster.height(),
             asset_id,
             run_id: course.run_id,
-            record: draft.record,
+            origin: draft.origin,
             deviation: *cleared.deviation(),
             held,
             lifted: cleared.lifted().to_vec(),
@@ -190,7 +190,7 @@ impl Course<'_> {
         mut self,
         desk: &mut Desk<'_>,
         refusal: Refusal,
-        draft: Option<(Record, Digest, Deviation)>,
+        draft: Option<(Origin, Digest, Deviation)>,
         held: Option<Held>,
         quarantine: Option<std::path::PathBuf>,
     ) -> Result<Outcome, ReleaseError> {
@@ -202,7 +202,7 @@ impl Course<'_> {
                 at: desk.host.now(),
                 reference: self.reference_entry(desk),
                 copy_of: self.past.copy_of.clone(),
-                run: self.run_entry(desk, draft.as_ref().map(|(record, ..)| record)),
+                run: self.run_entry(draft.as_ref().map(|(origin, ..)| origin)),
                 measurement: draft.as_ref().map(|(_, pixels, deviation)| measurement(*pixels, deviation)),
                 search: held.as_ref().map(Held::entry),
                 policies: PoliciesEntry::from(desk.policy),
@@ -213,16 +213,15 @@ impl Course<'_> {
             desk.catalog.record_refusal(&entry, &pen)?;
             self.timings.record = watch.stop(desk);
         }
-        let (record, deviation) = match draft {
-            Some((record, _, deviation)) => (Some(record), Some(deviation)),
+        let (origin, deviation) = match draft {
+            Some((origin, _, deviation)) => (Some(origin), Some(deviation)),
             None => (None, None),
         };
         Ok(Outcome::Refused(Box::new(Refused {
             run_id: self.run_id,
-            request: self.order.request.clone(),
-            engine: desk.engine.describe(),
+            asked: self.asked,
             refusal,
-            record,
+            origin,
             deviation,
             held,
             quarantine,
@@ -249,25 +248,63 @@ impl Course<'_> {
         Some(OverrideEntry { approved, reasons: lifted.iter().map(ToString::to_string).collect() })
     }
 
-    /// The run; without a record nothing was generated, and the request is all there is.
-    fn run_entry(&self, desk: &Desk<'_>, record: Option<&Record>) -> RunEntry {
-        let engine = record.map_or_else(|| desk.engine.describe(), |record| record.engine.clone());
-        let request = &self.order.request;
-        RunEntry {
+    /// The run; without an origin nothing was generated, and what was asked is all there is.
+    fn run_entry(&self, origin: Option<&Origin>) -> RunEntry {
+        let common = RunEntry {
             id: self.run_id.clone(),
-            engine: engine.name.to_owned(),
-            engine_version: engine.version.to_owned(),
-            model_sha256: engine.model_digest,
-            strength: request.strength.value(),
-            noise_level: record.map(|record| record.noise_level),
-            steps: record.map(|record| record.steps),
-            seed: request.seed.0,
-            prompt: request.prompt.clone(),
-            prompt_used: record.is_some_and(|record| record.prompt_used),
+            engine: String::new(),
+            engine_version: String::new(),
+            model_sha256: None,
+            strength: None,
+            noise_level: None,
+            steps: None,
+            seed: None,
+            prompt: None,
+            prompt_used: false,
             purpose: self.order.purpose.clone(),
             stated: self.order.stated.clone(),
             started: self.started,
+            adopted: None,
+        };
+        match &self.asked {
+            Asked::Engine { engine, request } => {
+                let record = match origin {
+                    Some(Origin::Drawn(record)) => Some(record),
+                    _ => None,
+                };
+                let engine = record.map_or(engine, |record| &record.engine);
+                RunEntry {
+                    engine: engine.name.to_owned(),
+                    engine_version: engine.version.to_owned(),
+                    model_sha256: engine.model_digest,
+                    strength: Some(request.strength.value()),
+                    noise_level: record.map(|record| record.noise_level),
+                    steps: record.map(|record| record.steps),
+                    seed: Some(request.seed.0),
+                    prompt: request.prompt.clone(),
+                    prompt_used: record.is_some_and(|record| record.prompt_used),
+                    ..common
+                }
+            }
+            Asked::Elsewhere(declared) => declared_entry(declared, common),
         }
+    }
+}
+
+fn declared_entry(declared: &Declared, common: RunEntry) -> RunEntry {
+    RunEntry {
+        engine: declared.tool.clone(),
+        engine_version: declared.version.clone().unwrap_or_else(|| UNSTATED.to_owned()),
+        strength: declared.strength.map(Strength::value),
+        steps: declared.steps,
+        seed: declared.seed.map(|seed| seed.0),
+        prompt: declared.prompt.clone(),
+        prompt_used: declared.prompt.is_some(),
+        adopted: Some(AdoptionEntry {
+            image_sha256: declared.image_sha256,
+            declared: serde_json::to_value(declared).unwrap_or_default(),
+        }),
+        ..common
     }
 }
 
@@ -286,7 +323,7 @@ impl Rejected<'_> {
         } else {
             None
         };
-        course.refuse(desk, refusal, Some((draft.record, pixels, deviation)), held, quarantine)
+        course.refuse(desk, refusal, Some((draft.origin, pixels, deviation)), held, quarantine)
     }
 }
 

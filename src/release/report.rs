@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::held::Held;
+use super::origin::{Asked, Origin};
 use crate::deviation;
 use crate::digest::Digest;
-use crate::generate::{Description, Record, Request};
 use crate::manifest::{SignerReading, State, TimeStampReading};
 use crate::policy::{Mark, PolicySet, Refusal, Violation};
 use crate::quantity::Deviation;
@@ -32,7 +32,7 @@ pub struct Released {
     pub height: u32,
     pub asset_id: String,
     pub run_id: String,
-    pub record: Record,
+    pub origin: Origin,
     pub deviation: Deviation,
     pub held: Held,
     /// What two people released it in spite of.
@@ -66,11 +66,10 @@ pub enum Stamped {
 pub struct Refused {
     pub run_id: String,
     /// What was asked, and of whom.
-    pub request: Request,
-    pub engine: Description,
+    pub asked: Asked,
     pub refusal: Refusal,
-    /// `None` when the request itself was refused and nothing was generated.
-    pub record: Option<Record>,
+    /// `None` when the request itself was refused: nothing was generated, or looked at.
+    pub origin: Option<Origin>,
     pub deviation: Option<Deviation>,
     /// `None` where its own reference, or the request, was refused already.
     pub held: Option<Held>,
@@ -85,12 +84,12 @@ impl Refused {
     /// Whether another seed may be cleared. A request that is refused as such is refused with any seed, and so is a
     /// picture that is too close by what the mask keeps of it.
     pub fn may_be_chance(&self, policy: &PolicySet) -> bool {
-        self.record.is_some() && !self.kept_too_much(policy)
+        self.origin.is_some() && !self.kept_too_much(policy)
     }
 
     /// Whether the draft is too close because of what the mask keeps, so that no other seed helps.
     pub fn kept_too_much(&self, policy: &PolicySet) -> bool {
-        let varied = self.record.as_ref().and_then(|record| record.varied_share);
+        let varied = self.origin.as_ref().and_then(Origin::record).and_then(|record| record.varied_share);
         let decides = self.deviation.is_some_and(|deviation| deviation.copied >= deviation.detail);
         let least = policy.limits().min_deviation;
         decides && varied.is_some_and(|varied| deviation::at_most(1.0 - varied) < least)
@@ -100,7 +99,7 @@ impl Refused {
 /// A draft that would have been released.
 #[derive(Clone, Debug)]
 pub struct Trial {
-    pub record: Record,
+    pub origin: Origin,
     pub deviation: Deviation,
     pub held: Held,
     pub timings: Timings,

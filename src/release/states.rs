@@ -8,17 +8,18 @@ use time::{OffsetDateTime, UtcOffset};
 use super::error::ReleaseError;
 use super::held::{self, Held};
 use super::order::{Desk, Order, Step};
+use super::origin::{Adoption, Asked, Origin, Picture, Source};
 use super::overriding;
 use super::past::Past;
 use super::prepare::Reference;
 use super::report::{Outcome, Timings, Trial};
 use crate::digest::Digest;
 use crate::disk;
-use crate::generate::Draft;
+use crate::generate::Request;
 use crate::policy::{Case, Cleared, Other, Plan, Refusal};
 use crate::progress::Progress;
 use crate::quantity::Deviation;
-use crate::raster::Format;
+use crate::raster::{Format, Raster};
 use crate::settings::Settings;
 use crate::watermark;
 
@@ -29,16 +30,17 @@ pub(super) struct Course<'a> {
     pub run_id: String,
     pub started: OffsetDateTime,
     pub past: Past,
+    pub asked: Asked,
     plan: Plan,
     /// What is asked of others.
     pub settings: Settings,
     pub timings: Timings,
 }
 
-/// An engine made a picture.
+/// There is a picture: an engine made it, or it was brought.
 pub(super) struct Drafted<'a> {
     course: Course<'a>,
-    draft: Draft,
+    draft: Picture,
     pixels: Digest,
 }
 
@@ -58,7 +60,7 @@ pub(super) struct Compared<'a> {
 /// The policy said yes to exactly these pixels.
 pub(super) struct Approved<'a> {
     pub course: Course<'a>,
-    pub draft: Draft,
+    pub draft: Picture,
     pub cleared: Cleared,
     pub held: Held,
     /// Those who approved the draft, where it needs that.
@@ -68,7 +70,7 @@ pub(super) struct Approved<'a> {
 /// The policy said no.
 pub(super) struct Rejected<'a> {
     pub course: Course<'a>,
-    pub draft: Draft,
+    pub draft: Picture,
     pub pixels: Digest,
     pub deviation: Deviation,
     pub held: Option<Held>,
@@ -78,8 +80,13 @@ pub(super) struct Rejected<'a> {
 impl<'a> Course<'a> {
     /// Looks at what can be known before any work is done.
     pub fn begin(desk: &Desk<'_>, reference: &'a Reference, order: &'a Order) -> Result<Self, ReleaseError> {
-        let drawn = || (reference.canvas().width(), reference.canvas().height());
-        let (width, height) = order.request.canvas.map_or_else(drawn, |to| (to.width, to.height));
+        let shape = |raster: &Raster| (raster.width(), raster.height());
+        let (width, height) = match &order.source {
+            Source::Engine(request) => {
+                request.canvas.map_or_else(|| shape(reference.canvas()), |to| (to.width, to.height))
+            }
+            Source::Elsewhere(adoption) => shape(&adoption.raster),
+        };
         if width.min(height) < watermark::MIN_SIDE {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
         }
@@ -95,9 +102,19 @@ impl<'a> Course<'a> {
         let settings = Settings::load(desk.workspace)?;
         let started = desk.host.now();
         let past = Past::of(reference, desk.catalog, desk.workspace)?;
+        let asked = match &order.source {
+            Source::Engine(request) => {
+                Asked::Engine { engine: desk.engine.describe(), request: request.clone() }
+            }
+            Source::Elsewhere(adoption) => Asked::Elsewhere(adoption.declared.clone()),
+        };
+        let (strength, engine) = match &asked {
+            Asked::Engine { engine, request } => (Some(request.strength), engine.name.to_owned()),
+            Asked::Elsewhere(declared) => (declared.strength, declared.tool.clone()),
+        };
         let plan = Plan {
-            strength: order.request.strength,
-            engine: desk.engine.describe().name.to_owned(),
+            strength,
+            engine,
             purpose: order.purpose.clone(),
             generation: past.generation,
             xmp: carries_xmp(order.format),
@@ -105,7 +122,7 @@ impl<'a> Course<'a> {
             today: started.to_offset(UtcOffset::UTC).date(),
         };
         let (run_id, timings) = (desk.new_id(started), Timings::default());
-        Ok(Course { reference, order, run_id, started, past, plan, settings, timings })
+        Ok(Course { reference, order, run_id, started, past, asked, plan, settings, timings })
     }
 
     /// What is asked for, as far as policies judge it.
@@ -116,14 +133,26 @@ impl<'a> Course<'a> {
     pub fn generate(
         mut self,
         desk: &Desk<'_>,
+        request: &Request,
         progress: &mut dyn Progress,
     ) -> Result<Drafted<'a>, ReleaseError> {
         let watch = Stopwatch::start(desk);
-        let draft = desk.engine.generate(self.reference.canvas(), &self.order.request, progress)?;
+        let draft = desk.engine.generate(self.reference.canvas(), request, progress)?;
         self.timings.generate = watch.stop(desk);
         (desk.witness)(Step::Generated);
+        Ok(self.drafted(draft.into()))
+    }
+
+    /// The draft is what a file shows that was made elsewhere.
+    pub fn adopt(self, desk: &Desk<'_>, adoption: &Adoption) -> Drafted<'a> {
+        let Adoption { raster, declared, .. } = adoption;
+        (desk.witness)(Step::Generated);
+        self.drafted(Picture { raster: raster.clone(), origin: Origin::Declared(declared.clone()) })
+    }
+
+    fn drafted(self, draft: Picture) -> Drafted<'a> {
         let pixels = draft.raster.digest();
-        Ok(Drafted { course: self, draft, pixels })
+        Drafted { course: self, draft, pixels }
     }
 }
 
@@ -192,7 +221,7 @@ impl Approved<'_> {
     /// The end of a dry run.
     pub fn trial(self) -> Outcome {
         Outcome::Trial(Box::new(Trial {
-            record: self.draft.record,
+            origin: self.draft.origin,
             deviation: *self.cleared.deviation(),
             held: self.held,
             timings: self.course.timings,

@@ -215,6 +215,39 @@ mod tests {
     }
 
     #[test]
+    fn the_published_table_is_what_is_decided() {
+        let page = include_str!("../../docs/verdict.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.matches(" | ").count() == 11).skip(1).collect();
+        assert_eq!(rows.len(), TABLE.len());
+        let word = |cell: char| match cell {
+            'H' => "high",
+            'M' => "medium",
+            'L' => "low",
+            'X' => "**contradiction**",
+            _ => "–",
+        };
+        for ((manifest, watermark, cells), row) in TABLE.iter().zip(rows) {
+            let manifest = match manifest {
+                ManifestEvidence::Absent => "none",
+                ManifestEvidence::Broken => "broken",
+                ManifestEvidence::AiTrusted => "AI, trusted",
+                ManifestEvidence::AiUntrusted => "AI, untrusted",
+                ManifestEvidence::Silent => "silent",
+                ManifestEvidence::Capture => "capture",
+            };
+            let watermark = match watermark {
+                WatermarkEvidence::Absent => "none",
+                WatermarkEvidence::AbsentThoughNamed => "none, though named",
+                WatermarkEvidence::Alone => "alone",
+                WatermarkEvidence::Agrees => "agrees",
+                WatermarkEvidence::Disagrees => "disagrees",
+            };
+            let cells: Vec<&str> = cells.chars().filter(|cell| *cell != ' ').map(word).collect();
+            assert_eq!(row, format!("| {manifest} | {watermark} | {} |", cells.join(" | ")));
+        }
+    }
+
+    #[test]
     fn no_verdict_says_authentic() {
         for verdict in [Verdict::AiDerived, Verdict::NoEvidence, Verdict::Contradiction] {
             let json = serde_json::to_string(&verdict).expect("a word");

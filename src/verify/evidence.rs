@@ -8,6 +8,7 @@ use crate::iptc;
 use crate::manifest::{
     Agreement, Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference,
 };
+use crate::quantity::Strength;
 use crate::watermark::Said;
 
 pub(super) fn weigh(findings: &Findings) -> Evidence {
@@ -98,7 +99,7 @@ fn watermark(said: Option<&Said>, facts: Option<&Derivation>) -> WatermarkEviden
         (None, Some(_)) => WatermarkEvidence::AbsentThoughNamed,
         (Some(_), None) => WatermarkEvidence::Alone,
         (Some(said), Some((facts, mark))) => {
-            let same_strength = said.is_strength(facts.denoise_strength.value());
+            let same_strength = said.is_strength(facts.witnessed_strength().map(Strength::value));
             if is_named(said, mark) && same_strength && said.is_source(&facts.source_sha256) {
                 WatermarkEvidence::Agrees
             } else {
@@ -125,7 +126,7 @@ pub fn mark_agrees(said: &Said, recorded: &Facts) -> bool {
             recorded.source_prefix.is_some_and(|prefix| prefix >> 24 == u64::from(brief.source_prefix()))
         }
     };
-    same_source && same_level(said, recorded) && said.is_strength(recorded.strength)
+    same_source && same_level(said, recorded) && said.is_strength(recorded.witnessed_strength())
 }
 
 /// Whether an output of ours carries its mark at this level.
@@ -136,8 +137,10 @@ pub(super) fn same_level(said: &Said, recorded: &Facts) -> bool {
 /// Whether a manifest of ours states what the catalog has on record.
 pub fn facts_agree(stated: &Derivation, recorded: &Facts) -> bool {
     stated.run_id == recorded.run
-        && stated.denoise_strength.value() == recorded.strength
-        && stated.seed.to_string() == recorded.seed
+        && stated.denoise_strength.map(Strength::value) == recorded.strength
+        && stated.seed.map(|seed| seed.to_string()) == recorded.seed
+        && stated.declared.as_ref().map(|declared| (&declared.by, declared.image_sha256))
+            == recorded.adopted.as_ref().map(|adopted| (&adopted.by, adopted.image_sha256))
         && stated.engine.name == recorded.engine
         && stated.policy.sha256 == recorded.policy
         && (stated.deviation.deviation - recorded.deviation).abs() < 5e-5

@@ -75,11 +75,20 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
     }
 }
 
-fn made(reading: &Reading) -> &'static str {
+fn made(reading: &Reading) -> String {
     let own = reading.digital_source_type.as_deref();
     let source = own.or_else(|| reading.restored()?.digital_source_type.as_deref());
-    let in_part = source.is_some_and(iptc::is_in_part);
-    if in_part { "AI-edited" } else { "AI-generated" }
+    let made = if source.is_some_and(iptc::is_in_part) { "AI-edited" } else { "AI-generated" };
+    let facts = reading.facts().or_else(|| reading.restored()?.facts());
+    let told = facts.and_then(|facts| Some((facts, facts.declared.as_ref()?)));
+    match told {
+        None => made.to_owned(),
+        Some((facts, declared)) => format!(
+            "{made} elsewhere by {}, as declared by {}, not witnessed",
+            quoted(&facts.engine.name),
+            quoted(&declared.by)
+        ),
+    }
 }
 
 fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut Vec<String>) {
@@ -174,6 +183,12 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
             format!("catalog: the watermark's id is that of {id}, {but}: a forged mark")
         }
     });
+    if let Some(adopted) = &found.adopted {
+        out.push(format!(
+            "catalog: {id} was adopted: made elsewhere, as declared by {}, not witnessed",
+            quoted(&adopted.by)
+        ));
+    }
     if matches!(evidence.catalog, CatalogEvidence::Watermark | CatalogEvidence::Perceptual)
         && found.recovered.is_some()
     {

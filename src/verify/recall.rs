@@ -1,6 +1,6 @@
 //! What this workspace remembers of a picture.
 
-use crate::catalog::{Asset, Catalog, CatalogError, Role};
+use crate::catalog::{Adoption, Asset, Catalog, CatalogError, Role};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::manifest::{self, IngredientReading, Reading, State};
@@ -78,6 +78,8 @@ impl Kinship {
 pub struct Match {
     pub kinship: Kinship,
     pub asset: String,
+    /// For an output that was made elsewhere.
+    pub adopted: Option<Adoption>,
     /// Digests of the files it was made from.
     pub references: Vec<Digest>,
     /// Outputs made from it, if it is a reference.
@@ -148,6 +150,7 @@ impl Memory<'_> {
         };
         Ok(Some(Match {
             kinship,
+            adopted: self.catalog.facts(&asset.id)?.and_then(|facts| facts.adopted),
             references: self.references(&asset.id)?,
             outputs: self.catalog.made_from(&asset.id)?.iter().filter(|run| run.output.is_some()).count(),
             deviation,
@@ -224,7 +227,7 @@ impl Memory<'_> {
         let (same_picture, deviation) = self.compare(&asset, raster)?;
         let forgery = match self.catalog.facts(&asset.id)? {
             Some(facts) if !same_level(mark.said, &facts) => Some(Forgery::Level),
-            Some(facts) if mark.said.is_strength(facts.strength) => {
+            Some(facts) if mark.said.is_strength(facts.witnessed_strength()) => {
                 (mark.ours == Some(false)).then_some(Forgery::Key)
             }
             _ => Some(Forgery::Strength),
@@ -244,7 +247,7 @@ impl Memory<'_> {
         let mut nearest: Found = None;
         for asset in self.catalog.by_brief(brief.source_prefix())? {
             let facts = self.catalog.facts(&asset.id)?;
-            if !facts.is_some_and(|facts| mark.said.is_strength(facts.strength)) {
+            if !facts.is_some_and(|facts| mark.said.is_strength(facts.witnessed_strength())) {
                 continue;
             }
             let (same_picture, deviation) = self.compare(&asset, raster)?;

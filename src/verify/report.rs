@@ -6,11 +6,13 @@ use serde_json::{Value, json};
 use super::decide::{Confidence, Evidence, Verdict};
 use super::reasons::reasons;
 use super::{Findings, is_ours};
+use crate::catalog::Adoption;
 use crate::digest::Digest;
 use crate::manifest::{
-    Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading, TimeStampReading,
+    Declaration, Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading, TimeStampReading,
 };
 use crate::metadata::Claim;
+use crate::quantity::Strength;
 use crate::watermark::{Detection, Kind, Said};
 
 /// The verdict on one file and everything it rests on.
@@ -47,6 +49,11 @@ pub struct ManifestReport {
     pub recovery: Option<Recovery>,
     pub source_sha256: Option<Digest>,
     pub denoise_strength: Option<f64>,
+    /// Whether the facts were witnessed by the program that signed them: `false` for a picture that was made elsewhere and
+    /// adopted. `None` without facts of ours.
+    pub witnessed: Option<bool>,
+    /// Who declared them, if they were not witnessed, and what else was declared.
+    pub declared: Option<Declaration>,
     pub engine: Option<String>,
     pub seed: Option<String>,
     pub deviation: Option<f64>,
@@ -89,7 +96,8 @@ pub struct TagReport {
 pub struct PayloadReport {
     pub version: u8,
     pub kind: &'static str,
-    pub denoise_strength: f64,
+    /// `None` where it was not witnessed.
+    pub denoise_strength: Option<f64>,
     /// The first bits of the source's SHA-256 in hexadecimal digits: twelve, or six at the short level.
     pub source_sha256_prefix: String,
     /// `None` at the short level.
@@ -104,6 +112,8 @@ pub struct CatalogReport {
     #[serde(rename = "match")]
     pub matched: Option<&'static str>,
     pub asset: Option<String>,
+    /// For one that was made elsewhere: who declared how, and the file that was brought.
+    pub adopted: Option<Adoption>,
     /// Digests of the reference files that it was made from.
     pub references: Vec<Digest>,
     /// Deviation from the recorded picture, where it was measured.
@@ -149,6 +159,7 @@ pub(super) fn write(
             asked,
             matched: memory.and_then(|found| found.kinship.name()),
             asset: memory.map(|found| found.asset.clone()),
+            adopted: memory.and_then(|found| found.adopted.clone()),
             references: memory.map(|found| found.references.clone()).unwrap_or_default(),
             deviation_from_record: memory.and_then(|found| found.deviation),
         },
@@ -173,9 +184,11 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
             .or_else(|| restored?.digital_source_type.clone()),
         recovery: reading.recovery.clone(),
         source_sha256: facts.map(|f| f.source_sha256),
-        denoise_strength: facts.map(|f| f.denoise_strength.value()),
+        denoise_strength: facts.and_then(|f| f.denoise_strength).map(Strength::value),
+        witnessed: facts.map(|f| f.declared.is_none()),
+        declared: facts.and_then(|f| f.declared.clone()),
         engine: facts.map(|f| format!("{} {}", f.engine.name, f.engine.version)),
-        seed: facts.map(|f| f.seed.to_string()),
+        seed: facts.and_then(|f| f.seed).map(|seed| seed.to_string()),
         deviation: facts.map(|f| f.deviation.deviation),
         ingredients: reading.ingredients.clone(),
         failures: reading.failures.clone(),
@@ -234,7 +247,7 @@ fn payload_report(said: &Said) -> PayloadReport {
             Kind::Generated => "ai-generated",
             Kind::Edited => "ai-edited",
         },
-        denoise_strength: (said.denoise_strength() * 1000.0).round() / 1000.0,
+        denoise_strength: said.denoise_strength().map(|strength| (strength * 1000.0).round() / 1000.0),
         source_sha256_prefix: said.source_prefix(),
         id: said.id(),
     }

@@ -13,7 +13,11 @@ pub fn said(said: &Said) -> String {
         Level::Long => "",
         Level::Short => " (short level)",
     };
-    format!("{what} from source {}… at strength {:.2}{level}", said.source_prefix(), said.denoise_strength())
+    let strength = match said.denoise_strength() {
+        Some(strength) => format!("at strength {strength:.2}"),
+        None => "elsewhere, at a strength that was not witnessed".to_owned(),
+    };
+    format!("{what} from source {}… {strength}{level}", said.source_prefix())
 }
 
 /// By what a picture was known, for people; an assertion may hold any word.

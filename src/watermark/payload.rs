@@ -22,6 +22,9 @@ pub enum Kind {
 
 /// What a mark of the long level says: version 1, most significant bit first:
 /// version 3 bits, kind 2, denoise strength 7, first bits of the source's SHA-256 48, nonce 20.
+///
+/// A strength of 0 means that none was witnessed: nothing that is so near to its reference ever leaves (no policy may ask
+/// for a deviation below 0.30), so that no mark needs it for itself. What is known rounds to 1 at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Payload {
     kind: Kind,
@@ -86,20 +89,23 @@ impl Said {
         }
     }
 
-    /// The denoise strength, 0..=1.
-    pub fn denoise_strength(&self) -> f64 {
+    /// The denoise strength, 0..=1; `None` for a picture that was made elsewhere.
+    pub fn denoise_strength(&self) -> Option<f64> {
         match self {
             Said::Whole(payload) => payload.denoise_strength(),
-            Said::Brief(brief) => f64::from(brief.denoise) / f64::from(BRIEF_DENOISE_STEPS),
+            Said::Brief(brief) => {
+                (brief.denoise > 0).then(|| f64::from(brief.denoise) / f64::from(BRIEF_DENOISE_STEPS))
+            }
         }
     }
 
-    /// Whether these are the bits of `strength`, 0..=1. Those of the short level are rounded from the long one's.
-    pub fn is_strength(&self, strength: f64) -> bool {
-        let steps = (strength * f64::from(DENOISE_STEPS)).round();
+    /// Whether these are the bits of `strength`, 0..=1 or none that was witnessed. Those of the short level are rounded from
+    /// the long one's.
+    pub fn is_strength(&self, strength: Option<f64>) -> bool {
+        let steps = strength.map_or(0, |strength| steps(strength, DENOISE_STEPS));
         match self {
-            Said::Whole(payload) => f64::from(payload.denoise) == steps,
-            Said::Brief(brief) => brief.denoise == brief_steps(steps / f64::from(DENOISE_STEPS)),
+            Said::Whole(payload) => payload.denoise == steps,
+            Said::Brief(brief) => brief.denoise == brief_steps(steps),
         }
     }
 
@@ -128,8 +134,13 @@ impl Said {
     }
 }
 
-fn brief_steps(strength: f64) -> u8 {
-    (strength * f64::from(BRIEF_DENOISE_STEPS)).round() as u8
+/// A strength that is known, 0..=1, in steps of `most`: never 0.
+fn steps(strength: f64, most: u8) -> u8 {
+    ((strength * f64::from(most)).round() as u8).max(1)
+}
+
+fn brief_steps(denoise: u8) -> u8 {
+    if denoise == 0 { 0 } else { steps(f64::from(denoise) / f64::from(DENOISE_STEPS), BRIEF_DENOISE_STEPS) }
 }
 
 impl Brief {
@@ -158,12 +169,18 @@ impl Brief {
 }
 
 impl Payload {
-    /// `nonce` is below 2^20, and random for each output: with the source's prefix it names the picture.
-    pub fn new(kind: Kind, denoise: Strength, source: &Digest, nonce: u32) -> Result<Self, PayloadError> {
+    /// `denoise` is `None` where it was not witnessed; `nonce` is below 2^20, and random for each output: with the source's
+    /// prefix it names the picture.
+    pub fn new(
+        kind: Kind,
+        denoise: Option<Strength>,
+        source: &Digest,
+        nonce: u32,
+    ) -> Result<Self, PayloadError> {
         if nonce >> NONCE_BITS != 0 {
             return Err(PayloadError::Nonce { found: nonce });
         }
-        let denoise = (denoise.value() * f64::from(DENOISE_STEPS)).round() as u8;
+        let denoise = denoise.map_or(0, |denoise| steps(denoise.value(), DENOISE_STEPS));
         Ok(Payload { kind, denoise, source_prefix: source.prefix48(), nonce })
     }
 
@@ -171,9 +188,9 @@ impl Payload {
         self.kind
     }
 
-    /// The denoise strength, 0..=1.
-    pub fn denoise_strength(&self) -> f64 {
-        f64::from(self.denoise) / f64::from(DENOISE_STEPS)
+    /// The denoise strength, 0..=1; `None` where it was not witnessed.
+    pub fn denoise_strength(&self) -> Option<f64> {
+        (self.denoise > 0).then(|| f64::from(self.denoise) / f64::from(DENOISE_STEPS))
     }
 
     /// The first 48 bits of the source's SHA-256.
@@ -195,7 +212,7 @@ impl Payload {
     pub fn brief(&self) -> Brief {
         Brief {
             kind: self.kind,
-            denoise: brief_steps(self.denoise_strength()),
+            denoise: brief_steps(self.denoise),
             source_prefix: (self.source_prefix >> 24) as u32,
         }
     }
@@ -250,7 +267,7 @@ mod tests {
     #[test]
     fn the_layout_is_the_published_one() {
         let digest = Digest::of("abc");
-        let payload = Payload::new(Kind::Edited, Strength::ONE, &digest, 0x12345).expect("20 bits");
+        let payload = Payload::new(Kind::Edited, Some(Strength::ONE), &digest, 0x12345).expect("20 bits");
         let message = payload.to_message();
         // 001 10 111 | 1111 + ba78…
         assert_eq!(hex::encode(message), "37fba7816bf8f0112345");
@@ -267,20 +284,39 @@ mod tests {
             message[0] = first;
             assert_eq!(Payload::from_message(message), Err(PayloadError::Kind { found }));
         }
-        let wide = Payload::new(Kind::Generated, Strength::ZERO, &Digest::of(""), 1 << 20);
+        let wide = Payload::new(Kind::Generated, None, &Digest::of(""), 1 << 20);
         assert_eq!(wide, Err(PayloadError::Nonce { found: 1 << 20 }));
     }
 
     proptest! {
         #[test]
         fn message_and_back_is_the_same_payload(
-            edited: bool, strength in 0.0..=1.0f64, source: [u8; 32], nonce in 0u32..1 << 20,
+            edited: bool, strength in 0.004..=1.0f64, source: [u8; 32], nonce in 0u32..1 << 20,
         ) {
             let kind = if edited { Kind::Edited } else { Kind::Generated };
-            let strength = Strength::new(strength).expect("drawn within 0..=1");
-            let payload = Payload::new(kind, strength, &Digest::from_bytes(source), nonce).expect("20 bits");
+            let known = Strength::new(strength);
+            let payload = Payload::new(kind, known, &Digest::from_bytes(source), nonce).expect("20 bits");
             prop_assert_eq!(Payload::from_message(payload.to_message()), Ok(payload));
-            prop_assert!((payload.denoise_strength() - strength.value()).abs() <= 0.5 / 127.0 + 1e-12);
+            let said = payload.denoise_strength().expect("it is known");
+            prop_assert!((said - strength).abs() <= 0.5 / 127.0 + 1e-12);
+        }
+
+        #[test]
+        fn a_strength_that_was_not_witnessed_is_none_and_no_known_one_reads_like_it(
+            strength in 0.0..=1.0f64, source: [u8; 32], nonce in 0u32..1 << 20,
+        ) {
+            let source = Digest::from_bytes(source);
+            for level in Level::ALL {
+                let said = |denoise| {
+                    let payload = Payload::new(Kind::Generated, denoise, &source, nonce).expect("20 bits");
+                    Said::read(&payload.message(level)).expect("ours")
+                };
+                let (unknown, known) = (said(None), said(Strength::new(strength)));
+                prop_assert_eq!(unknown.denoise_strength(), None);
+                prop_assert!(unknown.is_strength(None) && !unknown.is_strength(Some(strength)));
+                prop_assert!(known.denoise_strength().is_some());
+                prop_assert!(known.is_strength(Some(strength)) && !known.is_strength(None));
+            }
         }
 
         #[test]
@@ -288,16 +324,15 @@ mod tests {
             edited: bool, strength in 0.0..=1.0f64, source: [u8; 32], nonce in 0u32..1 << 20,
         ) {
             let kind = if edited { Kind::Edited } else { Kind::Generated };
-            let strength = Strength::new(strength).expect("drawn within 0..=1");
             let source = Digest::from_bytes(source);
-            let payload = Payload::new(kind, strength, &source, nonce).expect("20 bits");
+            let payload = Payload::new(kind, Strength::new(strength), &source, nonce).expect("20 bits");
             for level in Level::ALL {
                 let said = Said::read(&payload.message(level)).expect("ours");
                 prop_assert_eq!(said.level(), level);
                 prop_assert_eq!(said.kind(), kind);
                 prop_assert!(said.is_source(&source));
-                prop_assert!(said.is_strength(strength.value()));
-                prop_assert!(!said.is_strength((strength.value() + 0.1) % 1.0));
+                prop_assert!(said.is_strength(Some(strength)));
+                prop_assert!(!said.is_strength(Some((strength + 0.1) % 1.0)));
                 prop_assert_eq!(said.id().is_some(), level == Level::Long);
             }
         }

@@ -145,7 +145,10 @@ fn facts_that_differ_between_action_and_assertion_are_seen() {
     );
     let reading = read(&forged, Format::Png, keys.anchors());
     assert_eq!(reading.agreement, Agreement::Differ);
-    assert_eq!(reading.facts().map(|facts| facts.denoise_strength.value()), Some(0.5));
+    assert_eq!(
+        reading.facts().and_then(|facts| facts.denoise_strength),
+        vidimus::quantity::Strength::new(0.5)
+    );
 }
 
 #[test]

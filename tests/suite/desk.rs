@@ -14,7 +14,7 @@ use vidimus::progress::{Progress, Silent};
 use vidimus::quantity::{Seed, Strength};
 use vidimus::random::Stream;
 use vidimus::raster::{self, Channels, Depth, Format, Limits, Plane, Raster, Samples};
-use vidimus::release::{self, Desk, Order, Outcome, Reference, ReleaseError, Step};
+use vidimus::release::{self, Desk, Order, Outcome, Reference, ReleaseError, Source, Step};
 use vidimus::specimen::{Colour, Kind, Specimen};
 use vidimus::workspace::Workspace;
 
@@ -166,7 +166,7 @@ pub fn journey(
         Reference::prepare("reference.png".into(), png(reference), &Limits::default(), keys.anchors())
             .expect("a picture");
     let order = Order {
-        request: Request::new(Strength::new(0.9).expect("in range"), Seed(seed)),
+        source: Source::Engine(Request::new(Strength::new(0.9).expect("in range"), Seed(seed))),
         purpose: None,
         stated: Subject::default(),
         overriding: None,

@@ -1,5 +1,6 @@
 //! The program as a whole, in one test binary: linking it once is slow enough.
 
+mod adopt;
 mod attacks;
 mod authority;
 mod auto;

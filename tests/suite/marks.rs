@@ -150,7 +150,7 @@ fn a_release_at_the_short_level_is_verified_audited_and_recognised() {
 #[test]
 fn marks_that_are_like_a_short_one_on_record_are_told_apart() {
     let (lab, released) = short();
-    let strength = Strength::new(0.9).expect("in range");
+    let strength = Strength::new(0.9);
     let source = lab.verify("out.png")["manifest"]["source_sha256"].as_str().expect("a digest").to_owned();
     let nonce = u32::from_str_radix(&released.payload_id[12..], 16).expect("five digits");
     let payload =
@@ -180,7 +180,7 @@ fn marks_that_are_like_a_short_one_on_record_are_told_apart() {
     assert_eq!(report["catalog"]["match"], serde_json::Value::Null, "{report:#}");
 
     // At another strength it is no mark of ours either.
-    let other = Payload::new(Kind::Generated, Strength::ONE, &source.parse().expect("a digest"), nonce);
+    let other = Payload::new(Kind::Generated, Some(Strength::ONE), &source.parse().expect("a digest"), nonce);
     let other = other.expect("20 bits").message(Level::Short);
     assert!(matches!(other, Message::Short(_)) && other != brief);
     forge(&lab, &picture, &other, Some(&owner(&lab)), "stronger.png");

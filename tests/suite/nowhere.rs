@@ -26,13 +26,13 @@ const CASES: [Case; 22] = [
     (
         &["policy", "show", "nothing"],
         2,
-        "error: no policy \"nothing\": this workspace has default, strict",
+        "error: no policy \"nothing\": this workspace has default, strict, without-strength",
         &[],
     ),
     (
         &["policy", "show", "../../etc/passwd"],
         2,
-        "error: no policy \"../../etc/passwd\": this workspace has default, strict",
+        "error: no policy \"../../etc/passwd\": this workspace has default, strict, without-strength",
         &[],
     ),
     (
@@ -61,7 +61,7 @@ const CASES: [Case; 22] = [
     (
         &["vary", "virions.png", "--policy", "nothing"],
         2,
-        "error: no policy \"nothing\": this workspace has default, strict",
+        "error: no policy \"nothing\": this workspace has default, strict, without-strength",
         &[],
     ),
     (&["verify", "nowhere.png"], 2, "error: nowhere.png: no such file", &[]),

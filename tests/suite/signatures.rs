@@ -25,7 +25,9 @@ fn lab() -> Lab {
     }
     let pinned = lab.run(["policy", "pin", "alice", "--key", "alice.pub"]).expect(0);
     assert!(
-        pinned.stdout.contains("nothing is released until these are signed: default, strict"),
+        pinned
+            .stdout
+            .contains("nothing is released until these are signed: default, strict, without-strength"),
         "{}",
         pinned.stdout
     );
@@ -67,6 +69,7 @@ fn nothing_is_released_under_a_policy_that_is_unsigned_edited_or_signed_by_someb
         "{other}"
     );
     sign(&lab, "strict", "alice.key", 0);
+    sign(&lab, "without-strength", "alice.key", 0);
     lab.variation("ref.png", "out.png", 1);
 
     let path = lab.path("policies/default.toml");
@@ -77,7 +80,7 @@ fn nothing_is_released_under_a_policy_that_is_unsigned_edited_or_signed_by_someb
     assert!(listed.stdout.contains("edited since alice signed it"), "{}", listed.stdout);
     // What shipped does not come back by taking the signed file away.
     fs::remove_file(&path).expect("there");
-    assert!(refused(&lab).contains("no policy \"default\": this workspace has strict"));
+    assert!(refused(&lab).contains("no policy \"default\": this workspace has strict, without-strength"));
     fs::write(&path, &text).expect("writable");
     lab.variation("ref.png", "again.png", 20);
     lab.run(["audit"]).expect(0);

@@ -207,7 +207,7 @@ fn forged_mark_with_a_known_id_and_another_strength_is_a_contradiction() {
         .expect("a digest")
         .parse()
         .expect("a digest");
-    let strength = Strength::new(0.45).expect("in range");
+    let strength = Strength::new(0.45);
     let other = Payload::new(Kind::Generated, strength, &source, payload.nonce()).expect("in range");
     lab.specimen("base.png", 79);
     let other = Message::Long(other.to_message());
@@ -225,8 +225,7 @@ fn made_up_mark_without_the_workspace_key_is_told_apart() {
         .expect("a digest")
         .parse()
         .expect("a digest");
-    let invented = Payload::new(Kind::Generated, Strength::new(0.9).expect("in range"), &source, 12345)
-        .expect("in range");
+    let invented = Payload::new(Kind::Generated, Strength::new(0.9), &source, 12345).expect("in range");
     let base = specimen_of((512, 512), 80);
     forge(&lab, &base, &Message::Long(invented.to_message()), None, "made-up.png");
     let report = lab.verify("made-up.png");

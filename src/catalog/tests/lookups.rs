@@ -39,7 +39,7 @@ fn a_release_is_found_by_everything_that_it_is_known_by() {
     assert_eq!(facts.run, entry.run.id);
     assert_eq!(
         (facts.engine.as_str(), facts.strength, facts.seed),
-        ("patch", 0.55, entry.run.seed.to_string())
+        ("patch", Some(0.55), entry.run.seed.map(|seed| seed.to_string()))
     );
     assert_eq!(facts.draft_sha256, entry.measurement.draft_sha256);
     assert_eq!((facts.deviation, facts.composition, facts.policy), (0.61, 0.4, policy.digest));

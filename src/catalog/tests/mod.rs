@@ -1,5 +1,6 @@
 //! What the catalog remembers, what it refuses, and what it notices afterwards.
 
+mod adopted;
 mod behind;
 mod compared;
 mod damaged;
@@ -21,9 +22,9 @@ use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::{
-    AssetEntry, Catalog, CatalogError, ComparisonEntry, Finding, MarkEntry, MeasurementEntry, NEAREST,
-    OverrideEntry, Pen, PoliciesEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry, SearchEntry,
-    TimeStampEntry,
+    AdoptionEntry, AssetEntry, Catalog, CatalogError, ComparisonEntry, Finding, MarkEntry, MeasurementEntry,
+    NEAREST, OverrideEntry, Pen, PoliciesEntry, PolicyEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
+    SearchEntry, TimeStampEntry,
 };
 use crate::deviation::Fingerprint;
 use crate::digest::Digest;
@@ -32,7 +33,7 @@ use crate::policy::{Class, Mark, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 27] = [
+const TABLES: [&str; 28] = [
     "asset",
     "policy",
     "policy_engine",
@@ -44,6 +45,7 @@ const TABLES: [&str; 27] = [
     "run",
     "run_class",
     "run_tag",
+    "adoption",
     "applied",
     "derivation",
     "measurement",
@@ -102,6 +104,7 @@ impl Desk {
             desk.approve(5, number, "shown to the whole board in May").expect("they may");
         }
         desk.release(&overriding(6, 5));
+        desk.release(&adopted(7));
         desk.refuse(&refusal(3));
         desk.refuse(&RefusalEntry { measurement: None, ..refusal(4) });
         desk
@@ -270,10 +273,10 @@ fn run(number: u64) -> RunEntry {
         engine: "patch".into(),
         engine_version: "1".into(),
         model_sha256: None,
-        strength: 0.55,
+        strength: Some(0.55),
         noise_level: Some(0.3),
         steps: Some(12),
-        seed: u64::MAX - number,
+        seed: Some(u64::MAX - number),
         prompt: Some("electron microscope image of adenovirus".into()),
         prompt_used: false,
         purpose: Some("teaching".into()),
@@ -282,6 +285,7 @@ fn run(number: u64) -> RunEntry {
             tags: ["campaign".parse().expect("a tag")].into(),
         },
         started: datetime!(2026-08-02 10:00 UTC),
+        adopted: None,
     }
 }
 
@@ -330,6 +334,19 @@ fn release(number: u64) -> ReleaseEntry {
             carried: Mark::ALL.map(|mark| (mark, format!("value of {}", mark.name()))).into(),
         },
     }
+}
+
+/// The release of a picture that was made elsewhere, at a strength that its policy asks for.
+fn adopted(number: u64) -> ReleaseEntry {
+    let mut entry = release(number);
+    entry.policies = PoliciesEntry { named: policy(), others: Vec::new() };
+    entry.run.engine = "midjourney".into();
+    entry.run.seed = None;
+    entry.run.adopted = Some(AdoptionEntry {
+        image_sha256: Digest::of("brought"),
+        declared: serde_json::json!({ "by": "laboratory", "image_weight": 1.5 }),
+    });
+    entry
 }
 
 /// A refusal of a draft that keeps every limit but one of house's.

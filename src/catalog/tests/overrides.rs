@@ -50,7 +50,7 @@ fn what_leaves_is_what_was_approved() {
     no(|e| (e.measurement.deviation.detail, e.measurement.deviation.deviation) = (0.44, 0.56));
     no(|e| e.reference = picture(71));
     no(|e| e.policies.others.clear());
-    no(|e| e.run.strength = 0.45);
+    no(|e| e.run.strength = Some(0.45));
     no(|e| e.run.purpose = Some("sale".into()));
     let bare = answer(&[1, 2], |e| e.marks.xmp = false).expect("a mark is missing");
     assert!(bare.ends_with("release refused: the XMP label is missing"), "{bare}");

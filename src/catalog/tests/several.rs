@@ -34,8 +34,8 @@ fn every_rule_of_a_policy_that_applies_beside_the_named_one_holds_to_the_last_un
             "decision refused: arrangement below the policy's limit",
         ),
         (
-            |e| e.run.strength = 0.5,
-            |e| e.run.strength = 0.5_f64.next_down(),
+            |e| e.run.strength = Some(0.5),
+            |e| e.run.strength = Some(0.5_f64.next_down()),
             "decision refused: strength outside the policy's limits",
         ),
         (

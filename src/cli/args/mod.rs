@@ -1,10 +1,12 @@
 //! The command line, word for word: the door of `clap`.
 
+mod adopting;
 mod making;
 mod serving;
 mod sweeping;
 mod visible;
 
+pub use adopting::Adopt;
 pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
 pub use serving::Serve;
 pub use sweeping::Sweep;
@@ -92,6 +94,8 @@ pub enum Command {
     Vary(Box<Vary>),
     /// Several strengths, seeds and engines side by side, on a sheet and on a page with their measures
     Sweep(Box<Sweep>),
+    /// Label a picture that was made elsewhere, as declared: measured, judged, marked, recorded
+    Adopt(Box<Adopt>),
     /// Does the model know a subject? Draws it from text alone: small pictures to look at, not to use
     Probe(Box<Probe>),
     /// Is it AI-derived, from what, by whom, and is the evidence intact?

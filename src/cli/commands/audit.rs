@@ -45,6 +45,7 @@ pub fn run(args: &Audit, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
                 "events": audit.events,
                 "assets": audit.assets,
                 "releases": audit.releases,
+                "adopted": audit.adopted,
                 "comparisons": audit.comparisons,
                 "policies": audit.policies,
             },
@@ -61,7 +62,10 @@ pub fn run(args: &Audit, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
             "{verdict}: {}, {}, {}, {}, {} in {}",
             several(audit.events, "log entry", "log entries"),
             several(audit.assets, "asset", "assets"),
-            several(audit.releases, "release", "releases"),
+            match audit.adopted {
+                0 => several(audit.releases, "release", "releases"),
+                n => format!("{} ({n} adopted)", several(audit.releases, "release", "releases")),
+            },
             several(audit.comparisons, "comparison", "comparisons"),
             several(audit.policies, "policy", "policies"),
             shown(workspace.root())

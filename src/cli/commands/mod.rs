@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod adopt;
 mod audit;
 mod detect;
 mod engines;
@@ -29,6 +30,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Init(args) => init::run(args, place, terminal),
         Command::Vary(args) => vary::run(args, place, terminal),
         Command::Sweep(args) => sweep::run(args, place, terminal),
+        Command::Adopt(args) => adopt::run(args, place, terminal),
         Command::Probe(args) => probe::run(args, terminal),
         Command::Verify(args) => verify::run(args, place, terminal),
         Command::Detect(args) => detect::run(args, place, terminal),

@@ -53,7 +53,7 @@ pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup
                 h3 { (ENGLISH.refusals) }
                 ul.reasons {
                     @for edge in refused.iter().take(50) {
-                        li { a href={ "/runs/" (edge.run) } { (fill(ENGLISH.recipe, &[("engine", &edge.engine), ("strength", &format!("{:.2}", edge.strength))])) } " " (edge.refusal.as_deref().unwrap_or_default()) }
+                        li { a href={ "/runs/" (edge.run) } { (fill(ENGLISH.recipe, &[("engine", &edge.engine), ("strength", &edge.strength_told())])) } " " (edge.refusal.as_deref().unwrap_or_default()) }
                     }
                 }
             }
@@ -108,7 +108,7 @@ fn account(made: &Account) -> Markup {
                 dl {
                     (row(ENGLISH.run, &glance.run))
                     (row(ENGLISH.engine, &format!("{} {}", glance.engine, made.engine_version)))
-                    (row(ENGLISH.strength, &format!("{:.2}", glance.strength)))
+                    (row(ENGLISH.strength, &glance.strength_told()))
                     (row(ENGLISH.seed, &glance.seed))
                     @if let Some(steps) = made.steps { (row(ENGLISH.steps, &steps.to_string())) }
                     @if let Some(prompt) = &glance.prompt { (row(ENGLISH.prompt, prompt)) }

@@ -33,7 +33,7 @@ pub fn drawing(graph: &Graph) -> Markup {
                         @let middle = (x1 + x2) / 2;
                         path class=[edge.is_none().then_some("copy")] d=(format!("M{x1} {y1} C{middle} {y1} {middle} {y2} {x2} {y2}")) {}
                         @if let Some(edge) = edge {
-                            text.along x=(middle) y=((y1 + y2) / 2 - 6) text-anchor="middle" { (format!("{:.2}", edge.strength)) }
+                            text.along x=(middle) y=((y1 + y2) / 2 - 6) text-anchor="middle" { (edge.strength_told()) }
                         }
                     }
                 }
@@ -142,8 +142,9 @@ mod tests {
             reference: from.into(),
             output: Some(to.into()),
             engine: "patch".into(),
-            strength: 0.7,
-            seed: "1".into(),
+            strength: Some(0.7),
+            adopted: None,
+            seed: Some("1".into()),
             deviation: None,
             compared: None,
             overridden: false,

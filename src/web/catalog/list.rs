@@ -141,7 +141,7 @@ fn search(asked: &Asked, engines: &[String]) -> Markup {
 }
 
 fn tile(run: &Glance) -> Markup {
-    let strength = format!("{:.2}", run.strength);
+    let strength = run.strength_told();
     let deviation = run.deviation.map(|deviation| format!("{deviation:.2}"));
     let day = run.started.get(..10).unwrap_or(&run.started);
     let (picture, link) = match &run.output {

@@ -139,15 +139,19 @@ fn released(job: &Job, view: &View, done: &Released, tried: &[Tried]) -> Markup 
                     dl {
                         (row(ENGLISH.manifest, &fill(ENGLISH.signed_by, &[("signer", signer.unwrap_or(ENGLISH.unnamed)), ("state", state)])))
                         (row(ENGLISH.watermark, &fill(ENGLISH.mark_is, &[("id", &done.payload_id), ("level", done.level.name()), ("psnr", &psnr)])))
-                        (row(ENGLISH.engine, &format!("{} {}", done.record.engine.name, done.record.engine.version)))
-                        (row(ENGLISH.strength, &done.record.strength.to_string()))
-                        (row(ENGLISH.seed, &done.record.seed.to_string()))
+                        @if let Some(record) = done.origin.record() {
+                            (row(ENGLISH.engine, &format!("{} {}", record.engine.name, record.engine.version)))
+                            (row(ENGLISH.strength, &record.strength.to_string()))
+                            (row(ENGLISH.seed, &record.seed.to_string()))
+                        }
                         (row(ENGLISH.size, &format!("{} × {}", done.width, done.height)))
                         (row(ENGLISH.label, &done.manifest_label))
                         (row("SHA-256", &done.sha256.to_string()))
                     }
-                    @for finding in &done.record.findings { p.note { (finding) } }
-                    @if done.record.prompt.is_some() && !done.record.prompt_used { p.note { (ENGLISH.prompt_unread) } }
+                    @if let Some(record) = done.origin.record() {
+                        @for finding in &record.findings { p.note { (finding) } }
+                        @if record.prompt.is_some() && !record.prompt_used { p.note { (ENGLISH.prompt_unread) } }
+                    }
                 }
             }
             div.actions {

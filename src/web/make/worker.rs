@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::quantity::Seed;
 use crate::raster::Raster;
 use crate::release::{
-    self, ATTEMPTS, Aim, Desk, Order, Outcome, Past, Reference, ReleaseError, Seeds, Tried,
+    self, ATTEMPTS, Aim, Desk, Order, Outcome, Past, Reference, ReleaseError, Seeds, Source, Tried,
 };
 use crate::web::site::Site;
 
@@ -114,7 +114,7 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
                 witness: &|_| {},
             };
             let order = |request| Order {
-                request,
+                source: Source::Engine(request),
                 purpose: wish.purpose.clone(),
                 stated: wish.stated.clone(),
                 overriding: None,

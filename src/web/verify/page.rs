@@ -135,7 +135,7 @@ fn ancestry(graph: &Graph) -> Markup {
 
 fn recipe(edge: &Edge) -> String {
     let deviation = edge.deviation.map(|deviation| format!("{deviation:.2}"));
-    let strength = format!("{:.2}", edge.strength);
+    let strength = edge.strength_told();
     let names = [("engine", edge.engine.as_str()), ("strength", &strength)];
     match deviation {
         Some(deviation) => fill(ENGLISH.recipe_measured, &[names[0], names[1], ("deviation", &deviation)]),

@@ -23,7 +23,7 @@ use crate::quality::Original;
 use crate::quantity::{Seed, Strength};
 use crate::raster::{self, Format, Limits};
 use crate::release::Seeds;
-use crate::release::{self, Desk, Order, Past, Reference, ReleaseError, Step, reduced};
+use crate::release::{self, Desk, Order, Past, Reference, ReleaseError, Source, Step, reduced};
 use crate::sweep::{self, Cell, End, SHOWN, small};
 
 /// More pictures nobody looks at.
@@ -148,10 +148,11 @@ fn cell(
     show_refused: bool,
     bar: &mut Bar<'_>,
 ) -> Result<Option<Cell>, Failure> {
+    let request = order.request().ok_or_else(|| Failure::new("a sweep draws its pictures"))?;
     let mut cell = Cell {
         engine: desk.engine.describe(),
-        strength: order.request.strength,
-        seed: order.request.seed,
+        strength: request.strength,
+        seed: request.seed,
         end: End::Failed(String::new()),
         deviation: None,
         quality: None,
@@ -193,7 +194,7 @@ fn cell(
         }
         release::Outcome::Refused(refused) => {
             cell.deviation = refused.deviation;
-            cell.seconds = refused.record.as_ref().and_then(|_| seconds(&refused.timings));
+            cell.seconds = refused.origin.as_ref().and_then(|_| seconds(&refused.timings));
             cell.shown = draft.as_ref().filter(|_| show_refused).map(reduced);
             cell.end = End::Refused(refused.refusal.to_string());
         }
@@ -265,7 +266,7 @@ impl Plan<'_> {
         let args = self.args;
         let prompt = crate::generate::prompt(args.subject.as_deref(), args.prompt.as_deref());
         Order {
-            request: Request { prompt, ..Request::new(strength, seed) },
+            source: Source::Engine(Request { prompt, ..Request::new(strength, seed) }),
             purpose: args.purpose.clone(),
             stated: args.stated.subject(),
             overriding: None,

@@ -16,7 +16,7 @@ use crate::policy::Subject;
 use crate::quantity::{Seed, Strength};
 use crate::raster::Plane;
 use crate::release::{
-    self, ATTEMPTS, Aim, Desk, Order, Outcome, Reference, ReleaseError, Seeds, Sought, Tried,
+    self, ATTEMPTS, Aim, Desk, Order, Outcome, Reference, ReleaseError, Seeds, Sought, Source, Tried,
 };
 
 /// What all variations of a command have in common.
@@ -109,7 +109,7 @@ impl Drafting<'_> {
             prompt_writer: args.prompt_writer.clone(),
             visible: args.visible.visible(),
             dry_run: args.dry_run,
-            request,
+            source: Source::Engine(request),
         };
         if same_file(&order.out, page.path) {
             let failure = Failure::at(order.out.display(), "the output would overwrite its own reference");

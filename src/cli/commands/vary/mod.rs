@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use drafting::{Drafting, Ended};
-use page::Page;
+pub use page::Page;
 use target::Target;
 
 use crate::catalog::Catalog;
@@ -207,7 +207,7 @@ mod tests {
         let reading = manifest::read(&made, "image/png", &[]).expect("it reads").expect("there is one");
         // 38 columns of latents and 30 rows, in windows of 8.
         let facts = reading.facts().expect("ours");
-        assert_eq!((facts.windows, facts.steps), (Some(6 * 5), 2));
+        assert_eq!((facts.windows, facts.steps), (Some(6 * 5), Some(2)));
         assert_eq!(facts.loras, [manifest::LoraReference { sha256, weight: -0.5 }]);
         assert!(!String::from_utf8_lossy(&made).contains("style"), "what its file is called is private");
         let seen = std::fs::read_dir(way).expect("a folder").count();

@@ -6,31 +6,45 @@ use serde_json::{Value, json};
 
 use crate::cli::commands::{lora_line, policy};
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, quoted, shown};
-use crate::generate::{Description, Finding, Record};
+use crate::generate::{Finding, Record, Request};
 use crate::manifest::{BELOW_LIMIT, State};
-use crate::policy::{Mark, OnViolation, PolicySet};
-use crate::quantity::{Deviation, Seed, Strength};
-use crate::release::{self, Held, Reference, Refused, Released, Stamped, Timings, Trial, Tried};
+use crate::policy::{Mark, OnViolation, PolicySet, Reason};
+use crate::quantity::{Deviation, Strength};
+use crate::release::{
+    self, Asked, Declared, Held, Origin, Reference, Refused, Released, Stamped, Timings, Trial, Tried,
+};
 use crate::verify::words;
 use crate::watermark::Level;
 use crate::workspace::Workspace;
 
-/// What was asked, and of whom.
-struct Asked<'a> {
-    engine: &'a Description,
-    strength: Strength,
-    seed: Seed,
-    prompt: Option<&'a str>,
+/// What was asked, and of whom, for programs.
+fn asked(asked: &Asked) -> Value {
+    match asked {
+        Asked::Engine { engine, request } => json!({
+            "engine": { "name": engine.name, "version": engine.version },
+            "strength": request.strength,
+            "seed": request.seed,
+            "prompt": request.prompt,
+        }),
+        Asked::Elsewhere(declared) => json!({
+            "engine": { "name": declared.tool, "version": declared.version },
+            "strength": declared.strength,
+            "seed": declared.seed,
+            "prompt": declared.prompt,
+            "witnessed": false,
+            "declared": declared,
+        }),
+    }
 }
 
-impl<'a> Asked<'a> {
-    fn by(record: &'a Record) -> Self {
-        Asked {
-            engine: &record.engine,
-            strength: record.strength,
-            seed: record.seed,
-            prompt: record.prompt.as_deref(),
-        }
+/// What was asked for, as far as what came of it tells.
+fn told(origin: &Origin) -> Asked {
+    match origin {
+        Origin::Drawn(record) => Asked::Engine {
+            engine: record.engine.clone(),
+            request: Request { prompt: record.prompt.clone(), ..Request::new(record.strength, record.seed) },
+        },
+        Origin::Declared(declared) => Asked::Elsewhere(declared.clone()),
     }
 }
 
@@ -45,10 +59,14 @@ pub struct Page<'a> {
 
 impl Page<'_> {
     pub fn released(&self, done: &Released, tried: &[Tried]) -> (String, Value) {
+        let made = match &done.origin {
+            Origin::Drawn(_) => "Made",
+            Origin::Declared(_) => "Adopted",
+        };
         let mut lines = vec![
-            self.line("Made", format_args!("{}  {}×{}", shown(&done.output), done.width, done.height)),
+            self.line(made, format_args!("{}  {}×{}", shown(&done.output), done.width, done.height)),
             self.from(),
-            self.line("Engine", self.recipe(&done.record, tried)),
+            self.origin(&done.origin, tried),
             self.line("Differs", self.differs(&done.deviation)),
         ];
         let below = |violation| self.line("", paint(WARN, format_args!("{BELOW_LIMIT}: {violation}")));
@@ -77,8 +95,8 @@ impl Page<'_> {
         }
         let mut document = self.document(
             "released",
-            Asked::by(&done.record),
-            Some(&done.record),
+            &told(&done.origin),
+            Some(&done.origin),
             Some(&done.deviation),
             &done.timings,
         );
@@ -110,7 +128,7 @@ impl Page<'_> {
         let mut lines = vec![
             self.line("Dry run", "the policy would release it; nothing was marked, recorded or written"),
             self.from(),
-            self.line("Engine", self.recipe(&trial.record, tried)),
+            self.origin(&trial.origin, tried),
             self.line("Differs", self.differs(&trial.deviation)),
         ];
         lines.extend(self.compared(&trial.held));
@@ -119,8 +137,8 @@ impl Page<'_> {
         }
         let mut document = self.document(
             "cleared",
-            Asked::by(&trial.record),
-            Some(&trial.record),
+            &told(&trial.origin),
+            Some(&trial.origin),
             Some(&trial.deviation),
             &trial.timings,
         );
@@ -132,26 +150,30 @@ impl Page<'_> {
 
     pub fn refused(&self, refused: &Refused, tried: &[Tried]) -> (String, Value) {
         let mut lines = vec![self.line("Refused", paint(BAD, &refused.refusal)), self.from()];
-        if let Some(record) = &refused.record {
-            lines.push(self.line("Engine", self.recipe(record, tried)));
-        }
+        lines.extend(refused.origin.as_ref().map(|origin| self.origin(origin, tried)));
         if let Some(deviation) = &refused.deviation {
             lines.push(self.line("Differs", self.differs(deviation)));
         }
         lines.extend(refused.held.as_ref().and_then(|held| self.compared(held)));
-        let when = if refused.record.is_some() { "after" } else { "before" };
+        let seed = match &refused.asked {
+            Asked::Engine { request, .. } => Some(request.seed),
+            Asked::Elsewhere(_) => None,
+        };
+        let when = if refused.origin.is_some() { "after" } else { "before" };
+        let step = if seed.is_some() { "generation" } else { "the measure" };
         let kept = match &refused.quarantine {
             Some(path) => format!("the draft is in {}", shown(path)),
             None => "no picture was kept".to_owned(),
         };
         let logged =
             if refused.logged { format!("logged as {}", refused.run_id) } else { "not logged".to_owned() };
-        lines.push(self.line("Outcome", format_args!("{when} generation; {kept}; {logged}")));
+        lines.push(self.line("Outcome", format_args!("{when} {step}; {kept}; {logged}")));
         if refused.quarantine.is_some() && refused.refusal.action == OnViolation::Override {
+            let seed = seed.map(|seed| format!("--seed {seed} ")).unwrap_or_default();
             let text = format!(
                 "two approvers may release it: each 'vidimus policy approve {} --key … --reason …', then this command \
-                 with --seed {} --override {}",
-                refused.run_id, refused.request.seed, refused.run_id
+                 with {seed}--override {}",
+                refused.run_id, refused.run_id
             );
             lines.push(self.line("Or", text));
         }
@@ -159,21 +181,14 @@ impl Page<'_> {
             lines.push(self.line("Try", "a mask that lets more vary: what it keeps counts as copied"));
         } else if !tried.is_empty() {
             lines.push(self.line("Try", "another --seed, or several with --attempts"));
-        } else if refused.refusal.to_string().contains("too close") {
-            lines.push(self.line("Try", "a higher --strength, or another --seed"));
+        } else if let Some(advice) = advice(refused) {
+            lines.push(self.line("Try", advice));
         }
         if self.terminal.verbose {
             lines.push(self.timings(&refused.timings));
         }
-        let request = &refused.request;
-        let asked = Asked {
-            engine: &refused.engine,
-            strength: request.strength,
-            seed: request.seed,
-            prompt: request.prompt.as_deref(),
-        };
-        let (record, deviation) = (refused.record.as_ref(), refused.deviation.as_ref());
-        let mut document = self.document("refused", asked, record, deviation, &refused.timings);
+        let (origin, deviation) = (refused.origin.as_ref(), refused.deviation.as_ref());
+        let mut document = self.document("refused", &refused.asked, origin, deviation, &refused.timings);
         document["reasons"] = refused.refusal.reasons.iter().map(ToString::to_string).collect();
         document["run"] = json!(refused.run_id);
         document["compared"] = refused.held.as_ref().map_or(Value::Null, compared);
@@ -212,6 +227,17 @@ impl Page<'_> {
         match self.policy.limits().min_composition {
             0.0 => format!("{:.2}", one.deviation),
             _ => format!("{:.2}/{:.2}", one.deviation, one.composition),
+        }
+    }
+
+    /// Who made the picture, and how.
+    fn origin(&self, origin: &Origin, tried: &[Tried]) -> String {
+        match origin {
+            Origin::Drawn(record) => self.line("Engine", self.recipe(record, tried)),
+            Origin::Declared(declared) => {
+                let says = format!("by {}, not witnessed: {}", declared.by, claimed(declared).join(", "));
+                self.line("Declared", says)
+            }
         }
     }
 
@@ -313,12 +339,13 @@ impl Page<'_> {
     fn document(
         &self,
         outcome: &str,
-        asked: Asked<'_>,
-        record: Option<&Record>,
+        what: &Asked,
+        origin: Option<&Origin>,
         deviation: Option<&Deviation>,
         timings: &Timings,
     ) -> Value {
-        json!({
+        let record = origin.and_then(Origin::record);
+        let mut document = json!({
             "schema": 1,
             "outcome": outcome,
             "output": null,
@@ -328,10 +355,7 @@ impl Page<'_> {
                 "sha256": self.reference.sha256,
                 "enlarged_to": self.reference.enlarged.as_ref().map(|to| [to.width(), to.height()]),
             },
-            "engine": { "name": asked.engine.name, "version": asked.engine.version },
-            "strength": asked.strength,
-            "seed": asked.seed,
-            "prompt": asked.prompt,
+            "witnessed": true,
             "prompt_used": record.map(|r| r.prompt_used),
             "noise_level": record.map(|r| r.noise_level),
             "steps": record.map(|r| r.steps),
@@ -357,8 +381,51 @@ impl Page<'_> {
             "watermark": null,
             "manifest": null,
             "timings_ms": timings,
-        })
+        });
+        if let (Value::Object(document), Value::Object(asked)) = (&mut document, asked(what)) {
+            document.extend(asked);
+        }
+        document
     }
+}
+
+/// What a refusal leaves to be tried.
+fn advice(refused: &Refused) -> Option<&'static str> {
+    let unknown =
+        refused.refusal.reasons.iter().any(|one| matches!(one.reason, Reason::StrengthUnknown { .. }));
+    let close = refused.refusal.to_string().contains("too close");
+    match refused.asked {
+        Asked::Engine { .. } if close => Some("a higher --strength, or another --seed"),
+        Asked::Elsewhere(_) if unknown => Some(
+            "--strength, if the tool has one, or a --policy that asks for none, such as without-strength",
+        ),
+        Asked::Elsewhere(_) if close => Some("a picture that was made with more freedom"),
+        _ => None,
+    }
+}
+
+/// What somebody says of a picture that was made elsewhere, piece by piece.
+fn claimed(declared: &Declared) -> Vec<String> {
+    let mut said = vec![match &declared.version {
+        Some(version) => format!("{} {}", declared.tool, shown(Path::new(version))),
+        None => declared.tool.clone(),
+    }];
+    let mut add = |name: &str, key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let source = declared.sources.get(key).map(|source| format!(" ({source})"));
+            said.push(format!("{name} {}{}", shown(Path::new(&value)), source.unwrap_or_default()));
+        }
+    };
+    add("model", "model", declared.model.clone());
+    let strength = declared.strength.map_or_else(|| "not known".to_owned(), |strength| strength.to_string());
+    add("strength", "strength", Some(strength));
+    add("image weight", "image_weight", declared.image_weight.map(|weight| weight.to_string()));
+    add("seed", "seed", declared.seed.map(|seed| seed.to_string()));
+    add("steps", "steps", declared.steps.map(|steps| steps.to_string()));
+    add("guidance", "guidance", declared.guidance.map(|guidance| guidance.to_string()));
+    add("sampler", "sampler", declared.sampler.clone());
+    add("job", "job", declared.job.clone());
+    said
 }
 
 fn compared(held: &Held) -> Value {

@@ -134,11 +134,13 @@ fn page(path: &Path, report: &Report, terminal: &Terminal) -> String {
             Verdict::Contradiction => "the manifest claims: made from",
             _ => "made from",
         };
-        lines.push(format!(
-            "  {intro} sha256 {source} at strength {:.2} by {:?}",
-            manifest.denoise_strength.unwrap_or_default(),
-            manifest.engine.as_deref().unwrap_or("an unnamed engine"),
-        ));
+        let strength = match manifest.denoise_strength {
+            Some(strength) => format!("at strength {strength:.2}"),
+            None => "at a strength that nobody states".to_owned(),
+        };
+        let word = if manifest.declared.is_some() { ", as declared" } else { "" };
+        let engine = manifest.engine.as_deref().unwrap_or("an unnamed engine");
+        lines.push(format!("  {intro} sha256 {source} {strength} by {engine:?}{word}"));
     }
     if report.verdict == Verdict::NoEvidence {
         lines.push(paint(WARN, "  this does not mean that it is authentic: marks can be removed"));
