@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 31] = [
+const DOORS: [(&str, &[&str]); 32] = [
     ("anstream", &["cli"]),
     ("axum", &["web"]),
     ("base64", &["html", "web"]),
@@ -29,6 +29,7 @@ const DOORS: [(&str, &[&str]); 31] = [
     ("clap", &["cli"]),
     ("ed25519_dalek", &["keys"]),
     ("futures_util", &["web"]),
+    ("flate2", &["metadata"]),
     ("getrandom", &["cli"]),
     ("http_body_util", &["web"]),
     ("image", &["raster"]),

@@ -3,10 +3,15 @@
 //! Files are hostile until shown otherwise: every length is checked against what is there, and at most
 //! `LIMIT` bytes of one text and `TEXTS` texts are taken.
 
+use std::io::Read;
+
+use super::exif;
 use crate::raster::Format;
 
 /// Longest text that is looked at.
 const LIMIT: usize = 8 << 20;
+/// All texts of one file together, those that were unpacked and thrown away among them.
+const TOTAL: usize = 32 << 20;
 /// Most texts of one file.
 const TEXTS: usize = 256;
 
@@ -14,7 +19,7 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 pub(super) const PNG_XMP: &str = "XML:com.adobe.xmp";
 pub(super) const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-/// A piece of text in a file. `key` is `xmp`, `jpeg:comment` or `png:` and the chunk's keyword.
+/// A piece of text in a file. `key` is `xmp`, `jpeg:comment`, `exif:` and the tag's name, or `png:` and the chunk's keyword.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text {
     pub key: String,
@@ -29,7 +34,18 @@ pub(super) fn texts(bytes: &[u8]) -> Vec<Text> {
         Some(Format::WebP) => Box::new(webp_chunks(bytes)),
         Some(Format::Tiff) | None => return Vec::new(),
     };
-    parts.filter(|part| part.body.len() <= LIMIT).filter_map(|part| part.text()).take(TEXTS).collect()
+    let (mut left, mut found) = (TOTAL, Vec::new());
+    for part in parts.filter(|part| part.body.len() <= LIMIT) {
+        if left == 0 || found.len() >= TEXTS {
+            break;
+        }
+        found.extend(part.exif().unwrap_or_default());
+        if let Some(text) = part.text(&mut left) {
+            left = left.saturating_sub(text.value.len());
+            found.push(text);
+        }
+    }
+    found
 }
 
 /// The format that the file begins as; none for one that carries no text we read.
@@ -52,7 +68,16 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn text(&self) -> Option<Text> {
+    fn exif(&self) -> Option<Vec<Text>> {
+        match (self.format, &self.kind) {
+            (Format::Png, b"eXIf") | (Format::WebP, b"EXIF") => Some(exif::texts(self.body)),
+            (Format::Jpeg, [0xe1, ..]) if self.body.starts_with(b"Exif\0\0") => Some(exif::texts(self.body)),
+            _ => None,
+        }
+    }
+
+    /// What is unpacked on the way is taken from what is `left`.
+    fn text(&self, left: &mut usize) -> Option<Text> {
         let text = |key: &str, value: &[u8]| {
             Some(Text { key: key.to_owned(), value: String::from_utf8_lossy(value).into_owned() })
         };
@@ -71,8 +96,15 @@ impl Part<'_> {
                 let (&[compressed, _method], rest) = rest.split_first_chunk::<2>()?;
                 let (_language, rest) = split(rest)?;
                 let (_translated, value) = split(rest)?;
-                // Compressed text is rare here and could be a bomb: left out.
-                if compressed == 0 { text(&png_key(key), value) } else { None }
+                match compressed {
+                    0 => text(&png_key(key), value),
+                    _ => text(&png_key(key), &unpacked(value, left)?),
+                }
+            }
+            (Format::Png, b"zTXt") => {
+                let (key, rest) = split(self.body)?;
+                let (_method, value) = rest.split_first()?;
+                text(&png_key(key), &unpacked(value, left)?)
             }
             (Format::Jpeg, [0xe1, ..]) => text("xmp", self.body.strip_prefix(JPEG_XMP)?),
             (Format::Jpeg, [0xfe, ..]) => text("jpeg:comment", self.body),
@@ -80,6 +112,19 @@ impl Part<'_> {
             _ => None,
         }
     }
+}
+
+/// What `packed` holds; `None` for what is damaged or larger than any text may be: a bomb of a few bytes makes gigabytes.
+fn unpacked(packed: &[u8], left: &mut usize) -> Option<Vec<u8>> {
+    let most = LIMIT.min(*left);
+    let mut bytes = Vec::new();
+    let read = flate2::read::ZlibDecoder::new(packed).take(most as u64 + 1).read_to_end(&mut bytes);
+    let fits = read.is_ok() && bytes.len() <= most;
+    if !fits {
+        // Its cost counts, though its words do not.
+        *left = left.saturating_sub(bytes.len());
+    }
+    fits.then_some(bytes)
 }
 
 fn png_key(keyword: &[u8]) -> String {
@@ -135,4 +180,75 @@ pub(super) fn webp_chunks(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
         rest = after.get(length.checked_add(length % 2)?..).unwrap_or_default();
         Some(Part { format: Format::WebP, kind: *kind, body })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use flate2::Compression;
+    use flate2::write::ZlibEncoder;
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).expect("in memory");
+        encoder.finish().expect("in memory")
+    }
+
+    fn png(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+        let mut file = PNG.to_vec();
+        for (kind, body) in chunks {
+            file.extend((body.len() as u32).to_be_bytes());
+            file.extend(*kind);
+            file.extend(body);
+            file.extend([0; 4]);
+        }
+        file
+    }
+
+    fn keys(file: &[u8]) -> Vec<String> {
+        texts(file).into_iter().map(|text| text.key).collect()
+    }
+
+    #[test]
+    fn compressed_text_is_read_and_a_bomb_is_not() {
+        let ztxt = |text: &[u8]| [&b"parameters\0\0"[..], &packed(text)].concat();
+        let itxt = |text: &[u8]| [&b"prompt\0\x01\0\0\0"[..], &packed(text)].concat();
+        let file = png(&[(b"zTXt", ztxt(b"Steps: 20")), (b"iTXt", itxt("é".as_bytes()))]);
+        let found = texts(&file);
+        assert_eq!((found[0].value.as_str(), found[1].value.as_str()), ("Steps: 20", "é"));
+        let bomb = vec![b'x'; LIMIT + 1];
+        assert!(ztxt(&bomb).len() < 20_000, "a few bytes");
+        assert_eq!(keys(&png(&[(b"zTXt", ztxt(&bomb)), (b"zTXt", ztxt(b"x"))])), ["png:parameters"]);
+        assert_eq!(keys(&png(&[(b"zTXt", b"parameters\0\0rubbish".to_vec())])), [""; 0]);
+    }
+
+    #[test]
+    fn many_bombs_cost_no_more_than_a_few() {
+        let bomb = [&b"a\0\0"[..], &packed(&vec![b'x'; LIMIT + 1])].concat();
+        let mut chunks = vec![(b"zTXt", bomb); 1000];
+        chunks.push((b"tEXt", b"Software\0NovelAI".to_vec()));
+        assert_eq!(keys(&png(&chunks)), [""; 0], "what comes behind them is not looked at either");
+    }
+
+    #[test]
+    fn a_text_of_fifty_megabytes_is_left_out_and_what_follows_is_read() {
+        let huge = [&b"workflow\0"[..], &vec![b'['; 50 << 20]].concat();
+        let file = png(&[(b"tEXt", huge), (b"tEXt", b"Software\0NovelAI".to_vec())]);
+        assert_eq!(keys(&file), ["png:Software"]);
+    }
+
+    #[test]
+    fn exif_is_found_in_every_format() {
+        let body = super::super::exif::tests::exif(b"ASCII\0\0\0Steps: 20", true);
+        assert_eq!(keys(&png(&[(b"eXIf", body.clone())])), ["exif:UserComment"]);
+        let segment = [&b"Exif\0\0"[..], &body].concat();
+        let length = (segment.len() as u16 + 2).to_be_bytes();
+        let jpeg = [&[0xff, 0xd8, 0xff, 0xe1][..], &length, &segment].concat();
+        assert_eq!(keys(&jpeg), ["exif:UserComment"]);
+        let size = (body.len() as u32).to_le_bytes();
+        let webp = [&b"RIFF\0\0\0\0WEBPEXIF"[..], &size, &body].concat();
+        assert_eq!(keys(&webp), ["exif:UserComment"]);
+    }
 }

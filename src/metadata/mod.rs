@@ -6,6 +6,7 @@
 mod aigc;
 mod claim;
 mod container;
+mod exif;
 mod insert;
 mod packet;
 mod tools;

@@ -1,0 +1,195 @@
+//! EXIF's texts: the few tags that generators write into. A file may say anything here, so that every offset is checked and
+//! two directories of so many entries are looked at.
+
+use super::container::Text;
+
+/// No directory needs as many.
+const ENTRIES: usize = 512;
+const EXIF_DIRECTORY: u16 = 0x8769;
+const NAMES: [(u16, &str); 5] = [
+    (0x010E, "ImageDescription"),
+    (0x010F, "Make"),
+    (0x0110, "Model"),
+    (0x0131, "Software"),
+    (USER_COMMENT, "UserComment"),
+];
+const USER_COMMENT: u16 = 0x9286;
+
+/// What stands in `body`, a TIFF file in small, with or without the name that JPEG puts before it.
+pub(super) fn texts(body: &[u8]) -> Vec<Text> {
+    read(body.strip_prefix(b"Exif\0\0").unwrap_or(body)).unwrap_or_default()
+}
+
+fn read(tiff: &[u8]) -> Option<Vec<Text>> {
+    let order = match tiff.get(..4)? {
+        b"II\x2a\0" => Order::Little,
+        b"MM\0\x2a" => Order::Big,
+        _ => return None,
+    };
+    let mut texts = Vec::new();
+    let deeper = directory(tiff, order, order.four(tiff.get(4..8)?)?, &mut texts)?;
+    if let Some(at) = deeper {
+        // Its own pointer to a further directory is not followed.
+        directory(tiff, order, at, &mut texts);
+    }
+    Some(texts)
+}
+
+/// The texts of the directory at `at`, and where the EXIF directory is if it says so.
+fn directory(tiff: &[u8], order: Order, at: usize, texts: &mut Vec<Text>) -> Option<Option<usize>> {
+    let count = usize::from(order.two(tiff.get(at..)?.get(..2)?)?).min(ENTRIES);
+    let entries = tiff.get(at.checked_add(2)?..)?;
+    let mut deeper = None;
+    for entry in entries.chunks_exact(12).take(count) {
+        let tag = order.two(&entry[..2])?;
+        if tag == EXIF_DIRECTORY {
+            deeper = order.four(&entry[8..12]);
+        }
+        let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == tag) else { continue };
+        // Bytes, text and what is undefined have one byte each; what is no longer than an offset stands in its place.
+        let (kind, length) = (order.two(&entry[2..4])?, order.four(&entry[4..8])?);
+        let value = match (kind, length) {
+            (1 | 2 | 7, 0..=4) => entry.get(8..8 + length),
+            (1 | 2 | 7, _) => order.four(&entry[8..12]).and_then(|at| tiff.get(at..at.checked_add(length)?)),
+            _ => None,
+        };
+        let text = value.map(|value| if tag == USER_COMMENT { comment(value, order) } else { plain(value) });
+        if let Some(value) = text.filter(|text| !text.is_empty()) {
+            texts.push(Text { key: format!("exif:{name}"), value });
+        }
+    }
+    Some(deeper)
+}
+
+/// Eight bytes say in which code the rest is.
+fn comment(value: &[u8], order: Order) -> String {
+    match value.split_first_chunk::<8>() {
+        Some((b"UNICODE\0", text)) => utf16(text, order),
+        Some((b"ASCII\0\0\0" | b"\0\0\0\0\0\0\0\0", text)) => plain(text),
+        // Some leave it out.
+        _ => plain(value),
+    }
+}
+
+/// Whoever writes it chooses the order of bytes, whatever the file's is: text is mostly in the lower halves.
+fn utf16(text: &[u8], order: Order) -> String {
+    let (order, text) = match text.split_first_chunk::<2>() {
+        Some(([0xFE, 0xFF], rest)) => (Order::Big, rest),
+        Some(([0xFF, 0xFE], rest)) => (Order::Little, rest),
+        _ => {
+            let zeros = |at: usize| text.chunks_exact(2).filter(|pair| pair[at] == 0).count();
+            let (first, second) = (zeros(0), zeros(1));
+            let told = if first == second { order } else if first > second { Order::Big } else { Order::Little };
+            (told, text)
+        }
+    };
+    let units = text.chunks_exact(2).filter_map(|pair| order.two(pair));
+    let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    text.trim_end_matches('\0').to_owned()
+}
+
+fn plain(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
+}
+
+#[derive(Clone, Copy)]
+enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    fn two(self, bytes: &[u8]) -> Option<u16> {
+        let (two, _) = bytes.split_first_chunk::<2>()?;
+        Some(match self {
+            Order::Little => u16::from_le_bytes(*two),
+            Order::Big => u16::from_be_bytes(*two),
+        })
+    }
+
+    fn four(self, bytes: &[u8]) -> Option<usize> {
+        let (four, _) = bytes.split_first_chunk::<4>()?;
+        Some(match self {
+            Order::Little => u32::from_le_bytes(*four),
+            Order::Big => u32::from_be_bytes(*four),
+        } as usize)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A block of EXIF with one comment, in the given order of the file.
+    pub fn exif(comment: &[u8], big: bool) -> Vec<u8> {
+        let (two, four) = match big {
+            true => (u16::to_be_bytes as fn(u16) -> [u8; 2], u32::to_be_bytes as fn(u32) -> [u8; 4]),
+            false => (u16::to_le_bytes as fn(u16) -> [u8; 2], u32::to_le_bytes as fn(u32) -> [u8; 4]),
+        };
+        let entry = |tag: u16, kind: u16, count: u32, value: u32| {
+            [&two(tag)[..], &two(kind), &four(count), &four(value)].concat()
+        };
+        let head = if big { [&b"MM"[..], &two(42)].concat() } else { [&b"II"[..], &two(42)].concat() };
+        [
+            &head[..],
+            &four(8),
+            &two(1),
+            &entry(EXIF_DIRECTORY, 4, 1, 26),
+            &four(0),
+            &two(1),
+            &entry(USER_COMMENT, 7, comment.len() as u32, 44),
+            &four(0),
+            comment,
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_comment_is_read_in_every_code_and_order() {
+        let said = "virions é\nSteps: 20, Seed: 1";
+        let units: Vec<u16> = said.encode_utf16().collect();
+        let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+        let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        let codes: [(&[u8], &[u8]); 6] = [
+            (b"UNICODE\0", &big),
+            (b"UNICODE\0", &little),
+            (b"UNICODE\0\xFE\xFF", &big),
+            (b"UNICODE\0\xFF\xFE", &little),
+            (b"ASCII\0\0\0", said.as_bytes()),
+            (b"", said.as_bytes()),
+        ];
+        for (code, text) in codes {
+            for order in [true, false] {
+                let body = exif(&[code, text].concat(), order);
+                let expected = Text { key: "exif:UserComment".into(), value: said.into() };
+                assert_eq!(texts(&body), [expected], "{code:?} {order}");
+                assert_eq!(texts(&[b"Exif\0\0", &body[..]].concat()).len(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_its_own_or_lies_beyond_the_end_says_nothing() {
+        let mut own = exif(b"ASCII\0\0\0x", false);
+        own[18..22].copy_from_slice(&8u32.to_le_bytes());
+        assert_eq!(texts(&own), []);
+        for at in [0u32, 7, 44, 1 << 20, u32::MAX] {
+            let mut body = exif(b"ASCII\0\0\0x", false);
+            body[4..8].copy_from_slice(&at.to_le_bytes());
+            assert_eq!(texts(&body), [], "{at}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_can_be_read(big: bool, at in 0usize..60, noise in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let mut body = exif(b"UNICODE\0\0a\0b\0c", big);
+            let end = (at + noise.len()).min(body.len());
+            if at < end {
+                body[at..end].copy_from_slice(&noise[..end - at]);
+            }
+            texts(&body);
+        }
+    }
+}
