@@ -33,3 +33,4 @@ mod signatures;
 mod signers;
 mod tampered;
 mod timestamps;
+mod trust;
