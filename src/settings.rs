@@ -20,6 +20,16 @@ pub const FILE: &str = "vidimus.toml";
 pub struct Settings {
     pub time_stamps: Option<TimeStamps>,
     pub signer: Option<Signer>,
+    pub trust: Trust,
+}
+
+/// `[trust]`: whom to trust beside `keys/trust/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The trust list that C2PA publishes, or another: roots as PEM.
+    pub c2pa_list: Option<PathBuf>,
+    /// Purposes (extendedKeyUsage, object identifiers) that certificates may be made out for, beside those of C2PA.
+    pub purposes: Vec<String>,
 }
 
 /// `[signer]`: a command that signs in place of `keys/signing.key`.
@@ -66,6 +76,15 @@ pub enum SettingsError {
 struct FileTable {
     timestamp: Option<TimeStampTable>,
     signer: Option<SignerTable>,
+    trust: Option<TrustTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct TrustTable {
+    c2pa_list: Option<PathBuf>,
+    #[serde(default)]
+    purposes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -135,7 +154,19 @@ impl Settings {
             let chain = path.parent().unwrap_or(Path::new(".")).join(table.chain);
             Ok(Signer { command: table.command, chain, algorithm: table.algorithm, timeout })
         });
-        Ok(Settings { time_stamps: time_stamps.transpose()?, signer: signer.transpose()? })
+        let trust = table.trust.unwrap_or(TrustTable { c2pa_list: None, purposes: Vec::new() });
+        let is_oid =
+            |oid: &&String| oid.contains('.') && oid.split('.').all(|arc| arc.parse::<u64>().is_ok());
+        if let Some(found) = trust.purposes.iter().find(|oid| !is_oid(oid)) {
+            let expected = "expected an object identifier such as 1.3.6.1.5.5.7.3.4".into();
+            return Err(value("trust.purposes", found, expected));
+        }
+        let beside = |file: PathBuf| path.parent().unwrap_or(Path::new(".")).join(file);
+        Ok(Settings {
+            time_stamps: time_stamps.transpose()?,
+            signer: signer.transpose()?,
+            trust: Trust { c2pa_list: trust.c2pa_list.map(beside), purposes: trust.purposes },
+        })
     }
 }
 
@@ -212,6 +243,8 @@ mod tests {
                 "signer.command \"\" cannot be used: expected [\"PROGRAM\"",
             ),
             ("[signer]\ncommand = \"sign\"\nchain = \"a\"", "line 2: invalid type"),
+            ("[trust]\npurposes = [\"mail\"]", "trust.purposes \"mail\" cannot be used: expected an object"),
+            ("[trust]\nc2pa = \"a\"", "unknown field `c2pa`"),
             ("[signer]\ncommand = [\"sign\"]", "missing field `chain`"),
             ("[signer]\ncommand = [\"a\"]\nchain = \"a\"\nalgorithm = \"rs256\"", "unknown variant `rs256`"),
             ("[timestamp]\nurl = \"http://a\"\ntimeout-s = 1000", "timeout-s \"1000\" cannot"),

@@ -205,6 +205,13 @@ pub(super) fn leaf_key(path: &Path, text: &str) -> Result<Option<[u8; 32]>, KeyE
     Ok(public_key_of(&leaf).ok())
 }
 
+/// When the leaf in `text` ends.
+pub(super) fn leaf_end(path: &Path, text: &str) -> Option<OffsetDateTime> {
+    let certificates = certificates(path, text).ok()?;
+    let leaf = parse(path, 1, certificates.first()?).ok()?;
+    OffsetDateTime::from_unix_timestamp(leaf.validity().not_after.timestamp()).ok()
+}
+
 /// What the key of a certificate signs with.
 fn algorithm(leaf: &X509Certificate<'_>) -> Result<Algorithm, Fault> {
     const RSA: [&str; 2] = ["1.2.840.113549.1.1.1", "1.2.840.113549.1.1.10"];

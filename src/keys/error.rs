@@ -37,6 +37,16 @@ pub enum KeyError {
     WrongPassphrase { path: PathBuf },
     #[error("{path}: {found}")]
     Protection { path: PathBuf, found: &'static str },
+    #[error(
+        "{path}: no certificate {certificate} ever signed here: expected the fingerprint of one, or 8 digits of it"
+    )]
+    NotOurs { path: PathBuf, certificate: String },
+    #[error("{path}: that certificate is revoked already")]
+    RevokedBefore { path: PathBuf },
+    #[error("{path}: line {line} is no revocation by a key that counts here")]
+    Revocation { path: PathBuf, line: usize },
+    #[error("{path}: the certificate was revoked on {at} ({reason}) and signs nothing more")]
+    Revoked { path: PathBuf, at: String, reason: &'static str },
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("{path}: certificate {position} in the file cannot be parsed: {reason}")]

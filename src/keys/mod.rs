@@ -7,6 +7,7 @@
 //! keys/chain.pem            the leaf certificate and its intermediates, without the root
 //! keys/watermark.key        32 bytes as 64 hexadecimal digits, mode 0600
 //! keys/trust/*.pem          anchors: every root this workspace trusts, old ones too
+//! keys/revoked              certificates of ours that are trusted no longer, each line signed
 //! keys/retired/*/chain.pem  chains that signed earlier outputs
 //! keys/policy-signers/*.pem public keys of those who may sign policies here
 //! ```
@@ -19,6 +20,7 @@ mod files;
 mod issue;
 mod personal;
 mod renew;
+mod revoke;
 mod secret;
 mod signers;
 
@@ -33,11 +35,12 @@ use time::format_description::well_known::Rfc3339;
 
 pub use error::{Fault, KeyError};
 pub use personal::{Approving, Detached, PersonalKey, PolicySigners, public_key, signature_path};
+pub use revoke::certificate_of;
 pub use secret::{Passphrase, protect, unprotect};
 pub use signers::SignerKeys;
 
 use crate::digest::Digest;
-use crate::manifest::{Algorithm, Credential, RawPen, Sign, TimeStamps, is_signed};
+use crate::manifest::{Algorithm, Credential, RawPen, Revocation, Sign, TimeStamps, is_signed, purpose};
 use crate::settings::{self, Settings};
 use crate::workspace::Workspace;
 use check::{Chain, PrivateKey};
@@ -142,16 +145,21 @@ impl Keys {
     pub fn open(workspace: &Workspace, now: OffsetDateTime, secret: &Secret<'_>) -> Result<Keys, KeyError> {
         match Settings::load(workspace)?.signer {
             Some(signer) => Keys::elsewhere(workspace, &signer, now),
-            None => Keys::read(&workspace.keys(), now, secret),
+            None => Keys::read(&workspace.keys(), Keys::trusted(workspace)?.anchors, now, secret),
         }
     }
 
     /// The same, for a directory whose signing key is a file without a passphrase.
     pub fn load(dir: &Path, now: OffsetDateTime) -> Result<Keys, KeyError> {
-        Keys::read(dir, now, &|| Err("none was given".to_owned()))
+        Keys::read(dir, Keys::load_public(dir)?.anchors, now, &|| Err("none was given".to_owned()))
     }
 
-    fn read(dir: &Path, now: OffsetDateTime, secret: &Secret<'_>) -> Result<Keys, KeyError> {
+    fn read(
+        dir: &Path,
+        anchors: Vec<String>,
+        now: OffsetDateTime,
+        secret: &Secret<'_>,
+    ) -> Result<Keys, KeyError> {
         let paths = Paths::of(dir);
         let key_pem = files::read_private(&paths.signing, "signing key")?;
         let chain_pem = files::read(&paths.chain, "certificate chain")?;
@@ -160,7 +168,7 @@ impl Keys {
         let key = check::signing_key(&paths.signing, &key_pem)?;
         let chain = check::chain(&paths.chain, &chain_pem, now)?;
         let watermark = watermark_key(&paths.watermark, &watermark_text)?;
-        let PublicKeys { anchors } = Keys::load_public(dir)?;
+        refuse_revoked(&paths.chain, &chain, &anchors)?;
         let sign = pen(&paths.signing, &key, &chain, &chain_pem)?;
         let log = match key {
             PrivateKey::Ed25519(key) => key,
@@ -184,7 +192,8 @@ impl Keys {
         }
         let watermark_text = files::read_private(&paths.watermark, "watermark key")?;
         let watermark = watermark_key(&paths.watermark, &watermark_text)?;
-        let PublicKeys { anchors } = Keys::load_public(&workspace.keys())?;
+        let PublicKeys { anchors } = Keys::trusted(workspace)?;
+        refuse_revoked(&signer.chain, &chain, &anchors)?;
         let log = log_key(&paths)?;
         let Chain { signer: described, algorithm, public_key, .. } = chain;
         let command = SignerCommand {
@@ -205,13 +214,43 @@ impl Keys {
             .map(|path| {
                 let text = files::read(path, "trust anchor")?;
                 check::certificates(path, &text)?;
+                // Whoever may put a root here may revoke, too.
+                revoke::check(path, &text, |_| true)?;
                 Ok(text)
             })
-            .collect::<Result<_, KeyError>>()?;
+            .collect::<Result<Vec<String>, KeyError>>()?;
+        let revoked = revoke::own(dir)?;
+        let anchors = anchors.into_iter().chain((!revoked.is_empty()).then_some(revoked)).collect();
         Ok(PublicKeys { anchors })
     }
 
-    /// All anchors in one PEM text, for other verifiers.
+    /// What `workspace` trusts: its anchors and revocations, and what `[trust]` of its vidimus.toml adds.
+    pub fn trusted(workspace: &Workspace) -> Result<PublicKeys, KeyError> {
+        let mut keys = Keys::load_public(&workspace.keys())?;
+        let trust = Settings::load(workspace)?.trust;
+        if let Some(path) = &trust.c2pa_list {
+            keys.anchors.push(Keys::bundle_at(path)?);
+        }
+        keys.anchors.extend(trust.purposes.iter().map(|oid| purpose(oid)));
+        Ok(keys)
+    }
+
+    /// A trust list in a file: roots as PEM, as C2PA publishes them and `export_trust` writes them.
+    pub fn bundle_at(path: &Path) -> Result<String, KeyError> {
+        let text = files::read(path, "trust list")?;
+        check::certificates(path, &text)?;
+        revoke::check(path, &text, |_| true)?;
+        Ok(text)
+    }
+
+    /// When the certificate in use ends, if there is one that can be read.
+    pub fn end_of(workspace: &Workspace) -> Option<OffsetDateTime> {
+        let signer = Settings::load(workspace).ok()?.signer;
+        let path = signer.map_or_else(|| Paths::of(&workspace.keys()).chain, |signer| signer.chain);
+        check::leaf_end(&path, &files::read(&path, "certificate chain").ok()?)
+    }
+
+    /// All anchors in one PEM text, for other verifiers, with the certificates that are trusted no longer.
     pub fn export_trust(dir: &Path) -> Result<String, KeyError> {
         Ok(Keys::load_public(dir)?.bundle())
     }
@@ -273,6 +312,7 @@ impl fmt::Debug for Keys {
 /// Where things lie under a key directory.
 struct Paths {
     signing: PathBuf,
+    revoked: PathBuf,
     log: PathBuf,
     logged: PathBuf,
     chain: PathBuf,
@@ -285,6 +325,7 @@ impl Paths {
     fn of(dir: &Path) -> Self {
         Paths {
             signing: dir.join("signing.key"),
+            revoked: dir.join("revoked"),
             log: dir.join("log.key"),
             logged: dir.join("log"),
             chain: dir.join("chain.pem"),
@@ -320,6 +361,17 @@ fn pen(
             }
             Ok(Arc::new(move |message: &[u8]| pen.sign(message)))
         }
+    }
+}
+
+/// A certificate that was revoked signs nothing more.
+fn refuse_revoked(path: &Path, chain: &Chain, anchors: &[String]) -> Result<(), KeyError> {
+    let mut revoked = anchors.iter().flat_map(|text| text.lines()).filter_map(Revocation::read);
+    match revoked.find(|(one, _)| one.certificate == chain.signer.fingerprint) {
+        Some((one, _)) => {
+            Err(KeyError::Revoked { path: path.to_owned(), at: rfc3339(one.at), reason: one.reason.name() })
+        }
+        None => Ok(()),
     }
 }
 

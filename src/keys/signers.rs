@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
 
+use crate::digest::Digest;
+
 use super::{KeyError, Keys, Paths, check, files, public_key, watermark_key};
 
 /// The public keys of the certificate in use and of every retired one, and those of `log/`.
@@ -29,6 +31,10 @@ impl SignerKeys {
         Ok(SignerKeys { keys })
     }
 
+    pub(super) fn contains(&self, key: &[u8; 32]) -> bool {
+        self.keys.contains(key)
+    }
+
     /// Whether `signature` is that of `message` by `key`, and `key` is one of these.
     pub fn verify(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
         self.keys.contains(key)
@@ -50,6 +56,16 @@ impl Keys {
         let text = files::read_private(&path, "watermark key").ok()?;
         watermark_key(&path, &text).ok()
     }
+}
+
+/// Fingerprints of all certificates that ever signed in `dir`.
+pub(super) fn leaves(dir: &Path) -> Result<Vec<Digest>, KeyError> {
+    let mut found = Vec::new();
+    for path in chains(&Paths::of(dir))? {
+        let text = files::read(&path, "certificate chain")?;
+        found.extend(check::certificates(&path, &text)?.first().map(Digest::of));
+    }
+    Ok(found)
 }
 
 fn chains(paths: &Paths) -> Result<Vec<PathBuf>, KeyError> {

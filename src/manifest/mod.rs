@@ -8,6 +8,7 @@
 //! No network, ever: the SDK is built without an HTTP client. Time stamps come by whoever asks for a signature.
 
 mod build;
+mod bundle;
 mod raw;
 mod read;
 mod reading;
@@ -17,6 +18,7 @@ mod stamp;
 mod statement;
 mod store;
 
+pub use bundle::{Cause, Revocation, purpose};
 pub use raw::{RawPen, is_signed};
 pub use read::{ReadError, read, read_detached};
 pub use reading::{
@@ -32,6 +34,7 @@ pub use statement::{
 };
 pub use store::active_alone;
 
+use bundle::Trust;
 use c2pa::{Context, Settings};
 
 /// A file over this many bytes is not read: the SDK leaves the cost of large input to its host.
@@ -40,8 +43,9 @@ pub const LIMIT_BYTES: usize = 512 << 20;
 /// Version of the C2PA specification that our manifests keep.
 const SPEC_VERSION: &str = "2.4.0";
 
-/// How the SDK works for us, with `anchors` (PEM) as the only trusted roots.
-fn context(anchors: &[String]) -> c2pa::Result<Context> {
+/// How the SDK works for us, with what is in `bundles` as the only trusted roots.
+fn context(bundles: &[String]) -> c2pa::Result<Context> {
+    let Trust { anchors, purposes, .. } = Trust::of(bundles);
     let mut settings = Settings::new()
         // Off by default in 0.90.22, whatever its documentation says.
         .with_value("verify.verify_after_sign", true)?
@@ -51,8 +55,11 @@ fn context(anchors: &[String]) -> c2pa::Result<Context> {
         .with_value("builder.actions.all_actions_included", true)?
         // What is not listed is "gathered": carried, but not attributed to the signer.
         .with_value("builder.created_assertion_labels", build::CREATED.map(str::to_owned).to_vec())?;
-    if !anchors.is_empty() {
-        settings = settings.with_value("trust.user_anchors", anchors.join("\n"))?;
+    if !anchors.trim().is_empty() {
+        settings = settings.with_value("trust.user_anchors", anchors)?;
+    }
+    if !purposes.is_empty() {
+        settings = settings.with_value("trust.trust_config", purposes)?;
     }
     Context::new().with_settings(settings)
 }

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use c2pa::{CallbackSigner, Reader, Signer, SigningAlg};
 
+use super::bundle::Trust;
 use super::reading::{Reading, reading};
 use super::sign::one_line;
 use super::{LIMIT_BYTES, context};
@@ -26,7 +27,7 @@ pub enum ReadError {
     Anchors { reason: String },
 }
 
-/// The manifest in `bytes`, a file of type `mime`, judged with `anchors` (PEM) as the trusted roots.
+/// The manifest in `bytes`, a file of type `mime`, judged with `anchors` (bundles of roots, see `bundle`) as what is trusted.
 ///
 /// `None` says that there is no manifest, which says nothing about the picture: manifests get stripped.
 /// Never panics and never asks a network.
@@ -58,9 +59,10 @@ fn guarded_read(
     if bytes.len() > LIMIT_BYTES {
         return Err(ReadError::TooLarge { bytes: bytes.len(), limit: LIMIT_BYTES });
     }
+    let revoked = Trust::of(anchors).revoked;
     let context = context(anchors).map_err(|e| ReadError::Anchors { reason: one_line(&e) })?;
     guarded(|| match open(Reader::from_context(context)) {
-        Ok(reader) => Ok(reading(&reader)),
+        Ok(reader) => Ok(reading(&reader, &revoked)),
         Err(c2pa::Error::JumbfNotFound | c2pa::Error::ProvenanceMissing) => Ok(None),
         Err(c2pa::Error::UnsupportedType) => Err(ReadError::Format { mime: mime.to_owned() }),
         Err(c2pa::Error::RemoteManifestUrl(url) | c2pa::Error::RemoteManifestFetch(url)) => {

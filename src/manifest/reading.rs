@@ -6,7 +6,10 @@ use c2pa::{Ingredient, Manifest, Reader, SignatureInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
+use super::bundle::Revocation;
 use super::recovery::{RECOVERY, Recovery};
 use super::statement::{Derivation, Prompt};
 use super::{build, read};
@@ -19,6 +22,9 @@ const DEPTH: usize = 8;
 /// Most ingredients in one reading, at all depths together: a hostile store can name one manifest from many
 /// places, and grow exponentially.
 const INGREDIENTS: usize = 256;
+
+/// C2PA's status code for the certificate of a signer that is trusted no longer.
+pub(super) const REVOKED: &str = "signingCredential.revoked";
 
 /// How far a manifest can be believed (C2PA 2.2, section 15.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -176,6 +182,11 @@ impl Reading {
         self.failures.iter().map(|f| f.code.as_str()).collect()
     }
 
+    /// When and why the signer's certificate was revoked, if that counts for this signature.
+    pub fn revocation(&self) -> Option<&str> {
+        self.failures.iter().find(|failure| failure.code == REVOKED)?.explanation.as_deref()
+    }
+
     /// Whether the pixels are not those that were signed.
     pub fn content_differs(&self) -> bool {
         self.failures.iter().any(|f| f.ingredient.is_none() && f.code == "assertion.dataHash.mismatch")
@@ -190,10 +201,10 @@ impl IngredientReading {
 }
 
 /// The active manifest; none if the store has none.
-pub(super) fn reading(reader: &Reader) -> Option<Reading> {
+pub(super) fn reading(reader: &Reader, revoked: &[Revocation]) -> Option<Reading> {
     let manifest = reader.active_manifest()?;
     let content = Content::of(manifest);
-    Some(Reading {
+    let mut reading = Reading {
         state: state(reader.validation_state()),
         label: reader.active_label().unwrap_or_default().to_owned(),
         title: manifest.title().map(str::to_owned),
@@ -208,7 +219,9 @@ pub(super) fn reading(reader: &Reader) -> Option<Reading> {
         recovery: assertion(manifest, RECOVERY),
         failures: reader.validation_results().map(failures).unwrap_or_default(),
         ingredients: ingredients(reader, manifest, DEPTH, &mut { INGREDIENTS }),
-    })
+    };
+    revoke(&mut reading, revoked);
+    Some(reading)
 }
 
 fn soft_bindings(manifest: &Manifest) -> Vec<SoftBindingReading> {
@@ -234,6 +247,24 @@ fn image_code(binding: &Value) -> Option<ImageCode> {
 fn assertion<T: DeserializeOwned>(manifest: &Manifest, label: &str) -> Option<T> {
     let assertion = manifest.assertions().iter().find(|a| a.label() == label)?;
     serde_json::from_value(assertion.value().ok()?.clone()).ok()
+}
+
+/// Takes the trust from a manifest whose signer's certificate was revoked, unless a trusted time stamp says that it was
+/// signed before, with a key that nobody else had.
+fn revoke(reading: &mut Reading, revoked: &[Revocation]) {
+    let Some(certificate) = reading.signer.as_ref().and_then(|signer| signer.fingerprint) else { return };
+    let stamp = reading.time_stamp.as_ref().filter(|stamp| stamp.trusted);
+    let signed = stamp.and_then(|stamp| OffsetDateTime::parse(stamp.time.as_deref()?, &Rfc3339).ok());
+    let found = revoked.iter().find(|one| one.certificate == certificate && one.covers(signed));
+    let Some(revocation) = found else { return };
+    if reading.state == State::Trusted {
+        reading.state = State::Valid;
+    }
+    reading.failures.push(Failure {
+        code: REVOKED.to_owned(),
+        explanation: Some(format!("revoked on {} ({})", revocation.at.date(), revocation.reason.name())),
+        ingredient: None,
+    });
 }
 
 /// What a manifest says about its asset.

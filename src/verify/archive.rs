@@ -30,7 +30,7 @@ impl Archive {
             }
         });
         // Less trust is the safe side.
-        let anchors = Keys::load_public(&workspace.keys()).map(|keys| keys.anchors).unwrap_or_else(|error| {
+        let anchors = Keys::trusted(workspace).map(|keys| keys.anchors).unwrap_or_else(|error| {
             notes.push(format!("no signer is trusted: {error}"));
             Vec::new()
         });

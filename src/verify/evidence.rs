@@ -87,6 +87,7 @@ pub(super) fn holds(reading: &Reading) -> bool {
                 failure.code.as_str(),
                 "signingCredential.untrusted"
                     | "signingCredential.expired"
+                    | "signingCredential.revoked"
                     | "claimSignature.outsideValidity"
             )
         });

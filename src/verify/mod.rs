@@ -18,7 +18,9 @@ pub use decide::{
 };
 pub use evidence::{facts_agree, mark_agrees};
 pub use recall::{Forgery, Kinship, Match, Memory, RecallError};
-pub use report::{CatalogReport, ManifestReport, PayloadReport, Report, TagReport, WatermarkReport};
+pub use report::{
+    CatalogReport, ManifestReport, PayloadReport, Report, TagReport, TrustReport, WatermarkReport,
+};
 pub use restore::{RestoreError, restore};
 
 use recall::Mark;

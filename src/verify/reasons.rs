@@ -37,8 +37,11 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
                 .failures
                 .iter()
                 .any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
-            let why =
-                if ended { "whose certificate is out of its time" } else { "whom nobody here vouches for" };
+            let why = match reading.revocation() {
+                Some(revocation) => format!("whose certificate was {revocation}"),
+                None if ended => "whose certificate is out of its time".to_owned(),
+                None => "whom nobody here vouches for".to_owned(),
+            };
             out.push(format!("manifest: intact, signed by {who}, {why}, says {}", made(reading)));
         }
         ManifestEvidence::Silent => {

@@ -8,6 +8,7 @@ use super::reasons::reasons;
 use super::{Findings, is_ours};
 use crate::catalog::Adoption;
 use crate::digest::Digest;
+use crate::manifest::State;
 use crate::manifest::{
     Declaration, Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading, TimeStampReading,
 };
@@ -39,7 +40,10 @@ pub struct ManifestReport {
     /// Whether it came from the catalog, because the file had none.
     pub recovered: bool,
     pub label: Option<String>,
+    /// Who signed, as the certificate says.
     pub signer: Option<SignerReading>,
+    /// Whether that counts here; `None` where nobody signed.
+    pub trust: Option<TrustReport>,
     /// When it was signed, as an authority says; `None` for a manifest without a time stamp.
     pub time_stamp: Option<TimeStampReading>,
     pub alg: Option<String>,
@@ -59,6 +63,37 @@ pub struct ManifestReport {
     pub deviation: Option<f64>,
     pub ingredients: Vec<IngredientReading>,
     pub failures: Vec<Failure>,
+}
+
+/// Whether we trust whoever signed, apart from who it is and from whether the file is intact.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TrustReport {
+    pub trusted: bool,
+    /// anchored: under a root that is trusted here; revoked, ended or unknown: not.
+    pub why: &'static str,
+    /// When and why the certificate was revoked.
+    pub revocation: Option<String>,
+}
+
+impl TrustReport {
+    fn of(reading: &Reading) -> Self {
+        let codes = reading.failure_codes();
+        let ended = |code: &&str| code.contains("expired") || code.contains("outsideValidity");
+        let revocation = reading.revocation().map(str::to_owned);
+        let why = if revocation.is_some() {
+            "revoked"
+        } else if codes.iter().any(ended) {
+            "ended"
+        } else if codes.contains(&"signingCredential.untrusted") {
+            "unknown"
+        } else if reading.state == State::Trusted {
+            "anchored"
+        } else {
+            // A signature that does not hold is nobody's.
+            "unknown"
+        };
+        TrustReport { trusted: why == "anchored", why, revocation }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -175,6 +210,7 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
         recovered,
         label: Some(reading.label.clone()),
         signer: reading.signer.clone(),
+        trust: Some(TrustReport::of(reading)),
         time_stamp: reading.time_stamp.clone(),
         alg: reading.signer.as_ref().and_then(|signer| signer.alg.clone()),
         claim_generator: reading.claim_generator.clone(),

@@ -34,3 +34,4 @@ mod signatures;
 mod signers;
 mod tampered;
 mod timestamps;
+mod trust;

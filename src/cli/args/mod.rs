@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::manifest::Cause;
 use crate::policy::{Class, Subject, Tag};
 use crate::quantity::Seed;
 use crate::specimen::Kind;
@@ -134,6 +135,9 @@ pub struct Verify {
     /// Pictures to verify, and folders of them
     #[arg(value_name = "FILE|DIR", required = true)]
     pub files: Vec<PathBuf>,
+    /// A trust list to trust beside the workspace's: roots as PEM, such as C2PA publishes
+    #[arg(long, value_name = "PEM")]
+    pub trust: Vec<PathBuf>,
     /// Write FILE with the manifest that it lost and the catalog knows, under a new one of this workspace that says so
     #[arg(long, value_name = "OUT")]
     pub restore: Option<PathBuf>,
@@ -308,6 +312,15 @@ pub enum KeysCommand {
         /// Private key, PKCS#8
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
+    },
+    /// Say that a certificate is trusted no longer; signed, and exported with the anchors
+    Revoke {
+        /// Its fingerprint, or 8 digits and more of it [default: the one in use]
+        #[arg(value_name = "CERTIFICATE")]
+        certificate: Option<String>,
+        /// Why: unspecified, key-compromise, superseded or cessation-of-operation
+        #[arg(long, value_name = "REASON", default_value = "unspecified", value_parser = str::parse::<Cause>)]
+        reason: Cause,
     },
     /// Put the signing key under a passphrase (PKCS#8, PBES2)
     Protect,

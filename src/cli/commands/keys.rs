@@ -12,6 +12,7 @@ use crate::cli::{passphrase, place};
 use crate::digest::Digest;
 use crate::host::Host;
 use crate::keys::{self, Keys, Signer};
+use crate::manifest::{Cause, Revocation};
 use crate::settings::Settings;
 use crate::workspace::Workspace;
 
@@ -40,6 +41,16 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
             let chain = text(cert)?;
             let private = text(key)?;
             Keys::import(&dir, &chain, &private, now, &place::entropy(&host)).map_err(Failure::new)?
+        }
+        KeysCommand::Revoke { certificate, reason } => {
+            let keys = place::load_keys(&workspace, now)?;
+            let certificate = match certificate {
+                Some(text) => keys::certificate_of(&dir, &text.to_lowercase()).map_err(Failure::new)?,
+                None => keys.signer().fingerprint,
+            };
+            let revocation = Revocation { certificate, at: now, reason: *reason };
+            keys.revoke(&dir, &revocation).map_err(Failure::new)?;
+            return revoked(&revocation, certificate == keys.signer().fingerprint, terminal);
         }
         KeysCommand::Protect => {
             let mut random = [0; 32];
@@ -74,6 +85,42 @@ fn unasked(reason: String) -> Failure {
         .advise("give it in a file (--passphrase-file), in VIDIMUS_PASSPHRASE or on a terminal")
 }
 
+/// Says what a revocation means.
+fn revoked(revocation: &Revocation, current: bool, terminal: &Terminal) -> Result<Outcome, Failure> {
+    if terminal.json {
+        let document = serde_json::json!({
+            "schema": 1,
+            "certificate": revocation.certificate,
+            "reason": revocation.reason.name(),
+        });
+        terminal.result(&format!("{document:#}")).map_err(Failure::new)?;
+        return Ok(Outcome::Yes);
+    }
+    let what = match revocation.reason {
+        Cause::KeyCompromise => "nothing that it signed is trusted any more",
+        _ => "of what it signed, only what a trusted time stamp says was before now is trusted",
+    };
+    let then = if current { "; 'vidimus keys rotate' makes the next one" } else { "" };
+    let text = format!(
+        "{} {}: {what}{then}\nothers learn of it by 'vidimus keys export-trust'",
+        paint(BOLD, "revoked"),
+        revocation.certificate.short(16)
+    );
+    terminal.result(&text).map_err(Failure::new)?;
+    Ok(Outcome::Yes)
+}
+
+/// Reminds of a certificate that ends soon, or has.
+pub fn warn_of_expiry(end: Option<OffsetDateTime>, now: OffsetDateTime, terminal: &Terminal) {
+    if let Some(end) = end.filter(|end| *end - now < EXPIRY_WARNING) {
+        terminal.talk(&format!(
+            "{} the signing certificate ends on {}; 'vidimus keys rotate' makes a new one",
+            paint(WARN, "note:"),
+            end.date()
+        ));
+    }
+}
+
 /// Says what became of the signing key's passphrase.
 fn protection(workspace: &Workspace, protected: bool, terminal: &Terminal) -> Result<Outcome, Failure> {
     let path = workspace.keys().join("signing.key");
@@ -92,14 +139,14 @@ fn text(path: &Path) -> Result<String, Failure> {
 
 fn show(workspace: &Workspace, keys: &Keys, now: OffsetDateTime, terminal: &Terminal) -> Result<(), Failure> {
     let signer = keys.signer();
-    let anchors: Vec<Digest> = keys.anchors().iter().map(Digest::of).collect();
+    let anchors: usize = keys.anchors().iter().map(|text| text.matches("BEGIN CERTIFICATE").count()).sum();
     if terminal.json {
         let document = serde_json::json!({
             "schema": 1,
             "workspace": workspace.root().to_string_lossy(),
             "signer": signer,
             "watermark_key_sha256": Digest::of(keys.watermark_key()),
-            "anchors": anchors.len(),
+            "anchors": anchors,
         });
         return terminal.result(&format!("{document:#}")).map_err(Failure::new);
     }
@@ -114,7 +161,7 @@ fn show(workspace: &Workspace, keys: &Keys, now: OffsetDateTime, terminal: &Term
             day(signer.not_after),
             remaining(signer, now)
         ),
-        format!("{}{} in {}", label("Anchors"), anchors.len(), workspace.keys().join("trust").display()),
+        format!("{}{} in {}", label("Anchors"), anchors, workspace.keys().join("trust").display()),
         format!("{}{}", label("Watermark"), Digest::of(keys.watermark_key()).short(16)),
     ];
     terminal.result(&lines.join("\n")).map_err(Failure::new)

@@ -294,7 +294,7 @@ mod protected {
     }
 
     fn opened(dir: &TempDir, text: &str) -> Result<Keys, KeyError> {
-        Keys::read(dir.path(), NOW, &|| Ok(passphrase(text)))
+        Keys::read(dir.path(), Vec::new(), NOW, &|| Ok(passphrase(text)))
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn run(
     let shelf = Shelf::of(workspace).map_err(Failure::new)?;
     shelf.load(named).map_err(Failure::new)?;
     let anchors = match workspace {
-        Some(workspace) => Keys::load_public(&workspace.keys()).map_err(Failure::new)?.anchors,
+        Some(workspace) => Keys::trusted(workspace).map_err(Failure::new)?.anchors,
         None => Vec::new(),
     };
     let title = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

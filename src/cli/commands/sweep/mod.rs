@@ -3,7 +3,8 @@ mod told;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::vary::{title, warn_of_expiry};
+use super::keys::warn_of_expiry;
+use super::vary::title;
 use super::{drawable, same_file};
 use crate::catalog::Catalog;
 use crate::cli::args::Sweep;
@@ -57,7 +58,7 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
     let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
-    warn_of_expiry(&host, &keys, terminal);
+    warn_of_expiry(Some(keys.signer().not_after), host.now(), terminal);
     let at = |error: &dyn std::fmt::Display| Failure::at(args.reference.display(), error);
     let prepared = Reference::prepare(title(&args.reference), bytes, &Limits::default(), keys.anchors());
     let prepared = prepared.and_then(|r| if args.enlarge { r.enlarge() } else { Ok(r) });

@@ -17,7 +17,7 @@ use crate::cli::commands::keys;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::term::{Terminal, WARN, paint};
+use crate::cli::term::Terminal;
 use crate::cli::{engine, files, place};
 use crate::host::Host;
 use crate::policies::Shelf;
@@ -50,7 +50,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
     let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
-    warn_of_expiry(&host, &keys, terminal);
+    keys::warn_of_expiry(Some(keys.signer().not_after), host.now(), terminal);
 
     let wanted = args.references.len() * args.count as usize;
     let mut outcome = Outcome::Yes;
@@ -143,16 +143,6 @@ fn mask(path: &Path) -> Result<Arc<Plane>, Failure> {
 
 pub(super) fn title(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-pub(super) fn warn_of_expiry(host: &System, keys: &crate::keys::Keys, terminal: &Terminal) {
-    if keys.signer().not_after - host.now() < keys::EXPIRY_WARNING {
-        terminal.talk(&format!(
-            "{} the signing certificate ends on {}; 'vidimus keys rotate' makes a new one",
-            paint(WARN, "note:"),
-            keys.signer().not_after.date()
-        ));
-    }
 }
 
 #[cfg(all(test, feature = "diffusion"))]

@@ -15,6 +15,7 @@ use crate::cli::error::{Failure, Outcome};
 use crate::cli::place;
 use crate::cli::progress::Bar;
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, shown};
+use crate::keys::Keys;
 use crate::lineage;
 use crate::progress::Progress;
 use crate::verify::{Archive, Confidence, Report, Verdict};
@@ -39,6 +40,8 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
     for note in archive.iter().flat_map(|archive| &archive.notes) {
         terminal.insist(&format!("{} {note}", paint(WARN, "note:")));
     }
+    let trust: Result<Vec<String>, _> = args.trust.iter().map(|path| Keys::bundle_at(path)).collect();
+    let trust = trust.map_err(Failure::new)?;
     let memory = archive.as_ref().and_then(Archive::memory);
     let several = listing.folders || listing.files.len() > 1;
     let in_rows = (listing.folders || listing.files.len() >= MANY) && !terminal.verbose;
@@ -49,7 +52,7 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
     let mut outcome = Outcome::Yes;
     let mut documents = Vec::new();
     let mut summary = Summary::default();
-    let answered = pool::verified(&listing.files, place, |file, answer| {
+    let answered = pool::verified(&listing.files, place, &trust, |file, answer| {
         let path = &file.path;
         let shown = shown(path);
         let answer = match (answer, &args.restore) {

@@ -22,10 +22,11 @@ pub enum Answer {
 }
 
 /// Gives `each` the answer to every one of `files`, in their order, as early as that order allows; one at a time is
-/// looked into by each core.
+/// looked into by each core. `trust` is trusted beside what the workspace trusts.
 pub fn verified(
     files: &[Listed],
     place: Option<&Path>,
+    trust: &[String],
     mut each: impl FnMut(&Listed, Answer) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -37,8 +38,10 @@ pub fn verified(
             scope.spawn(move || {
                 // A catalog is for one thread; what could not be read of it was told by the one who asked first.
                 let archive = archive(place).ok().flatten();
+                let anchors = archive.iter().flat_map(|archive| &archive.anchors).chain(trust);
+                let anchors: Vec<String> = anchors.cloned().collect();
                 while let Some((at, file)) = take(next, files) {
-                    if sender.send((at, answer(file, archive.as_ref()))).is_err() {
+                    if sender.send((at, answer(file, archive.as_ref(), &anchors))).is_err() {
                         return;
                     }
                 }
@@ -64,12 +67,11 @@ fn take<'a>(next: &AtomicUsize, files: &'a [Listed]) -> Option<(usize, &'a Liste
     files.get(at).map(|file| (at, file))
 }
 
-fn answer(file: &Listed, archive: Option<&Archive>) -> Answer {
+fn answer(file: &Listed, archive: Option<&Archive>, anchors: &[String]) -> Answer {
     let bytes = match files::read(&file.path) {
         Ok(bytes) => bytes,
         Err(failure) => return Answer::Failed(failure),
     };
-    let anchors = archive.map_or(&[][..], |archive| &archive.anchors);
     let memory = archive.and_then(Archive::memory);
     match verify(&bytes, memory.as_ref(), anchors, &Limits::default()) {
         Ok(report) => Answer::Report(Box::new(report)),
