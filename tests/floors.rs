@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 31] = [
+const DOORS: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
     ("axum", &["web"]),
     ("base64", &["html", "web"]),
@@ -34,6 +34,7 @@ const DOORS: [(&str, &[&str]); 31] = [
     ("image", &["raster"]),
     ("img_parts", &["metadata"]),
     ("indicatif", &["cli"]),
+    ("jpeg_encoder", &["raster"]),
     ("maud", &["html"]),
     ("moxcms", &["raster"]),
     ("pkcs8", &["keys"]),
@@ -47,9 +48,11 @@ const DOORS: [(&str, &[&str]); 31] = [
     ("rustls_native_certs", &["hub"]),
     ("sha1", &["hub"]),
     ("signal_hook", &["cli"]),
+    ("tiff", &["raster"]),
     ("tokenizers", &["generate"]),
     ("tokio", &["web"]),
     ("ureq", &["hub"]),
+    ("webp", &["raster"]),
     ("x509_parser", &["keys"]),
 ];
 

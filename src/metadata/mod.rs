@@ -7,6 +7,7 @@ mod aigc;
 mod container;
 mod insert;
 mod packet;
+mod tagged;
 mod tools;
 mod xmp;
 
@@ -88,8 +89,6 @@ pub struct Claim {
 /// Why no label was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
-    #[error("cannot write XMP into {format}: expected png, jpeg or webp")]
-    Unsupported { format: &'static str },
     #[error("the {format} file has an XMP packet already")]
     Labelled { format: &'static str },
     #[error(

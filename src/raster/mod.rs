@@ -2,16 +2,26 @@
 
 mod colour;
 mod decode;
+mod deep;
 mod encode;
 pub mod filter;
+mod foreign;
+mod format;
+#[cfg(test)]
+mod inputs;
 mod luma;
+mod measured;
+mod mrc;
 mod plane;
+mod remark;
 mod resize;
 mod tint;
 
 pub use decode::{DecodeError, Decoded, Limits, decode};
-pub use encode::{EncodeError, Format, encode};
+pub use encode::{EncodeError, encode, encode_as};
+pub use format::{ChoiceError, Encoding, Format, ParseFormatError, ParseSubsamplingError, Subsampling};
 pub use plane::Plane;
+pub use remark::Remark;
 pub use resize::{Kernel, resize};
 pub use tint::tinted;
 

@@ -4,10 +4,12 @@ mod making;
 mod serving;
 mod sweeping;
 mod visible;
+mod writing;
 
 pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
 pub use serving::Serve;
 pub use sweeping::Sweep;
+pub use writing::Writing;
 
 pub use visible::VisibleArgs;
 
@@ -130,6 +132,9 @@ pub struct Verify {
     /// Pictures to verify, and folders of them
     #[arg(value_name = "FILE|DIR", required = true)]
     pub files: Vec<PathBuf>,
+    /// Manifest of the one FILE, instead of the one that it carries [default: the one in it, else NAME.c2pa beside it]
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
     /// Write FILE with the manifest that it lost and the catalog knows, under a new one of this workspace that says so
     #[arg(long, value_name = "OUT")]
     pub restore: Option<PathBuf>,
