@@ -6,8 +6,8 @@
 VENV       := target/venv
 PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
-AXE        := 4.14.1
-PACKAGES   := chromium fonts-liberation libimage-exiftool-perl npm openssl python3-venv sqlite3
+AXE        := 0.1.8
+PACKAGES   := chromium fonts-liberation libimage-exiftool-perl openssl python3-venv sqlite3
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: all test check debian robustness screenshots
@@ -29,7 +29,7 @@ check:
 # a time-stamp authority, chromium goes through the pages.
 debian:
 	@command -v sqlite3 >/dev/null && command -v exiftool >/dev/null && command -v openssl >/dev/null \
-	  && command -v chromium >/dev/null && command -v npm >/dev/null \
+	  && command -v chromium >/dev/null \
 	  && python3 -c 'import venv, ensurepip' 2>/dev/null \
 	  || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $(PACKAGES); }
 
@@ -39,10 +39,11 @@ $(VENV)/.installed: tests/interop/requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	touch $@
 
-# Rules of accessibility that the pages are held against, pinned.
-target/axe-core/$(AXE):
+# Rules of accessibility that the pages are held against, pinned: axe-core as a Python package carries it.
+target/axe-core/$(AXE): $(VENV)/.installed
 	mkdir -p target/axe-core
-	cd target/axe-core && npm pack --silent axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz && touch $(AXE)
+	$(VENV)/bin/pip download --quiet --disable-pip-version-check --no-deps --dest target/axe-core axe-playwright-python==$(AXE)
+	cd target/axe-core && python3 -m zipfile -e axe_playwright_python-$(AXE)-*.whl . && touch $(AXE)
 
 # diffusers, for the diffusion engines to be held against; some four gigabytes.
 $(PARITY)/.installed: tests/parity/requirements.txt

@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const STRANGERS: [usize; 2] = [0, 2];
 
 /// Foreign crate → the modules that may name it.
-const DOORS: [(&str, &[&str]); 32] = [
+const DOORS: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
     ("axum", &["web"]),
     ("base64", &["html", "web"]),
@@ -35,6 +35,7 @@ const DOORS: [(&str, &[&str]); 32] = [
     ("image", &["raster"]),
     ("img_parts", &["metadata"]),
     ("indicatif", &["cli"]),
+    ("jpeg_encoder", &["raster"]),
     ("maud", &["html"]),
     ("moxcms", &["raster"]),
     ("pkcs8", &["keys"]),
@@ -48,9 +49,11 @@ const DOORS: [(&str, &[&str]); 32] = [
     ("rustls_native_certs", &["hub"]),
     ("sha1", &["hub"]),
     ("signal_hook", &["cli"]),
+    ("tiff", &["raster"]),
     ("tokenizers", &["generate"]),
     ("tokio", &["web"]),
     ("ureq", &["hub"]),
+    ("webp", &["raster"]),
     ("x509_parser", &["keys"]),
 ];
 

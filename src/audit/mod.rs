@@ -57,7 +57,8 @@ pub fn audit(
         if let (Role::Output, Some(bytes)) = (asset.role, bytes) {
             // An output without a release is a finding of the catalog's own.
             if let Some(facts) = catalog.facts(&asset.id)? {
-                findings.extend(output(asset, &facts, &bytes, anchors));
+                let store = catalog.manifest_store(&asset.id)?;
+                findings.extend(output(asset, &facts, &bytes, store.as_deref(), anchors));
                 findings.extend(measured(catalog, objects, asset, &facts, &bytes)?);
             }
         }
@@ -77,7 +78,13 @@ pub fn audit(
 }
 
 /// The released file itself: its pixels, its manifest and its watermark, against the catalog.
-fn output(asset: &Asset, facts: &Facts, bytes: &[u8], anchors: &[String]) -> Vec<Finding> {
+fn output(
+    asset: &Asset,
+    facts: &Facts,
+    bytes: &[u8],
+    store: Option<&[u8]>,
+    anchors: &[String],
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |area, fault: String| findings.push(Finding::new(area, &asset.id, fault));
     let raster = match raster::decode(bytes, &Limits::default()) {
@@ -90,7 +97,12 @@ fn output(asset: &Asset, facts: &Facts, bytes: &[u8], anchors: &[String]) -> Vec
     if raster.digest() != asset.pixels_sha256 {
         find("object", "its pixels are not those on record".into());
     }
-    match manifest::read(bytes, &asset.mime, anchors) {
+    let read = match (manifest::read(bytes, &asset.mime, anchors), store) {
+        // It went beside the file, and is on record.
+        (Ok(None), Some(store)) => manifest::read_detached(store, bytes, &asset.mime, anchors).map(Some),
+        (read, _) => read,
+    };
+    match read {
         Err(error) => find("manifest", error.to_string()),
         Ok(None) => find("manifest", "the released file has none".into()),
         Ok(Some(reading)) => {

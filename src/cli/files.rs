@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::Failure;
 use crate::disk;
+use crate::manifest;
 use crate::raster::Limits;
 
 /// The whole file, or one line about why not.
@@ -32,6 +33,16 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::at(path.display(), format_args!("more than the limit of {limit} bytes")));
     }
     Ok(bytes)
+}
+
+/// The manifest that lies beside the picture at `path` as C2PA has it, and where, if there is one.
+pub fn beside(path: &Path) -> Result<Option<(PathBuf, Vec<u8>)>, Failure> {
+    let beside = manifest::sidecar(path);
+    if beside == path || !beside.is_file() {
+        return Ok(None);
+    }
+    let store = read(&beside)?;
+    Ok(Some((beside, store)))
 }
 
 /// Writes `bytes` to `path`, whole or not at all. An existing file stays unless `force`.

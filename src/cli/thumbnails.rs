@@ -7,7 +7,6 @@ use crate::lineage::{Graph, Node, Role};
 use crate::objects::Objects;
 use crate::raster::{self, Format, Limits};
 use crate::release;
-use crate::sweep::small;
 
 /// Long side in pixels.
 const SIDE: u32 = 240;
@@ -29,7 +28,7 @@ impl<'a> Thumbnails<'a> {
         self.left.set(self.left.get().checked_sub(1)?);
         let file = self.objects.get(&node.sha256).ok()?;
         let picture = raster::decode(&file, &Limits::default()).ok()?.raster.flatten();
-        let picture = small(&picture, SIDE).to_eight();
+        let picture = picture.within(SIDE).to_eight();
         let file = match node.role {
             Role::Reference => raster::encode(&picture, Format::Jpeg, 85).ok()?,
             Role::Output => {

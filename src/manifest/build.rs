@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use c2pa::{Builder, BuilderIntent, Context, DigitalSourceType};
+use c2pa::{Builder, BuilderIntent, Context, DigitalSourceType, Ingredient, Reader};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -42,6 +42,7 @@ pub(super) const CREATED: [&str; 9] = [
 
 const REFERENCE: &str = "reference";
 const OPENED: &str = "opened";
+const TAKE_IN: &str = "add the reference as an ingredient";
 
 /// The manifest of `statement`, ready to be signed. What was made elsewhere is `opened`, with whatever manifest it carries.
 pub(super) fn build(
@@ -73,19 +74,24 @@ pub(super) fn build(
             }],
         }))
         .map_err(sign::sdk("describe the output"))?;
-    builder
-        .add_ingredient_from_stream(
-            json!({
-                "title": reference.title,
-                "relationship": "inputTo",
-                "label": REFERENCE,
-                "description": format!("img2img reference, sha256:{}", derivation.source_sha256),
-            })
-            .to_string(),
-            reference.mime,
-            &mut Cursor::new(reference.bytes),
-        )
-        .map_err(sign::sdk("add the reference as an ingredient"))?;
+    let mut ingredient = json!({
+        "title": reference.title,
+        "relationship": "inputTo",
+        "label": REFERENCE,
+        "description": format!("img2img reference, sha256:{}", derivation.source_sha256),
+    });
+    match reference.store {
+        Some(store) => add_with_store(context, &mut builder, &mut ingredient, reference, store)?,
+        None => {
+            builder
+                .add_ingredient_from_stream(
+                    ingredient.to_string(),
+                    reference.mime,
+                    &mut Cursor::new(reference.bytes),
+                )
+                .map_err(sign::sdk(TAKE_IN))?;
+        }
+    }
 
     let in_part = derivation.varied_share.is_some();
     let source_type = iptc::of_output(in_part);
@@ -173,6 +179,29 @@ fn open(builder: &mut Builder, opened: &ReferenceAsset<'_>, when: &str) -> Resul
             "parameters": { "ingredientIds": [OPENED] },
         }))
         .map_err(sign::sdk("add the opened action"))?;
+    Ok(())
+}
+
+/// Adds the reference with the manifest that lay beside it, judged as one in its file is: the SDK has no way of its own
+/// for that.
+fn add_with_store(
+    context: &Arc<Context>,
+    builder: &mut Builder,
+    ingredient: &mut Value,
+    reference: &ReferenceAsset<'_>,
+    store: &[u8],
+) -> Result<(), SignError> {
+    let reader = Reader::from_shared_context(context)
+        .with_manifest_data_and_stream(store, reference.mime, Cursor::new(reference.bytes))
+        .map_err(sign::sdk("read the reference's own manifest"))?;
+    let results = serde_json::to_value(reader.validation_results());
+    ingredient["format"] = json!(reference.mime);
+    ingredient["active_manifest"] = json!(reader.active_label());
+    ingredient["validation_results"] =
+        results.map_err(|e| SignError::Sdk { action: TAKE_IN, reason: e.to_string() })?;
+    let mut ingredient = Ingredient::from_json(&ingredient.to_string()).map_err(sign::sdk(TAKE_IN))?;
+    ingredient.set_manifest_data(store.to_vec()).map_err(sign::sdk(TAKE_IN))?;
+    builder.add_ingredient(ingredient);
     Ok(())
 }
 

@@ -26,13 +26,17 @@ pub use reading::{
     TimeStampReading,
 };
 pub use recovery::{Recovery, restore};
-pub use sign::{Algorithm, Credential, ReferenceAsset, Sign, SignError, SignedAsset, sign, sign_adopted};
+pub use sign::{
+    Algorithm, Credential, Place, ReferenceAsset, Sign, SignError, SignedAsset, sign, sign_adopted, sign_at,
+};
 pub use stamp::TimeStamps;
 pub use statement::{
     BELOW_LIMIT, Declaration, Derivation, LoraReference, OtherPolicy, PolicyReference, Software, Statement,
     VisibleLabel, WatermarkReference,
 };
 pub use store::active_alone;
+
+use std::path::{Path, PathBuf};
 
 use bundle::Trust;
 use c2pa::{Context, Settings};
@@ -42,6 +46,11 @@ pub const LIMIT_BYTES: usize = 512 << 20;
 
 /// Version of the C2PA specification that our manifests keep.
 const SPEC_VERSION: &str = "2.4.0";
+
+/// Where the manifest of the file at `path` lies if it lies beside it: `picture.c2pa` beside `picture.png`.
+pub fn sidecar(path: &Path) -> PathBuf {
+    path.with_extension("c2pa")
+}
 
 /// How the SDK works for us, with what is in `bundles` as the only trusted roots.
 fn context(bundles: &[String]) -> c2pa::Result<Context> {

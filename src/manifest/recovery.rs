@@ -9,7 +9,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::sign::{Credential, Pen, SignError, SignedAsset, finish, sdk};
+use super::sign::{Credential, Pen, Place, SignError, SignedAsset, finish, sdk};
 use super::statement::Software;
 use super::{LIMIT_BYTES, SPEC_VERSION, build, context, read};
 
@@ -114,7 +114,7 @@ pub fn restore(
             }))
             .map_err(sdk("add the recovery action"))?;
         build::add(&mut builder, RECOVERY, recovery)?;
-        finish(&mut builder, bytes, mime, &pen)
+        finish(&mut builder, Place::Within, bytes, mime, &pen)
     });
     super::sign::read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use c2pa::{Builder, Signer, SigningAlg};
 use serde::{Deserialize, Serialize};
 
+use super::reading::Reading;
 use super::stamp::{self, TimeStamps};
 use super::statement::Statement;
 use super::{LIMIT_BYTES, State, build, context, read};
@@ -76,10 +77,21 @@ pub struct ReferenceAsset<'a> {
     pub mime: &'a str,
     /// For people; a file name can be private, so say nothing that should not be published.
     pub title: &'a str,
+    /// Its manifest store, where that is not in `bytes`.
+    pub store: Option<&'a [u8]>,
+}
+
+/// Where a manifest goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Into the file.
+    Within,
+    /// Into a file of its own; the picture's stays as it is, byte for byte.
+    Beside,
 }
 
 /// A signed file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SignedAsset {
     /// The whole file.
     pub bytes: Vec<u8>,
@@ -90,6 +102,8 @@ pub struct SignedAsset {
     pub store: Vec<u8>,
     /// Why there is no time stamp in it, where one was asked for.
     pub unstamped: Option<String>,
+    /// What it says, read back.
+    pub reading: Reading,
 }
 
 /// Why nothing was signed.
@@ -133,12 +147,25 @@ pub fn sign(
     reference: &ReferenceAsset<'_>,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    sign_all(bytes, mime, statement, reference, None, credential)
+    sign_at(Place::Within, bytes, mime, statement, reference, credential)
+}
+
+/// The same with the manifest at `place`.
+pub fn sign_at(
+    place: Place,
+    bytes: &[u8],
+    mime: &str,
+    statement: &Statement,
+    reference: &ReferenceAsset<'_>,
+    credential: &Credential<'_>,
+) -> Result<SignedAsset, SignError> {
+    sign_all(place, bytes, mime, statement, reference, None, credential)
 }
 
 /// The same of a picture that was made elsewhere: `opened` is the file as it was brought, and its manifest, where it has
 /// one, goes along.
 pub fn sign_adopted(
+    place: Place,
     bytes: &[u8],
     mime: &str,
     statement: &Statement,
@@ -146,10 +173,11 @@ pub fn sign_adopted(
     opened: &ReferenceAsset<'_>,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    sign_all(bytes, mime, statement, reference, Some(opened), credential)
+    sign_all(place, bytes, mime, statement, reference, Some(opened), credential)
 }
 
 fn sign_all(
+    place: Place,
     bytes: &[u8],
     mime: &str,
     statement: &Statement,
@@ -167,13 +195,14 @@ fn sign_all(
     // The reference comes from anywhere.
     let signed = read::guarded(|| {
         let mut builder = build::build(&context, statement, reference, opened)?;
-        finish(&mut builder, bytes, mime, &pen)
+        finish(&mut builder, place, bytes, mime, &pen)
     });
     read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
 }
 
 /// A signed file and its manifest store, not read back yet.
 pub(super) struct Written {
+    place: Place,
     bytes: Vec<u8>,
     store: Vec<u8>,
     unstamped: Option<String>,
@@ -182,14 +211,22 @@ pub(super) struct Written {
 /// Signs what `builder` says about `bytes`.
 pub(super) fn finish(
     builder: &mut Builder,
+    place: Place,
     bytes: &[u8],
     mime: &str,
     pen: &Pen<'_>,
 ) -> Result<Written, SignError> {
+    builder.set_no_embed(place == Place::Beside);
     let mut out = Cursor::new(Vec::new());
     let store =
         builder.sign(pen, mime, &mut Cursor::new(bytes), &mut out).map_err(|e| refusal(e, mime, pen))?;
-    Ok(Written { bytes: out.into_inner(), store, unstamped: told(&pen.unstamped) })
+    let out = out.into_inner();
+    if place == Place::Beside && out != bytes {
+        return Err(SignError::ReadBack {
+            reason: "the file changed, though its manifest lies beside it".into(),
+        });
+    }
+    Ok(Written { place, bytes: out, store, unstamped: told(&pen.unstamped) })
 }
 
 /// What was written, if it holds.
@@ -198,13 +235,17 @@ pub(super) fn read_back(
     mime: &str,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    let Written { bytes, store, unstamped } = written;
-    let back = read::read(&bytes, mime, credential.anchors)
-        .map_err(|e| SignError::ReadBack { reason: e.to_string() })?
-        .ok_or_else(|| SignError::ReadBack { reason: "no manifest is in it".into() })?;
-    match back.state {
-        State::Invalid => Err(SignError::ReadBack { reason: back.failure_codes().join(", ") }),
-        _ => Ok(SignedAsset { bytes, label: back.label, store, unstamped }),
+    let Written { place, bytes, store, unstamped } = written;
+    let unread = |reason: String| SignError::ReadBack { reason };
+    let reading = match place {
+        Place::Within => read::read(&bytes, mime, credential.anchors),
+        Place::Beside => read::read_detached(&store, &bytes, mime, credential.anchors).map(Some),
+    };
+    let reading = reading.map_err(|e| unread(e.to_string()))?;
+    let reading = reading.ok_or_else(|| unread("no manifest is in it".into()))?;
+    match reading.state {
+        State::Invalid => Err(unread(reading.failure_codes().join(", "))),
+        _ => Ok(SignedAsset { bytes, label: reading.label.clone(), store, unstamped, reading }),
     }
 }
 

@@ -17,10 +17,13 @@ pub(super) const ROOM: usize = 10 << 10;
 /// An authority's clock and ours may differ by this much.
 const CLOCKS_APART: Duration = Duration::minutes(10);
 
+/// Takes a question (DER, `TimeStampReq`) to an authority: its answer (`TimeStampResp`), or why there is none.
+type Ask<'a> = dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync + 'a;
+
 /// Where time stamps come from.
 pub struct TimeStamps<'a> {
-    /// Takes a question (DER, `TimeStampReq`) to an authority: its answer (`TimeStampResp`), or why there is none.
-    pub ask: &'a (dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync),
+    /// The way to the authority.
+    pub ask: &'a Ask<'a>,
     /// Whether nothing is signed without one.
     pub required: bool,
     /// What this machine's clock says.
@@ -102,7 +105,7 @@ impl SyncHttpResolver for Played {
 mod tests {
     use super::*;
 
-    fn answered(ask: &(dyn Fn(&[u8]) -> Result<Vec<u8>, String> + Send + Sync)) -> String {
+    fn answered(ask: &Ask<'_>) -> String {
         let now = OffsetDateTime::UNIX_EPOCH;
         TimeStamps { ask, required: true, now }.stamp(b"message").expect_err("no authority is there")
     }

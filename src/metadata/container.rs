@@ -1,4 +1,4 @@
-//! Where text stands in PNG, JPEG and WebP files.
+//! Where text stands in PNG, JPEG, WebP and TIFF files.
 //!
 //! Files are hostile until shown otherwise: every length is checked against what is there, and at most
 //! `LIMIT` bytes of one text and `TEXTS` texts are taken.
@@ -6,6 +6,7 @@
 use std::io::Read;
 
 use super::exif;
+use super::tagged::Tagged;
 use crate::raster::Format;
 
 /// Longest text that is looked at.
@@ -32,7 +33,8 @@ pub(super) fn texts(bytes: &[u8]) -> Vec<Text> {
         Some(Format::Png) => Box::new(png_chunks(bytes)),
         Some(Format::Jpeg) => Box::new(jpeg_segments(bytes)),
         Some(Format::WebP) => Box::new(webp_chunks(bytes)),
-        Some(Format::Tiff) | None => return Vec::new(),
+        Some(Format::Tiff) => Box::new(tiff_packet(bytes)),
+        None => return Vec::new(),
     };
     let (mut left, mut found) = (TOTAL, Vec::new());
     for part in parts.filter(|part| part.body.len() <= LIMIT) {
@@ -56,13 +58,16 @@ pub(super) fn format(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(&[0xff, 0xd8]) {
         return Some(Format::Jpeg);
     }
+    if Tagged::open(bytes).is_some() {
+        return Some(Format::Tiff);
+    }
     (bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP")).then_some(Format::WebP)
 }
 
 /// A chunk or segment.
 pub(super) struct Part<'a> {
     format: Format,
-    /// PNG and WebP: the chunk's name. JPEG: the marker in the first byte.
+    /// PNG and WebP: the chunk's name, which TIFF's packet borrows. JPEG: the marker in the first byte.
     pub kind: [u8; 4],
     pub body: &'a [u8],
 }
@@ -108,7 +113,7 @@ impl Part<'_> {
             }
             (Format::Jpeg, [0xe1, ..]) => text("xmp", self.body.strip_prefix(JPEG_XMP)?),
             (Format::Jpeg, [0xfe, ..]) => text("jpeg:comment", self.body),
-            (Format::WebP, b"XMP ") => text("xmp", self.body),
+            (Format::WebP | Format::Tiff, b"XMP ") => text("xmp", self.body),
             _ => None,
         }
     }
@@ -167,6 +172,11 @@ fn jpeg_segments(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
         rest = &rest[length + 2..];
         Some(Part { format: Format::Jpeg, kind: [marker, 0, 0, 0], body })
     })
+}
+
+fn tiff_packet(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {
+    let packet = Tagged::open(bytes).and_then(|tiff| tiff.xmp());
+    packet.into_iter().map(|body| Part { format: Format::Tiff, kind: *b"XMP ", body })
 }
 
 pub(super) fn webp_chunks(bytes: &[u8]) -> impl Iterator<Item = Part<'_>> {

@@ -79,7 +79,13 @@ fn utf16(text: &[u8], order: Order) -> String {
         _ => {
             let zeros = |at: usize| text.chunks_exact(2).filter(|pair| pair[at] == 0).count();
             let (first, second) = (zeros(0), zeros(1));
-            let told = if first == second { order } else if first > second { Order::Big } else { Order::Little };
+            let told = if first == second {
+                order
+            } else if first > second {
+                Order::Big
+            } else {
+                Order::Little
+            };
             (told, text)
         }
     };

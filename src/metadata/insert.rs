@@ -1,9 +1,10 @@
-//! Where an XMP packet goes in PNG, JPEG and WebP files.
+//! Where an XMP packet goes in PNG, JPEG, WebP and TIFF files.
 
 use img_parts::png::PngChunk;
 
 use super::LabelError;
 use super::container::{JPEG_XMP, PNG_XMP, format, texts, webp_chunks};
+use super::tagged::Tagged;
 use crate::raster::Format;
 
 /// PNG's signature, IHDR and its CRC: a chunk may follow here.
@@ -13,9 +14,6 @@ const AFTER_IHDR: usize = 33;
 pub(super) fn insert(bytes: &[u8], expected: Format, packet: &str) -> Result<Vec<u8>, LabelError> {
     let name = expected.name();
     let damaged = |fault| LabelError::Damaged { format: name, fault };
-    if expected == Format::Tiff {
-        return Err(LabelError::Unsupported { format: name });
-    }
     if format(bytes) != Some(expected) {
         return Err(damaged("it does not begin as one"));
     }
@@ -26,7 +24,7 @@ pub(super) fn insert(bytes: &[u8], expected: Format, packet: &str) -> Result<Vec
         Format::Png => png_insert(bytes, packet),
         Format::Jpeg => jpeg_insert(bytes, packet),
         Format::WebP => webp_insert(bytes, packet),
-        Format::Tiff => None,
+        Format::Tiff => Tagged::open(bytes).and_then(|tiff| tiff.with_xmp(packet.as_bytes())),
     }
     .ok_or_else(|| damaged("its header is not whole"))
 }
@@ -114,7 +112,7 @@ mod tests {
     use crate::raster::{self, Channels, Limits, Raster, Samples, decode};
     use proptest::prelude::*;
 
-    const CARRIERS: [Format; 3] = [Format::Png, Format::Jpeg, Format::WebP];
+    const CARRIERS: [Format; 4] = Format::ALL;
 
     fn label() -> Label {
         let source = crate::digest::Digest::of("reference");
@@ -195,11 +193,10 @@ mod tests {
 
     #[test]
     fn what_cannot_be_labelled_is_named() {
-        let tiff = encode(&picture(16, false), Format::Tiff);
-        let refused = metadata::write(&tiff, Format::Tiff, &label());
-        assert_eq!(refused, Err(LabelError::Unsupported { format: "tiff" }));
+        let other = |format| if format == Format::Tiff { Format::Png } else { Format::Tiff };
         for format in CARRIERS {
-            for bytes in [&b""[..], &tiff, &encode(&picture(16, false), format)[..12]] {
+            let other = encode(&picture(16, false), other(format));
+            for bytes in [&b""[..], &other, &encode(&picture(16, false), format)[..12]] {
                 let refused = metadata::write(bytes, format, &label());
                 if !(format == Format::Jpeg && bytes.len() == 12) {
                     assert!(matches!(refused, Err(LabelError::Damaged { .. })), "{format:?} {refused:?}");
@@ -246,8 +243,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn hostile_bytes_are_read_without_a_panic(start in 0usize..4, rest: Vec<u8>) {
-            let head: [&[u8]; 4] = [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe1", b"RIFF\0\0\0\0WEBP", b""];
+        fn hostile_bytes_are_read_without_a_panic(start in 0usize..6, rest: Vec<u8>) {
+            let head: [&[u8]; 6] = [b"II*\0\x08\0\0\0", b"MM\0*", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe1", b"RIFF\0\0\0\0WEBP", b""];
             let bytes = [head[start], &rest].concat();
             metadata::read(&bytes);
             for format in CARRIERS {

@@ -9,6 +9,7 @@ mod container;
 mod exif;
 mod insert;
 mod packet;
+mod tagged;
 mod tools;
 mod xmp;
 
@@ -76,8 +77,6 @@ impl Label {
 /// Why no label was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
-    #[error("cannot write XMP into {format}: expected png, jpeg or webp")]
-    Unsupported { format: &'static str },
     #[error("the {format} file has an XMP packet already")]
     Labelled { format: &'static str },
     #[error(

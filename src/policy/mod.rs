@@ -73,7 +73,7 @@ pub struct Limits {
     pub max_generations: Option<u32>,
     pub require_manifest: bool,
     pub require_watermark: bool,
-    /// The unsigned label; TIFF outputs carry none. What asks for something in it asks for it.
+    /// The unsigned label. What asks for something in it asks for it.
     pub require_xmp: bool,
     /// A time stamp (RFC 3161) of an authority that is trusted here.
     pub require_time_stamp: bool,

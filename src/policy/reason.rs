@@ -171,7 +171,7 @@ impl fmt::Display for Reason {
             Reason::PurposeNotAllowed { purpose: Some(purpose), allowed } => {
                 write!(f, "purpose {purpose:?} is not allowed: expected {}", allowed.join(" or "))
             }
-            Reason::NoXmp => write!(f, "an XMP label is required, which TIFF outputs do not carry"),
+            Reason::NoXmp => write!(f, "an XMP label is required"),
             Reason::NoTimeStamp => {
                 write!(f, "a time stamp is required, and no authority for it is named in vidimus.toml")
             }

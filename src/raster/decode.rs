@@ -1,10 +1,13 @@
-//! Bytes to pixels, under limits: with `encode`, the door of the `image` crate.
+//! Bytes to pixels, under limits: with `encode`, the door of the crates that know picture formats.
 
 use std::io::Cursor;
 
-use image::{ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{AnimationDecoder, ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
-use super::{Channels, Format, Raster, Samples, colour};
+use super::measured::Measured;
+use super::{Channels, Format, Raster, Remark, Samples, colour, deep, foreign, mrc};
 
 /// What a file may cost. A file over a limit is refused before its pixels are allocated.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +33,7 @@ impl Default for Limits {
 pub struct Decoded {
     /// Upright sRGB or grey pixels.
     pub raster: Raster,
-    /// `None` for formats that are read and never written (BMP, GIF).
+    /// `None` for formats that are read and never written (BMP, GIF, MRC).
     pub format: Option<Format>,
     /// Name of the format, for people.
     pub format_name: &'static str,
@@ -38,6 +41,8 @@ pub struct Decoded {
     pub mime: &'static str,
     /// Whether an embedded ICC profile was applied.
     pub colour_managed: bool,
+    /// What was chosen on the way, such as one page of several.
+    pub remarks: Vec<Remark>,
 }
 
 /// Why bytes are not a picture we can use.
@@ -46,25 +51,31 @@ pub enum DecodeError {
     #[error("the file is empty")]
     Empty,
     #[error(
-        "not a picture that can be read: it begins with {start:?}; expected PNG, JPEG, WebP, TIFF, BMP or GIF"
+        "not a picture that can be read: it begins with {start:?}; expected PNG, JPEG, WebP, TIFF, BMP, GIF or MRC"
     )]
     UnknownFormat { start: String },
+    #[error("{format} is not read here: save the picture as {instead} first")]
+    NotRead { format: &'static str, instead: &'static str },
     #[error("{bytes} bytes are over the limit of {limit}")]
     TooManyBytes { bytes: u64, limit: u64 },
     #[error("{width}×{height} pixels are over the limit of {limit}")]
     TooManyPixels { width: u32, height: u32, limit: u64 },
     #[error("{width}×{height} pixels are too small: at least {limit} on the short side")]
     TooSmall { width: u32, height: u32, limit: u32 },
-    #[error("damaged or truncated {format}: {source}")]
-    Damaged { format: &'static str, source: ImageError },
+    #[error("damaged or truncated {format}: {fault}")]
+    Damaged { format: &'static str, fault: String },
+    #[error("{format} with {found} is not supported: expected {expected}")]
+    Values { format: &'static str, found: String, expected: &'static str },
+    #[error("this {format} holds not one number to show")]
+    NoNumber { format: &'static str },
     #[error("{format} with samples of type {colour} is not supported: expected 8- or 16-bit grey or RGB")]
     Colour { format: &'static str, colour: String },
 }
 
 /// The picture in `bytes`: first frame, upright after EXIF, as sRGB after the embedded ICC profile.
 ///
-/// The format is told from the content, never from a name. Grey stays grey, 16 bits stay 16 bits;
-/// floating-point samples are clipped to 0..=1 and kept with 16 bits.
+/// The format is told from the content, never from a name. Grey stays grey, 16 bits stay 16 bits; measured values
+/// (floating-point, signed or wider samples, and all of MRC) are scaled to 16 bits, and the remarks say how.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
@@ -72,22 +83,24 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     if bytes.len() as u64 > limits.bytes {
         return Err(DecodeError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.bytes });
     }
-    let kind = image::guess_format(bytes).map_err(|_| unknown(bytes))?;
-    let (format, format_name, mime) = supported(kind).ok_or_else(|| unknown(bytes))?;
-    let damaged = |source| DecodeError::Damaged { format: format_name, source };
+    let known = image::guess_format(bytes).ok().and_then(|kind| Some((kind, supported(kind)?)));
+    let Some((kind, (format, format_name, mime))) = known else {
+        return if mrc::is_mrc(bytes) { micrograph(bytes, limits) } else { Err(unknown(bytes)) };
+    };
+    let damaged =
+        |error: image::ImageError| DecodeError::Damaged { format: format_name, fault: error.to_string() };
+    if kind == ImageFormat::Tiff
+        && let Some((measured, orientation)) = deep::measured(bytes, limits)?
+    {
+        let remarks = deep::pages(bytes, limits).into_iter().collect();
+        return shown(measured, orientation, format, format_name, mime, remarks);
+    }
 
     let mut reader = ImageReader::with_format(Cursor::new(bytes), kind);
-    let mut caps = image::Limits::default();
-    caps.max_alloc = Some(limits.memory);
-    reader.limits(caps);
+    reader.limits(caps(limits));
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > limits.pixels {
-        return Err(DecodeError::TooManyPixels { width, height, limit: limits.pixels });
-    }
-    if width.min(height) < limits.min_side {
-        return Err(DecodeError::TooSmall { width, height, limit: limits.min_side });
-    }
+    check_size(width, height, limits)?;
     let orientation = decoder.orientation().map_err(damaged)?;
     let icc = decoder.icc_profile().map_err(damaged)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
@@ -99,10 +112,70 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     if let Some(samples) = managed {
         raster.samples = samples;
     }
-    Ok(Decoded { raster, format, format_name, mime, colour_managed })
+    let remarks = first_of(kind, bytes, limits).into_iter().collect();
+    Ok(Decoded { raster, format, format_name, mime, colour_managed, remarks })
+}
+
+/// Whether a picture of this size is read at all.
+pub(super) fn check_size(width: u32, height: u32, limits: &Limits) -> Result<(), DecodeError> {
+    if u64::from(width) * u64::from(height) > limits.pixels {
+        return Err(DecodeError::TooManyPixels { width, height, limit: limits.pixels });
+    }
+    if width.min(height) < limits.min_side {
+        return Err(DecodeError::TooSmall { width, height, limit: limits.min_side });
+    }
+    Ok(())
+}
+
+fn caps(limits: &Limits) -> image::Limits {
+    let mut caps = image::Limits::default();
+    caps.max_alloc = Some(limits.memory);
+    caps
+}
+
+fn micrograph(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let (measured, first) = mrc::read(bytes, limits)?;
+    let remarks = first.into_iter().collect();
+    // No media type is registered.
+    shown(measured, Orientation::NoTransforms, None, "MRC", "application/octet-stream", remarks)
+}
+
+/// Measured values as a picture.
+fn shown(
+    measured: Measured,
+    orientation: Orientation,
+    format: Option<Format>,
+    format_name: &'static str,
+    mime: &'static str,
+    mut remarks: Vec<Remark>,
+) -> Result<Decoded, DecodeError> {
+    let (mut picture, scaled) = measured.shown().ok_or(DecodeError::NoNumber { format: format_name })?;
+    picture.apply_orientation(orientation);
+    remarks.push(scaled);
+    let raster = split(picture, format_name)?;
+    Ok(Decoded { raster, format, format_name, mime, colour_managed: false, remarks })
+}
+
+/// That the file holds further pictures, if it does.
+fn first_of(kind: ImageFormat, bytes: &[u8], limits: &Limits) -> Option<Remark> {
+    let frames = match kind {
+        ImageFormat::Tiff => return deep::pages(bytes, limits),
+        ImageFormat::Gif => {
+            let mut decoder = GifDecoder::new(Cursor::new(bytes)).ok()?;
+            decoder.set_limits(caps(limits)).ok()?;
+            decoder.into_frames().take(2).flatten().count() > 1
+        }
+        ImageFormat::WebP => WebPDecoder::new(Cursor::new(bytes)).ok()?.has_animation(),
+        ImageFormat::Png => PngDecoder::new(Cursor::new(bytes)).ok()?.is_apng().ok()?,
+        _ => false,
+    };
+    frames.then_some(Remark::First { what: "frame", of: None })
 }
 
 fn unknown(bytes: &[u8]) -> DecodeError {
+    if let Some((format, instead)) = foreign::recognise(bytes) {
+        return DecodeError::NotRead { format, instead };
+    }
     let start = String::from_utf8_lossy(&bytes[..bytes.len().min(8)]).into_owned();
     DecodeError::UnknownFormat { start }
 }

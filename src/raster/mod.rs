@@ -2,16 +2,26 @@
 
 mod colour;
 mod decode;
+mod deep;
 mod encode;
 pub mod filter;
+mod foreign;
+mod format;
+#[cfg(test)]
+mod inputs;
 mod luma;
+mod measured;
+mod mrc;
 mod plane;
+mod remark;
 mod resize;
 mod tint;
 
 pub use decode::{DecodeError, Decoded, Limits, decode};
-pub use encode::{EncodeError, Format, encode};
+pub use encode::{EncodeError, encode, encode_as};
+pub use format::{ChoiceError, Encoding, Format, ParseFormatError, ParseSubsamplingError, Subsampling};
 pub use plane::Plane;
+pub use remark::Remark;
 pub use resize::{Kernel, resize};
 pub use tint::tinted;
 
@@ -208,6 +218,18 @@ impl Raster {
             .collect()
     }
 
+    /// The picture without alpha, made smaller where its long side has more than `side` pixels.
+    pub fn within(&self, side: u32) -> Raster {
+        let long = self.width.max(self.height);
+        if long <= side {
+            return Raster { alpha: None, ..self.clone() };
+        }
+        let scaled = |n: u32| (u64::from(n) * u64::from(side)).div_ceil(u64::from(long)).max(1) as usize;
+        let (width, height) = (scaled(self.width), scaled(self.height));
+        let small = |plane: &Plane| resize(plane, width, height, Kernel::Area);
+        Raster::from_planes(&self.planes().iter().map(small).collect::<Vec<_>>(), self.depth())
+    }
+
     /// The picture over a white ground, without alpha.
     pub fn flatten(self) -> Raster {
         let Some(alpha) = self.alpha else { return self };
@@ -277,6 +299,16 @@ mod tests {
         assert_eq!(Raster::from_planes(&picture.planes(), Depth::Eight), picture);
         let deep = Raster::new(2, 2, Channels::Grey, Samples::Sixteen(vec![0, 1, 65534, 65535]), None);
         assert_eq!(Raster::from_planes(&deep.planes(), Depth::Sixteen), deep);
+    }
+
+    #[test]
+    fn what_is_made_small_keeps_its_shape_and_what_is_small_stays() {
+        let large = Raster::from_planes(&[Plane::filled(240, 210, 0.25)], Depth::Eight);
+        let made = large.within(120);
+        assert_eq!((made.width(), made.height()), (120, 105));
+        assert_eq!(large.within(240), large);
+        let flat = Raster::from_planes(&[Plane::filled(500, 2, 0.25)], Depth::Eight);
+        assert_eq!(flat.within(50).height(), 1);
     }
 
     #[test]

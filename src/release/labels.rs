@@ -97,19 +97,16 @@ fn prompt(course: &Course<'_>, origin: &Origin) -> Option<Prompt> {
     Some(Prompt { text, writer: course.order.prompt_writer.clone() })
 }
 
-/// The marks that a policy can require, as they were read back: `xmp` is the label in the file, if one is, and `seen`
-/// what is drawn on it.
-pub(super) fn carried(xmp: Option<&Label>, seen: Option<&VisibleLabel>) -> BTreeMap<Mark, String> {
+/// The marks that a policy can require, as they were read back: `label` is in the file, and `seen` is drawn on it.
+pub(super) fn carried(label: &Label, seen: Option<&VisibleLabel>) -> BTreeMap<Mark, String> {
     let mut carried = BTreeMap::new();
     let mut add = |mark, value: Option<String>| {
         carried.extend(value.map(|value| (mark, value)));
     };
-    if let Some(label) = xmp {
-        // It is on record with its run; once is enough.
-        add(Mark::Prompt, label.prompt.as_ref().map(|_| String::new()));
-        add(Mark::Disclosure, label.disclosure.as_ref().map(|disclosure| disclosure.provider.clone()));
-        add(Mark::Tc260, label.aigc.as_ref().map(|aigc| aigc.producer.clone()));
-    }
+    // It is on record with its run; once is enough.
+    add(Mark::Prompt, label.prompt.as_ref().map(|_| String::new()));
+    add(Mark::Disclosure, label.disclosure.as_ref().map(|disclosure| disclosure.provider.clone()));
+    add(Mark::Tc260, label.aigc.as_ref().map(|aigc| aigc.producer.clone()));
     if let Some(seen) = seen {
         let badge = seen.text.clone().zip(seen.position.clone());
         add(Mark::Label, badge.map(|(text, position)| format!("{text}, {position}")));

@@ -9,7 +9,7 @@ use super::order::{Desk, Step};
 use super::origin::{Declared, Origin, Picture, Source};
 use super::overriding;
 use super::proof::{self, Proof};
-use super::states::{Approved, Course, Rejected, Stopwatch, carries_xmp};
+use super::states::{Approved, Course, Rejected, Stopwatch};
 use crate::deviation;
 use crate::digest::Digest;
 use crate::generate::{AppliedLora, Record};
@@ -52,14 +52,11 @@ pub(super) struct Signed<'a> {
     pub level: Level,
     pub psnr_db: f64,
     pub raster: Raster,
-    /// Whether the unsigned label is in it, too.
-    pub xmp: bool,
     /// What else a policy can require, as it is in it.
     pub carried: BTreeMap<Mark, String>,
     pub asset_id: String,
     pub signed: SignedAsset,
     pub sha256: Digest,
-    pub reading: Reading,
 }
 
 impl<'a> Approved<'a> {
@@ -73,7 +70,7 @@ impl<'a> Approved<'a> {
         let payload = free_payload(desk, &self)?;
         let drawn = labels::draw(desk, &self.course, &self.draft.raster, &self.draft.origin);
         let picture = drawn.as_ref().map_or(&self.draft.raster, |drawn| &drawn.labelled.raster);
-        let proof = proof::prove(picture, &payload, self.course.order.format, desk)?;
+        let proof = proof::prove(picture, &payload, self.course.order.encoding, desk)?;
         self.course.timings.embed = watch.stop(desk);
         if let Some(contrast) = drawn.as_ref().map(|drawn| drawn.labelled.contrast(&proof.raster))
             && contrast < label::CONTRAST
@@ -136,9 +133,9 @@ impl<'a> Marked<'a> {
         let order = self.course.order;
         let reference = self.course.reference;
         let asset_id = desk.new_id(desk.host.now());
-        let xmp = carries_xmp(order.format);
+        let format = order.encoding.format();
         let label = labels::full_label(desk, &self.course, &self.draft.origin, &asset_id);
-        let file = if xmp { metadata::write(&self.file, order.format, &label)? } else { self.file };
+        let file = metadata::write(&self.file, format, &label)?;
         let watermark = manifest::WatermarkReference {
             algorithm: self.level.algorithm().to_owned(),
             payload_id: self.payload.id(),
@@ -149,8 +146,7 @@ impl<'a> Marked<'a> {
         let mut statement =
             statement(desk, &self.course, origin, &self.cleared, &asset_id, &self.raster, watermark);
         statement.derivation.visible_label = self.seen.clone();
-        let mime = order.format.mime();
-        let anchors = desk.keys.anchors();
+        let mime = format.mime();
         let asked = self.course.settings.time_stamps.as_ref();
         let ask = |question: &[u8]| match asked {
             Some(asked) => asked.authority.ask(question).map_err(|error| error.to_string()),
@@ -166,23 +162,27 @@ impl<'a> Marked<'a> {
             bytes: &reference.bytes,
             mime: reference.mime,
             title: &reference.public_title(),
+            store: reference.store.as_deref(),
         };
+        let place = if order.sidecar { manifest::Place::Beside } else { manifest::Place::Within };
         let signed = match &order.source {
-            Source::Engine(_) => manifest::sign(&file, mime, &statement, &ingredient, &credential)?,
+            Source::Engine(_) => manifest::sign_at(place, &file, mime, &statement, &ingredient, &credential)?,
             Source::Elsewhere(adoption) => {
                 let title = format!("picture made elsewhere {}", adoption.declared.image_sha256.short(16));
-                let opened = ReferenceAsset { bytes: &adoption.bytes, mime: adoption.mime, title: &title };
-                manifest::sign_adopted(&file, mime, &statement, &ingredient, &opened, &credential)?
+                let opened = ReferenceAsset {
+                    bytes: &adoption.bytes,
+                    mime: adoption.mime,
+                    title: &title,
+                    store: None,
+                };
+                manifest::sign_adopted(place, &file, mime, &statement, &ingredient, &opened, &credential)?
             }
         };
-        let reading = read_back(&signed, mime, anchors, &statement, &self.raster)?;
+        read_back(&signed, &statement, &label, &self.raster)?;
         if required {
-            trusted_time(&reading)?;
+            trusted_time(&signed.reading)?;
         }
-        if xmp && !metadata::carries(&signed.bytes, &label) {
-            return Err(ReleaseError::Unfaithful { fault: "the XMP label in it is another".into() });
-        }
-        let carried = labels::carried(Some(&label).filter(|_| xmp), self.seen.as_ref());
+        let carried = labels::carried(&label, self.seen.as_ref());
         self.course.timings.sign = watch.stop(desk);
         (desk.witness)(Step::Signed);
         Ok(Signed {
@@ -195,11 +195,9 @@ impl<'a> Marked<'a> {
             level: self.level,
             psnr_db: self.psnr_db,
             raster: self.raster,
-            xmp,
             carried,
             asset_id,
             signed,
-            reading,
         })
     }
 }
@@ -345,24 +343,22 @@ fn lora(lora: &AppliedLora) -> manifest::LoraReference {
 /// Invariant 2: what is not read back as it was meant is not released.
 fn read_back(
     signed: &SignedAsset,
-    mime: &str,
-    anchors: &[String],
     statement: &Statement,
+    label: &metadata::Label,
     raster: &Raster,
-) -> Result<Reading, ReleaseError> {
+) -> Result<(), ReleaseError> {
     let unfaithful = |fault: &str| ReleaseError::Unfaithful { fault: fault.to_owned() };
-    let reading = manifest::read(&signed.bytes, mime, anchors)?
-        .ok_or_else(|| unfaithful("there is no manifest in it"))?;
-    if reading.state == manifest::State::Invalid {
-        return Err(unfaithful(&reading.failure_codes().join(", ")));
-    }
+    let reading = &signed.reading;
     if reading.facts() != Some(&statement.derivation) || reading.agreement != manifest::Agreement::Agree {
         return Err(unfaithful("the manifest states other facts"));
     }
     if raster::decode(&signed.bytes, &Limits::default())?.raster != *raster {
         return Err(unfaithful("the pixels changed"));
     }
-    Ok(reading)
+    if !metadata::carries(&signed.bytes, label) {
+        return Err(unfaithful("the XMP label in it is another"));
+    }
+    Ok(())
 }
 
 /// A time stamp that nobody here vouches for outlives nothing.

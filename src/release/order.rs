@@ -8,8 +8,9 @@ use crate::generate::{Engine, Request};
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::label::Visible;
+use crate::manifest;
 use crate::policy::{PolicySet, Subject};
-use crate::raster::Format;
+use crate::raster::Encoding;
 use crate::workspace::Workspace;
 
 /// What the journey works with.
@@ -66,7 +67,9 @@ pub struct Order {
     pub stated: Subject,
     /// The run whose draft, refused before and approved by two people since, is to be released.
     pub overriding: Option<String>,
-    pub format: Format,
+    pub encoding: Encoding,
+    /// Whether the manifest goes beside the file instead of into it.
+    pub sidecar: bool,
     /// Where the released file goes.
     pub out: PathBuf,
     pub overwrite: bool,
@@ -87,5 +90,10 @@ impl Order {
             Source::Engine(request) => Some(request),
             Source::Elsewhere(_) => None,
         }
+    }
+
+    /// Where the manifest goes, if it goes beside the file: as C2PA has it, under the file's name.
+    pub fn beside(&self) -> Option<PathBuf> {
+        self.sidecar.then(|| manifest::sidecar(&self.out))
     }
 }

@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 use crate::catalog::{Catalog, CatalogError};
 use crate::deviation::{self, Fingerprint, MeasureError};
 use crate::digest::Digest;
-use crate::manifest;
+use crate::manifest::{self, ReadError};
 use crate::objects::Objects;
 use crate::quantity::Deviation;
-use crate::raster::{self, DecodeError, Kernel, Limits, Plane, Raster, resize};
+use crate::raster::{self, DecodeError, Kernel, Limits, Plane, Raster, Remark, resize};
 use crate::verify::Memory;
 use crate::watermark::{self, Key, Keyring, Said, Search};
 use crate::workspace::Workspace;
@@ -31,6 +31,10 @@ pub struct Reference {
     pub format_name: &'static str,
     pub mime: &'static str,
     pub fingerprint: Fingerprint,
+    /// The reference's own manifest store, where it came beside the file.
+    pub store: Option<Vec<u8>>,
+    /// What was chosen for it while decoding, such as one page of several.
+    pub remarks: Vec<Remark>,
     /// What the reference's own manifest says, if it has one that can be read.
     pub manifest: Option<manifest::Reading>,
     /// What the reference's own watermark says, if it has one: it may be an output of ours, whatever its name.
@@ -80,11 +84,25 @@ impl Reference {
             bytes,
             raster,
             enlarged: None,
+            store: None,
+            remarks: decoded.remarks,
             manifest,
             watermark,
             original: OnceLock::new(),
             known: OnceLock::new(),
         })
+    }
+
+    /// Keeps the manifest store that came beside the file, and says whether: one that was made for another file is
+    /// nothing of this one.
+    pub fn take_store(&mut self, store: Vec<u8>, anchors: &[String]) -> Result<bool, ReadError> {
+        let reading = manifest::read_detached(&store, &self.bytes, self.mime, anchors)?;
+        let its_own = !reading.content_differs();
+        if its_own {
+            self.manifest = Some(reading);
+            self.store = Some(store);
+        }
+        Ok(its_own)
     }
 
     /// Id of the output of ours that the file is a copy of; `None` for what is on record itself.

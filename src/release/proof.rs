@@ -2,7 +2,7 @@
 
 use super::error::ReleaseError;
 use super::order::Desk;
-use crate::raster::{self, Format, Limits, Raster};
+use crate::raster::{self, Encoding, Limits, Raster};
 use crate::watermark::{self, Copy, Key, Keyring, Level, Payload, Quality};
 
 /// PSNR of the watermark in dB, when the picture can carry it at that.
@@ -11,9 +11,6 @@ pub const MARK_PSNR_DB: f64 = 42.0;
 const PSNR_STEP_DB: f64 = 1.0;
 /// The strongest mark that can be made, in dB: a policy may allow more.
 const STRONGEST_DB: f64 = 34.0;
-
-/// Quality of JPEG output.
-const JPEG_QUALITY: u8 = 95;
 
 /// A marked picture that was read back.
 pub(super) struct Proof {
@@ -30,7 +27,7 @@ pub(super) struct Proof {
 pub(super) fn prove(
     draft: &Raster,
     payload: &Payload,
-    format: Format,
+    encoding: Encoding,
     desk: &Desk<'_>,
 ) -> Result<Proof, ReleaseError> {
     let owner = Key::new(desk.keys.watermark_key());
@@ -46,7 +43,7 @@ pub(super) fn prove(
             continue; // The adaptive mark came out at the usual strength.
         }
         last = (level, embedded.psnr_db);
-        let file = raster::encode(&embedded.raster, format, JPEG_QUALITY)?;
+        let file = raster::encode_as(&embedded.raster, encoding)?;
         let raster = raster::decode(&file, &Limits::default())?.raster;
         let proof = Proof { level, psnr_db: embedded.psnr_db, file, raster };
         let Err(copy) = watermark::survives(&proof.raster, &message, keys) else { return Ok(proof) };

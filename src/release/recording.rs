@@ -95,7 +95,7 @@ impl<'a> Signed<'a> {
                 id: self.asset_id.clone(),
                 sha256: self.sha256,
                 title: format!("variation {}", self.asset_id),
-                mime: self.course.order.format.mime().to_owned(),
+                mime: self.course.order.encoding.format().mime().to_owned(),
                 bytes: self.signed.bytes.len() as u64,
                 ..picture(&self.raster, deviation::fingerprint(&self.raster), desk)
             },
@@ -107,8 +107,9 @@ impl<'a> Signed<'a> {
                 source_prefix: self.payload.source_prefix(),
                 nonce: self.payload.nonce(),
                 psnr_db: self.psnr_db,
-                xmp: self.xmp,
-                time_stamp: self.reading.time_stamp.clone().and_then(|stamp| {
+                // It was read back.
+                xmp: true,
+                time_stamp: self.signed.reading.time_stamp.clone().and_then(|stamp| {
                     let TimeStampReading { time, authority, trusted, .. } = stamp;
                     Some(TimeStampEntry { at: time?, authority, trusted })
                 }),
@@ -139,20 +140,24 @@ impl Recorded<'_> {
             asset_id,
             signed,
             sha256,
-            reading,
             carried,
             ..
         } = self.signed;
         let order = course.order;
-        disk::write(&order.out, &signed.bytes, order.overwrite).map_err(|source| ReleaseError::Publish {
-            asset_id: asset_id.clone(),
-            path: order.out.clone(),
-            source,
-        })?;
+        let sidecar = order.beside();
+        let beside = sidecar.as_deref().map(|path| (path, &signed.store));
+        for (path, bytes) in beside.into_iter().chain([(order.out.as_path(), &signed.bytes)]) {
+            disk::write(path, bytes, order.overwrite).map_err(|source| ReleaseError::Publish {
+                asset_id: asset_id.clone(),
+                path: path.to_owned(),
+                source,
+            })?;
+        }
         course.timings.publish = watch.stop(desk);
         (desk.witness)(Step::Published);
         Ok(Outcome::Released(Box::new(Released {
             output: order.out.clone(),
+            sidecar,
             sha256,
             width: raster.width(),
             height: raster.height(),
@@ -167,9 +172,9 @@ impl Recorded<'_> {
             psnr_db,
             carried,
             manifest_label: signed.label,
-            manifest_state: reading.state,
-            signer: reading.signer,
-            stamped: match (reading.time_stamp, signed.unstamped) {
+            manifest_state: signed.reading.state,
+            signer: signed.reading.signer,
+            stamped: match (signed.reading.time_stamp, signed.unstamped) {
                 (Some(stamp), _) => Stamped::By(stamp),
                 (None, Some(reason)) => Stamped::Failed(reason),
                 (None, None) => Stamped::NotAsked,

@@ -27,6 +27,8 @@ pub enum Outcome {
 #[derive(Clone, Debug)]
 pub struct Released {
     pub output: PathBuf,
+    /// The manifest, where it lies beside the output.
+    pub sidecar: Option<PathBuf>,
     pub sha256: Digest,
     pub width: u32,
     pub height: u32,

@@ -19,7 +19,7 @@ use crate::generate::Request;
 use crate::policy::{Case, Cleared, Other, Plan, Refusal};
 use crate::progress::Progress;
 use crate::quantity::Deviation;
-use crate::raster::{Format, Raster};
+use crate::raster::Raster;
 use crate::settings::Settings;
 use crate::watermark;
 
@@ -91,13 +91,14 @@ impl<'a> Course<'a> {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
         }
         if !order.dry_run {
-            // A link counts as a file, wherever it leads.
-            if !order.overwrite && order.out.symlink_metadata().is_ok() {
-                return Err(ReleaseError::OutputExists { path: order.out.clone() });
+            for path in [Some(order.out.clone()), order.beside()].into_iter().flatten() {
+                // A link counts as a file, wherever it leads.
+                if !order.overwrite && path.symlink_metadata().is_ok() {
+                    return Err(ReleaseError::OutputExists { path });
+                }
+                // What cannot be written is better known before it is recorded.
+                disk::probe(&path).map_err(|source| ReleaseError::Unwritable { path, source })?;
             }
-            // What cannot be written is better known before it is recorded.
-            disk::probe(&order.out)
-                .map_err(|source| ReleaseError::Unwritable { path: order.out.clone(), source })?;
         }
         let settings = Settings::load(desk.workspace)?;
         let started = desk.host.now();
@@ -117,7 +118,8 @@ impl<'a> Course<'a> {
             engine,
             purpose: order.purpose.clone(),
             generation: past.generation,
-            xmp: carries_xmp(order.format),
+            // Every format that is written takes it.
+            xmp: true,
             time_stamp: settings.time_stamps.is_some(),
             today: started.to_offset(UtcOffset::UTC).date(),
         };
@@ -227,11 +229,6 @@ impl Approved<'_> {
             timings: self.course.timings,
         }))
     }
-}
-
-/// No well-kept library writes XMP into TIFF; the manifest says the same.
-pub(super) fn carries_xmp(format: Format) -> bool {
-    format != Format::Tiff
 }
 
 /// Measures a stage by the host's clock.

@@ -21,7 +21,7 @@ use crate::generate::{Description, Draft, Engine, GenerateError, Request};
 use crate::progress::Progress;
 use crate::quality::Quality;
 use crate::quantity::{Deviation, Seed, Strength};
-use crate::raster::{Kernel, Plane, Raster, resize};
+use crate::raster::Raster;
 use crate::release::{self, Desk, Order, Outcome, Reference, ReleaseError};
 
 /// One picture of a sweep.
@@ -73,19 +73,6 @@ pub fn draw(
     let outcome = release::release(&mut desk, reference, order, progress)?;
     let drawn = watched.last.lock().map(|mut last| last.take()).unwrap_or_default();
     Ok((outcome, drawn))
-}
-
-/// `picture` with a long side of at most `side` pixels.
-pub fn small(picture: &Raster, side: u32) -> Raster {
-    let long = picture.width().max(picture.height());
-    if long <= side {
-        return picture.clone();
-    }
-    let scaled = |n: u32| (u64::from(n) * u64::from(side)).div_ceil(u64::from(long)).max(1) as usize;
-    let (width, height) = (scaled(picture.width()), scaled(picture.height()));
-    let planes: Vec<Plane> =
-        picture.planes().iter().map(|plane| resize(plane, width, height, Kernel::Area)).collect();
-    Raster::from_planes(&planes, picture.depth())
 }
 
 /// An engine that remembers what it drew last.

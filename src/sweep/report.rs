@@ -5,7 +5,7 @@ use std::path::Path;
 use time::OffsetDateTime;
 
 use super::curve::curve;
-use super::{Cell, Criteria, End, criteria, small};
+use super::{Cell, Criteria, End, criteria};
 use crate::digest::Digest;
 use crate::html::{Markup, data_uri, html, page};
 use crate::policy::Limits;
@@ -42,7 +42,7 @@ pub fn html(sweep: &Sweep<'_>) -> Result<String, ReleaseError> {
     };
     let figures = sweep.cells.iter().map(|cell| Ok(figure(cell, shown(cell)?.as_deref(), sweep)));
     let figures = figures.collect::<Result<Vec<Markup>, ReleaseError>>()?;
-    let reference = raster::encode(&small(sweep.reference, SHOWN), Format::Jpeg, 88)?;
+    let reference = raster::encode(&sweep.reference.within(SHOWN), Format::Jpeg, 88)?;
     let head = format!(
         "{} × {} pixels, sha256 {}…; policy {}; {}",
         sweep.reference.width(),

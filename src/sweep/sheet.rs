@@ -1,6 +1,6 @@
 //! A sweep as one picture: strengths across, seeds and engines down, figures below each.
 
-use super::{Cell, End, Sweep, small};
+use super::{Cell, End, Sweep};
 use crate::label::{Cover, Lettering};
 use crate::metadata::{self, Label};
 use crate::raster::{self, Depth, Format, Plane, Raster};
@@ -188,7 +188,7 @@ impl Paper {
     fn picture(&mut self, picture: &Raster, plan: &Plan, x: usize, y: usize) {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let side = (plan.cell.0 * width.max(height) / width).min(plan.cell.1 * width.max(height) / height);
-        let shown = small(picture, side.max(1) as u32);
+        let shown = picture.within(side.max(1) as u32);
         let planes = shown.planes();
         let (width, height) = (shown.width() as usize, shown.height() as usize);
         let (left, top) =

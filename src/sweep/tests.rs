@@ -92,11 +92,3 @@ fn the_page_shows_what_was_released_and_hatches_the_rest() {
     let pictures = page.matches("data:image/jpeg;base64,").count();
     assert_eq!(pictures, 3);
 }
-
-#[test]
-fn what_is_made_small_keeps_its_shape_and_what_is_small_stays() {
-    let large = specimen(1);
-    let made = small(&large, 120);
-    assert_eq!((made.width(), made.height()), (120, 105));
-    assert_eq!(small(&large, 240), large);
-}

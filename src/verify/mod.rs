@@ -28,7 +28,7 @@ use recall::Mark;
 use crate::digest::Digest;
 use crate::manifest::{self, ReadError, Reading};
 use crate::metadata::{self, Claim};
-use crate::raster::{self, DecodeError, Limits};
+use crate::raster::{self, DecodeError, Limits, Remark};
 use crate::watermark::{self, Detection, Key, Keyring, Said, Search};
 
 /// Why there is no verdict: it could not be found out.
@@ -44,10 +44,23 @@ pub enum VerifyError {
 pub(crate) struct Findings {
     pub sha256: Digest,
     pub manifest: Result<Option<Reading>, ReadError>,
+    /// The file that the manifest is from, if it is not from the picture's own.
+    pub beside: Option<String>,
     pub detection: Option<Detection>,
     pub said: Option<Said>,
     pub memory: Option<Match>,
     pub claims: Vec<Claim>,
+    pub remarks: Vec<Remark>,
+}
+
+/// A manifest store in a file of its own.
+#[derive(Clone, Debug)]
+pub struct Sidecar {
+    /// What the file is called, for people.
+    pub name: String,
+    pub store: Vec<u8>,
+    /// Whether it counts instead of what is in the picture's file; else it counts where there is nothing.
+    pub instead: bool,
 }
 
 /// Examines `bytes`. Without a workspace there is no `memory`, and `anchors` may be empty.
@@ -55,6 +68,17 @@ pub(crate) struct Findings {
 /// Never writes, never asks a network, never panics on hostile bytes.
 pub fn verify(
     bytes: &[u8],
+    memory: Option<&Memory<'_>>,
+    anchors: &[String],
+    limits: &Limits,
+) -> Result<Report, VerifyError> {
+    verify_with(bytes, None, memory, anchors, limits)
+}
+
+/// The same with a manifest that lies elsewhere.
+pub fn verify_with(
+    bytes: &[u8],
+    sidecar: Option<&Sidecar>,
     memory: Option<&Memory<'_>>,
     anchors: &[String],
     limits: &Limits,
@@ -72,17 +96,42 @@ pub fn verify(
         Some(memory) => memory.recall(bytes, decoded.mime, &sha256, &raster, mark, anchors)?,
         None => None,
     };
+    let (manifest, beside) = manifest_of(bytes, decoded.mime, sidecar, anchors);
     let findings = Findings {
         sha256,
-        manifest: manifest::read(bytes, decoded.mime, anchors),
+        manifest,
+        beside,
         detection,
         said,
         memory: recalled,
         claims: metadata::read(bytes),
+        remarks: decoded.remarks,
     };
     let evidence = evidence::weigh(&findings);
     let (verdict, confidence) = decide(&evidence);
     Ok(report::write(findings, &evidence, verdict, confidence, memory.is_some()))
+}
+
+/// The manifest that counts, and the file it is from where that is another.
+fn manifest_of(
+    bytes: &[u8],
+    mime: &str,
+    sidecar: Option<&Sidecar>,
+    anchors: &[String],
+) -> (Result<Option<Reading>, ReadError>, Option<String>) {
+    let own = || manifest::read(bytes, mime, anchors);
+    let Some(sidecar) = sidecar else { return (own(), None) };
+    let beside = || {
+        let read = manifest::read_detached(&sidecar.store, bytes, mime, anchors).map(Some);
+        (read, Some(sidecar.name.clone()))
+    };
+    if sidecar.instead {
+        return beside();
+    }
+    match own() {
+        Ok(None) | Err(ReadError::Format { .. } | ReadError::Remote { .. }) => beside(),
+        found => (found, None),
+    }
 }
 
 /// Whether a mark was made with the owner's key; `None` without that, or where it cannot be told.

@@ -10,6 +10,9 @@ use crate::manifest::Reading;
 /// What speaks, layer by layer, in the order of its weight.
 pub(super) fn reasons(findings: &Findings, evidence: &Evidence, asked: bool) -> Vec<String> {
     let mut out = Vec::new();
+    if let Some(name) = &findings.beside {
+        out.push(format!("manifest: read from {}, for it is not in the picture's own file", quoted(name)));
+    }
     manifest_reasons(findings, evidence, &mut out);
     watermark_reasons(findings, evidence, &mut out);
     catalog_reasons(findings, evidence, asked, &mut out);

@@ -14,6 +14,7 @@ use crate::manifest::{
 };
 use crate::metadata::Claim;
 use crate::quantity::Strength;
+use crate::raster::Remark;
 use crate::watermark::{Detection, Kind, Said};
 
 /// The verdict on one file and everything it rests on.
@@ -29,6 +30,8 @@ pub struct Report {
     pub watermark: WatermarkReport,
     pub catalog: CatalogReport,
     pub claims: Vec<Claim>,
+    /// What was looked at where the file holds more than a picture shows.
+    pub remarks: Vec<Remark>,
 }
 
 /// The manifest in the file or, if that was stripped, the one the catalog gave back.
@@ -39,6 +42,8 @@ pub struct ManifestReport {
     pub state: &'static str,
     /// Whether it came from the catalog, because the file had none.
     pub recovered: bool,
+    /// The file that it came from, if that is not the picture's own.
+    pub file: Option<String>,
     pub label: Option<String>,
     /// Who signed, as the certificate says.
     pub signer: Option<SignerReading>,
@@ -176,13 +181,14 @@ pub(super) fn write(
 ) -> Report {
     let reasons = reasons(&findings, evidence, asked);
     let memory = findings.memory.as_ref();
-    let manifest = match &findings.manifest {
+    let mut manifest = match &findings.manifest {
         Ok(Some(reading)) => manifest_report(reading, false),
         Ok(None) => memory
             .and_then(|found| found.recovered.as_ref())
             .map_or_else(absent_report, |reading| manifest_report(reading, true)),
         Err(error) => broken_report(error),
     };
+    manifest.file = findings.beside.clone();
     Report {
         sha256: findings.sha256,
         verdict,
@@ -199,6 +205,7 @@ pub(super) fn write(
             deviation_from_record: memory.and_then(|found| found.deviation),
         },
         claims: findings.claims,
+        remarks: findings.remarks,
     }
 }
 
@@ -208,6 +215,7 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
     ManifestReport {
         state: if recovered { "recovered" } else { state(reading) },
         recovered,
+        file: None,
         label: Some(reading.label.clone()),
         signer: reading.signer.clone(),
         trust: Some(TrustReport::of(reading)),

@@ -14,7 +14,7 @@ use super::site::Site;
 use crate::catalog::{Asset, Catalog, Role};
 use crate::digest::Digest;
 use crate::objects::Objects;
-use crate::raster::{self, Format, Kernel, Limits, Plane, Raster};
+use crate::raster::{self, Format, Limits, Raster};
 
 /// Long sides of a picture in a grid, and of one that is looked at, in pixels.
 const SMALL: u32 = 320;
@@ -31,15 +31,22 @@ pub fn routes() -> Router<Arc<Site>> {
 
 /// Small pictures by the digest of their file, the oldest forgotten first.
 #[derive(Debug, Default)]
-pub struct Thumbs(Mutex<(HashMap<Digest, Arc<Vec<u8>>>, VecDeque<Digest>, usize)>);
+pub struct Thumbs(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    all: HashMap<Digest, Arc<Vec<u8>>>,
+    order: VecDeque<Digest>,
+    bytes: usize,
+}
 
 impl Thumbs {
     fn get(&self, of: &Digest) -> Option<Arc<Vec<u8>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.get(of).cloned()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all.get(of).cloned()
     }
 
     fn put(&self, of: Digest, bytes: Arc<Vec<u8>>) {
-        let (all, order, held) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { all, order, bytes: held } = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *held += bytes.len();
         order.push_back(of);
         if let Some(before) = all.insert(of, bytes) {
@@ -55,19 +62,8 @@ impl Thumbs {
 
 /// `picture` with a long side of at most `side` pixels, as JPEG.
 pub fn drawn(picture: &Raster, side: u32) -> Result<Vec<u8>, Problem> {
-    let small = shrunk(picture, side);
+    let small = picture.within(side);
     raster::encode(&small, Format::Jpeg, 88).map_err(|error| Problem::Internal(error.to_string()))
-}
-
-fn shrunk(picture: &Raster, side: u32) -> Raster {
-    let (width, height) = (picture.width(), picture.height());
-    let long = width.max(height);
-    if long <= side {
-        return picture.clone();
-    }
-    let scaled = |n: u32| ((u64::from(n) * u64::from(side) / u64::from(long)).max(1)) as usize;
-    let resized = |plane: &Plane| raster::resize(plane, scaled(width), scaled(height), Kernel::Area);
-    Raster::from_planes(&picture.planes().iter().map(resized).collect::<Vec<_>>(), picture.depth())
 }
 
 async fn small(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {

@@ -34,7 +34,7 @@ fn sign_as(change: impl FnOnce(&mut CertificateParams)) -> Result<State, SignErr
         time_stamps: None,
     };
     let bytes = picture(Format::Png, 0);
-    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let signed = manifest::sign(&bytes, "image/png", &statement(&bytes), &reference, &credential)?;
     Ok(read(&signed.bytes, Format::Png, credential.anchors).state)
 }

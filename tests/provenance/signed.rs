@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use time::Duration;
 use vidimus::digest::Digest;
 use vidimus::keys::Keys;
-use vidimus::manifest::{self, Agreement, Algorithm, Credential, ReferenceAsset, SignError, State};
+use vidimus::manifest::{self, Agreement, Algorithm, Credential, Place, ReferenceAsset, SignError, State};
 use vidimus::metadata::{self, Label};
 use vidimus::raster::Format;
 
@@ -70,7 +70,7 @@ fn a_prompt_is_in_the_file_only_when_asked_for() {
         time_stamps: None,
     };
     let bytes = picture(Format::Png, 9);
-    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let told = manifest::sign(&picture(Format::Png, 0), "image/png", &asked, &reference, &credential)
         .expect("it signs");
     assert!(holds(&told.bytes));
@@ -93,6 +93,51 @@ fn one_flipped_bit_outside_the_manifest_is_invalid() {
             }
             other => panic!("{format:?}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_manifest_beside_its_file_leaves_it_as_it_is_and_holds_for_it_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let keys = keys(dir.path());
+    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
+    let credential = Credential {
+        chain_pem: keys.chain_pem(),
+        algorithm: Algorithm::Ed25519,
+        sign: &pen,
+        anchors: keys.anchors(),
+        time_stamps: None,
+    };
+    for format in CARRIERS {
+        let (mime, bytes, source) = (format.mime(), picture(format, 0), picture(format, 9));
+        let plain = ReferenceAsset { bytes: &source, mime, title: "reference", store: None };
+        let sign = |bytes: &[u8], reference: &ReferenceAsset<'_>| {
+            let said = statement(reference.bytes);
+            manifest::sign_at(Place::Beside, bytes, mime, &said, reference, &credential).expect("it signs")
+        };
+        let first = sign(&bytes, &plain);
+        assert_eq!(first.bytes, bytes, "{format:?}");
+        assert_eq!(manifest::read(&bytes, mime, keys.anchors()).expect("it reads"), None);
+        let detached = |store: &[u8], bytes: &[u8]| {
+            manifest::read_detached(store, bytes, mime, keys.anchors()).expect("it reads")
+        };
+        let reading = detached(&first.store, &bytes);
+        assert_eq!((reading.state, &reading.label), (State::Trusted, &first.label), "{format:?}");
+        let mut changed = bytes.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 1;
+        let reading = detached(&first.store, &changed);
+        assert!(reading.state == State::Invalid && reading.content_differs(), "{format:?}");
+
+        // As an ingredient it is judged as one in its file is.
+        let kept = ReferenceAsset { bytes: &bytes, store: Some(&first.store), ..plain };
+        let second = sign(&picture(format, 5), &kept);
+        let ingredient = &second.reading.ingredients[0];
+        assert_eq!((ingredient.label.as_ref(), ingredient.state), (Some(&first.label), Some(State::Trusted)));
+        assert_eq!(ingredient.facts(), Some(&statement(&source).derivation));
+        let copied = ReferenceAsset { bytes: &changed, store: Some(&first.store), ..plain };
+        let third = sign(&picture(format, 5), &copied);
+        assert_eq!(third.reading.ingredients[0].state, Some(State::Invalid), "it is another file's");
     }
 }
 
@@ -164,7 +209,8 @@ fn a_reference_of_a_type_that_carries_no_manifest_can_still_be_an_ingredient() {
         anchors: keys.anchors(),
         time_stamps: None,
     };
-    let reference = ReferenceAsset { bytes: b"BM not quite", mime: "image/bmp", title: "reference" };
+    let reference =
+        ReferenceAsset { bytes: b"BM not quite", mime: "image/bmp", title: "reference", store: None };
     let stated = statement(reference.bytes);
     let output = manifest::sign(&picture(Format::Png, 0), "image/png", &stated, &reference, &credential)
         .expect("it signs");
@@ -246,7 +292,7 @@ fn a_key_that_is_not_the_certificates_signs_nothing() {
         time_stamps: None,
     };
     let bytes = picture(Format::Png, 9);
-    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let refused =
         manifest::sign(&picture(Format::Png, 0), "image/png", &statement(&bytes), &reference, &credential);
     assert!(matches!(refused, Err(SignError::Signature)), "{refused:?}");
@@ -258,7 +304,7 @@ fn a_chain_that_is_no_chain_is_named() {
     let keys = keys(dir.path());
     let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
     let bytes = picture(Format::Png, 9);
-    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     for (chain_pem, root) in [("", false), ("rubbish", false), (keys.anchors()[0].as_str(), true)] {
         let credential = Credential {
             chain_pem,
@@ -291,7 +337,7 @@ fn what_is_no_number_is_not_signed() {
         time_stamps: None,
     };
     let bytes = picture(Format::Png, 9);
-    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let mut stated = statement(&bytes);
     stated.derivation.deviation.deviation = f64::NAN;
     let refused = manifest::sign(&bytes, "image/png", &stated, &reference, &credential);

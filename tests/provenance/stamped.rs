@@ -64,7 +64,7 @@ fn sign(
         }),
     };
     let bytes = picture(Format::Png, 0);
-    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference" };
+    let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     manifest::sign(&bytes, "image/png", &statement(&bytes), &reference, &credential)
         .map(|signed| signed.bytes)
 }

@@ -106,7 +106,7 @@ pub fn sign_with(
         anchors: keys.anchors(),
         time_stamps: None,
     };
-    let reference = ReferenceAsset { bytes: reference, mime: format.mime(), title: "reference" };
+    let reference = ReferenceAsset { bytes: reference, mime: format.mime(), title: "reference", store: None };
     manifest::sign(bytes, format.mime(), &statement(reference.bytes), &reference, &credential)
 }
 

@@ -70,7 +70,7 @@ impl Thief {
             derivation,
             image_code: None,
         };
-        let reference = ReferenceAsset { bytes: reference, mime: "image/png", title };
+        let reference = ReferenceAsset { bytes: reference, mime: "image/png", title, store: None };
         manifest::sign(picture, "image/png", &statement, &reference, &credential).expect("it signs").bytes
     }
 

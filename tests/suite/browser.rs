@@ -319,5 +319,5 @@ impl Drop for Browser {
 }
 
 fn axe_core() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe-core/package/axe.min.js")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/axe-core/axe_playwright_python/axe.min.js")
 }

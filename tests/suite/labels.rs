@@ -132,8 +132,6 @@ fn what_a_policy_wants_disclosed_is_there_without_being_asked_for() {
     let rows = lab.sqlite3("SELECT count(*), count(DISTINCT output) FROM carried").expect(0);
     assert_eq!(rows.stdout.trim(), "9|3");
     lab.run(["audit"]).expect(0);
-    let refused = lab.run(["vary", "ref.png", "--strength", "0.9", "--out", "out.tiff"]).expect(1);
-    assert!(refused.stdout.contains("(policy default, marks.xmp)"), "{}", refused.stdout);
 }
 
 /// The least and the greatest brightness in a box of a picture.

@@ -14,6 +14,7 @@ mod detect;
 mod engines;
 mod findings;
 mod folder;
+mod formats;
 mod hostile;
 mod interop;
 mod interrupt;

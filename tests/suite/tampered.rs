@@ -262,7 +262,7 @@ fn rekey_the_same_statement_under_another_key_is_not_trusted() {
         anchors: keys.anchors(),
         time_stamps: None,
     };
-    let ingredient = ReferenceAsset { bytes: &reference, mime: "image/png", title: "reference" };
+    let ingredient = ReferenceAsset { bytes: &reference, mime: "image/png", title: "reference", store: None };
     let signed =
         manifest::sign(&stripped, "image/png", &statement, &ingredient, &credential).expect("it signs");
     fs::write(lab.path("rekeyed.png"), signed.bytes).expect("writable");

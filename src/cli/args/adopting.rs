@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Stated, VisibleArgs};
+use super::{Stated, VisibleArgs, Writing};
 use crate::adopt::Tool;
 use crate::quantity::{Seed, Strength};
 
@@ -53,9 +53,11 @@ pub struct Adopt {
     /// What the picture is for; recorded, and asked for by some policies
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
-    /// File to write, or directory for one of the picture's own name; the extension chooses the format [png]
+    /// File to write, or directory for one of the picture's own name
     #[arg(long, value_name = "FILE|DIR", default_value = "adopted")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub writing: Writing,
     /// Say in manifest and XMP, too, what the prompt was (it may be private, and is left out by default)
     #[arg(long)]
     pub disclose_prompt: bool,

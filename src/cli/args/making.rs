@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::{Stated, VisibleArgs, size};
+use super::{Stated, VisibleArgs, Writing, size};
 use crate::quantity::Seed;
-use crate::raster::Format;
 use crate::release::Aim;
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +56,12 @@ pub enum Orientation {
 #[command(after_help = "\
 Examples:
   vidimus vary virions.png --subject \"adenovirus virions\" --strength 0.7
-  vidimus vary virions.png --strength 70% --count 4 --out press/ --format jpeg
+  vidimus vary virions.png --strength 70% --count 4 --out press/ --format jpeg --quality 85
   vidimus vary virions.png --strength auto
   vidimus vary virions.png --size 1200x628 --strength 0.8
   vidimus vary virions.png --policy strict --strength 0.9 --dry-run")]
 pub struct Vary {
-    /// Reference pictures: PNG, JPEG, WebP, TIFF, BMP or GIF
+    /// Reference pictures: PNG, JPEG, WebP, TIFF, BMP, GIF or MRC
     #[arg(value_name = "REF", required = true)]
     pub references: Vec<PathBuf>,
     /// What the picture shows; the prompt becomes "electron microscope image of S"
@@ -130,9 +129,8 @@ pub struct Vary {
     /// File (one variation) or directory (any number) to write to
     #[arg(long, value_name = "FILE|DIR", default_value = "variations")]
     pub out: PathBuf,
-    /// Format of the output: png, jpeg, webp or tiff [default: by --out, else png]
-    #[arg(long, value_name = "FORMAT")]
-    pub format: Option<Format>,
+    #[command(flatten)]
+    pub writing: Writing,
     /// Say in manifest and XMP, too, what the prompt was (it may be private, and is left out by default)
     #[arg(long)]
     pub disclose_prompt: bool,

@@ -5,11 +5,13 @@ mod making;
 mod serving;
 mod sweeping;
 mod visible;
+mod writing;
 
 pub use adopting::Adopt;
 pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
 pub use serving::Serve;
 pub use sweeping::Sweep;
+pub use writing::Writing;
 
 pub use visible::VisibleArgs;
 
@@ -138,6 +140,9 @@ pub struct Verify {
     /// A trust list to trust beside the workspace's: roots as PEM, such as C2PA publishes
     #[arg(long, value_name = "PEM")]
     pub trust: Vec<PathBuf>,
+    /// Manifest of the one FILE, instead of the one that it carries [default: the one in it, else NAME.c2pa beside it]
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
     /// Write FILE with the manifest that it lost and the catalog knows, under a new one of this workspace that says so
     #[arg(long, value_name = "OUT")]
     pub restore: Option<PathBuf>,

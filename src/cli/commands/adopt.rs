@@ -17,14 +17,14 @@ use crate::manifest::State;
 use crate::metadata;
 use crate::policies::Shelf;
 use crate::progress::Silent;
-use crate::raster::{Format, Limits};
+use crate::raster::{Encoding, Format, Limits};
 use crate::release::{
     self, Adoption, Declared, Desk, NoEngine, Order, Past, Reference, ReleaseError, Source,
 };
 
 pub fn run(args: &Adopt, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
-    let (out, format) = target(args)?;
+    let (out, encoding) = target(args)?;
     let (image, reference) = (files::read(&args.image)?, files::read(&args.reference)?);
     // Asked for before anything is made: a slip in a name leaves nothing behind.
     let existing = place::existing(place)?;
@@ -73,7 +73,8 @@ pub fn run(args: &Adopt, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
         purpose: args.purpose.clone(),
         stated,
         overriding: None,
-        format,
+        encoding,
+        sidecar: args.writing.sidecar,
         out,
         overwrite: args.force,
         disclose_prompt: args.disclose_prompt,
@@ -109,14 +110,19 @@ pub fn run(args: &Adopt, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     })
 }
 
-/// Where the output goes, and in which format.
-fn target(args: &Adopt) -> Result<(PathBuf, Format), Failure> {
+/// Where the output goes, and how it is written.
+fn target(args: &Adopt) -> Result<(PathBuf, Encoding), Failure> {
     let extension = args.out.extension().and_then(|extension| extension.to_str());
     let format: Option<Format> = extension.and_then(|extension| extension.parse().ok());
+    let asked = args.writing.format.unwrap_or(Format::Png);
     let (out, format) = match (format, extension) {
-        _ if args.out.is_dir() => (None, Format::Png),
+        _ if args.out.is_dir() => (None, asked),
+        (Some(format), _) if args.writing.format.is_some_and(|asked| asked != format) => {
+            return Err(Failure::at(args.out.display(), "its extension and --format disagree")
+                .advise("leave one of them out"));
+        }
         (Some(format), _) => (Some(args.out.clone()), format),
-        (None, None) => (None, Format::Png),
+        (None, None) => (None, asked),
         (None, Some(extension)) => {
             let error = format!("unknown picture format {extension:?}: expected png, jpeg, webp or tiff");
             let advice = "name a file like out.png, or a folder without a dot";
@@ -125,14 +131,18 @@ fn target(args: &Adopt) -> Result<(PathBuf, Format), Failure> {
     };
     let out = out.unwrap_or_else(|| {
         let mut name = args.image.file_stem().unwrap_or_default().to_owned();
-        name.push(".png");
+        name.push(format!(".{}", format.extension()));
         args.out.join(name)
     });
     if [&args.image, &args.reference].into_iter().any(|input| same_file(&out, input)) {
         let failure = Failure::at(out.display(), "the output would overwrite one of its inputs");
         return Err(failure.advise("choose another --out"));
     }
-    Ok((out, format))
+    let encoding = args
+        .writing
+        .encoding(format)
+        .map_err(|error| Failure::new(error).advise("choose another --format, or leave the option out"))?;
+    Ok((out, encoding))
 }
 
 /// What does not stop the work and should be known.

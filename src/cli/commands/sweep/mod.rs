@@ -25,7 +25,7 @@ use crate::quantity::{Seed, Strength};
 use crate::raster::{self, Format, Limits};
 use crate::release::Seeds;
 use crate::release::{self, Desk, Order, Past, Reference, ReleaseError, Source, Step, reduced};
-use crate::sweep::{self, Cell, End, SHOWN, small};
+use crate::sweep::{self, Cell, End, SHOWN};
 
 /// More pictures nobody looks at.
 const MOST: usize = 500;
@@ -190,7 +190,7 @@ fn cell(
             let file = files::read(&done.output)?;
             let decoded = raster::decode(&file, &Limits::default())
                 .map_err(|error| Failure::at(done.output.display(), error))?;
-            cell.shown = Some(small(&decoded.raster.flatten(), SHOWN));
+            cell.shown = Some(decoded.raster.flatten().within(SHOWN));
             cell.end = End::Released { output: done.output, sha256: done.sha256, asset: done.asset_id };
         }
         release::Outcome::Refused(refused) => {
@@ -202,7 +202,7 @@ fn cell(
         release::Outcome::Trial(_) => return Err(Failure::new("a sweep does not try, it releases")),
     }
     cell.quality = draft.as_ref().zip(original).and_then(|(draft, original)| original.compare(draft));
-    cell.small = draft.as_ref().map(|draft| small(draft, COMPARED));
+    cell.small = draft.as_ref().map(|draft| draft.within(COMPARED));
     Ok(Some(cell))
 }
 
@@ -271,7 +271,8 @@ impl Plan<'_> {
             purpose: args.purpose.clone(),
             stated: args.stated.subject(),
             overriding: None,
-            format: Format::Png,
+            encoding: Format::Png.into(),
+            sidecar: false,
             out: self.path(engine.describe().name, strength, seed),
             overwrite: args.force,
             disclose_prompt: false,

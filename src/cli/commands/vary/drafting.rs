@@ -102,7 +102,8 @@ impl Drafting<'_> {
             purpose: args.purpose.clone(),
             stated: self.stated.clone(),
             overriding: args.overriding.clone(),
-            format: target.format,
+            encoding: target.encoding,
+            sidecar: args.writing.sidecar,
             out: target.path(page.path, request.strength.value(), request.seed),
             overwrite: args.force,
             disclose_prompt: args.disclose_prompt,
@@ -184,7 +185,7 @@ fn explain(args: &Vary, path: &Path, error: &ReleaseError) -> Failure {
         }
         ReleaseError::TooSmall { .. } => failure.advise("try --enlarge"),
         ReleaseError::Unmarkable { .. } => {
-            failure.advise("enlarge the reference, or try another seed or strength")
+            failure.advise("enlarge the reference, raise --quality, or try another seed or strength")
         }
         ReleaseError::Publish { .. } => Failure::new(error).advise("the picture is safe in catalog/objects"),
         _ => failure,

@@ -17,12 +17,13 @@ use crate::cli::commands::keys;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::term::Terminal;
+use crate::cli::term::{Terminal, WARN, paint, shown};
 use crate::cli::{engine, files, place};
 use crate::host::Host;
+use crate::keys::Keys;
 use crate::policies::Shelf;
 use crate::raster::{self, Limits, Plane};
-use crate::release::{self, Aim, Desk, Past, Reference, Seeds};
+use crate::release::{self, Aim, Desk, Past, PrepareError, Reference, Seeds};
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
@@ -58,11 +59,10 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let mut made = 0;
     let mut documents = Vec::new();
     'all: for (path, bytes) in args.references.iter().zip(references) {
-        let prepared = Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors());
-        let reference = match prepared.and_then(|r| if args.enlarge { r.enlarge() } else { Ok(r) }) {
+        let reference = match reference(args, path, bytes, &keys, terminal) {
             Ok(reference) => reference,
-            Err(error) => {
-                documents.push(failed(path, &Failure::at(path.display(), error), terminal));
+            Err(failure) => {
+                documents.push(failed(path, &failure, terminal));
                 outcome = Outcome::CouldNot;
                 continue;
             }
@@ -122,6 +122,31 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
         terminal.documents(documents).map_err(Failure::new)?;
     }
     Ok(outcome)
+}
+
+/// The reference at `path`, with the manifest that lies beside it.
+fn reference(
+    args: &Vary,
+    path: &Path,
+    bytes: Vec<u8>,
+    keys: &Keys,
+    terminal: &Terminal,
+) -> Result<Reference, Failure> {
+    let fail = |error: PrepareError| Failure::at(path.display(), error);
+    let mut reference =
+        Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors()).map_err(fail)?;
+    if reference.manifest.is_none()
+        && let Some((beside, store)) = files::beside(path)?
+    {
+        let kept = reference
+            .take_store(store, keys.anchors())
+            .map_err(|error| Failure::at(beside.display(), error))?;
+        terminal.talk(&match kept {
+            true => format!("keeping the manifest beside it, {}", shown(&beside)),
+            false => format!("{} {} belongs to another file: left out", paint(WARN, "note:"), shown(&beside)),
+        });
+    }
+    if args.enlarge { reference.enlarge().map_err(fail) } else { Ok(reference) }
 }
 
 /// Tells of a variation that could not be made, and gives its place in the JSON document.

@@ -69,6 +69,9 @@ impl Page<'_> {
             self.origin(&done.origin, tried),
             self.line("Differs", self.differs(&done.deviation)),
         ];
+        if let Some(path) = &done.sidecar {
+            lines.insert(1, self.line("", format_args!("its manifest beside it: {}", shown(path))));
+        }
         let below = |violation| self.line("", paint(WARN, format_args!("{BELOW_LIMIT}: {violation}")));
         lines.extend(done.lifted.iter().map(below));
         lines.extend(self.compared(&done.held));
@@ -102,6 +105,7 @@ impl Page<'_> {
         );
         document["compared"] = compared(&done.held);
         document["output"] = done.output.to_string_lossy().into();
+        document["sidecar"] = json!(done.sidecar.as_ref().map(|path| path.to_string_lossy()));
         document["sha256"] = json!(done.sha256);
         document["asset"] = json!(done.asset_id);
         document["run"] = json!(done.run_id);
@@ -213,7 +217,11 @@ impl Page<'_> {
         let enlarged = self.reference.enlarged.as_ref();
         let enlarged = enlarged.map(|to| format!(", enlarged to {}×{}", to.width(), to.height()));
         let enlarged = enlarged.unwrap_or_default();
-        self.line("From", format_args!("{}  sha256 {digest}{enlarged}", shown(self.path)))
+        let mut text = format!("{}  sha256 {digest}{enlarged}", shown(self.path));
+        for remark in &self.reference.remarks {
+            text.push_str(&format!("\n          {} {remark}", paint(WARN, "note:")));
+        }
+        self.line("From", text)
     }
 
     /// One of the drafts that a strength is sought by.
@@ -353,6 +361,7 @@ impl Page<'_> {
             "reference": {
                 "path": self.path.to_string_lossy(),
                 "sha256": self.reference.sha256,
+                "remarks": self.reference.remarks,
                 "enlarged_to": self.reference.enlarged.as_ref().map(|to| [to.width(), to.height()]),
             },
             "witnessed": true,

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use crate::cli::args::Vary;
 use crate::cli::error::Failure;
 use crate::quantity::Seed;
-use crate::raster::Format;
+use crate::raster::{Encoding, Format};
 
 /// Where outputs go, decided once for all of them.
 pub struct Target {
-    pub format: Format,
+    pub encoding: Encoding,
     /// The one output file, or `None` for files in `folder`.
     file: Option<PathBuf>,
     folder: PathBuf,
@@ -25,18 +25,22 @@ impl Target {
                 return Err(Failure::at(args.out.display(), error)
                     .advise("name a file like out.png, or a folder without a dot"));
             }
-            let format = args.format.unwrap_or(Format::Png);
-            return Ok(Target { format, file: None, folder: args.out.clone() });
+            let encoding = encoding(args, args.writing.format.unwrap_or(Format::Png))?;
+            return Ok(Target { encoding, file: None, folder: args.out.clone() });
         };
         if args.references.len() > 1 || args.count > 1 {
             return Err(Failure::at(args.out.display(), "one file cannot hold several variations")
                 .advise("name a directory with --out"));
         }
-        if args.format.is_some_and(|format| format != by_name) {
+        if args.writing.format.is_some_and(|format| format != by_name) {
             return Err(Failure::at(args.out.display(), "its extension and --format disagree")
                 .advise("leave one of them out"));
         }
-        Ok(Target { format: by_name, file: Some(args.out.clone()), folder: PathBuf::new() })
+        Ok(Target {
+            encoding: encoding(args, by_name)?,
+            file: Some(args.out.clone()),
+            folder: PathBuf::new(),
+        })
     }
 
     /// The one file that was named.
@@ -50,7 +54,13 @@ impl Target {
             return file.clone();
         }
         let mut name = reference.file_stem().unwrap_or_default().to_owned();
-        name.push(format!("-s{:03.0}-{seed}.{}", strength * 100.0, self.format.extension()));
+        name.push(format!("-s{:03.0}-{seed}.{}", strength * 100.0, self.encoding.format().extension()));
         self.folder.join(name)
     }
+}
+
+fn encoding(args: &Vary, format: Format) -> Result<Encoding, Failure> {
+    args.writing
+        .encoding(format)
+        .map_err(|error| Failure::new(error).advise("choose another --format, or leave the option out"))
 }

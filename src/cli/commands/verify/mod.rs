@@ -33,6 +33,10 @@ const MANY: usize = 11;
 
 pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let listing = Listing::of(&args.files)?;
+    if args.manifest.is_some() && (listing.folders || listing.files.len() > 1) {
+        return Err(Failure::new("--manifest belongs to one picture, and several were named")
+            .advise("verify one at a time"));
+    }
     if let Some(out) = &args.restore {
         restore::restorable(args, out)?;
     }
@@ -52,7 +56,7 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
     let mut outcome = Outcome::Yes;
     let mut documents = Vec::new();
     let mut summary = Summary::default();
-    let answered = pool::verified(&listing.files, place, &trust, |file, answer| {
+    let answered = pool::verified(&listing.files, args.manifest.as_deref(), place, &trust, |file, answer| {
         let path = &file.path;
         let shown = shown(path);
         let answer = match (answer, &args.restore) {
@@ -131,6 +135,7 @@ fn page(path: &Path, report: &Report, terminal: &Terminal) -> String {
     };
     let mut lines = vec![format!("{}: {}{confidence}", shown(path), paint(style, report.verdict))];
     lines.extend(report.reasons.iter().map(|reason| format!("  {reason}")));
+    lines.extend(report.remarks.iter().map(|remark| format!("  {} {remark}", paint(WARN, "note:"))));
     let manifest = &report.manifest;
     if let Some(source) = manifest.source_sha256 {
         let intro = match report.verdict {
