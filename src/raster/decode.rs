@@ -87,8 +87,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let Some((kind, (format, format_name, mime))) = known else {
         return if mrc::is_mrc(bytes) { micrograph(bytes, limits) } else { Err(unknown(bytes)) };
     };
-    let damaged =
-        |error: image::ImageError| DecodeError::Damaged { format: format_name, fault: error.to_string() };
+    let damaged = |error: image::ImageError| {
+        // Some decoders' words end with a line.
+        let fault = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        DecodeError::Damaged { format: format_name, fault }
+    };
     if kind == ImageFormat::Tiff
         && let Some((measured, orientation)) = deep::measured(bytes, limits)?
     {
@@ -101,6 +104,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut decoder = reader.into_decoder().map_err(damaged)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, limits)?;
+    // The decoder heeds the limit for its own needs, not for what it decodes into.
+    if decoder.total_bytes() > limits.memory {
+        let fault = format!("{width}×{height} pixels would take {} bytes", decoder.total_bytes());
+        return Err(DecodeError::Damaged { format: format_name, fault });
+    }
     let orientation = decoder.orientation().map_err(damaged)?;
     let icc = decoder.icc_profile().map_err(damaged)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;

@@ -22,11 +22,9 @@ pub(super) fn read(value: &str) -> Option<Said> {
     let mut parts = told.split("--");
     let prompt = parts.next().unwrap_or_default();
     let settings: Vec<(&str, &str)> = parts
-        .filter_map(|part| {
+        .map(|part| {
             let part = part.trim();
-            Some(
-                part.split_once(char::is_whitespace).map_or((part, ""), |(name, value)| (name, value.trim())),
-            )
+            part.split_once(char::is_whitespace).map_or((part, ""), |(name, value)| (name, value.trim()))
         })
         .filter(|(name, _)| !name.is_empty())
         .take(64)

@@ -23,7 +23,7 @@ pub fn drawing(graph: &Graph) -> Markup {
     let rows = places.values().map(|place| place.1).max().unwrap_or(0) + 1;
     let (width, height) = (columns * (WIDE + ACROSS) - ACROSS + 4, rows * (HIGH + DOWN) - DOWN + 4);
     html! {
-        div.graph tabindex="0" role="region" aria-label=(ENGLISH.lineage) {
+        div.graph tabindex="0" role="group" aria-label=(ENGLISH.lineage) {
             svg viewBox=(format!("-2 -2 {width} {height}")) width=(width) height=(height) role="group" {
                 @for (from, to, edge) in arrows(graph) {
                     @if let (Some(from), Some(to)) = (places.get(from), places.get(to)) {
