@@ -49,6 +49,9 @@ impl SignerCommand {
         let mut child = Command::new(located(program, &self.place))
             .args(arguments)
             .current_dir(&self.place)
+            // Its own secrets are its own affair, ours are none of it.
+            .env_remove("VIDIMUS_PASSPHRASE")
+            .env_remove("VIDIMUS_TOKEN")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -5,6 +5,8 @@ use super::container::Text;
 
 /// No directory needs as many.
 const ENTRIES: usize = 512;
+/// Longest value that is looked at: each could be another view of the same bytes.
+const LONGEST: usize = 64 << 10;
 const EXIF_DIRECTORY: u16 = 0x8769;
 const NAMES: [(u16, &str); 5] = [
     (0x010E, "ImageDescription"),
@@ -39,18 +41,25 @@ fn read(tiff: &[u8]) -> Option<Vec<Text>> {
 fn directory(tiff: &[u8], order: Order, at: usize, texts: &mut Vec<Text>) -> Option<Option<usize>> {
     let count = usize::from(order.two(tiff.get(at..)?.get(..2)?)?).min(ENTRIES);
     let entries = tiff.get(at.checked_add(2)?..)?;
-    let mut deeper = None;
+    let (mut deeper, mut seen) = (None, Vec::new());
     for entry in entries.chunks_exact(12).take(count) {
         let tag = order.two(&entry[..2])?;
         if tag == EXIF_DIRECTORY {
             deeper = order.four(&entry[8..12]);
         }
         let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == tag) else { continue };
+        if seen.contains(&tag) {
+            continue;
+        }
+        seen.push(tag);
         // Bytes, text and what is undefined have one byte each; what is no longer than an offset stands in its place.
         let (kind, length) = (order.two(&entry[2..4])?, order.four(&entry[4..8])?);
         let value = match (kind, length) {
             (1 | 2 | 7, 0..=4) => entry.get(8..8 + length),
-            (1 | 2 | 7, _) => order.four(&entry[8..12]).and_then(|at| tiff.get(at..at.checked_add(length)?)),
+            (1 | 2 | 7, _) => order
+                .four(&entry[8..12])
+                .and_then(|at| tiff.get(at..at.checked_add(length)?))
+                .map(|value| &value[..value.len().min(LONGEST)]),
             _ => None,
         };
         let text = value.map(|value| if tag == USER_COMMENT { comment(value, order) } else { plain(value) });

@@ -5,10 +5,14 @@ use crate::iptc;
 
 /// Of property values no more bytes than this are looked at.
 const VALUE: usize = 4096;
+/// Of a packet no more bytes than this are looked at, and of a name no more places: both are searched to their ends.
+const PACKET: usize = 1 << 20;
+const PLACES: usize = 64;
 
 /// What a packet claims: its digital source type or, failing that, an AI system; China's label; and who disclosed it
 /// as California wants it. What a prompt said is nobody's business here.
 pub(super) fn claims(packet: &str) -> Vec<Claim> {
+    let packet = &packet[..packet.floor_char_boundary(PACKET)];
     let system =
         property(packet, "AISystemUsed").map(|system| match property(packet, "AISystemVersionUsed") {
             Some(version) => format!("{system} {version}"),
@@ -39,7 +43,7 @@ pub(super) fn claims(packet: &str) -> Vec<Claim> {
 /// each language.
 fn text(packet: &str, name: &str) -> Option<String> {
     let open = format!(":{name}");
-    packet.match_indices(&open).find_map(|(at, _)| {
+    packet.match_indices(&open).take(PLACES).find_map(|(at, _)| {
         let prefix = packet[..at].rfind('<').map(|start| &packet[start + 1..at])?;
         let (tag, rest) = packet[at + open.len()..].split_once('>')?;
         if tag.ends_with('/') || tag.contains('<') {
@@ -71,10 +75,8 @@ fn property(packet: &str, name: &str) -> Option<String> {
 /// A search, not an XML parser: an unsigned claim is weak evidence however well it is parsed, and a search
 /// has no entity expansion to attack.
 fn value(packet: &str, name: &str) -> Option<String> {
-    packet.match_indices(name).find_map(|(at, _)| {
-        if !packet[..at].ends_with(':') {
-            return None;
-        }
+    let named = packet.match_indices(name).filter(|(at, _)| packet[..*at].ends_with(':'));
+    named.take(PLACES).find_map(|(at, _)| {
         let rest = packet[at + name.len()..].trim_start();
         let value = match rest.strip_prefix('=') {
             Some(rest) => quoted(rest.trim_start())?,
@@ -160,6 +162,14 @@ mod tests {
         assert_eq!((claim.tool.as_deref(), claim.source.as_str()), (Some("Midjourney"), "xmp"));
         assert_eq!((claim.parameters.image_weight, claim.parameters.img2img), (Some(2.0), Some(true)));
         assert_eq!(claim.parameters.prompt.as_deref(), Some("a virus <stain>"));
+    }
+
+    #[test]
+    fn a_packet_of_nothing_but_names_is_soon_read() {
+        for name in [":AIGC>", ":description", ":Provider=", ":DigitalSourceType>"] {
+            // Were each searched from, it would take minutes.
+            assert_eq!(claims(&name.repeat(1 << 20)), []);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{Channels, DecodeError, Limits, Remark, decode};
 
 const NAME: &str = "TIFF";
 /// Pages that are counted.
-const PAGES: u64 = 10_000;
+const PAGES: u64 = 256;
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
 

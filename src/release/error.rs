@@ -20,6 +20,8 @@ pub enum ReleaseError {
     TooSmall { width: u32, height: u32, limit: u32 },
     #[error("{}: already exists", path.display())]
     OutputExists { path: PathBuf },
+    #[error("{}: is the manifest of another picture: expected a name whose .c2pa is free", path.display())]
+    OthersManifest { path: PathBuf },
     #[error("{}: cannot be written there: {}", path.display(), reason(source))]
     Unwritable { path: PathBuf, source: io::Error },
     #[error(transparent)]

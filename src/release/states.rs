@@ -91,6 +91,13 @@ impl<'a> Course<'a> {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
         }
         if !order.dry_run {
+            // It is replaced along with its picture, never alone.
+            if let Some(path) = order.beside()
+                && path.symlink_metadata().is_ok()
+                && order.out.symlink_metadata().is_err()
+            {
+                return Err(ReleaseError::OthersManifest { path });
+            }
             for path in [Some(order.out.clone()), order.beside()].into_iter().flatten() {
                 // A link counts as a file, wherever it leads.
                 if !order.overwrite && path.symlink_metadata().is_ok() {

@@ -5,10 +5,12 @@ use time::OffsetDateTime;
 
 use super::{Memory, RecallError, Report, Verdict};
 use crate::catalog::CatalogError;
+use crate::deviation;
 use crate::iscc::{self, ImageCode};
 use crate::keys::Keys;
-use crate::manifest::{self, ReadError, Recovery, SignError, SignedAsset, Software};
-use crate::raster::{self, DecodeError, Limits};
+use crate::manifest::{self, ReadError, Reading, Recovery, SignError, SignedAsset, Software};
+use crate::policy::{MIN_DEVIATION_FLOOR, Policy};
+use crate::raster::{self, DecodeError, Limits, Raster};
 use crate::watermark::Level;
 
 /// The algorithm behind the catalog's search by looks, as an assertion names it.
@@ -23,6 +25,15 @@ pub enum RestoreError {
     Unknown,
     #[error("the evidence contradicts itself: whose manifest it lost cannot be told")]
     Contradiction,
+    #[error(
+        "too close to its reference: deviation {deviation:.2}, at least {limit:.2} required when it was released; what is \
+         signed here has to keep to that"
+    )]
+    TooClose { deviation: f64, limit: f64 },
+    #[error(
+        "its record has a visible label, and this copy has other pixels: whether the label is left cannot be told"
+    )]
+    Labelled,
     #[error(transparent)]
     Decode(#[from] DecodeError),
     #[error(transparent)]
@@ -59,7 +70,9 @@ pub fn restore(
     let Some((record, store)) = on_record(report, memory)? else { return Err(RestoreError::Unknown) };
     let decoded = raster::decode(bytes, &Limits::default())?;
     let reading = manifest::read_detached(&store, bytes, decoded.mime, keys.anchors())?;
-    let code = ImageCode::of(&decoded.raster.flatten());
+    let picture = decoded.raster.flatten();
+    permitted(&record, &picture, &reading, report, memory)?;
+    let code = ImageCode::of(&picture);
 
     let mut algorithms = Vec::new();
     match report.catalog.matched {
@@ -93,6 +106,41 @@ pub fn restore(
     let generator = Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() };
     let signed = manifest::restore(bytes, decoded.mime, &store, &recovery, &generator, created, &credential)?;
     Ok((signed, recovery))
+}
+
+/// A copy may measure so much less than what was released, by what recompressing and scaling do.
+const COPYING: f64 = 0.05;
+
+/// Whether what was asked of the release holds for this copy, too: parts of the reference may have been put into it since,
+/// or a label taken off.
+fn permitted(
+    record: &str,
+    picture: &Raster,
+    reading: &Reading,
+    report: &Report,
+    memory: &Memory<'_>,
+) -> Result<(), RestoreError> {
+    if report.catalog.matched == Some("exact") {
+        return Ok(());
+    }
+    if reading.facts().is_some_and(|facts| facts.visible_label.is_some()) {
+        return Err(RestoreError::Labelled);
+    }
+    for run in memory.catalog.made_by(record)? {
+        let texts = memory.catalog.judged_by(&run.run)?;
+        let limits = texts.iter().filter_map(|text| Policy::parse(text).ok());
+        let least = limits.map(|policy| policy.limits().min_deviation).fold(MIN_DEVIATION_FLOOR, f64::max);
+        let limit = if run.overridden { MIN_DEVIATION_FLOOR } else { least };
+        let Some(reference) = memory.catalog.by_id(&run.reference)? else { continue };
+        let Ok(file) = memory.objects.get(&reference.sha256) else { continue };
+        let Ok(reference) = raster::decode(&file, &Limits::default()) else { continue };
+        // What is too small to be measured is too small to be taken for data.
+        let Ok(found) = deviation::measure(&reference.raster.flatten(), picture) else { continue };
+        if found.deviation + COPYING < limit {
+            return Err(RestoreError::TooClose { deviation: found.deviation, limit });
+        }
+    }
+    Ok(())
 }
 
 /// The asset's id and its manifest store.

@@ -43,7 +43,8 @@ impl Door {
     /// Where strangers could do more than verify.
     pub fn new(settings: Settings) -> Result<Self, BindError> {
         let guarded = settings.token.is_some() || settings.verify_only;
-        if !settings.bind.ip().is_loopback() && !guarded {
+        // A name of its own means that others come by it, through a proxy.
+        if (!settings.bind.ip().is_loopback() || !settings.hosts.is_empty()) && !guarded {
             return Err(BindError::Open { address: settings.bind });
         }
         if let Some(token) = settings.token.as_ref().filter(|token| token.chars().count() < LEAST_TOKEN) {
@@ -66,7 +67,7 @@ impl Door {
 
     /// Whether strangers may come: then each address gets only so much.
     pub fn is_public(&self) -> bool {
-        self.settings.verify_only || !self.settings.bind.ip().is_loopback()
+        self.settings.verify_only || !self.settings.bind.ip().is_loopback() || !self.settings.hosts.is_empty()
     }
 
     /// Whether a request that calls the server `authority` may be meant for it. A name that anybody can point here is
@@ -152,6 +153,9 @@ mod tests {
             let short = Door::new(Settings { token, ..settings(bind) });
             assert!(matches!(short, Err(BindError::ShortToken { found: 15 })));
         }
+        let hosts = vec!["lab.example".to_owned()];
+        let behind_a_proxy = Door::new(Settings { hosts, ..settings("127.0.0.1:1") });
+        assert!(matches!(behind_a_proxy, Err(BindError::Open { .. })));
         for bind in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1"] {
             assert!(Door::new(settings(bind)).is_ok(), "{bind}");
         }

@@ -236,3 +236,14 @@ fn what_is_not_read_is_called_by_its_name_with_what_to_do() {
     }
     assert!(!Path::new("variations").exists());
 }
+
+#[test]
+fn no_manifest_of_another_picture_is_written_over() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    fs::write(lab.path("other.c2pa"), b"of other.png").expect("a file");
+    let args = ["vary", "ref.png", "--strength", "0.9", "--out", "other.jpg", "--sidecar", "--force"];
+    let ended = lab.run(args).expect(2);
+    assert!(ended.stderr.contains("other.c2pa: is the manifest of another picture"), "{}", ended.stderr);
+    assert_eq!(fs::read(lab.path("other.c2pa")).expect("there"), b"of other.png");
+}

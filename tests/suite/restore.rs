@@ -166,3 +166,23 @@ fn image_codes_are_those_of_the_reference_software_and_stand_in_the_manifest() {
     assert!(ImageCode::of(&decode(&lab.path("b.jpg"))).hamming(&code) <= 8);
     assert!(ImageCode::of(&decode(&lab.path("colour.png"))).hamming(&code) > iscc::NEAR);
 }
+
+#[test]
+fn what_the_policy_would_refuse_is_not_signed_by_restoring_it() {
+    let lab = lab();
+    // Half of the reference put back into it.
+    lab.python("attack.py", &["splice", "out.png", "mixed.png", "ref.png"]).expect(0);
+    let ended = lab.run(["verify", "mixed.png", "--restore", "back.png"]).expect(2);
+    assert!(ended.stderr.contains("too close to its reference: deviation 0."), "{}", ended.stderr);
+    assert!(!lab.path("back.png").exists());
+    // A label that a crop may have taken off.
+    let args =
+        ["vary", "ref.png", "--strength", "0.95", "--label", "--out", "labelled.png", "--attempts", "12"];
+    lab.run(args).expect(0);
+    lab.python("attack.py", &["crop", "labelled.png", "cropped.png"]).expect(0);
+    let ended = lab.run(["verify", "cropped.png", "--restore", "back.png"]).expect(2);
+    assert!(ended.stderr.contains("a visible label"), "{}", ended.stderr);
+    // Its own pixels still have it.
+    lab.python("attack.py", &["strip", "labelled.png", "stripped.png"]).expect(0);
+    lab.run(["verify", "stripped.png", "--restore", "back.png"]).expect(0);
+}

@@ -152,6 +152,9 @@ fn a_key_under_a_passphrase_signs_with_it_and_it_stays_secret() {
     let mut shown = lab.command(["keys", "show"]);
     let shown = shown.env("VIDIMUS_PASSPHRASE", "four words of mine").output().expect("it starts");
     assert!(shown.status.success());
+    // A new key would stand there in the open.
+    let rotated = lab.run(["keys", "rotate"]).expect(2).stderr;
+    assert!(rotated.contains("run 'vidimus keys unprotect' first"), "{rotated}");
     // What only verifies needs no key.
     lab.run(["verify", "ref.png"]).expect(1);
     lab.run([&["keys", "unprotect"][..], &with].concat()).expect(0);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::same_file;
-use super::vary::Page;
+use super::vary::{Page, reference as prepared};
 use crate::adopt::{self, Contradiction, Flags, Known};
 use crate::catalog::Catalog;
 use crate::cli::args::Adopt;
@@ -17,7 +17,7 @@ use crate::manifest::State;
 use crate::metadata;
 use crate::policies::Shelf;
 use crate::progress::Silent;
-use crate::raster::{Encoding, Format, Limits};
+use crate::raster::{Encoding, Format};
 use crate::release::{
     self, Adoption, Declared, Desk, NoEngine, Order, Past, Reference, ReleaseError, Source,
 };
@@ -36,10 +36,7 @@ pub fn run(args: &Adopt, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
 
     let claims = metadata::read(&image);
-    let prepare = |path: &Path, bytes| {
-        Reference::prepare(title(path), bytes, &Limits::default(), keys.anchors())
-            .map_err(|error| Failure::at(path.display(), error))
-    };
+    let prepare = |path: &Path, bytes| prepared(false, path, bytes, &keys, terminal);
     let (image, reference) = (prepare(&args.image, image)?, prepare(&args.reference, reference)?);
     if let Some(known) = adopt::recognise(&image, &catalog, &workspace).map_err(Failure::new)? {
         return Err(explain_known(&args.image, &known));
@@ -157,10 +154,6 @@ fn remark(image: &Reference, claims: &[metadata::Claim], declared: &Declared, te
             "the file claims that it was made of a prompt alone, and you say that it was made from a reference",
         );
     }
-}
-
-fn title(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn explain_known(path: &Path, known: &Known) -> Failure {

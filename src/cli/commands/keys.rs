@@ -26,6 +26,10 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
     let dir = workspace.keys();
     let keys = match command {
         KeysCommand::Show => place::load_keys(&workspace, now)?,
+        KeysCommand::Rotate | KeysCommand::Import { .. } if Keys::is_locked(&dir) => {
+            return Err(Failure::new("the signing key is under a passphrase, and a new one would not be")
+                .advise("run 'vidimus keys unprotect' first, and 'vidimus keys protect' afterwards"));
+        }
         KeysCommand::Rotate => {
             if Settings::load(&workspace).map_err(Failure::new)?.signer.is_some() {
                 return Err(Failure::new(

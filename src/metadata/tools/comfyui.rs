@@ -65,7 +65,7 @@ impl<'a> Graph<'a> {
         Some(Parameters {
             model: self.up(sampler, &["model", "guider", "unet"], &["ckpt_name", "unet_name", "model_name"]),
             prompt: self.prompt(sampler),
-            seed: self.reach(sampler, &["noise"], &["seed", "noise_seed"]).as_ref().and_then(fields::seed),
+            seed: self.reach(sampler, &["noise"], &["seed", "noise_seed"]).and_then(fields::seed),
             strength: self.denoise(sampler).filter(|_| img2img != Some(false)),
             img2img,
             source_file: walk.loaded.first().and_then(|file| file_name(file)),
@@ -142,28 +142,28 @@ impl<'a> Graph<'a> {
 
     /// The first of `names` among the inputs of a node or of those that it is linked to by `ways`, through nodes that hold
     /// nothing but a value.
-    fn reach(&self, id: &'a str, ways: &[&str], names: &[&str]) -> Option<Value> {
+    fn reach(&self, id: &'a str, ways: &[&str], names: &[&str]) -> Option<&'a Value> {
         let near = ways.iter().filter_map(|way| self.link(id, way));
         std::iter::once(id).chain(near).find_map(|id| names.iter().find_map(|name| self.value(id, name)))
     }
 
     /// What an input holds, or the node that it is linked to.
-    fn value(&self, id: &str, name: &str) -> Option<Value> {
+    fn value(&self, id: &str, name: &str) -> Option<&'a Value> {
         /// Such nodes are rarely chained.
         const DEEP: usize = 8;
-        let mut value = self.inputs(id)?.get(name)?.clone();
+        let mut value = self.inputs(id)?.get(name)?;
         for _ in 0..DEEP {
             let Some(from) = value.as_array().and_then(|link| link.first()?.as_str()) else {
                 return Some(value);
             };
             let inputs = self.inputs(from)?;
-            value = VALUES.iter().find_map(|name| inputs.get(*name)).cloned()?;
+            value = VALUES.iter().find_map(|name| inputs.get(*name))?;
         }
         None
     }
 
     fn number(&self, id: &'a str, ways: &[&str], names: &[&str]) -> Option<f64> {
-        self.reach(id, ways, names).as_ref().and_then(fields::number)
+        self.reach(id, ways, names).and_then(fields::number)
     }
 
     /// Samplers for experts say at which step they begin.
@@ -184,8 +184,7 @@ impl<'a> Graph<'a> {
                 continue;
             }
             let found = names.iter().find_map(|name| self.value(id, name));
-            if let Some(text) = found.as_ref().and_then(Value::as_str).filter(|text| !text.trim().is_empty())
-            {
+            if let Some(text) = found.and_then(Value::as_str).filter(|text| !text.trim().is_empty()) {
                 return Some(shorten(text, PROMPT));
             }
             next.extend(ways.iter().rev().filter_map(|way| self.link(id, way)));

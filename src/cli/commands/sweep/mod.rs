@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::keys::warn_of_expiry;
-use super::vary::title;
+use super::vary::reference;
 use super::{drawable, same_file};
 use crate::catalog::Catalog;
 use crate::cli::args::Sweep;
@@ -59,10 +59,7 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
     warn_of_expiry(Some(keys.signer().not_after), host.now(), terminal);
-    let at = |error: &dyn std::fmt::Display| Failure::at(args.reference.display(), error);
-    let prepared = Reference::prepare(title(&args.reference), bytes, &Limits::default(), keys.anchors());
-    let prepared = prepared.and_then(|r| if args.enlarge { r.enlarge() } else { Ok(r) });
-    let reference = prepared.map_err(|error| at(&error))?;
+    let reference = reference(args.enlarge, &args.reference, bytes, &keys, terminal)?;
     let said = Past::of(&reference, &catalog, &workspace).map_err(Failure::new)?.said;
     let policy = shelf.select(&args.policy, &said.and(stated.clone())).map_err(Failure::new)?;
     let original = Original::new(reference.canvas());
@@ -229,19 +226,29 @@ struct Plan<'a> {
 impl Plan<'_> {
     /// What is there already, known before anything is drawn.
     fn check(&self, pages: &Pages) -> Result<(), Failure> {
+        let mut paths = vec![&pages.html, &pages.sheet];
+        let pictures: Vec<PathBuf> = self.pictures().collect();
+        paths.extend(&pictures);
+        if let Some(twice) =
+            (1..paths.len()).find(|&at| paths[..at].iter().any(|one| same_file(one, paths[at])))
+        {
+            return Err(Failure::at(
+                paths[twice].display(),
+                "sheet, page and pictures need names of their own",
+            ));
+        }
         drawable(&pages.sheet, "a contact sheet", &[&self.args.reference], self.args.force)?;
         if same_file(&pages.html, &self.args.reference) {
             return Err(Failure::at(pages.html.display(), "the page would overwrite the reference"));
         }
         files::writable(&pages.html, self.args.force)?;
-        for name in &self.args.engines {
-            for &strength in &self.strengths {
-                for &seed in &self.seeds {
-                    files::writable(&self.path(name, strength, seed), self.args.force)?;
-                }
-            }
-        }
-        Ok(())
+        pictures.iter().try_for_each(|path| files::writable(path, self.args.force))
+    }
+
+    fn pictures(&self) -> impl Iterator<Item = PathBuf> {
+        let of = move |name, strength| self.seeds.iter().map(move |&seed| self.path(name, strength, seed));
+        let names = self.args.engines.iter();
+        names.flat_map(move |name| self.strengths.iter().flat_map(move |&strength| of(name, strength)))
     }
 
     /// Flags for a model are for the engines that have one.

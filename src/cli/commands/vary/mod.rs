@@ -59,7 +59,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let mut made = 0;
     let mut documents = Vec::new();
     'all: for (path, bytes) in args.references.iter().zip(references) {
-        let reference = match reference(args, path, bytes, &keys, terminal) {
+        let reference = match reference(args.enlarge, path, bytes, &keys, terminal) {
             Ok(reference) => reference,
             Err(failure) => {
                 documents.push(failed(path, &failure, terminal));
@@ -125,8 +125,8 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
 }
 
 /// The reference at `path`, with the manifest that lies beside it.
-fn reference(
-    args: &Vary,
+pub(super) fn reference(
+    enlarge: bool,
     path: &Path,
     bytes: Vec<u8>,
     keys: &Keys,
@@ -146,7 +146,7 @@ fn reference(
             false => format!("{} {} belongs to another file: left out", paint(WARN, "note:"), shown(&beside)),
         });
     }
-    if args.enlarge { reference.enlarge().map_err(fail) } else { Ok(reference) }
+    if enlarge { reference.enlarge().map_err(fail) } else { Ok(reference) }
 }
 
 /// Tells of a variation that could not be made, and gives its place in the JSON document.
