@@ -44,6 +44,9 @@ def main() -> int:
     elif recipe == "splice":
         other = Image.open(sys.argv[4]).convert(picture.mode).resize(picture.size)
         picture.paste(other.crop((width // 2, 0, width, height)), (width // 2, 0))
+    elif recipe == "inlay":
+        other = Image.open(sys.argv[4]).convert(picture.mode).resize(picture.size)
+        picture.paste(other.crop((0, 0, round(0.3 * width), height)), (0, 0))
     elif recipe != "jpeg80":
         print(f"unknown recipe {recipe}", file=sys.stderr)
         return 2

@@ -170,8 +170,8 @@ fn image_codes_are_those_of_the_reference_software_and_stand_in_the_manifest() {
 #[test]
 fn what_the_policy_would_refuse_is_not_signed_by_restoring_it() {
     let lab = lab();
-    // Half of the reference put back into it.
-    lab.python("attack.py", &["splice", "out.png", "mixed.png", "ref.png"]).expect(0);
+    // A third of the reference put back into it.
+    lab.python("attack.py", &["inlay", "out.png", "mixed.png", "ref.png"]).expect(0);
     let ended = lab.run(["verify", "mixed.png", "--restore", "back.png"]).expect(2);
     assert!(ended.stderr.contains("too close to its reference: deviation 0."), "{}", ended.stderr);
     assert!(!lab.path("back.png").exists());
