@@ -273,6 +273,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             source_prefix: number,
             nonce: number as u32,
             psnr_db: 42.0,
+            image_code: None,
             xmp: true,
             time_stamp: None,
             carried: Default::default(),

@@ -42,6 +42,7 @@ pub mod workspace;
 // Floor 4: composition, the only place where stages meet.
 pub mod adopt;
 pub mod audit;
+pub mod exchange;
 pub mod lineage;
 pub mod release;
 pub mod sweep;

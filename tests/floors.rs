@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 7] = [
     &["fourier", "iscc", "progress", "quantity", "raster"],
     &["deviation", "generate", "label", "manifest", "metadata", "policy", "quality", "specimen", "watermark"],
     &["authority", "catalog", "disk", "hub", "keys", "objects", "policies", "settings", "workspace"],
-    &["adopt", "audit", "lineage", "release", "sweep", "verify"],
+    &["adopt", "audit", "exchange", "lineage", "release", "sweep", "verify"],
     &["web"],
     &["cli"],
 ];
@@ -49,6 +49,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls_native_certs", &["hub"]),
     ("sha1", &["hub"]),
     ("signal_hook", &["cli"]),
+    ("tar", &["exchange"]),
     ("tiff", &["raster"]),
     ("tokenizers", &["generate"]),
     ("tokio", &["web"]),

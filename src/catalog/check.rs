@@ -162,6 +162,12 @@ impl Catalog {
         Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
     }
 
+    /// Whether the output of a run has a code, which no seal before the fifth covers.
+    fn has_image_code(&self, run: &str) -> Result<bool, CatalogError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM image_code JOIN derivation USING (output) WHERE run = ?1)";
+        Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
+    }
+
     /// The rules on record of a policy.
     fn rules_of(&self, policy: &Digest) -> Result<Option<RecordedRules>, CatalogError> {
         let list = |table: &str, column: &str| {
@@ -254,6 +260,7 @@ impl Catalog {
             if text("rows") != sealed.to_string()
                 || (number == 1 && !self.is_as_upgraded(&run)?)
                 || (number < 3 && self.carries(&run)?)
+                || (number < 5 && self.has_image_code(&run)?)
             {
                 fault("was written over other rows than the catalog has now");
             }

@@ -5,6 +5,8 @@
 mod adoption;
 mod browse;
 mod check;
+mod desk;
+mod foreign;
 mod kin;
 mod known;
 mod log;
@@ -21,6 +23,8 @@ mod write;
 pub use adoption::strength_told;
 pub use browse::{Account, Filter, Glance, Logged, Marked};
 pub use check::Finding;
+pub use desk::Found;
+pub use foreign::{Exportable, ForeignArchive, ForeignManifest, ForeignMatch, Imported};
 pub use kin::Picture;
 pub use known::NEAREST;
 pub use log::{Event, Pen};

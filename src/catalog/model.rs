@@ -7,6 +7,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::digest::Digest;
+use crate::iscc::ImageCode;
 use crate::policy::{Mark, Policy, PolicySet, Subject, Why};
 use crate::quantity::Deviation;
 
@@ -214,6 +215,8 @@ pub struct MarkEntry {
     pub psnr_db: f64,
     /// Whether the unsigned label is in the file, too.
     pub xmp: bool,
+    /// Code of the released pixels, as the manifest says.
+    pub image_code: Option<ImageCode>,
     /// What else a policy can require, and what it says: the words that can be seen, who is named, nothing of a prompt.
     pub carried: BTreeMap<Mark, String>,
     pub time_stamp: Option<TimeStampEntry>,

@@ -146,6 +146,11 @@ pub(super) const RULES: &[Rule] = &[
          OR r.engine IN ('patch', 'stable-diffusion', 'flux')",
     ),
     (
+        "image code",
+        "is of nothing that was released",
+        "SELECT output FROM image_code x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",
+    ),
+    (
         "label",
         "is on nothing that was released",
         "SELECT output FROM xmp_label x WHERE NOT EXISTS (SELECT 1 FROM release WHERE output = x.output)",

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::digest::{Digest, Hasher};
 
 /// The seal that is written now.
-pub(super) const LATEST: u64 = 4;
+pub(super) const LATEST: u64 = 5;
 
 /// The rows of run `?1` under the first seal, in the order of the hash. Columns are named: one that a later migration
 /// adds is for a later seal to cover.
@@ -71,6 +71,10 @@ const THIRD: [&str; 4] = [
 /// What the fourth seal covers beside: what was said of a picture that was made elsewhere.
 const FOURTH: [&str; 1] = ["SELECT run, image_sha256, strength, declared FROM adoption WHERE run = ?1"];
 
+/// What the fifth seal covers beside: the code by which copies of the output are looked for.
+const FIFTH: [&str; 1] = ["SELECT output, code FROM image_code \
+     WHERE output IN (SELECT output FROM derivation WHERE run = ?1) ORDER BY output"];
+
 /// The rows that a seal of this number covers; none for a number that is not known.
 fn rows(number: u64) -> Vec<&'static str> {
     match number {
@@ -78,6 +82,7 @@ fn rows(number: u64) -> Vec<&'static str> {
         2 => [&FIRST[..], &SECOND].concat(),
         3 => [&FIRST[..], &SECOND, &THIRD].concat(),
         4 => [&FIRST[..], &SECOND, &THIRD, &FOURTH].concat(),
+        5 => [&FIRST[..], &SECOND, &THIRD, &FOURTH, &FIFTH].concat(),
         _ => Vec::new(),
     }
 }

@@ -440,6 +440,10 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
             entry.psnr_db
         ],
     )?;
+    if let Some(code) = &entry.image_code {
+        let code = code.as_bytes().as_slice();
+        db.execute("INSERT INTO image_code (output, code) VALUES (?, ?)", params![output, code])?;
+    }
     if entry.xmp {
         db.execute("INSERT INTO xmp_label (output) VALUES (?)", [output])?;
     }

@@ -37,7 +37,7 @@ pub use error::{Fault, KeyError};
 pub use personal::{Approving, Detached, PersonalKey, PolicySigners, public_key, signature_path};
 pub use revoke::certificate_of;
 pub use secret::{Passphrase, protect, unprotect};
-pub use signers::SignerKeys;
+pub use signers::{SignerKeys, holds};
 
 use crate::digest::Digest;
 use crate::manifest::{Algorithm, Credential, RawPen, Revocation, Sign, TimeStamps, is_signed, purpose};

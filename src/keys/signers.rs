@@ -43,6 +43,12 @@ impl SignerKeys {
     }
 }
 
+/// Whether `signature` is that of `message` by `key` (RFC 8032), whosever that is.
+pub fn holds(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    VerifyingKey::from_bytes(key)
+        .is_ok_and(|key| key.verify(message, &Signature::from_bytes(signature)).is_ok())
+}
+
 impl Keys {
     /// Whether `dir` has any part of a key set: then it is to be loaded, and whatever is missing is an error.
     pub fn are_at(dir: &Path) -> bool {

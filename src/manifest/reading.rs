@@ -19,6 +19,8 @@ use crate::iscc::{self, ImageCode};
 
 /// Ingredients of ingredients are followed this far; a hostile store can nest deeper.
 const DEPTH: usize = 8;
+/// The content is not what was signed.
+const CONTENT: &str = "assertion.dataHash.mismatch";
 /// Most ingredients in one reading, at all depths together: a hostile store can name one manifest from many
 /// places, and grow exponentially.
 const INGREDIENTS: usize = 256;
@@ -165,16 +167,20 @@ impl Reading {
             parent.relationship == "parentOf"
                 && parent.label.as_ref() == Some(&recovery.manifest)
                 && parent.state.is_some()
-                && parent.failures.iter().all(|failure| {
-                    matches!(
-                        failure.code.as_str(),
-                        "assertion.dataHash.mismatch"
-                            | "signingCredential.untrusted"
-                            | "signingCredential.expired"
-                            | "claimSignature.outsideValidity"
-                    )
-                })
+                && parent.failures.iter().all(is_of_content_or_trust)
         })
+    }
+
+    /// Whether the manifest holds in itself, whatever content it is read against and whoever signed it.
+    pub fn holds_but_for_content(&self) -> bool {
+        self.agreement != Agreement::Differ
+            && self.failures.iter().filter(|f| f.ingredient.is_none()).all(is_of_content_or_trust)
+    }
+
+    /// Whether its signer is trusted here, whatever content it is read against.
+    pub fn is_of_trusted_signer(&self) -> bool {
+        self.holds_but_for_content()
+            && self.failures.iter().filter(|f| f.ingredient.is_none()).all(|f| f.code == CONTENT)
     }
 
     /// C2PA status codes of all failures.
@@ -189,8 +195,20 @@ impl Reading {
 
     /// Whether the pixels are not those that were signed.
     pub fn content_differs(&self) -> bool {
-        self.failures.iter().any(|f| f.ingredient.is_none() && f.code == "assertion.dataHash.mismatch")
+        self.failures.iter().any(|f| f.ingredient.is_none() && f.code == CONTENT)
     }
+}
+
+/// What a copy, or a reader elsewhere, takes nothing from what was signed.
+fn is_of_content_or_trust(failure: &Failure) -> bool {
+    matches!(
+        failure.code.as_str(),
+        CONTENT
+            | "signingCredential.untrusted"
+            | "signingCredential.expired"
+            | REVOKED
+            | "claimSignature.outsideValidity"
+    )
 }
 
 impl IngredientReading {

@@ -25,7 +25,7 @@ const RECOVERED: &str = "recovered";
 pub struct Recovery {
     /// Label of the manifest that was given back.
     pub manifest: String,
-    /// Where it was on record: the asset's ULID, or the archive that brought it.
+    /// Where it was on record: the asset's ULID.
     pub record: String,
     /// pixels, watermark or looks.
     pub found_by: String,

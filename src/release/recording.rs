@@ -15,6 +15,7 @@ use crate::catalog::{
 use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::disk;
+use crate::iscc::ImageCode;
 use crate::manifest::TimeStampReading;
 use crate::objects::{self, Objects};
 use crate::policy::{Case, Cleared, OnViolation, Refusal};
@@ -107,6 +108,7 @@ impl<'a> Signed<'a> {
                 source_prefix: self.payload.source_prefix(),
                 nonce: self.payload.nonce(),
                 psnr_db: self.psnr_db,
+                image_code: Some(ImageCode::of(&self.raster)),
                 // It was read back.
                 xmp: true,
                 time_stamp: self.signed.reading.time_stamp.clone().and_then(|stamp| {

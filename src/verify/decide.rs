@@ -51,7 +51,8 @@ pub enum CatalogEvidence {
     /// The watermark was released here, but with another picture, strength, level or key; or the picture was, but
     /// with another watermark.
     CopiedMark,
-    /// No mark, but the picture looks like one released here, and the measure confirms it.
+    /// No mark of ours, but the picture looks like one released here, and the measure confirms it; or like one of which
+    /// a signer whom we trust says so, in an archive of another workspace.
     Perceptual,
 }
 

@@ -25,13 +25,15 @@ pub(super) fn weigh(findings: &Findings) -> Evidence {
         manifest,
         watermark: watermark(findings.said.as_ref(), facts),
         catalog: match findings.memory.as_ref().map(|found| found.kinship) {
-            None | Some(Kinship::Reference | Kinship::Unconfirmed) => CatalogEvidence::Absent,
+            None | Some(Kinship::Reference | Kinship::Unconfirmed | Kinship::Foreign(false)) => {
+                CatalogEvidence::Absent
+            }
             Some(Kinship::Exact) => CatalogEvidence::Exact,
             Some(Kinship::Watermark) => CatalogEvidence::Watermark,
             Some(Kinship::CopiedMark | Kinship::ForeignMark | Kinship::ForgedMark(_)) => {
                 CatalogEvidence::CopiedMark
             }
-            Some(Kinship::Perceptual) => CatalogEvidence::Perceptual,
+            Some(Kinship::Perceptual | Kinship::Foreign(true)) => CatalogEvidence::Perceptual,
         },
         claimed: findings.claims.iter().any(|claim| claim.ai),
     }

@@ -6,6 +6,7 @@
 mod archive;
 mod decide;
 mod evidence;
+mod foreign;
 mod reasons;
 mod recall;
 mod report;
@@ -17,6 +18,7 @@ pub use decide::{
     CatalogEvidence, Confidence, Evidence, ManifestEvidence, Verdict, WatermarkEvidence, decide,
 };
 pub use evidence::{facts_agree, mark_agrees};
+pub use foreign::Foreign;
 pub use recall::{Forgery, Kinship, Match, Memory, RecallError};
 pub use report::{
     CatalogReport, ManifestReport, PayloadReport, Report, TagReport, TrustReport, WatermarkReport,

@@ -161,6 +161,17 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
         );
         return;
     };
+    if let Some(foreign) = &found.foreign {
+        let trust = if foreign.signer_trusted { "trusted here" } else { "whom nobody here vouches for" };
+        let sure = if foreign.confirmed { "" } else { "; whether it is of this picture cannot be told" };
+        out.push(format!(
+            "catalog: an archive exported by {} has its manifest, known by its {}, of a signer {trust}{sure}; \
+             it was not released here",
+            quoted(&foreign.exporter),
+            foreign.found_by
+        ));
+        return;
+    }
     let id = &found.asset;
     out.push(match found.kinship {
         Kinship::Exact => format!("catalog: released here as {id}"),
@@ -171,6 +182,8 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
         }
         Kinship::Watermark => format!("catalog: the watermark was released here with this picture, as {id}"),
         Kinship::Perceptual => format!("catalog: looks like {id}, which was released here"),
+        // Told above.
+        Kinship::Foreign(_) => return,
         Kinship::Reference => {
             format!("catalog: recorded here as the reference {id} of {} outputs", found.outputs)
         }

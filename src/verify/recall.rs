@@ -3,12 +3,14 @@
 use crate::catalog::{Adoption, Asset, Catalog, CatalogError, Role};
 use crate::deviation;
 use crate::digest::Digest;
+use crate::iscc::{self, ImageCode};
 use crate::manifest::{self, IngredientReading, Reading, State};
 use crate::objects::Objects;
 use crate::raster::{self, Limits, Raster};
 use crate::watermark::{Brief, Payload, Said};
 
 use super::evidence::{holds, mark_agrees, same_level};
+use super::foreign::{self, Foreign};
 
 /// Outputs that a picture is compared with for their looks. A crop or a turned copy may have any fingerprint, so
 /// that no distance is too far where there are few of them.
@@ -47,6 +49,9 @@ pub enum Kinship {
     Perceptual,
     /// The bytes or pixels of a reference: not AI-derived by that.
     Reference,
+    /// What another workspace signed and exported; whether a signer whom we trust says of this very picture that it
+    /// was generated.
+    Foreign(bool),
 }
 
 /// What gives a mark away as made up.
@@ -68,7 +73,7 @@ impl Kinship {
                 Some("watermark")
             }
             Kinship::Perceptual => Some("perceptual"),
-            Kinship::Reference => None,
+            Kinship::Reference | Kinship::Foreign(_) => None,
         }
     }
 }
@@ -88,6 +93,8 @@ pub struct Match {
     pub deviation: Option<f64>,
     /// The manifest that the catalog gives back, read against the picture at hand.
     pub recovered: Option<Reading>,
+    /// The archive that it came in, for one that was not released here.
+    pub foreign: Option<Foreign>,
 }
 
 /// A mark that was found in a picture.
@@ -136,7 +143,9 @@ impl Memory<'_> {
                 None => other.map(|asset| (Kinship::Reference, asset, None)),
             },
         };
-        let Some((kinship, asset, deviation)) = found else { return Ok(None) };
+        let Some((kinship, asset, deviation)) = found else {
+            return Ok(foreign::recall(self.catalog, bytes, mime, raster, mark, anchors)?);
+        };
         let recovered = match kinship {
             Kinship::Exact | Kinship::Watermark | Kinship::Perceptual => self
                 .catalog
@@ -146,7 +155,8 @@ impl Memory<'_> {
             | Kinship::CopiedMark
             | Kinship::ForeignMark
             | Kinship::ForgedMark(_)
-            | Kinship::Reference => None,
+            | Kinship::Reference
+            | Kinship::Foreign(_) => None,
         };
         Ok(Some(Match {
             kinship,
@@ -155,6 +165,7 @@ impl Memory<'_> {
             outputs: self.catalog.made_from(&asset.id)?.iter().filter(|run| run.output.is_some()).count(),
             deviation,
             recovered,
+            foreign: None,
             asset: asset.id,
         }))
     }
@@ -199,11 +210,25 @@ impl Memory<'_> {
     /// The output that `raster` shows, among those whose fingerprints are nearest.
     fn by_looks(&self, raster: &Raster) -> Result<Found, CatalogError> {
         let variants = deviation::variants(raster);
+        let mut seen = Vec::new();
         for near in self.catalog.nearest(Role::Output, &variants, LOOKED_AT, &[])? {
             let Some(asset) = self.catalog.by_id(&near.asset)? else { continue };
             if near.quality < LEAST_QUALITY {
                 continue;
             }
+            let (same_picture, deviation) = self.compare(&asset, raster)?;
+            if same_picture == Some(true) {
+                return Ok(Some((Kinship::Perceptual, asset, deviation)));
+            }
+            seen.push(asset.id);
+        }
+        if deviation::fingerprint(raster).quality < LEAST_QUALITY {
+            return Ok(None);
+        }
+        for id in self.catalog.by_image_code(&ImageCode::of(raster), iscc::NEAR, LOOKED_AT)? {
+            let Some(asset) = self.catalog.by_id(&id)?.filter(|asset| !seen.contains(&asset.id)) else {
+                continue;
+            };
             let (same_picture, deviation) = self.compare(&asset, raster)?;
             if same_picture == Some(true) {
                 return Ok(Some((Kinship::Perceptual, asset, deviation)));

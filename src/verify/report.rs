@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::decide::{Confidence, Evidence, Verdict};
+use super::foreign::Foreign;
 use super::reasons::reasons;
 use super::{Findings, is_ours};
 use crate::catalog::Adoption;
@@ -154,6 +155,8 @@ pub struct CatalogReport {
     pub asset: Option<String>,
     /// For one that was made elsewhere: who declared how, and the file that was brought.
     pub adopted: Option<Adoption>,
+    /// The archive of another workspace that has its manifest, where it was not released here.
+    pub foreign: Option<Foreign>,
     /// Digests of the reference files that it was made from.
     pub references: Vec<Digest>,
     /// Deviation from the recorded picture, where it was measured.
@@ -199,8 +202,9 @@ pub(super) fn write(
         catalog: CatalogReport {
             asked,
             matched: memory.and_then(|found| found.kinship.name()),
-            asset: memory.map(|found| found.asset.clone()),
+            asset: memory.filter(|found| found.foreign.is_none()).map(|found| found.asset.clone()),
             adopted: memory.and_then(|found| found.adopted.clone()),
+            foreign: memory.and_then(|found| found.foreign.clone()),
             references: memory.map(|found| found.references.clone()).unwrap_or_default(),
             deviation_from_record: memory.and_then(|found| found.deviation),
         },

@@ -26,6 +26,11 @@ pub enum RestoreError {
     #[error("the evidence contradicts itself: whose manifest it lost cannot be told")]
     Contradiction,
     #[error(
+        "only an archive of {exporter:?} has its manifest: what another workspace released is not signed here, where its \
+         reference cannot be held against it"
+    )]
+    Foreign { exporter: String },
+    #[error(
         "too close to its reference: deviation {deviation:.2}, at least {limit:.2} required when it was released; what is \
          signed here has to keep to that"
     )]
@@ -66,6 +71,9 @@ pub fn restore(
     }
     if !matches!(report.manifest.state, "absent" | "recovered") {
         return Err(RestoreError::NotLost);
+    }
+    if let Some(foreign) = &report.catalog.foreign {
+        return Err(RestoreError::Foreign { exporter: foreign.exporter.clone() });
     }
     let Some((record, store)) = on_record(report, memory)? else { return Err(RestoreError::Unknown) };
     let decoded = raster::decode(bytes, &Limits::default())?;

@@ -12,6 +12,7 @@ mod crash;
 mod desk;
 mod detect;
 mod engines;
+mod exchange;
 mod findings;
 mod folder;
 mod formats;

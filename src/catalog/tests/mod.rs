@@ -4,6 +4,7 @@ mod adopted;
 mod behind;
 mod compared;
 mod damaged;
+mod foreign;
 mod forgery;
 mod gate;
 mod lookups;
@@ -28,12 +29,13 @@ use super::{
 };
 use crate::deviation::Fingerprint;
 use crate::digest::Digest;
+use crate::iscc::ImageCode;
 use crate::keys::PersonalKey;
 use crate::policy::{Class, Mark, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 29] = [
     "asset",
     "policy",
     "policy_engine",
@@ -57,6 +59,7 @@ const TABLES: [&str; 28] = [
     "override",
     "mark",
     "manifest_store",
+    "image_code",
     "xmp_label",
     "time_stamp",
     "carried",
@@ -325,6 +328,7 @@ fn release(number: u64) -> ReleaseEntry {
             source_prefix: Digest::of(format!("file {}", number * 10 + 1)).prefix48(),
             nonce: number as u32,
             psnr_db: 42.0,
+            image_code: Some(ImageCode::from_bytes([number as u8; 32])),
             xmp: true,
             time_stamp: Some(TimeStampEntry {
                 at: "2026-08-02T10:00:00+00:00".into(),

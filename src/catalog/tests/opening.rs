@@ -87,6 +87,7 @@ fn what_is_added_to_a_run_from_before_the_upgrade_is_found() {
         "INSERT INTO run_class SELECT max(run), 'photo' FROM decision",
         "INSERT INTO run_tag SELECT max(run), 'new' FROM decision",
         "INSERT INTO xmp_label SELECT max(output) FROM release",
+        "INSERT INTO image_code SELECT max(output), zeroblob(32) FROM release",
         "INSERT INTO carried SELECT max(output), 'label', 'AI' FROM release",
         "INSERT INTO policy_mark SELECT digest, 'label' FROM policy WHERE name = 'default'",
         "DELETE FROM applied WHERE run = (SELECT max(run) FROM decision)",

@@ -175,6 +175,10 @@ fn rules_are_closed_with_their_policy_and_those_who_judge_with_their_decision() 
         ("INSERT INTO run_class SELECT run, 'photo' FROM decision", "run_class is append-only"),
         ("INSERT INTO run_tag SELECT run, 'new' FROM decision", "run_tag is append-only"),
         (
+            "INSERT INTO image_code SELECT reference, zeroblob(32) FROM derivation LIMIT 1",
+            "image code refused: the output is not on record",
+        ),
+        (
             "INSERT INTO xmp_label SELECT reference FROM derivation LIMIT 1",
             "label refused: the output is not on record",
         ),

@@ -109,6 +109,9 @@ pub enum Command {
     Lineage(Lineage),
     /// Check the whole workspace: log chain, objects, manifests, marks, decisions
     Audit(Audit),
+    /// Export and import manifests, back up, count, search
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
     /// List, show and try policies
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -301,6 +304,42 @@ impl Stated {
     pub fn subject(&self) -> Subject {
         Subject { classes: self.classes.iter().copied().collect(), tags: self.tags.iter().cloned().collect() }
     }
+}
+
+#[derive(Subcommand, Debug)]
+pub enum CatalogCommand {
+    /// Write every manifest, with what its picture is known by, to an archive for other workspaces
+    Export {
+        #[arg(value_name = "OUT.tar")]
+        out: PathBuf,
+        /// Overwrite an existing archive
+        #[arg(long)]
+        force: bool,
+    },
+    /// Take in an archive of another workspace, by which copies recover what they lost; nothing of it counts as released
+    /// here
+    Import {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Copy the database as it is at one moment; pictures are files of their own
+    Backup {
+        #[arg(value_name = "OUT.db")]
+        out: PathBuf,
+        /// Overwrite an existing file
+        #[arg(long)]
+        force: bool,
+    },
+    /// How much there is of each kind
+    Stats,
+    /// Pictures with all of these words in title, id, digest, prompt, purpose or engine
+    Search {
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+        /// Most pictures to tell of, the newest first
+        #[arg(long, value_name = "N", default_value = "20")]
+        most: u32,
+    },
 }
 
 #[derive(Subcommand, Debug)]

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod audit;
+mod catalog;
 mod detect;
 mod engines;
 mod init;
@@ -35,6 +36,7 @@ pub fn run(cli: &Cli, terminal: &Terminal) -> Result<Outcome, Failure> {
         Command::Verify(args) => verify::run(args, place, terminal),
         Command::Detect(args) => detect::run(args, place, terminal),
         Command::Lineage(args) => lineage::run(args, place, terminal),
+        Command::Catalog(command) => catalog::run(command, place, terminal),
         Command::Audit(args) => audit::run(args, place, terminal),
         Command::Policy(command) => policy::run(command, place, terminal),
         Command::Keys(command) => keys::run(command, place, terminal),

@@ -68,7 +68,7 @@ pub(super) fn run(
 fn refused(path: &Path, error: &RestoreError) -> Failure {
     let failure = Failure::at(path.display(), format_args!("not restored: {error}"));
     match error {
-        RestoreError::Unknown => failure.advise("ask the workspace that made it, or import its archive"),
+        RestoreError::Unknown => failure.advise("ask the workspace that made it"),
         _ => failure,
     }
 }
