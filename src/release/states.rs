@@ -92,7 +92,8 @@ impl<'a> Course<'a> {
         }
         if !order.dry_run {
             // It is replaced along with its picture, never alone.
-            if let Some(path) = order.beside()
+            if order.overwrite
+                && let Some(path) = order.beside()
                 && path.symlink_metadata().is_ok()
                 && order.out.symlink_metadata().is_err()
             {

@@ -141,7 +141,7 @@ fn the_manifest_of_a_reference_travels_on_whatever_its_format() {
         ("lossy.webp", &["--quality", "90"]),
         ("first.tiff", &[]),
         ("beside.png", &["--sidecar"]),
-        ("beside.tiff", &["--sidecar", "--force"]),
+        ("aside.tiff", &["--sidecar"]),
     ] {
         let one = vary(&lab, "ref.png", first, options);
         let again = format!("again-{first}");
