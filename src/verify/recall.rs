@@ -19,6 +19,11 @@ const LOOKED_AT: usize = 4;
 /// Deviation below which two pictures are taken to be the same one.
 const SAME_PICTURE: f64 = 0.5;
 
+/// A figure may show an output beside its reference: both are in it, and which of them measures nearer is chance. A
+/// reference alone is at least [`MIN_DEVIATION_FLOOR`](crate::policy::MIN_DEVIATION_FLOOR) from its output, so that this
+/// much does not let it pass for one.
+const AS_NEAR: f64 = 0.1;
+
 /// Quality of the perceptual hash below which a picture shows too little to be compared.
 const LEAST_QUALITY: u8 = 20;
 
@@ -297,7 +302,7 @@ impl Memory<'_> {
     /// Whether `raster` shows the recorded output, and how far it is from it; `None` where it cannot be told.
     ///
     /// An output may keep its reference's arrangement, so the reference looks like it, too: someone who puts
-    /// the mark on the reference to discredit it is found out by the reference being nearer.
+    /// the mark on the reference to discredit it is found out by the reference being nearer, and not by chance.
     fn compare(&self, output: &Asset, raster: &Raster) -> Result<(Option<bool>, Option<f64>), CatalogError> {
         let own = self.distance(&output.sha256, raster);
         let Some(own) = own else { return Ok((None, None)) };
@@ -306,7 +311,7 @@ impl Memory<'_> {
             return Ok((Some(false), Some(own)));
         }
         for reference in self.references(&output.id)? {
-            same &= self.distance(&reference, raster).is_none_or(|other| own < other);
+            same &= self.distance(&reference, raster).is_none_or(|other| own < other + AS_NEAR);
         }
         Ok((Some(same), Some(own)))
     }

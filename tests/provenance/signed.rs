@@ -61,14 +61,7 @@ fn a_prompt_is_in_the_file_only_when_asked_for() {
     assert!(!holds(&plain.bytes));
     let mut asked = statement(&picture(Format::Png, 9));
     asked.derivation.prompt = Some("electron microscope image of a virion".into());
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let told = manifest::sign(&picture(Format::Png, 0), "image/png", &asked, &reference, &credential)
@@ -100,14 +93,7 @@ fn one_flipped_bit_outside_the_manifest_is_invalid() {
 fn a_manifest_beside_its_file_leaves_it_as_it_is_and_holds_for_it_alone() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     for format in CARRIERS {
         let (mime, bytes, source) = (format.mime(), picture(format, 0), picture(format, 9));
         let plain = ReferenceAsset { bytes: &source, mime, title: "reference", store: None };
@@ -201,14 +187,7 @@ fn a_tampered_reference_is_seen_although_the_output_is_trusted() {
 fn a_reference_of_a_type_that_carries_no_manifest_can_still_be_an_ingredient() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     let reference =
         ReferenceAsset { bytes: b"BM not quite", mime: "image/bmp", title: "reference", store: None };
     let stated = statement(reference.bytes);
@@ -283,14 +262,7 @@ fn a_key_that_is_not_the_certificates_signs_nothing() {
     let (dir, other) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("another"));
     let keys = keys(dir.path());
     let stranger = Keys::create(other.path(), today(), &entropy(40)).expect("keys are made");
-    let pen = |message: &[u8]| Ok(stranger.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = Credential { chain_pem: keys.chain_pem(), ..stranger.credential(None) };
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let refused =
@@ -328,14 +300,7 @@ fn a_chain_that_is_no_chain_is_named() {
 fn what_is_no_number_is_not_signed() {
     let dir = tempfile::tempdir().expect("a directory");
     let keys = keys(dir.path());
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     let bytes = picture(Format::Png, 9);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let mut stated = statement(&bytes);

@@ -9,8 +9,8 @@ use vidimus::digest::Digest;
 use vidimus::iscc::ImageCode;
 use vidimus::keys::{Entropy, Keys};
 use vidimus::manifest::{
-    self, Algorithm, Credential, Derivation, LoraReference, PolicyReference, ReferenceAsset, SignError,
-    SignedAsset, Software, Statement, WatermarkReference,
+    self, Derivation, LoraReference, PolicyReference, ReferenceAsset, SignError, SignedAsset, Software,
+    Statement, WatermarkReference,
 };
 use vidimus::quantity::{Deviation, Psnr, Seed, Strength};
 use vidimus::raster::{self, Channels, Format, Raster, Samples};
@@ -98,14 +98,7 @@ pub fn sign_with(
     format: Format,
     reference: &[u8],
 ) -> Result<SignedAsset, SignError> {
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     let reference = ReferenceAsset { bytes: reference, mime: format.mime(), title: "reference", store: None };
     manifest::sign(bytes, format.mime(), &statement(reference.bytes), &reference, &credential)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use vidimus::keys::{Entropy, Keys};
-use vidimus::manifest::{self, Algorithm, Credential, ReferenceAsset, Software, Statement};
+use vidimus::manifest::{self, ReferenceAsset, Software, Statement};
 use vidimus::quantity::Strength;
 use vidimus::raster::Raster;
 use vidimus::watermark::{self, Key, Keyring, Kind, Message, Payload, Quality, Search};
@@ -245,7 +245,6 @@ fn rekey_the_same_statement_under_another_key_is_not_trusted() {
     let now = time::OffsetDateTime::now_utc();
     let entropy = Entropy { root: [1; 32], signing: [2; 32], watermark: [3; 32] };
     let keys = Keys::create(thief.path(), now, &entropy).expect("fresh");
-    let pen = |message: &[u8]| Ok(keys.sign(message).to_vec());
     let statement = Statement {
         title: "variation".into(),
         claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
@@ -255,13 +254,7 @@ fn rekey_the_same_statement_under_another_key_is_not_trusted() {
     };
     let reference = fs::read(lab.path("ref.png")).expect("there");
     let stripped = png(&decode(&lab.path("out.png")));
-    let credential = Credential {
-        chain_pem: keys.chain_pem(),
-        algorithm: Algorithm::Ed25519,
-        sign: &pen,
-        anchors: keys.anchors(),
-        time_stamps: None,
-    };
+    let credential = keys.credential(None);
     let ingredient = ReferenceAsset { bytes: &reference, mime: "image/png", title: "reference", store: None };
     let signed =
         manifest::sign(&stripped, "image/png", &statement, &ingredient, &credential).expect("it signs");

@@ -36,12 +36,10 @@ async fn picture(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let found = open(&site).and_then(|catalog| {
-        let catalog = catalog.ok_or(Problem::NotFound)?;
+    found(&site, visitor, |catalog| {
         let asset = catalog.by_id(&id).map_err(failed)?.ok_or(Problem::NotFound)?;
-        asset::page(&catalog, visitor, &asset)
-    });
-    shown(visitor, found)
+        asset::page(catalog, visitor, &asset)
+    })
 }
 
 async fn run(
@@ -49,12 +47,20 @@ async fn run(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    let found = open(&site).and_then(|catalog| {
-        let catalog = catalog.ok_or(Problem::NotFound)?;
+    found(&site, visitor, |catalog| {
         let account = catalog.account(&id).map_err(failed)?.ok_or(Problem::NotFound)?;
-        asset::run_page(&catalog, visitor, &account)
-    });
-    shown(visitor, found)
+        asset::run_page(catalog, visitor, &account)
+    })
+}
+
+/// What is on record; nothing is before there is a catalog.
+fn found(
+    site: &Site,
+    visitor: Visitor,
+    page: impl FnOnce(&Catalog) -> Result<crate::html::Markup, Problem>,
+) -> Response {
+    let catalog = open(site).and_then(|catalog| catalog.ok_or(Problem::NotFound));
+    shown(visitor, catalog.and_then(|catalog| page(&catalog)))
 }
 
 fn shown(visitor: Visitor, page: Result<crate::html::Markup, Problem>) -> Response {
