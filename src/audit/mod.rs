@@ -12,10 +12,9 @@ use crate::digest::Digest;
 use crate::keys::SignerKeys;
 use crate::manifest::{self, State};
 use crate::objects::{ObjectError, Objects};
-use crate::policy::{Likeness, MIN_DEVIATION_FLOOR, Other, Policy, PolicySet};
 use crate::progress::Progress;
 use crate::raster::{self, Limits, Raster};
-use crate::verify::{facts_agree, mark_agrees};
+use crate::verify::{Again, Unweighed, facts_agree, mark_agrees, weigh_again};
 use crate::watermark::{self, Key, Keyring, Said, Search};
 
 /// What was looked at and what was found.
@@ -59,7 +58,7 @@ pub fn audit(
             if let Some(facts) = catalog.facts(&asset.id)? {
                 let store = catalog.manifest_store(&asset.id)?;
                 findings.extend(output(asset, &facts, &bytes, store.as_deref(), anchors));
-                findings.extend(measured(catalog, objects, asset, &facts, &bytes)?);
+                findings.extend(measured(catalog, objects, asset, &bytes)?);
             }
         }
         progress.advance(1);
@@ -135,54 +134,25 @@ fn measured(
     catalog: &Catalog,
     objects: &Objects,
     asset: &Asset,
-    facts: &Facts,
     bytes: &[u8],
 ) -> Result<Vec<Finding>, CatalogError> {
     let mut findings = Vec::new();
-    let texts = catalog.judged_by(&facts.run)?;
-    let read: Option<Vec<Policy>> = texts.iter().map(|text| Policy::parse(text).ok()).collect();
-    let Some(policies) = read.filter(|policies| !policies.is_empty()) else {
-        findings.push(Finding::new("decision", &asset.id, "a policy that decided cannot be read"));
-        return Ok(findings);
-    };
-    let Some(output) = pixels(bytes) else { return Ok(findings) };
-    for run in catalog.made_by(&asset.id)? {
-        let Some(reference) = catalog.by_id(&run.reference)? else { continue };
-        let Some(reference) = objects.get(&reference.sha256).ok().as_deref().and_then(pixels) else {
-            continue;
-        };
-        let Ok(deviation) = deviation::measure(&reference, &output) else { continue };
-        let others: Vec<Other> = nearest_other(catalog, objects, &run.run, &output)?.into_iter().collect();
-        for policy in &policies {
-            // What else policies ask is in the rows, and checked there.
-            let weighed = PolicySet::alone(policy.clone()).weigh(&deviation, &others);
-            // That it is close to its own reference is what two people signed, down to the floor, and no more.
-            let lifted = run.overridden && deviation.deviation >= MIN_DEVIATION_FLOOR;
-            if let Err(refusal) = weighed
-                && !(lifted && refusal.reasons.iter().all(|one| one.reason.other().is_none()))
-            {
-                findings.push(Finding::new("decision", &asset.id, format!("measured again it is {refusal}")));
+    // What cannot be decoded was spoken of.
+    let Ok(output) = raster::decode(bytes, &Limits::default()) else { return Ok(findings) };
+    let output = output.raster.flatten();
+    for Again { run, refusals, unweighed } in weigh_again(catalog, objects, &asset.id, &output, 0.0)? {
+        let found = |fault: String| Finding::new("decision", &asset.id, fault);
+        findings.extend(refusals.iter().map(|refusal| found(format!("measured again it is {refusal}"))));
+        match unweighed {
+            Some(why @ Unweighed::Policy) => findings.push(found(why.to_string())),
+            // Its file is an object, and checked as one.
+            Some(Unweighed::Reference { .. }) => {}
+            Some(Unweighed::Other { .. }) | None => {
+                findings.extend(passed_over(catalog, asset, &run, &output)?);
             }
         }
-        findings.extend(passed_over(catalog, asset, &run, &output)?);
     }
     Ok(findings)
-}
-
-/// The nearest of the other pictures that a run was compared with, measured again.
-fn nearest_other(
-    catalog: &Catalog,
-    objects: &Objects,
-    run: &str,
-    output: &Raster,
-) -> Result<Option<Other>, CatalogError> {
-    let compared = catalog.comparisons(run)?;
-    let Some(nearest) = compared.first().filter(|one| one.deviation.is_some()) else { return Ok(None) };
-    let Some(other) = catalog.by_id(&nearest.asset)? else { return Ok(None) };
-    let Some(picture) = objects.get(&other.sha256).ok().as_deref().and_then(pixels) else { return Ok(None) };
-    let Ok(measured) = deviation::measure(&picture, output) else { return Ok(None) };
-    let likeness = Likeness::Measured(measured.deviation);
-    Ok(Some(Other { sha256: other.sha256, title: other.title, likeness }))
 }
 
 /// A reference that was on record and is nearer by its looks than those that were compared.
@@ -206,11 +176,6 @@ fn passed_over(
             format!("was not compared with {}, which is nearer than what it was compared with", one.asset);
         Finding::new("decision", &asset.id, fault)
     }))
-}
-
-/// What a picture shows, if it can be decoded; other checks speak of those that cannot.
-fn pixels(bytes: &[u8]) -> Option<Raster> {
-    raster::decode(bytes, &Limits::default()).ok().map(|decoded| decoded.raster.flatten())
 }
 
 fn fault(error: &ObjectError) -> String {

@@ -3,6 +3,7 @@
 //! Three layers and a hint: the signed manifest, the watermark in the pixels, what this workspace
 //! remembers, and what unsigned metadata claims. Reading them is here; weighing them is `decide`.
 
+mod again;
 mod archive;
 mod decide;
 mod evidence;
@@ -13,6 +14,8 @@ mod report;
 mod restore;
 pub mod words;
 
+pub use again::Unweighed;
+pub(crate) use again::{Again, weigh_again};
 pub use archive::Archive;
 pub use decide::{
     CatalogEvidence, Confidence, Evidence, ManifestEvidence, Verdict, WatermarkEvidence, decide,

@@ -3,13 +3,11 @@
 
 use time::OffsetDateTime;
 
-use super::{Memory, RecallError, Report, Verdict};
+use super::{Again, Memory, RecallError, Report, Unweighed, Verdict, weigh_again};
 use crate::catalog::CatalogError;
-use crate::deviation;
 use crate::iscc::{self, ImageCode};
 use crate::keys::Keys;
 use crate::manifest::{self, ReadError, Reading, Recovery, SignError, SignedAsset, Software};
-use crate::policy::{MIN_DEVIATION_FLOOR, Policy};
 use crate::raster::{self, DecodeError, Limits, Raster};
 use crate::watermark::Level;
 
@@ -30,11 +28,10 @@ pub enum RestoreError {
          reference cannot be held against it"
     )]
     Foreign { exporter: String },
-    #[error(
-        "too close to its reference: deviation {deviation:.2}, at least {limit:.2} required when it was released; what is \
-         signed here has to keep to that"
-    )]
-    TooClose { deviation: f64, limit: f64 },
+    #[error("what its release was judged by refuses this copy: {refusals}")]
+    Refused { refusals: String },
+    #[error("it cannot be held against what its release was judged by: {0}")]
+    Unweighed(#[from] Unweighed),
     #[error(
         "its record has a visible label, and this copy has other pixels: whether the label is left cannot be told"
     )]
@@ -116,7 +113,8 @@ pub fn restore(
     Ok((signed, recovery))
 }
 
-/// A copy may measure so much less than what was released, by what recompressing and scaling do.
+/// A copy may be so much nearer than what was released, by what recompressing and scaling do; in each figure that a
+/// policy limits, of 0 to 1.
 const COPYING: f64 = 0.05;
 
 /// Whether what was asked of the release holds for this copy, too: parts of the reference may have been put into it since,
@@ -134,18 +132,17 @@ fn permitted(
     if reading.facts().is_some_and(|facts| facts.visible_label.is_some()) {
         return Err(RestoreError::Labelled);
     }
-    for run in memory.catalog.made_by(record)? {
-        let texts = memory.catalog.judged_by(&run.run)?;
-        let limits = texts.iter().filter_map(|text| Policy::parse(text).ok());
-        let least = limits.map(|policy| policy.limits().min_deviation).fold(MIN_DEVIATION_FLOOR, f64::max);
-        let limit = if run.overridden { MIN_DEVIATION_FLOOR } else { least };
-        let Some(reference) = memory.catalog.by_id(&run.reference)? else { continue };
-        let Ok(file) = memory.objects.get(&reference.sha256) else { continue };
-        let Ok(reference) = raster::decode(&file, &Limits::default()) else { continue };
-        // What is too small to be measured is too small to be taken for data.
-        let Ok(found) = deviation::measure(&reference.raster.flatten(), picture) else { continue };
-        if found.deviation + COPYING < limit {
-            return Err(RestoreError::TooClose { deviation: found.deviation, limit });
+    let runs = weigh_again(memory.catalog, memory.objects, record, picture, COPYING)?;
+    if runs.is_empty() {
+        return Err(Unweighed::Policy.into());
+    }
+    for Again { refusals, unweighed, .. } in runs {
+        if !refusals.is_empty() {
+            let refusals: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+            return Err(RestoreError::Refused { refusals: refusals.join("; ") });
+        }
+        if let Some(why) = unweighed {
+            return Err(why.into());
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
+use vidimus::digest::Digest;
 use vidimus::iscc::{self, ImageCode};
 use vidimus::manifest;
 
@@ -173,7 +174,8 @@ fn what_the_policy_would_refuse_is_not_signed_by_restoring_it() {
     // A third of the reference put back into it.
     lab.python("attack.py", &["inlay", "out.png", "mixed.png", "ref.png"]).expect(0);
     let ended = lab.run(["verify", "mixed.png", "--restore", "back.png"]).expect(2);
-    assert!(ended.stderr.contains("too close to its reference: deviation 0."), "{}", ended.stderr);
+    let refused = "not restored: what its release was judged by refuses this copy: too close: deviation 0.";
+    assert!(ended.stderr.contains(refused), "{}", ended.stderr);
     assert!(!lab.path("back.png").exists());
     // A label that a crop may have taken off.
     let args =
@@ -185,4 +187,21 @@ fn what_the_policy_would_refuse_is_not_signed_by_restoring_it() {
     // Its own pixels still have it.
     lab.python("attack.py", &["strip", "labelled.png", "stripped.png"]).expect(0);
     lab.run(["verify", "stripped.png", "--restore", "back.png"]).expect(0);
+}
+
+#[test]
+fn what_cannot_be_held_against_its_reference_is_not_signed() {
+    let lab = lab();
+    lab.python("attack.py", &["jpeg80", "out.png", "copy.jpg"]).expect(0);
+    lab.python("attack.py", &["strip", "out.png", "same.png"]).expect(0);
+    let digest = Digest::of(fs::read(lab.path("ref.png")).expect("there")).to_string();
+    let object = lab.path(format!("catalog/objects/{}/{}", &digest[..2], &digest[2..]));
+    for damage in [true, false] {
+        if damage { fs::write(&object, "no picture") } else { fs::remove_file(&object) }.expect("it is there");
+        let ended = lab.run(["verify", "copy.jpg", "--restore", "back.jpg"]).expect(2);
+        assert!(ended.stderr.contains("cannot be read from the store"), "{}", ended.stderr);
+        assert!(!lab.path("back.jpg").exists());
+    }
+    // The released pixels were judged once and for all.
+    lab.run(["verify", "same.png", "--restore", "back.png"]).expect(0);
 }
