@@ -25,7 +25,7 @@ pub use reading::{
     Agreement, Failure, IngredientReading, Reading, SignerReading, SoftBindingReading, State,
     TimeStampReading,
 };
-pub use recovery::{Recovery, restore};
+pub use recovery::{PIXELS, Recovery, restore};
 pub use sign::{
     Algorithm, Credential, Place, ReferenceAsset, Sign, SignError, SignedAsset, sign, sign_adopted, sign_at,
 };

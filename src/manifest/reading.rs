@@ -180,7 +180,7 @@ impl Reading {
     /// Whether its signer is trusted here, whatever content it is read against.
     pub fn is_of_trusted_signer(&self) -> bool {
         self.holds_but_for_content()
-            && self.failures.iter().filter(|f| f.ingredient.is_none()).all(|f| f.code == CONTENT)
+            && self.failures.iter().filter(|f| f.ingredient.is_none()).all(Failure::is_of_content)
     }
 
     /// C2PA status codes of all failures.
@@ -195,7 +195,14 @@ impl Reading {
 
     /// Whether the pixels are not those that were signed.
     pub fn content_differs(&self) -> bool {
-        self.failures.iter().any(|f| f.ingredient.is_none() && f.code == CONTENT)
+        self.failures.iter().any(|f| f.ingredient.is_none() && f.is_of_content())
+    }
+}
+
+impl Failure {
+    /// Whether it says that the content is not what was signed.
+    pub fn is_of_content(&self) -> bool {
+        self.code == CONTENT
     }
 }
 
@@ -215,6 +222,11 @@ impl IngredientReading {
     /// Our facts in the ingredient's own manifest; those of the created action come first.
     pub fn facts(&self) -> Option<&Derivation> {
         self.created.as_ref().or(self.derivation.as_ref())
+    }
+
+    /// Whether its manifest was made for other content than it was found with.
+    pub fn content_differs(&self) -> bool {
+        self.failures.iter().any(Failure::is_of_content)
     }
 }
 
@@ -409,7 +421,7 @@ fn claim_generator(manifest: &Manifest) -> Option<String> {
     })
 }
 
-fn failures(results: &c2pa::ValidationResults) -> Vec<Failure> {
+pub(super) fn failures(results: &c2pa::ValidationResults) -> Vec<Failure> {
     let own = results.active_manifest().into_iter().flat_map(|codes| codes.failure());
     let deltas = results.ingredient_deltas().into_iter().flatten().flat_map(|delta| {
         let uri = delta.ingredient_assertion_uri();

@@ -3,12 +3,13 @@
 use std::io::Cursor;
 
 use c2pa::jumbf_io::save_jumbf_to_memory;
-use c2pa::{Builder, BuilderIntent};
+use c2pa::{Builder, BuilderIntent, Ingredient};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::reading::{self, Failure};
 use super::sign::{Credential, Pen, Place, SignError, SignedAsset, finish, sdk};
 use super::statement::Software;
 use super::{LIMIT_BYTES, SPEC_VERSION, build, context, read};
@@ -16,6 +17,9 @@ use super::{LIMIT_BYTES, SPEC_VERSION, build, context, read};
 pub(super) const RECOVERY: &str = "org.vidimus.recovery";
 
 const RECOVERED: &str = "recovered";
+
+/// What a copy is known by that shows the very pixels.
+pub const PIXELS: &str = "pixels";
 
 /// How a lost manifest was found again: the assertion `org.vidimus.recovery`.
 ///
@@ -72,7 +76,7 @@ pub fn restore(
     let signed = read::guarded(|| {
         let mut builder = Builder::from_shared_context(&context)
             .with_definition(json!({
-                "title": "changed copy, manifest recovered",
+                "title": "copy, manifest recovered",
                 "claim_generator_info": [{
                     "name": claim_generator.name,
                     "version": claim_generator.version,
@@ -83,19 +87,16 @@ pub fn restore(
         // The SDK holds an ingredient against the manifest that is in it: so it is put in.
         let carried = save_jumbf_to_memory(mime, bytes, store)
             .map_err(|_| SignError::Format { mime: mime.to_owned() })?;
-        builder
+        let parent = builder
             .add_ingredient_from_stream(
-                json!({
-                    "title": "what was signed",
-                    "relationship": "parentOf",
-                    "label": RECOVERED,
-                    "description": format!("recovered by {}; this content is a changed copy", recovery.found_by),
-                })
-                .to_string(),
+                json!({ "title": "what was signed", "relationship": "parentOf", "label": RECOVERED })
+                    .to_string(),
                 mime,
                 &mut Cursor::new(carried),
             )
             .map_err(sdk("add the recovered manifest as an ingredient"))?;
+        let content = this_content(parent, recovery);
+        parent.set_description(format!("recovered by {}; {content}", recovery.found_by));
         builder.set_intent(BuilderIntent::Edit);
         builder
             .add_action(json!({
@@ -109,12 +110,24 @@ pub fn restore(
                 "action": "org.vidimus.recovered",
                 "when": created,
                 "softwareAgent": { "name": claim_generator.name, "version": claim_generator.version },
-                "description": "the manifest was lost and found again by soft binding; \
-                    this content differs from what was signed",
+                "description": format!(
+                    "the manifest was lost and found again by the copy's {}; {content}",
+                    recovery.found_by
+                ),
             }))
             .map_err(sdk("add the recovery action"))?;
         build::add(&mut builder, RECOVERY, recovery)?;
         finish(&mut builder, Place::Within, bytes, mime, &pen)
     });
     super::sign::read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
+}
+
+/// How what is signed now compares with what was signed once: `parent` was held against it.
+fn this_content(parent: &Ingredient, recovery: &Recovery) -> &'static str {
+    let failures = parent.validation_results().map(reading::failures).unwrap_or_default();
+    match (failures.iter().any(Failure::is_of_content), recovery.found_by.as_str()) {
+        (false, _) => "this content is what was signed",
+        (true, PIXELS) => "these bytes differ from what was signed, the pixels do not",
+        (true, _) => "this content differs from what was signed",
+    }
 }

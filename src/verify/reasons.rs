@@ -57,9 +57,10 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
     }
     let restored = reading.restored();
     if let (Some(recovery), Some(parent)) = (&reading.recovery, restored) {
-        let changed = parent.state == Some(crate::manifest::State::Invalid);
-        let how =
-            if changed { "its content is not what was signed" } else { "its pixels are as they were signed" };
+        let how = match parent.content_differs() {
+            true => "its content is not what was signed",
+            false => "its pixels are as they were signed",
+        };
         out.push(format!(
             "manifest: given back to this copy by {who}, which knew it by its {}; {how}",
             words::found_by(&recovery.found_by)

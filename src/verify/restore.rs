@@ -96,7 +96,7 @@ pub fn restore(
         manifest: reading.label,
         record,
         found_by: match report.catalog.matched {
-            Some("exact") => "pixels",
+            Some("exact") => manifest::PIXELS,
             Some("watermark") => "watermark",
             _ => "looks",
         }

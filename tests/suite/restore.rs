@@ -84,11 +84,24 @@ fn a_copy_that_lost_nothing_but_the_manifest_gets_the_very_one_back_that_holds()
     let at = signed.windows(4).position(|w| w == b"caBX").expect("a manifest") - 4;
     let length = u32::from_be_bytes(signed[at..at + 4].try_into().expect("four bytes")) as usize;
     fs::write(lab.path("bare.png"), [&signed[..at], &signed[at + length + 12..]].concat()).expect("writable");
-    lab.run(["verify", "bare.png", "--restore", "back.png"]).expect(0);
+    let ended = lab.run(["verify", "bare.png", "--restore", "back.png"]).expect(0);
+    assert!(ended.stderr.contains(": a copy of what was signed with its recovered manifest"), "{}", ended.stderr);
     let report = lab.verify("back.png");
     let parent = &report["manifest"]["ingredients"][0];
     assert_eq!(parent["state"], "trusted", "{parent:#}");
     assert!(reasons(&report).contains("its pixels are as they were signed"), "{report:#}");
+    // What is signed says so, too.
+    let says = |file: &str, text: &str| {
+        let bytes = fs::read(lab.path(file)).expect("there");
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    assert!(says("back.png", "found again by the copy's pixels; this content is what was signed"));
+    assert!(says("back.png", "recovered by pixels; this content is what was signed"));
+    assert!(!says("back.png", "differ") && !says("back.png", "soft binding") && !says("back.png", "changed copy"));
+    restored(&lab, "strip", "same.png", "same-back.png");
+    assert!(says("same-back.png", "; these bytes differ from what was signed, the pixels do not"));
+    restored(&lab, "resize", "small.png", "small-back.png");
+    assert!(says("small-back.png", "by the copy's watermark; this content differs from what was signed"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::cli::term::{GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
 use crate::digest::Digest;
 use crate::host::Host;
-use crate::manifest::Recovery;
+use crate::manifest::{IngredientReading, Recovery};
 use crate::raster::Format;
 use crate::verify::{self, Memory, Report, RestoreError};
 
@@ -56,10 +56,12 @@ pub(super) fn run(
         verify::restore(&bytes, report, memory, &keys, host.now()).map_err(|error| refused(path, &error))?;
     same_format(&bytes, out)?;
     files::write(out, &signed.bytes, force)?;
+    let changed = signed.reading.restored().is_some_and(IngredientReading::content_differs);
     terminal.talk(&format!(
-        "{} {}: a changed copy with its recovered manifest; {}",
+        "{} {}: {} with its recovered manifest; {}",
         paint(GOOD, "restored"),
         shown(out),
+        if changed { "a changed copy" } else { "a copy of what was signed" },
         certainty(&recovery)
     ));
     Ok(())
