@@ -67,8 +67,8 @@ pub fn make(dir: &Path, terminal: &Terminal) -> Result<Workspace, Failure> {
 /// The keys of a workspace; a workspace without any gets them now.
 pub fn open_keys(workspace: &Workspace, host: &System, terminal: &Terminal) -> Result<Keys, Failure> {
     let dir = workspace.keys();
-    if Settings::load(workspace).map_err(Failure::new)?.signer.is_some() {
-        Keys::furnish(&dir, &entropy(host)).map_err(Failure::new)?;
+    if let Some(signer) = Settings::load(workspace).map_err(Failure::new)?.signer {
+        Keys::furnish(&dir, &signer, &entropy(host)).map_err(Failure::new)?;
         return load_keys(workspace, host.now());
     }
     if Keys::are_at(&dir) {

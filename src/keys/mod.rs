@@ -9,6 +9,7 @@
 //! keys/trust/*.pem          anchors: every root this workspace trusts, old ones too
 //! keys/revoked              certificates of ours that are trusted no longer, each line signed
 //! keys/retired/*/chain.pem  chains that signed earlier outputs
+//! keys/retired/*/signer.pem the same of signers elsewhere, from their first signature on
 //! keys/policy-signers/*.pem public keys of those who may sign policies here
 //! ```
 //! The only door of ed25519-dalek, pkcs8, rcgen and x509-parser.
@@ -35,7 +36,6 @@ use time::format_description::well_known::Rfc3339;
 
 pub use error::{Fault, KeyError};
 pub use personal::{Approving, Detached, PersonalKey, PolicySigners, public_key, signature_path};
-pub use revoke::certificate_of;
 pub use secret::{Passphrase, protect, unprotect};
 pub use signers::{SignerKeys, holds};
 
@@ -133,9 +133,10 @@ impl Keys {
         Keys::load(dir, now)
     }
 
-    /// Makes what a workspace with a signer elsewhere needs beside: watermark key and key of the log.
-    pub fn furnish(dir: &Path, entropy: &Entropy) -> Result<(), KeyError> {
-        renew::furnish(dir, entropy)
+    /// Makes what a workspace with a signer elsewhere needs beside: watermark key, key of the log, and a copy of the
+    /// signer's chain, by which it can be revoked when another has taken its place.
+    pub fn furnish(dir: &Path, signer: &settings::Signer, entropy: &Entropy) -> Result<(), KeyError> {
+        renew::furnish(dir, &signer.chain, entropy)
     }
 
     /// The keys of `workspace`, its signer where `vidimus.toml` says, the signing key opened with `secret` if need be.

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::check::PrivateKey;
 use super::files::{self, Access, Existing, Lock};
+use super::signers::{CHAIN, ELSEWHERE};
 use super::{Entropy, KeyError, Paths, check, issue, pen, watermark_key};
 use crate::digest::Digest;
 
@@ -78,10 +79,11 @@ pub(super) fn import(
     Ok(())
 }
 
-pub(super) fn furnish(dir: &Path, entropy: &Entropy) -> Result<(), KeyError> {
+pub(super) fn furnish(dir: &Path, chain: &Path, entropy: &Entropy) -> Result<(), KeyError> {
     let paths = Paths::of(dir);
     let _lock = Lock::take(dir)?;
     let mut undo = Undo::default();
+    keep(&paths, &mut undo, chain)?;
     log(&paths, &mut undo, entropy)?;
     watermark(&paths, &mut undo, &entropy.watermark)?;
     undo.keep();
@@ -118,8 +120,16 @@ fn retire(paths: &Paths, undo: &mut Undo) -> Result<(), KeyError> {
         Ok(certificates) => Digest::of(&certificates[0]),
         Err(_) => Digest::of(&chain),
     };
-    let path = paths.retired.join(fingerprint.to_string()).join("chain.pem");
-    undo.write(&path, &chain)
+    undo.write(&paths.retired.join(fingerprint.to_string()).join(CHAIN), &chain)
+}
+
+/// The same of the chain of a signer elsewhere, as soon as it signs: nobody tells when another takes its place. It goes
+/// by another name, for its key never signs the log. One that cannot be read is for whoever opens the keys to name.
+fn keep(paths: &Paths, undo: &mut Undo, elsewhere: &Path) -> Result<(), KeyError> {
+    let Ok(chain) = files::read(elsewhere, "certificate chain") else { return Ok(()) };
+    let Ok(certificates) = check::certificates(elsewhere, &chain) else { return Ok(()) };
+    let path = paths.retired.join(Digest::of(&certificates[0]).to_string()).join(ELSEWHERE);
+    if path.exists() { Ok(()) } else { undo.write(&path, &chain) }
 }
 
 /// Writes chain, watermark key (unless there is one) and, last of all, the signing key.

@@ -1,5 +1,6 @@
 //! Certificates of ours that are trusted no longer: `keys/revoked`, a line each, signed by a key of this workspace.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -21,7 +22,7 @@ impl Keys {
     pub fn revoke(&self, dir: &Path, revocation: &Revocation) -> Result<(), KeyError> {
         let path = Paths::of(dir).revoked;
         let _lock = Lock::take(dir)?;
-        if !leaves(dir)?.contains(&revocation.certificate) {
+        if !self.certificates(dir)?.contains(&revocation.certificate) {
             let certificate = revocation.certificate.short(16);
             return Err(KeyError::NotOurs { path: dir.to_owned(), certificate });
         }
@@ -38,15 +39,18 @@ impl Keys {
         text.push_str(&format!("{line} {} {}\n", hex::encode(self.verifying_key()), hex::encode(signature)));
         files::write(&path, &text, Access::Public, Existing::Replace)
     }
-}
 
-/// The certificate of `dir` whose fingerprint begins with `text`.
-pub fn certificate_of(dir: &Path, text: &str) -> Result<Digest, KeyError> {
-    let found: Vec<Digest> =
-        leaves(dir)?.into_iter().filter(|leaf| leaf.to_string().starts_with(text)).collect();
-    match found.as_slice() {
-        [one] if text.len() >= 8 => Ok(*one),
-        _ => Err(KeyError::NotOurs { path: dir.to_owned(), certificate: text.to_owned() }),
+    /// The certificate that signs or ever signed in `dir` and whose fingerprint begins with `text`.
+    pub fn certificate_of(&self, dir: &Path, text: &str) -> Result<Digest, KeyError> {
+        let mut found = self.certificates(dir)?.into_iter().filter(|leaf| leaf.to_string().starts_with(text));
+        match (found.next(), found.next()) {
+            (Some(one), None) if text.len() >= 8 => Ok(one),
+            _ => Err(KeyError::NotOurs { path: dir.to_owned(), certificate: text.to_owned() }),
+        }
+    }
+
+    fn certificates(&self, dir: &Path) -> Result<BTreeSet<Digest>, KeyError> {
+        Ok(leaves(dir)?.into_iter().chain([self.signer.fingerprint]).collect())
     }
 }
 

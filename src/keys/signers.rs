@@ -9,6 +9,10 @@ use crate::digest::Digest;
 
 use super::{KeyError, Keys, Paths, check, files, public_key, watermark_key};
 
+/// What a chain is called under `retired/`, and that of a signer elsewhere.
+pub(super) const CHAIN: &str = "chain.pem";
+pub(super) const ELSEWHERE: &str = "signer.pem";
+
 /// The public keys of the certificate in use and of every retired one, and those of `log/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignerKeys {
@@ -21,7 +25,7 @@ impl SignerKeys {
     pub fn load(dir: &Path) -> Result<Self, KeyError> {
         let paths = Paths::of(dir);
         let mut keys = Vec::new();
-        for path in chains(&paths)? {
+        for path in chains(&paths, &[CHAIN])? {
             let text = files::read(&path, "certificate chain")?;
             keys.extend(check::leaf_key(&path, &text)?);
         }
@@ -64,20 +68,22 @@ impl Keys {
     }
 }
 
-/// Fingerprints of all certificates that ever signed in `dir`.
+/// Fingerprints of all certificates that ever signed in `dir`, those of signers elsewhere among them.
 pub(super) fn leaves(dir: &Path) -> Result<Vec<Digest>, KeyError> {
     let mut found = Vec::new();
-    for path in chains(&Paths::of(dir))? {
+    for path in chains(&Paths::of(dir), &[CHAIN, ELSEWHERE])? {
         let text = files::read(&path, "certificate chain")?;
         found.extend(check::certificates(&path, &text)?.first().map(Digest::of));
     }
     Ok(found)
 }
 
-fn chains(paths: &Paths) -> Result<Vec<PathBuf>, KeyError> {
+/// The chain in use, and the retired ones of these names.
+fn chains(paths: &Paths, names: &[&str]) -> Result<Vec<PathBuf>, KeyError> {
     let mut found: Vec<PathBuf> = vec![paths.chain.clone()];
     if let Ok(entries) = fs::read_dir(&paths.retired) {
-        found.extend(entries.flatten().map(|entry| entry.path().join("chain.pem")));
+        let places = entries.flatten().map(|entry| entry.path());
+        found.extend(places.flat_map(|place| names.iter().map(move |name| place.join(name))));
     }
     found.retain(|path| path.is_file());
     found.sort();

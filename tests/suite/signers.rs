@@ -129,6 +129,32 @@ fn another_program_signs_and_its_signature_is_held_against_the_certificate() {
 }
 
 #[test]
+fn the_certificate_of_another_program_can_be_revoked_in_use_and_when_another_took_its_place() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    certified(&lab, "es256", ALGORITHMS[0].1);
+    certified(&lab, "next", ALGORITHMS[0].1);
+    settle(&lab, "es256", "");
+    script(&lab, DGST);
+    lab.run(["init", "."]).expect(0);
+    fs::create_dir_all(lab.path("keys/trust")).expect("writable");
+    fs::copy(lab.path("ca.pem"), lab.path("keys/trust/ca.pem")).expect("writable");
+    let first = released(&lab, "first.png")["manifest"]["signer"]["fingerprint"].clone();
+    settle(&lab, "next", "");
+    script(&lab, "openssl dgst -sha256 -sign next.key");
+    released(&lab, "second.png");
+    let why = |file: &str| lab.verify(file)["manifest"]["trust"]["why"].clone();
+    assert_eq!((why("first.png"), why("second.png")), ("anchored".into(), "anchored".into()));
+    let first = first.as_str().expect("a digest");
+    lab.run(["keys", "revoke", &first[..12], "--reason", "superseded"]).expect(0);
+    assert_eq!((why("first.png"), why("second.png")), ("revoked".into(), "anchored".into()));
+    lab.run(["keys", "revoke", "--reason", "superseded"]).expect(0);
+    assert_eq!(why("second.png"), "revoked");
+    let refused = vary(&lab, "no.png", "9").expect(2).stderr;
+    assert!(refused.contains("next.pem: the certificate was revoked on "), "{refused}");
+}
+
+#[test]
 fn a_key_under_a_passphrase_signs_with_it_and_it_stays_secret() {
     let lab = Lab::new();
     lab.specimen("ref.png", 1);

@@ -49,7 +49,7 @@ pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> 
         KeysCommand::Revoke { certificate, reason } => {
             let keys = place::load_keys(&workspace, now)?;
             let certificate = match certificate {
-                Some(text) => keys::certificate_of(&dir, &text.to_lowercase()).map_err(Failure::new)?,
+                Some(text) => keys.certificate_of(&dir, &text.to_lowercase()).map_err(Failure::new)?,
                 None => keys.signer().fingerprint,
             };
             let revocation = Revocation { certificate, at: now, reason: *reason };
