@@ -21,12 +21,18 @@ use crate::iscc::{self, ImageCode};
 const DEPTH: usize = 8;
 /// The content is not what was signed.
 const CONTENT: &str = "assertion.dataHash.mismatch";
+const UNTRUSTED: &str = "signingCredential.untrusted";
+const EXPIRED: &str = "signingCredential.expired";
+/// The signature is older or younger than its certificate.
+const OUTSIDE: &str = "claimSignature.outsideValidity";
 /// Most ingredients in one reading, at all depths together: a hostile store can name one manifest from many
 /// places, and grow exponentially.
 const INGREDIENTS: usize = 256;
 
-/// C2PA's status code for the certificate of a signer that is trusted no longer.
+/// Our own status code for a signer whose certificate a list of ours revokes: no OCSP response says so.
 pub(super) const REVOKED: &str = "signingCredential.revoked";
+/// C2PA's, where an OCSP response that the manifest carries says so.
+const REVOKED_BY_OCSP: &str = "signingCredential.ocsp.revoked";
 
 /// How far a manifest can be believed (C2PA 2.2, section 15.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -159,6 +165,16 @@ impl Reading {
         self.created.as_ref().or(self.derivation.as_ref())
     }
 
+    /// Our facts or, in a manifest that gave another one back, those of that one.
+    pub fn known_facts(&self) -> Option<&Derivation> {
+        self.facts().or_else(|| self.restored()?.facts())
+    }
+
+    /// The digital source type, of the same two.
+    pub fn known_source_type(&self) -> Option<&str> {
+        self.digital_source_type.as_deref().or_else(|| self.restored()?.digital_source_type.as_deref())
+    }
+
     /// The parent that this manifest gave back to a changed copy, if nothing else is wrong with it than that its
     /// content was changed or that its signer is unknown here.
     pub fn restored(&self) -> Option<&IngredientReading> {
@@ -167,20 +183,37 @@ impl Reading {
             parent.relationship == "parentOf"
                 && parent.label.as_ref() == Some(&recovery.manifest)
                 && parent.state.is_some()
-                && parent.failures.iter().all(is_of_content_or_trust)
+                && parent.failures.iter().all(|failure| failure.is_of_content() || failure.is_of_trust())
         })
+    }
+
+    /// What is wrong with the manifest itself, apart from its ingredients.
+    pub fn own_failures(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.iter().filter(|failure| failure.ingredient.is_none())
+    }
+
+    /// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;
+    /// it takes away the trust.
+    pub fn holds(&self) -> bool {
+        let of_trust_only =
+            self.own_failures().next().is_some() && self.own_failures().all(Failure::is_of_trust);
+        (self.state != State::Invalid || of_trust_only) && self.agreement != Agreement::Differ
     }
 
     /// Whether the manifest holds in itself, whatever content it is read against and whoever signed it.
     pub fn holds_but_for_content(&self) -> bool {
         self.agreement != Agreement::Differ
-            && self.failures.iter().filter(|f| f.ingredient.is_none()).all(is_of_content_or_trust)
+            && self.own_failures().all(|failure| failure.is_of_content() || failure.is_of_trust())
     }
 
     /// Whether its signer is trusted here, whatever content it is read against.
     pub fn is_of_trusted_signer(&self) -> bool {
-        self.holds_but_for_content()
-            && self.failures.iter().filter(|f| f.ingredient.is_none()).all(Failure::is_of_content)
+        self.holds_but_for_content() && self.own_failures().all(Failure::is_of_content)
+    }
+
+    /// Whether it holds and says that the picture was captured from life.
+    pub fn says_captured(&self) -> bool {
+        self.holds() && self.digital_source_type.as_deref().is_some_and(iptc::is_capture)
     }
 
     /// C2PA status codes of all failures.
@@ -188,14 +221,23 @@ impl Reading {
         self.failures.iter().map(|f| f.code.as_str()).collect()
     }
 
+    /// Whether the signer's certificate is out of its time.
+    pub fn ended(&self) -> bool {
+        self.own_failures().any(|failure| matches!(failure.code.as_str(), EXPIRED | OUTSIDE))
+    }
+
     /// When and why the signer's certificate was revoked, if that counts for this signature.
     pub fn revocation(&self) -> Option<&str> {
-        self.failures.iter().find(|failure| failure.code == REVOKED)?.explanation.as_deref()
+        self.own_failures().find_map(|failure| match failure.code.as_str() {
+            REVOKED => failure.explanation.as_deref(),
+            REVOKED_BY_OCSP => Some("revoked by its issuer"),
+            _ => None,
+        })
     }
 
     /// Whether the pixels are not those that were signed.
     pub fn content_differs(&self) -> bool {
-        self.failures.iter().any(|f| f.ingredient.is_none() && f.is_of_content())
+        self.own_failures().any(Failure::is_of_content)
     }
 }
 
@@ -204,18 +246,11 @@ impl Failure {
     pub fn is_of_content(&self) -> bool {
         self.code == CONTENT
     }
-}
 
-/// What a copy, or a reader elsewhere, takes nothing from what was signed.
-fn is_of_content_or_trust(failure: &Failure) -> bool {
-    matches!(
-        failure.code.as_str(),
-        CONTENT
-            | "signingCredential.untrusted"
-            | "signingCredential.expired"
-            | REVOKED
-            | "claimSignature.outsideValidity"
-    )
+    /// Whether it takes trust from the signer, and nothing from what was signed.
+    pub fn is_of_trust(&self) -> bool {
+        matches!(self.code.as_str(), UNTRUSTED | EXPIRED | REVOKED | REVOKED_BY_OCSP | OUTSIDE)
+    }
 }
 
 impl IngredientReading {
@@ -480,5 +515,64 @@ fn ingredient(
             Some(manifest) if depth > 0 => ingredients(reader, manifest, depth - 1, budget),
             _ => Vec::new(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(code: &str, ingredient: Option<&str>) -> Failure {
+        let explanation = Some("told by the library".to_owned());
+        Failure { code: code.into(), explanation, ingredient: ingredient.map(str::to_owned) }
+    }
+
+    fn reading(state: State, failures: Vec<Failure>) -> Reading {
+        Reading {
+            state,
+            label: "label".into(),
+            title: None,
+            claim_generator: None,
+            signer: None,
+            time_stamp: None,
+            digital_source_type: None,
+            created: None,
+            derivation: None,
+            agreement: Agreement::Absent,
+            soft_bindings: Vec::new(),
+            recovery: None,
+            failures,
+            ingredients: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_takes_the_trust_alone_breaks_nothing() {
+        for (code, ended, revocation) in [
+            (UNTRUSTED, false, None),
+            (EXPIRED, true, None),
+            (OUTSIDE, true, None),
+            (REVOKED, false, Some("told by the library")),
+            (REVOKED_BY_OCSP, false, Some("revoked by its issuer")),
+        ] {
+            let one = reading(State::Invalid, vec![failed(code, None)]);
+            assert!(one.holds() && one.holds_but_for_content() && !one.is_of_trusted_signer(), "{code}");
+            assert_eq!((one.ended(), one.revocation()), (ended, revocation), "{code}");
+            let both = reading(State::Invalid, vec![failed(code, None), failed(CONTENT, None)]);
+            assert!(!both.holds() && both.content_differs() && both.holds_but_for_content(), "{code}");
+        }
+        let broken = reading(State::Invalid, vec![failed("claimSignature.mismatch", None)]);
+        assert!(!broken.holds() && !broken.holds_but_for_content());
+        assert!(!reading(State::Invalid, Vec::new()).holds(), "broken for no reason that is told");
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_ingredient_says_nothing_of_the_signer() {
+        let codes = [UNTRUSTED, EXPIRED, REVOKED, CONTENT];
+        let failures = codes.map(|code| failed(code, Some("an ingredient"))).to_vec();
+        let one = reading(State::Trusted, failures);
+        assert!(one.holds() && one.is_of_trusted_signer() && !one.ended() && !one.content_differs());
+        assert_eq!(one.revocation(), None);
+        assert_eq!(one.failure_codes(), codes, "they are told all the same");
     }
 }

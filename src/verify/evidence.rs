@@ -6,7 +6,7 @@ use super::recall::Kinship;
 use crate::catalog::Facts;
 use crate::iptc;
 use crate::manifest::{
-    Agreement, Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference,
+    Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference,
 };
 use crate::quantity::Strength;
 use crate::watermark::Said;
@@ -16,9 +16,8 @@ pub(super) fn weigh(findings: &Findings) -> Evidence {
     let facts = match (&findings.manifest, manifest) {
         (_, ManifestEvidence::Absent | ManifestEvidence::Broken) => None,
         // A changed copy may have lost the mark that its recovered manifest names; another one it must not have.
-        (Ok(Some(reading)), _) => {
-            reading.facts().or_else(|| findings.said.as_ref().and_then(|_| reading.restored()?.facts()))
-        }
+        (Ok(Some(reading)), _) if findings.said.is_none() => reading.facts(),
+        (Ok(Some(reading)), _) => reading.known_facts(),
         _ => None,
     };
     Evidence {
@@ -50,7 +49,7 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
         }
         Ok(Some(reading)) => reading,
     };
-    if !holds(reading) {
+    if !reading.holds() {
         return ManifestEvidence::Broken;
     }
     let source = reading.digital_source_type.as_deref();
@@ -77,23 +76,6 @@ fn is_generated(ingredient: &IngredientReading) -> bool {
 
 fn says_generated(ingredient: &IngredientReading) -> bool {
     ingredient.digital_source_type.as_deref().is_some_and(iptc::is_generated)
-}
-
-/// Whether manifest and pixels are as they were signed. A certificate that ended since breaks nothing;
-/// it takes away the trust.
-pub(super) fn holds(reading: &Reading) -> bool {
-    let mut own = reading.failures.iter().filter(|failure| failure.ingredient.is_none()).peekable();
-    let ended_only = own.peek().is_some()
-        && own.all(|failure| {
-            matches!(
-                failure.code.as_str(),
-                "signingCredential.untrusted"
-                    | "signingCredential.expired"
-                    | "signingCredential.revoked"
-                    | "claimSignature.outsideValidity"
-            )
-        });
-    (reading.state != State::Invalid || ended_only) && reading.agreement != Agreement::Differ
 }
 
 fn watermark(said: Option<&Said>, facts: Option<&Derivation>) -> WatermarkEvidence {

@@ -1,7 +1,7 @@
 //! The evidence in sentences: each names the layer it rests on.
 
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
-use super::evidence::{holds, is_named};
+use super::evidence::is_named;
 use super::recall::{Forgery, Kinship};
 use super::{Findings, is_ours, words};
 use crate::iptc;
@@ -36,13 +36,9 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
             out.push(format!("manifest: signed by {who}, trusted here, says {}", made(reading)))
         }
         ManifestEvidence::AiUntrusted => {
-            let ended = reading
-                .failures
-                .iter()
-                .any(|f| f.code.contains("expired") || f.code.contains("outsideValidity"));
             let why = match reading.revocation() {
                 Some(revocation) => format!("whose certificate was {revocation}"),
-                None if ended => "whose certificate is out of its time".to_owned(),
+                None if reading.ended() => "whose certificate is out of its time".to_owned(),
                 None => "whom nobody here vouches for".to_owned(),
             };
             out.push(format!("manifest: intact, signed by {who}, {why}, says {}", made(reading)));
@@ -83,11 +79,8 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
 }
 
 fn made(reading: &Reading) -> String {
-    let own = reading.digital_source_type.as_deref();
-    let source = own.or_else(|| reading.restored()?.digital_source_type.as_deref());
-    let made = if source.is_some_and(iptc::is_in_part) { "AI-edited" } else { "AI-generated" };
-    let facts = reading.facts().or_else(|| reading.restored()?.facts());
-    let told = facts.and_then(|facts| Some((facts, facts.declared.as_ref()?)));
+    let made = if reading.known_source_type().is_some_and(iptc::is_in_part) { "AI-edited" } else { "AI-generated" };
+    let told = reading.known_facts().and_then(|facts| Some((facts, facts.declared.as_ref()?)));
     match told {
         None => made.to_owned(),
         Some((facts, declared)) => format!(
@@ -101,7 +94,7 @@ fn made(reading: &Reading) -> String {
 fn broken_reasons(findings: &Findings, reading: &Reading, who: &str, out: &mut Vec<String>) {
     if reading.content_differs() {
         out.push(format!("manifest: names {who} as its signer, but was made for other pixels than these"));
-    } else if !holds(reading) && reading.failures.is_empty() {
+    } else if !reading.holds() && reading.failures.is_empty() {
         out.push("manifest: its action and its assertion state different derivations".into());
     } else {
         out.push(format!("manifest: broken ({})", reading.failure_codes().join(", ")));

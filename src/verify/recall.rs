@@ -9,7 +9,7 @@ use crate::objects::Objects;
 use crate::raster::{self, Limits, Raster};
 use crate::watermark::{Brief, Payload, Said};
 
-use super::evidence::{holds, mark_agrees, same_level};
+use super::evidence::{mark_agrees, same_level};
 use super::foreign::{self, Foreign};
 
 /// Outputs that a picture is compared with for their looks. A crop or a turned copy may have any fingerprint, so
@@ -346,7 +346,7 @@ fn labels(reading: &Reading) -> Vec<&str> {
             ingredient.ingredients.iter().for_each(|deeper| below(deeper, found));
         }
     }
-    if !holds(reading) {
+    if !reading.holds() {
         return Vec::new();
     }
     let mut found = vec![reading.label.as_str()];

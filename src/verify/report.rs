@@ -83,15 +83,11 @@ pub struct TrustReport {
 
 impl TrustReport {
     fn of(reading: &Reading) -> Self {
-        let codes = reading.failure_codes();
-        let ended = |code: &&str| code.contains("expired") || code.contains("outsideValidity");
         let revocation = reading.revocation().map(str::to_owned);
         let why = if revocation.is_some() {
             "revoked"
-        } else if codes.iter().any(ended) {
+        } else if reading.ended() {
             "ended"
-        } else if codes.contains(&"signingCredential.untrusted") {
-            "unknown"
         } else if reading.state == State::Trusted {
             "anchored"
         } else {
@@ -214,8 +210,7 @@ pub(super) fn write(
 }
 
 fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
-    let restored = reading.restored();
-    let facts = reading.facts().or_else(|| restored?.facts());
+    let facts = reading.known_facts();
     ManifestReport {
         state: if recovered { "recovered" } else { state(reading) },
         recovered,
@@ -226,10 +221,7 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
         time_stamp: reading.time_stamp.clone(),
         alg: reading.signer.as_ref().and_then(|signer| signer.alg.clone()),
         claim_generator: reading.claim_generator.clone(),
-        digital_source_type: reading
-            .digital_source_type
-            .clone()
-            .or_else(|| restored?.digital_source_type.clone()),
+        digital_source_type: reading.known_source_type().map(str::to_owned),
         recovery: reading.recovery.clone(),
         source_sha256: facts.map(|f| f.source_sha256),
         denoise_strength: facts.and_then(|f| f.denoise_strength).map(Strength::value),
