@@ -1,8 +1,7 @@
 //! Pictures that need no adoption: those that carry our marks, were adopted before, or say that they were taken from life.
 
 use crate::catalog::{Catalog, CatalogError, Role};
-use crate::iptc;
-use crate::manifest::State;
+use crate::manifest::Reading;
 use crate::release::Reference;
 use crate::workspace::Workspace;
 
@@ -42,9 +41,6 @@ pub fn recognise(
     if let Some(said) = &image.watermark {
         return Ok(Some(Known::Marked { source_prefix: said.source_prefix() }));
     }
-    let captured = image.manifest.as_ref().is_some_and(|reading| {
-        reading.state != State::Invalid
-            && reading.digital_source_type.as_deref().is_some_and(iptc::is_capture)
-    });
+    let captured = image.manifest.as_ref().is_some_and(Reading::says_captured);
     Ok(captured.then_some(Known::Captured))
 }

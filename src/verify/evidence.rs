@@ -60,7 +60,7 @@ fn manifest(read: &Result<Option<Reading>, ReadError>) -> ManifestEvidence {
         } else {
             ManifestEvidence::AiUntrusted
         }
-    } else if source.is_some_and(iptc::is_capture) {
+    } else if reading.says_captured() {
         ManifestEvidence::Capture
     } else {
         ManifestEvidence::Silent
