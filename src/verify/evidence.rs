@@ -79,19 +79,20 @@ fn says_generated(ingredient: &IngredientReading) -> bool {
 }
 
 fn watermark(said: Option<&Said>, facts: Option<&Derivation>) -> WatermarkEvidence {
-    match (said, facts.and_then(|facts| facts.watermark.as_ref().map(|mark| (facts, mark)))) {
+    match (said, facts.filter(|facts| facts.watermark.is_some())) {
         (None, None) => WatermarkEvidence::Absent,
         (None, Some(_)) => WatermarkEvidence::AbsentThoughNamed,
         (Some(_), None) => WatermarkEvidence::Alone,
-        (Some(said), Some((facts, mark))) => {
-            let same_strength = said.is_strength(facts.witnessed_strength().map(Strength::value));
-            if is_named(said, mark) && same_strength && said.is_source(&facts.source_sha256) {
-                WatermarkEvidence::Agrees
-            } else {
-                WatermarkEvidence::Disagrees
-            }
-        }
+        (Some(said), Some(facts)) if is_stated(said, facts) => WatermarkEvidence::Agrees,
+        (Some(_), Some(_)) => WatermarkEvidence::Disagrees,
     }
+}
+
+/// Whether a mark is the one that a manifest names, and says what the manifest says.
+pub(super) fn is_stated(said: &Said, facts: &Derivation) -> bool {
+    facts.watermark.as_ref().is_some_and(|mark| is_named(said, mark))
+        && said.is_strength(facts.witnessed_strength().map(Strength::value))
+        && said.is_source(&facts.source_sha256)
 }
 
 /// Whether this is the mark that a manifest names, as far as its bits go.

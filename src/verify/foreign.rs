@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::evidence::is_stated;
 use super::recall::{Kinship, Mark, Match};
 use crate::catalog::{Catalog, CatalogError, ForeignMatch};
 use crate::deviation;
@@ -9,7 +10,6 @@ use crate::digest::Digest;
 use crate::iptc;
 use crate::iscc::{self, ImageCode};
 use crate::manifest;
-use crate::quantity::Strength;
 use crate::raster::Raster;
 use crate::watermark::Said;
 
@@ -67,18 +67,8 @@ pub(super) fn recall(
         if !reading.holds_but_for_content() {
             continue;
         }
-        let facts = reading.facts();
-        let is_its_mark = |mark: Mark<'_>| {
-            facts.is_some_and(|facts| {
-                mark.said.is_strength(facts.witnessed_strength().map(Strength::value))
-                    && mark.said.is_source(&facts.source_sha256)
-                    && facts
-                        .watermark
-                        .as_ref()
-                        .is_some_and(|named| super::evidence::is_named(mark.said, named))
-            })
-        };
         // A picture with another mark is another one, or was marked again.
+        let is_its_mark = |mark: Mark<'_>| reading.facts().is_some_and(|facts| is_stated(mark.said, facts));
         if mark.is_some_and(|mark| !is_its_mark(mark)) {
             continue;
         }

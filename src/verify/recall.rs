@@ -212,28 +212,17 @@ impl Memory<'_> {
         self.by_looks(raster)
     }
 
-    /// The output that `raster` shows, among those whose fingerprints are nearest.
+    /// The output that `raster` shows, among those whose fingerprints, or Image-Codes, are nearest.
     fn by_looks(&self, raster: &Raster) -> Result<Found, CatalogError> {
-        let variants = deviation::variants(raster);
-        let mut seen = Vec::new();
-        for near in self.catalog.nearest(Role::Output, &variants, LOOKED_AT, &[])? {
-            let Some(asset) = self.catalog.by_id(&near.asset)? else { continue };
-            if near.quality < LEAST_QUALITY {
-                continue;
-            }
-            let (same_picture, deviation) = self.compare(&asset, raster)?;
-            if same_picture == Some(true) {
-                return Ok(Some((Kinship::Perceptual, asset, deviation)));
-            }
-            seen.push(asset.id);
+        let near = self.catalog.nearest(Role::Output, &deviation::variants(raster), LOOKED_AT, &[])?;
+        let mut candidates: Vec<String> =
+            near.into_iter().filter(|near| near.quality >= LEAST_QUALITY).map(|near| near.asset).collect();
+        if deviation::fingerprint(raster).quality >= LEAST_QUALITY {
+            let alike = self.catalog.by_image_code(&ImageCode::of(raster), iscc::NEAR, LOOKED_AT)?;
+            candidates.extend(alike.into_iter().filter(|id| !candidates.contains(id)).collect::<Vec<_>>());
         }
-        if deviation::fingerprint(raster).quality < LEAST_QUALITY {
-            return Ok(None);
-        }
-        for id in self.catalog.by_image_code(&ImageCode::of(raster), iscc::NEAR, LOOKED_AT)? {
-            let Some(asset) = self.catalog.by_id(&id)?.filter(|asset| !seen.contains(&asset.id)) else {
-                continue;
-            };
+        for id in candidates {
+            let Some(asset) = self.catalog.by_id(&id)? else { continue };
             let (same_picture, deviation) = self.compare(&asset, raster)?;
             if same_picture == Some(true) {
                 return Ok(Some((Kinship::Perceptual, asset, deviation)));
