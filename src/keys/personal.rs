@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePublicKey as _, EncodePublicKey as _};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 
 use super::files::{self, Access, Existing};
-use super::{KeyError, Keys, check};
+use super::{KeyError, Keys, check, holds};
 use crate::digest::Digest;
 
 /// What is signed of a policy, before its text: nothing else that these keys sign begins like it.
@@ -116,9 +116,7 @@ impl Detached {
     }
 
     fn holds(&self, message: &[u8]) -> bool {
-        // Strict: no key of small order, for which anything would be signed.
-        VerifyingKey::from_bytes(&self.key)
-            .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(&self.signature)).is_ok())
+        holds(&self.key, message, &self.signature)
     }
 }
 

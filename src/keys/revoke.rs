@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use ed25519_dalek::{Signature, VerifyingKey};
-
 use super::files::{self, Access, Existing, Lock};
 use super::signers::{SignerKeys, leaves};
-use super::{KeyError, Keys, Paths};
+use super::{KeyError, Keys, Paths, holds};
 use crate::digest::Digest;
 use crate::manifest::Revocation;
 
@@ -85,8 +83,5 @@ fn is_signed(line: &str, counts: &impl Fn(&[u8; 32]) -> bool) -> bool {
     let signature: Option<[u8; 64]> = bytes(signature).and_then(|signature| signature.try_into().ok());
     let (Some(key), Some(signature)) = (key, signature) else { return false };
     let message = format!("{REVOCATION}{revocation}");
-    counts(&key)
-        && VerifyingKey::from_bytes(&key).is_ok_and(|key| {
-            key.verify_strict(message.as_bytes(), &Signature::from_bytes(&signature)).is_ok()
-        })
+    counts(&key) && holds(&key, message.as_bytes(), &signature)
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ed25519_dalek::{Signature, Verifier as _, VerifyingKey};
+use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::digest::Digest;
 
@@ -41,16 +41,15 @@ impl SignerKeys {
 
     /// Whether `signature` is that of `message` by `key`, and `key` is one of these.
     pub fn verify(&self, key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
-        self.keys.contains(key)
-            && VerifyingKey::from_bytes(key)
-                .is_ok_and(|key| key.verify(message, &Signature::from_bytes(signature)).is_ok())
+        self.contains(key) && holds(key, message, signature)
     }
 }
 
-/// Whether `signature` is that of `message` by `key` (RFC 8032), whosever that is.
+/// Whether `signature` is that of `message` by `key` (RFC 8032), whosever that is. Strict: no key of small order, for
+/// which anything would be signed.
 pub fn holds(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
     VerifyingKey::from_bytes(key)
-        .is_ok_and(|key| key.verify(message, &Signature::from_bytes(signature)).is_ok())
+        .is_ok_and(|key| key.verify_strict(message, &Signature::from_bytes(signature)).is_ok())
 }
 
 impl Keys {
