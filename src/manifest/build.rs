@@ -7,6 +7,7 @@ use std::sync::Arc;
 use c2pa::{Builder, BuilderIntent, Context, DigitalSourceType, Ingredient, Reader};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::recovery::RECOVERY;
@@ -58,22 +59,10 @@ pub(super) fn build(
     let mut stated = statement.derivation.clone();
     let prompt = stated.take_prompt();
     let facts = facts(&stated)?;
-    let created = statement
-        .created
-        .format(&Rfc3339)
-        .map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })?;
+    let created = time(statement.created)?;
     let derivation = &statement.derivation;
 
-    let mut builder = Builder::from_shared_context(context)
-        .with_definition(json!({
-            "title": statement.title,
-            "claim_generator_info": [{
-                "name": statement.claim_generator.name,
-                "version": statement.claim_generator.version,
-                "specVersion": SPEC_VERSION,
-            }],
-        }))
-        .map_err(sign::sdk("describe the output"))?;
+    let mut builder = begun(context, &statement.title, &statement.claim_generator)?;
     let mut ingredient = json!({
         "title": reference.title,
         "relationship": "inputTo",
@@ -114,7 +103,7 @@ pub(super) fn build(
             DERIVATION
         }
         Some(opened) => {
-            open(&mut builder, opened, &created)?;
+            open(&mut builder, OPENED, opened.title, opened.mime, opened.bytes, &created)?;
             let by = statement.derivation.declared.as_ref().map_or("", |declared| declared.by.as_str());
             builder
                 .add_action(json!({
@@ -165,21 +154,46 @@ pub(super) fn build(
     Ok(builder)
 }
 
-/// The picture that was made elsewhere is what this one is an edit of.
-fn open(builder: &mut Builder, opened: &ReferenceAsset<'_>, when: &str) -> Result<(), SignError> {
+/// A manifest that says nothing yet.
+pub(super) fn begun(
+    context: &Arc<Context>,
+    title: &str,
+    claim_generator: &Software,
+) -> Result<Builder, SignError> {
+    let Software { name, version } = claim_generator;
+    let maker = json!({ "name": name, "version": version, "specVersion": SPEC_VERSION });
+    Builder::from_shared_context(context)
+        .with_definition(json!({ "title": title, "claim_generator_info": [maker] }))
+        .map_err(sign::sdk("describe the output"))
+}
+
+/// As a manifest states it.
+pub(super) fn time(at: OffsetDateTime) -> Result<String, SignError> {
+    at.format(&Rfc3339)
+        .map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })
+}
+
+/// The file that `bytes` are is what this picture is an edit of.
+pub(super) fn open<'a>(
+    builder: &'a mut Builder,
+    label: &str,
+    title: &str,
+    mime: &str,
+    bytes: &[u8],
+    when: &str,
+) -> Result<&'a mut Ingredient, SignError> {
     builder.set_intent(BuilderIntent::Edit);
-    let ingredient = json!({ "title": opened.title, "relationship": "parentOf", "label": OPENED });
-    builder
-        .add_ingredient_from_stream(ingredient.to_string(), opened.mime, &mut Cursor::new(opened.bytes))
-        .map_err(sign::sdk("add the picture that was made elsewhere as an ingredient"))?;
     builder
         .add_action(json!({
             "action": "c2pa.opened",
             "when": when,
-            "parameters": { "ingredientIds": [OPENED] },
+            "parameters": { "ingredientIds": [label] },
         }))
         .map_err(sign::sdk("add the opened action"))?;
-    Ok(())
+    let ingredient = json!({ "title": title, "relationship": "parentOf", "label": label });
+    builder
+        .add_ingredient_from_stream(ingredient.to_string(), mime, &mut Cursor::new(bytes))
+        .map_err(sign::sdk("add what was opened as an ingredient"))
 }
 
 /// Adds the reference with the manifest that lay beside it, judged as one in its file is: the SDK has no way of its own
@@ -246,7 +260,7 @@ fn seen(label: &VisibleLabel) -> String {
     badge.into_iter().chain(caption).collect::<Vec<_>>().join("; ")
 }
 
-fn agent(software: &Software) -> Value {
+pub(super) fn agent(software: &Software) -> Value {
     json!({ "name": software.name, "version": software.version })
 }
 

@@ -1,18 +1,15 @@
 //! A changed copy that lost its manifest gets it back: as the parent of a new claim, which says how it was found.
 
-use std::io::Cursor;
-
+use c2pa::Ingredient;
 use c2pa::jumbf_io::save_jumbf_to_memory;
-use c2pa::{Builder, BuilderIntent, Ingredient};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use super::build;
 use super::reading::{self, Failure};
-use super::sign::{Credential, Pen, Place, SignError, SignedAsset, finish, sdk};
+use super::sign::{Credential, Place, SignError, SignedAsset, sdk, signed};
 use super::statement::Software;
-use super::{LIMIT_BYTES, SPEC_VERSION, build, context, read};
 
 pub(super) const RECOVERY: &str = "org.vidimus.recovery";
 
@@ -65,51 +62,20 @@ pub fn restore(
     created: OffsetDateTime,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    if bytes.len() > LIMIT_BYTES {
-        return Err(SignError::TooLarge { bytes: bytes.len(), limit: LIMIT_BYTES });
-    }
-    let created = created
-        .format(&Rfc3339)
-        .map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })?;
-    let pen = Pen::new(credential)?;
-    let context = context(credential.anchors).map_err(sdk("prepare the C2PA library"))?.into_shared();
-    let signed = read::guarded(|| {
-        let mut builder = Builder::from_shared_context(&context)
-            .with_definition(json!({
-                "title": "copy, manifest recovered",
-                "claim_generator_info": [{
-                    "name": claim_generator.name,
-                    "version": claim_generator.version,
-                    "specVersion": SPEC_VERSION,
-                }],
-            }))
-            .map_err(sdk("describe the copy"))?;
+    let created = build::time(created)?;
+    signed(Place::Within, bytes, mime, credential, |context| {
+        let mut builder = build::begun(context, "copy, manifest recovered", claim_generator)?;
         // The SDK holds an ingredient against the manifest that is in it: so it is put in.
         let carried = save_jumbf_to_memory(mime, bytes, store)
             .map_err(|_| SignError::Format { mime: mime.to_owned() })?;
-        let parent = builder
-            .add_ingredient_from_stream(
-                json!({ "title": "what was signed", "relationship": "parentOf", "label": RECOVERED })
-                    .to_string(),
-                mime,
-                &mut Cursor::new(carried),
-            )
-            .map_err(sdk("add the recovered manifest as an ingredient"))?;
+        let parent = build::open(&mut builder, RECOVERED, "what was signed", mime, &carried, &created)?;
         let content = this_content(parent, recovery);
         parent.set_description(format!("recovered by {}; {content}", recovery.found_by));
-        builder.set_intent(BuilderIntent::Edit);
-        builder
-            .add_action(json!({
-                "action": "c2pa.opened",
-                "when": created,
-                "parameters": { "ingredientIds": [RECOVERED] },
-            }))
-            .map_err(sdk("add the opened action"))?;
         builder
             .add_action(json!({
                 "action": "org.vidimus.recovered",
                 "when": created,
-                "softwareAgent": { "name": claim_generator.name, "version": claim_generator.version },
+                "softwareAgent": build::agent(claim_generator),
                 "description": format!(
                     "the manifest was lost and found again by the copy's {}; {content}",
                     recovery.found_by
@@ -117,9 +83,8 @@ pub fn restore(
             }))
             .map_err(sdk("add the recovery action"))?;
         build::add(&mut builder, RECOVERY, recovery)?;
-        finish(&mut builder, Place::Within, bytes, mime, &pen)
-    });
-    super::sign::read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
+        Ok(builder)
+    })
 }
 
 /// How what is signed now compares with what was signed once: `parent` was held against it.

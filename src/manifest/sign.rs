@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::io::Cursor;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
-use c2pa::{Builder, Signer, SigningAlg};
+use c2pa::{Builder, Context, Signer, SigningAlg};
 use serde::{Deserialize, Serialize};
 
 use super::reading::Reading;
@@ -185,31 +185,42 @@ fn sign_all(
     opened: Option<&ReferenceAsset<'_>>,
     credential: &Credential<'_>,
 ) -> Result<SignedAsset, SignError> {
-    for size in [bytes.len(), reference.bytes.len(), opened.map_or(0, |opened| opened.bytes.len())] {
-        if size > LIMIT_BYTES {
-            return Err(SignError::TooLarge { bytes: size, limit: LIMIT_BYTES });
-        }
+    for brought in [Some(reference), opened].into_iter().flatten() {
+        bounded(brought.bytes)?;
     }
+    signed(place, bytes, mime, credential, |context| build::build(context, statement, reference, opened))
+}
+
+/// Signs what `build` says about `bytes`, and checks the result.
+pub(super) fn signed(
+    place: Place,
+    bytes: &[u8],
+    mime: &str,
+    credential: &Credential<'_>,
+    build: impl FnOnce(&Arc<Context>) -> Result<Builder, SignError>,
+) -> Result<SignedAsset, SignError> {
+    bounded(bytes)?;
     let pen = Pen::new(credential)?;
     let context = context(credential.anchors).map_err(sdk("prepare the C2PA library"))?.into_shared();
-    // The reference comes from anywhere.
-    let signed = read::guarded(|| {
-        let mut builder = build::build(&context, statement, reference, opened)?;
-        finish(&mut builder, place, bytes, mime, &pen)
-    });
-    read_back(signed.map_err(|reason| SignError::Panic { reason })??, mime, credential)
+    // What is taken in comes from anywhere.
+    let written = read::guarded(|| finish(&mut build(&context)?, place, bytes, mime, &pen));
+    read_back(written.map_err(|reason| SignError::Panic { reason })??, mime, credential)
+}
+
+fn bounded(bytes: &[u8]) -> Result<(), SignError> {
+    let (bytes, limit) = (bytes.len(), LIMIT_BYTES);
+    if bytes > limit { Err(SignError::TooLarge { bytes, limit }) } else { Ok(()) }
 }
 
 /// A signed file and its manifest store, not read back yet.
-pub(super) struct Written {
+struct Written {
     place: Place,
     bytes: Vec<u8>,
     store: Vec<u8>,
     unstamped: Option<String>,
 }
 
-/// Signs what `builder` says about `bytes`.
-pub(super) fn finish(
+fn finish(
     builder: &mut Builder,
     place: Place,
     bytes: &[u8],
@@ -230,11 +241,7 @@ pub(super) fn finish(
 }
 
 /// What was written, if it holds.
-pub(super) fn read_back(
-    written: Written,
-    mime: &str,
-    credential: &Credential<'_>,
-) -> Result<SignedAsset, SignError> {
+fn read_back(written: Written, mime: &str, credential: &Credential<'_>) -> Result<SignedAsset, SignError> {
     let Written { place, bytes, store, unstamped } = written;
     let unread = |reason: String| SignError::ReadBack { reason };
     let reading = match place {
@@ -290,7 +297,7 @@ fn tell(note: &Mutex<Option<String>>, reason: String) {
 }
 
 /// The credential as the SDK wants it, with room for the signature cut to what it needs.
-pub(super) struct Pen<'a> {
+struct Pen<'a> {
     sign: &'a Sign<'a>,
     algorithm: Algorithm,
     time_stamps: Option<&'a TimeStamps<'a>>,
@@ -303,7 +310,7 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(credential: &'a Credential<'a>) -> Result<Self, SignError> {
+    fn new(credential: &'a Credential<'a>) -> Result<Self, SignError> {
         let chain = read::certificates(credential.chain_pem)
             .map_err(|e| SignError::Chain { reason: one_line(&e) })?;
         if chain.is_empty() {
