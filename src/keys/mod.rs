@@ -151,7 +151,7 @@ impl Keys {
     }
 
     /// The same, for a directory whose signing key is a file without a passphrase.
-    pub fn load(dir: &Path, now: OffsetDateTime) -> Result<Keys, KeyError> {
+    fn load(dir: &Path, now: OffsetDateTime) -> Result<Keys, KeyError> {
         Keys::read(dir, Keys::load_public(dir)?.anchors, now, &|| Err("none was given".to_owned()))
     }
 

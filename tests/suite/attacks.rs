@@ -15,6 +15,7 @@ use time::OffsetDateTime;
 use vidimus::digest::Digest;
 use vidimus::keys::Keys;
 use vidimus::manifest::{self, Algorithm, Credential, Derivation, ReferenceAsset, Software, Statement};
+use vidimus::workspace::Workspace;
 
 use crate::common::Lab;
 use crate::desk::{decode, png, specimen_of};
@@ -148,7 +149,8 @@ fn with_chunk(bytes: &[u8], kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
 fn resigned_by_another_with_the_same_names_is_never_trusted() {
     let lab = lab();
     let now = OffsetDateTime::now_utc();
-    let ours = Keys::load(&lab.path("keys"), now).expect("it has keys");
+    let workspace = Workspace::open(&lab.path(".")).expect("it is one");
+    let ours = Keys::open(&workspace, now, &|| Err("none is needed".into())).expect("it has keys");
     let thief = Thief::named(&ours.signer().common_name, &ours.signer().organisation);
     let reference = fs::read(lab.path("ref.png")).expect("there");
     // Our own picture: the catalog knows it, whoever signed it again.

@@ -178,6 +178,10 @@ fn a_key_under_a_passphrase_signs_with_it_and_it_stays_secret() {
     let mut shown = lab.command(["keys", "show"]);
     let shown = shown.env("VIDIMUS_PASSPHRASE", "four words of mine").output().expect("it starts");
     assert!(shown.status.success());
+    // Whatever else signs asks for it, too.
+    let locked = lab.run(["catalog", "export", "no.tar"]).expect(2).stderr;
+    assert!(locked.contains("protected by a passphrase") && !lab.path("no.tar").exists(), "{locked}");
+    lab.run([&["catalog", "export", "all.tar"][..], &with].concat()).expect(0);
     // A new key would stand there in the open.
     let rotated = lab.run(["keys", "rotate"]).expect(2).stderr;
     assert!(rotated.contains("run 'vidimus keys unprotect' first"), "{rotated}");

@@ -11,7 +11,6 @@ use crate::cli::term::{BOLD, GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
 use crate::exchange;
 use crate::host::Host;
-use crate::keys::Keys;
 
 pub fn run(command: &CatalogCommand, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let workspace = place::need(place)?;
@@ -24,7 +23,7 @@ pub fn run(command: &CatalogCommand, place: Option<&Path>, terminal: &Terminal) 
     match command {
         CatalogCommand::Export { out, force } => {
             files::writable(out, *force)?;
-            let keys = Keys::load(&workspace.keys(), host.now()).map_err(Failure::new)?;
+            let keys = place::load_keys(&workspace, host.now())?;
             let (bytes, manifests) = exchange::export(&reading()?, &keys, host.now())
                 .map_err(|e| Failure::at(out.display(), e))?;
             files::write(out, &bytes, *force)?;
