@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::decide::{Confidence, Evidence, Verdict};
+use super::decide::{CatalogEvidence, Confidence, Evidence, Verdict, WatermarkEvidence};
 use super::foreign::Foreign;
 use super::reasons::reasons;
+use super::recall::{Kinship, Match};
 use super::{Findings, is_ours};
 use crate::catalog::Adoption;
 use crate::digest::Digest;
@@ -117,6 +118,9 @@ pub struct WatermarkReport {
     pub log10_false_positive: Option<f64>,
     /// Of the workspace's own layer beside the mark.
     pub tag: Option<TagReport>,
+    /// Whether it is not the mark that manifest or catalog know this picture by, for pages; the reasons say how.
+    #[serde(skip)]
+    pub disagrees: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -157,6 +161,9 @@ pub struct CatalogReport {
     pub references: Vec<Digest>,
     /// Deviation from the recorded picture, where it was measured.
     pub deviation_from_record: Option<f64>,
+    /// Whether mark and picture were not released together, for pages.
+    #[serde(skip)]
+    pub disagrees: bool,
 }
 
 impl Report {
@@ -188,13 +195,15 @@ pub(super) fn write(
         Err(error) => broken_report(error),
     };
     manifest.file = findings.beside.clone();
+    let not_its_own = |found: &Match| matches!(found.kinship, Kinship::CopiedMark | Kinship::ForgedMark(_));
+    let disagrees = evidence.watermark == WatermarkEvidence::Disagrees || memory.is_some_and(not_its_own);
     Report {
         sha256: findings.sha256,
         verdict,
         confidence,
         reasons,
         manifest,
-        watermark: WatermarkReport::of(findings.detection.as_ref()),
+        watermark: WatermarkReport { disagrees, ..WatermarkReport::of(findings.detection.as_ref()) },
         catalog: CatalogReport {
             asked,
             matched: memory.and_then(|found| found.kinship.name()),
@@ -203,6 +212,7 @@ pub(super) fn write(
             foreign: memory.and_then(|found| found.foreign.clone()),
             references: memory.map(|found| found.references.clone()).unwrap_or_default(),
             deviation_from_record: memory.and_then(|found| found.deviation),
+            disagrees: evidence.catalog == CatalogEvidence::CopiedMark,
         },
         claims: findings.claims,
         remarks: findings.remarks,
@@ -276,6 +286,7 @@ impl WatermarkReport {
                 expected: tag.expected,
                 log10_false_positive: tag.log10_false_positive(),
             }),
+            disagrees: false,
         }
     }
 }

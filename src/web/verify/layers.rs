@@ -99,12 +99,7 @@ fn manifest(report: &Report) -> Layer {
 fn watermark(report: &Report) -> Layer {
     let mark = &report.watermark;
     let payload = mark.payload.as_ref();
-    let disagrees = report.reasons.iter().any(|reason| {
-        reason.contains("forged mark")
-            || reason.contains("copied mark")
-            || reason.contains("not what the manifest")
-    });
-    let (tone, state) = match (mark.found, disagrees) {
+    let (tone, state) = match (mark.found, mark.disagrees) {
         (true, true) => (Tone::Wrong, ENGLISH.disagrees),
         (true, false) => (Tone::Speaks, ENGLISH.found),
         (false, _) => (Tone::Silent, ENGLISH.absent),
@@ -143,11 +138,7 @@ fn watermark(report: &Report) -> Layer {
 
 fn catalog(report: &Report) -> Layer {
     let catalog = &report.catalog;
-    let wrong = report.reasons.iter().any(|reason| {
-        reason.starts_with("catalog:")
-            && ["copied mark", "forged mark", "marked again"].iter().any(|words| reason.contains(words))
-    });
-    let (tone, state) = match (catalog.asked, catalog.matched, wrong) {
+    let (tone, state) = match (catalog.asked, catalog.matched, catalog.disagrees) {
         (_, Some(_), true) => (Tone::Wrong, ENGLISH.disagrees),
         (_, Some("exact"), _) => (Tone::Speaks, ENGLISH.match_exact),
         (_, Some("watermark"), _) => (Tone::Speaks, ENGLISH.match_watermark),
