@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Extension, Request, State};
+use axum::extract::{ConnectInfo, Extension, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::listener::Peer;
 use super::problem::Problem;
 use super::site::Site;
 
@@ -16,7 +17,7 @@ use super::site::Site;
 pub enum Visitor {
     /// May do everything that the command line can.
     Owner,
-    /// May have pictures verified, and learns nothing of the workspace but what its marks say.
+    /// May have pictures verified and manifests found again, and learns nothing else of the workspace.
     Stranger,
 }
 
@@ -39,12 +40,19 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 /// Refuses what is not meant for this server or was not sent from its own pages, and tells later steps who asks.
-pub async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
-    let visitor = visitor(&site, request.headers());
-    request.extensions_mut().insert(visitor);
-    let mut response = match refusal(&site, &request) {
-        Some(problem) => problem.into_response(),
-        None => next.run(request).await,
+pub async fn guard(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let visitor = meant(&site, &request).and_then(|()| visitor(&site, peer, request.headers()));
+    let mut response = match visitor {
+        Ok(visitor) => {
+            request.extensions_mut().insert(visitor);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
     };
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -55,7 +63,7 @@ pub async fn guard(State(site): State<Arc<Site>>, mut request: Request, next: Ne
     response
 }
 
-fn refusal(site: &Site, request: &Request) -> Option<Problem> {
+fn meant(site: &Site, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
@@ -63,10 +71,10 @@ fn refusal(site: &Site, request: &Request) -> Option<Problem> {
     let single = hosts.next().is_none();
     let agrees = request.uri().authority().is_none_or(|authority| Some(authority.as_str()) == host);
     let Some(host) = host.filter(|host| single && agrees && site.door.knows(host)) else {
-        return Some(Problem::WrongHost);
+        return Err(Problem::WrongHost);
     };
     let harmless = matches!(*request.method(), Method::GET | Method::HEAD);
-    (!harmless && !is_from_here(headers, host)).then_some(Problem::CrossSite)
+    if harmless || is_from_here(headers, host) { Ok(()) } else { Err(Problem::CrossSite) }
 }
 
 /// Whether browsers say that a page of this server sent it. Programs that are no browsers say nothing.
@@ -80,27 +88,30 @@ fn is_from_here(headers: &HeaderMap, host: &str) -> bool {
     origin && site.is_none_or(|site| matches!(site, "same-origin" | "none"))
 }
 
-fn visitor(site: &Site, headers: &HeaderMap) -> Visitor {
+/// Who shows what. Whoever shows wrong tokens is not listened to for a while, so that none is found by trying.
+fn visitor(site: &Site, peer: Peer, headers: &HeaderMap) -> Result<Visitor, Problem> {
     if site.door.verify_only() {
-        return Visitor::Stranger;
+        return Ok(Visitor::Stranger);
     }
     if !site.door.has_token() {
         // Then only this machine can reach us.
-        return Visitor::Owner;
+        return Ok(Visitor::Owner);
     }
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut remembered =
-        || pairs.any(|(name, value)| name == super::session::COOKIE && site.door.remembers(value));
-    match bearer.is_some_and(|token| site.door.admits(token)) || remembered() {
-        true => Visitor::Owner,
-        false => Visitor::Stranger,
-    }
+    let remembered = pairs.any(|(name, value)| name == super::session::COOKIE && site.door.remembers(value));
+    let admitted = match bearer {
+        Some(token) if !remembered => {
+            site.doorbell.admit_unless(peer.ip(), site.host.elapsed(), || site.door.admits(token))?
+        }
+        _ => remembered,
+    };
+    Ok(if admitted { Visitor::Owner } else { Visitor::Stranger })
 }
 
-/// In front of everything but verification.
+/// In front of everything but verification and resolution.
 pub async fn owner_only(Extension(visitor): Extension<Visitor>, request: Request, next: Next) -> Response {
     let asks_for_page = request
         .headers()

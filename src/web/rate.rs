@@ -29,6 +29,19 @@ impl Rate {
     /// # Errors
     /// When it is empty, with the seconds until it is not.
     pub fn admit(&self, address: IpAddr, now: Duration) -> Result<(), Problem> {
+        self.admit_unless(address, now, || false).map(|_| ())
+    }
+
+    /// The same, but takes nothing if `free` says so, which is asked only while there is something to take; its answer.
+    ///
+    /// # Errors
+    /// As those of `admit`.
+    pub fn admit_unless(
+        &self,
+        address: IpAddr,
+        now: Duration,
+        free: impl FnOnce() -> bool,
+    ) -> Result<bool, Problem> {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         let address = network(address);
         if full.len() >= MOST && !full.contains_key(&address) {
@@ -43,8 +56,11 @@ impl Rate {
         if !over.is_zero() {
             return Err(Problem::TooMany { seconds: over.as_secs() + 1 });
         }
-        full.insert(address, at);
-        Ok(())
+        let free = free();
+        if !free {
+            full.insert(address, at);
+        }
+        Ok(free)
     }
 }
 
@@ -77,6 +93,14 @@ mod tests {
         assert_eq!(ask("10.0.0.1", 110), Ok(()));
         assert!(ask("10.0.0.1", 111).is_err());
         assert_eq!(ask("10.0.0.1", 1000), Ok(()));
+        let right = |at| rate.admit_unless(address("10.0.0.3"), Duration::from_secs(at), || true);
+        for _ in 0..9 {
+            assert_eq!(right(2000), Ok(true), "what is free takes nothing");
+        }
+        for _ in 0..3 {
+            assert_eq!(ask("10.0.0.3", 2000), Ok(()));
+        }
+        assert_eq!(right(2000), Err(Problem::TooMany { seconds: 11 }), "and is not asked of an empty one");
     }
 
     #[test]

@@ -64,17 +64,23 @@ struct Wanted {
 
 async fn by_binding(
     State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(visitor): Extension<Visitor>,
     Query(binding): Query<Binding>,
     Query(most): Query<Most>,
 ) -> Result<Json<Value>, Problem> {
+    site.admit(peer, visitor)?;
     bound(&site, &binding, most.max_results)
 }
 
 async fn by_large_binding(
     State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(visitor): Extension<Visitor>,
     Query(most): Query<Most>,
     Json(binding): Json<Binding>,
 ) -> Result<Json<Value>, Problem> {
+    site.admit(peer, visitor)?;
     bound(&site, &binding, most.max_results)
 }
 
@@ -143,9 +149,12 @@ struct Whole {
 
 async fn manifest_store(
     State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
     Query(whole): Query<Whole>,
 ) -> Result<Response, Problem> {
+    site.admit(peer, visitor)?;
     let catalog = catalog(&site)?.ok_or(Problem::NotFound)?;
     let asset = catalog.by_manifest(&id).map_err(failed)?.ok_or(Problem::NotFound)?;
     let store = catalog.manifest_store(&asset.id).map_err(failed)?.ok_or(Problem::NotFound)?;

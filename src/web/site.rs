@@ -7,6 +7,8 @@ use tokio::sync::watch;
 
 use super::door::Door;
 use super::gate::Gate;
+use super::guard::Visitor;
+use super::listener::Peer;
 use super::make::Jobs;
 use super::picture::Thumbs;
 use super::problem::Problem;
@@ -44,7 +46,8 @@ pub struct Bounds {
     pub working: usize,
     /// Bytes of pictures that are held while they wait.
     pub held: u64,
-    /// Verifications of one address at once, where strangers may come, and the time after which it gets another.
+    /// Verifications and resolutions of one address at once, where strangers may come, and the time after which it
+    /// gets another.
     pub burst: u32,
     pub period: Duration,
     /// Jobs that wait, and jobs that are over and can still be looked at.
@@ -93,7 +96,7 @@ pub struct Site {
     pub engines: Engines,
     pub bounds: Bounds,
     pub gate: Gate,
-    /// Of verifications, and of attempts to sign in.
+    /// Of verifications and resolutions, and of attempts to show the token.
     pub rate: Rate,
     pub doorbell: Rate,
     pub jobs: Jobs,
@@ -124,6 +127,17 @@ impl Site {
 
     pub fn workspace(&self) -> Result<&Workspace, Problem> {
         self.workspace.as_ref().ok_or_else(|| Problem::Conflict("there is no workspace here".to_owned()))
+    }
+
+    /// Lets a stranger have one more verification or resolution, where strangers may come.
+    ///
+    /// # Errors
+    /// When that would be too many from one address.
+    pub fn admit(&self, peer: Peer, visitor: Visitor) -> Result<(), Problem> {
+        if self.door.is_public() && visitor == Visitor::Stranger {
+            self.rate.admit(peer.ip(), self.host.elapsed())?;
+        }
+        Ok(())
     }
 
     /// Ends streams and jobs, once and for all.

@@ -274,7 +274,7 @@ fn every_answer_forbids_what_pages_do_not_need() {
 }
 
 #[test]
-fn strangers_may_verify_and_nothing_else() {
+fn strangers_may_verify_and_resolve_and_nothing_else() {
     let token = "sixteen letters or more";
     let served = Served::with(|settings| settings.token = Some(token.into()), |_| {});
     let owned = [
@@ -318,10 +318,28 @@ fn strangers_may_verify_and_nothing_else() {
         served.send(login, b"token=wrong");
     }
     assert_eq!(served.send(login, b"token=sixteen+letters+or+more").0, 429, "guessing is slow");
+    assert_eq!(served.send(&bearer, b"").0, 429, "and as slow by the other way in");
+    assert_eq!(served.send(&format!("GET /catalog HTTP/1.1\r\nCookie: {cookie}"), b"").0, 200);
 }
 
 #[test]
-fn a_public_server_has_verification_alone_and_so_much_for_each_address() {
+fn a_token_is_not_found_by_trying_and_who_has_it_is_not_slowed() {
+    let token = "sixteen letters or more";
+    let served = Served::with(|settings| settings.token = Some(token.into()), |_| {});
+    let shown = |token: &str| {
+        let head = format!("GET /catalog HTTP/1.1\r\nAuthorization: Bearer {token}");
+        served.send(&head, b"").0
+    };
+    for _ in 0..12 {
+        assert_eq!(shown(token), 200);
+    }
+    let wrong: Vec<u16> = (0..20).map(|n| shown(&format!("sixteen letters or {n}"))).collect();
+    assert_eq!(wrong[..10], [401; 10]);
+    assert!(wrong[10..].contains(&429), "{wrong:?}");
+}
+
+#[test]
+fn a_public_server_has_verification_and_resolution_alone_and_so_much_for_each_address() {
     let served = Served::with(
         |settings| settings.verify_only = true,
         |bounds| (bounds.burst, bounds.period) = (3, Duration::from_secs(600)),
@@ -341,6 +359,11 @@ fn a_public_server_has_verification_alone_and_so_much_for_each_address() {
         429,
         "the same work by another name"
     );
+    for path in ["/matches/byBinding?alg=x&value=eA==", "/manifests/urn:c2pa:none"] {
+        assert_eq!(served.get(path).0, 429, "{path}");
+    }
+    let binding = "POST /matches/byBinding HTTP/1.1\r\nContent-Type: application/json";
+    assert_eq!(served.send(binding, br#"{"alg":"x","value":"eA=="}"#).0, 429);
 }
 
 #[test]

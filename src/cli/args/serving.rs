@@ -14,7 +14,7 @@ pub struct Serve {
     /// Address and port; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
     pub bind: SocketAddr,
-    /// What visitors have to show for everything but verification; at least 16 characters
+    /// What visitors have to show for everything but verification and resolution; at least 16 characters
     #[arg(
         long,
         value_name = "T",
@@ -23,7 +23,7 @@ pub struct Serve {
         conflicts_with = "public_verify_only"
     )]
     pub token: Option<String>,
-    /// Serve verification alone, to whoever comes, with limits on each address
+    /// Serve verification and resolution alone, to whoever comes, with limits on each address
     #[arg(long)]
     pub public_verify_only: bool,
     /// A name by which browsers reach the server, beside its addresses; again for several

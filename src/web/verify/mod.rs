@@ -82,9 +82,7 @@ pub async fn answer(
     visitor: Visitor,
     request: Request,
 ) -> Result<Answer, Problem> {
-    if site.door.is_public() && visitor == Visitor::Stranger {
-        site.rate.admit(peer.ip(), site.host.elapsed())?;
-    }
+    site.admit(peer, visitor)?;
     let (upload, place) = intake::receive(request, &site.gate, site.bounds.upload.bytes).await?;
     if upload.bytes.is_empty() {
         return Err(Problem::BadRequest("there was no picture in it; choose a file".to_owned()));
