@@ -35,6 +35,13 @@ pub fn page(title: &str, head: &str, body: &Markup) -> String {
     page.into_string()
 }
 
+/// `text` as a part of an address: everything but plain letters and digits by its bytes.
+pub fn percent(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let byte = |byte: u8| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(byte).collect()
+}
+
 /// A file as the address of a picture that stands in the page itself.
 pub fn data_uri(mime: &str, bytes: &[u8]) -> String {
     format!("data:{mime};base64,{}", STANDARD.encode(bytes))

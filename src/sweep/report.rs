@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::curve::curve;
 use super::{Cell, Criteria, End, criteria};
 use crate::digest::Digest;
-use crate::html::{Markup, data_uri, html, page};
+use crate::html::{Markup, data_uri, html, page, percent};
 use crate::policy::Limits;
 use crate::raster::{self, Format, Raster};
 use crate::release::{self, ReleaseError};
@@ -208,11 +208,7 @@ fn two(value: f64) -> String {
 
 /// A relative path as a relative address.
 fn address(path: &str) -> String {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(byte);
-    let encoded: String = path
-        .bytes()
-        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect();
+    let parts: Vec<String> = path.split('/').map(percent).collect();
     // A colon, or a slash at the beginning, would lead elsewhere.
-    format!("./{encoded}")
+    format!("./{}", parts.join("/"))
 }
