@@ -61,12 +61,20 @@ impl Place {
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let turn = Arc::clone(&self.working).acquire_owned().await.map_err(|_| Problem::Busy)?;
-        let job = tokio::task::spawn_blocking(move || {
+        aside(move || {
             let _held = (self, turn);
             work()
-        });
-        job.await.unwrap_or_else(|_| Err(Problem::Internal("it failed on this picture".to_owned())))
+        })
+        .await
     }
+}
+
+/// Does `work` on another thread: all requests share one, and it must wait for no disk.
+pub async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let job = tokio::task::spawn_blocking(work);
+    job.await.unwrap_or_else(|_| Err(Problem::Internal("it failed on this picture".to_owned())))
 }
 
 #[cfg(test)]

@@ -9,9 +9,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::gate::aside;
 use super::problem::Problem;
 use super::site::Site;
-use crate::catalog::{Asset, Catalog, Role};
+use crate::catalog::{Asset, Role};
 use crate::digest::Digest;
 use crate::objects::Objects;
 use crate::raster::{self, Format, Limits, Raster};
@@ -67,53 +68,52 @@ pub fn drawn(picture: &Raster, side: u32) -> Result<Vec<u8>, Problem> {
 }
 
 async fn small(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let (asset, objects) = find(&site, &id)?;
-    if let Some(known) = site.thumbs.get(&asset.sha256) {
-        return Ok(jpeg(known.to_vec()));
-    }
-    let bytes =
-        tokio::task::spawn_blocking(move || view(&objects, &asset.sha256, SMALL).map(|b| (asset.sha256, b)));
-    let (of, bytes) = bytes.await.map_err(|_| unseen())??;
-    site.thumbs.put(of, Arc::new(bytes.clone()));
-    Ok(jpeg(bytes))
+    aside(move || {
+        let (asset, objects) = find(&site, &id)?;
+        if let Some(known) = site.thumbs.get(&asset.sha256) {
+            return Ok(jpeg(known.to_vec()));
+        }
+        let bytes = view(&objects, &asset.sha256, SMALL)?;
+        site.thumbs.put(asset.sha256, Arc::new(bytes.clone()));
+        Ok(jpeg(bytes))
+    })
+    .await
 }
 
 async fn large(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let (asset, objects) = find(&site, &id)?;
-    let bytes = tokio::task::spawn_blocking(move || view(&objects, &asset.sha256, LARGE));
-    Ok(jpeg(bytes.await.map_err(|_| unseen())??))
+    aside(move || {
+        let (asset, objects) = find(&site, &id)?;
+        Ok(jpeg(view(&objects, &asset.sha256, LARGE)?))
+    })
+    .await
 }
 
 /// A released output as it is, to be kept: marks and all.
 async fn file(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let (asset, objects) = find(&site, &id)?;
-    // Outputs alone are ours, and known to be what they say they are.
-    let format = [Format::Png, Format::Jpeg, Format::WebP, Format::Tiff].into_iter();
-    let format = format.filter(|_| asset.role == Role::Output).find(|format| format.mime() == asset.mime);
-    let format = format.ok_or(Problem::NotFound)?;
-    let bytes = objects.get(&asset.sha256).map_err(|error| Problem::Internal(error.to_string()))?;
-    let name =
-        format!("attachment; filename=\"variation-{}.{}\"", asset.sha256.short(12), format.extension());
-    let headers = [(CONTENT_TYPE, format.mime().to_owned()), (CONTENT_DISPOSITION, name)];
-    Ok((headers, bytes).into_response())
+    aside(move || {
+        let (asset, objects) = find(&site, &id)?;
+        // Outputs alone are ours, and known to be what they say they are.
+        let own = |format: &Format| asset.role == Role::Output && format.mime() == asset.mime;
+        let format = Format::ALL.into_iter().find(own).ok_or(Problem::NotFound)?;
+        let bytes = objects.get(&asset.sha256).map_err(|error| Problem::Internal(error.to_string()))?;
+        let name =
+            format!("attachment; filename=\"variation-{}.{}\"", asset.sha256.short(12), format.extension());
+        let headers = [(CONTENT_TYPE, format.mime().to_owned()), (CONTENT_DISPOSITION, name)];
+        Ok((headers, bytes).into_response())
+    })
+    .await
 }
 
 fn find(site: &Site, id: &str) -> Result<(Asset, Objects), Problem> {
-    let workspace = site.workspace()?;
-    let catalog = Catalog::open_read_only(&workspace.database()).map_err(|_| Problem::NotFound)?;
-    let asset = catalog.by_id(id).map_err(|error| Problem::Internal(error.to_string()))?;
-    Ok((asset.ok_or(Problem::NotFound)?, Objects::at(workspace.objects())))
+    let asset = site.catalog()?.ok_or(Problem::NotFound)?.by_id(id)?;
+    Ok((asset.ok_or(Problem::NotFound)?, Objects::at(site.workspace()?.objects())))
 }
 
 fn view(objects: &Objects, of: &Digest, side: u32) -> Result<Vec<u8>, Problem> {
-    let bytes = objects.get(of).map_err(|_| unseen())?;
-    let decoded = raster::decode(&bytes, &Limits::default()).map_err(|_| unseen())?;
+    // Its bytes are lost, or no picture any more.
+    let bytes = objects.get(of).map_err(|_| Problem::NotFound)?;
+    let decoded = raster::decode(&bytes, &Limits::default()).map_err(|_| Problem::NotFound)?;
     drawn(&decoded.raster.flatten(), side)
-}
-
-/// Its bytes are lost, or no picture any more.
-fn unseen() -> Problem {
-    Problem::NotFound
 }
 
 /// Assets never change.

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use super::frame::{Frame, Here};
 use super::guard::Visitor;
+use crate::catalog::CatalogError;
+use crate::raster::DecodeError;
 
 /// One reason, with what to do about it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -37,6 +39,18 @@ pub enum Problem {
     Conflict(String),
     #[error("the server could not do it: {0}")]
     Internal(String),
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        Problem::Internal(error.to_string())
+    }
+}
+
+impl From<DecodeError> for Problem {
+    fn from(error: DecodeError) -> Self {
+        Problem::Unreadable(error.to_string())
+    }
 }
 
 impl Problem {

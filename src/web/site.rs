@@ -13,6 +13,7 @@ use super::make::Jobs;
 use super::picture::Thumbs;
 use super::problem::Problem;
 use super::rate::Rate;
+use crate::catalog::{Catalog, CatalogError};
 use crate::generate::Engine;
 use crate::host::Host;
 use crate::keys::Passphrase;
@@ -127,6 +128,15 @@ impl Site {
 
     pub fn workspace(&self) -> Result<&Workspace, Problem> {
         self.workspace.as_ref().ok_or_else(|| Problem::Conflict("there is no workspace here".to_owned()))
+    }
+
+    /// What is on record; `None` where nothing is yet, or nothing is kept.
+    pub fn catalog(&self) -> Result<Option<Catalog>, Problem> {
+        let Some(workspace) = &self.workspace else { return Ok(None) };
+        match Catalog::open_read_only(&workspace.database()) {
+            Err(CatalogError::Missing { .. }) => Ok(None),
+            opened => Ok(Some(opened?)),
+        }
     }
 
     /// Lets a stranger have one more verification or resolution, where strangers may come.

@@ -3,7 +3,7 @@
 use crate::generate::subject;
 use crate::html::{Markup, html};
 
-use super::{failed, graph};
+use super::graph;
 use crate::catalog::{Account, Asset, Catalog, Role};
 use crate::lineage;
 use crate::web::frame::{Frame, Here};
@@ -13,9 +13,9 @@ use crate::web::problem::Problem;
 use crate::web::text::{ENGLISH, capital, fill, moment};
 
 pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup, Problem> {
-    let graph = lineage::lineage(catalog, asset).map_err(failed)?;
-    let made_by = match catalog.made_by(&asset.id).map_err(failed)?.first() {
-        Some(run) => catalog.account(&run.run).map_err(failed)?,
+    let graph = lineage::lineage(catalog, asset)?;
+    let made_by = match catalog.made_by(&asset.id)?.first() {
+        Some(run) => catalog.account(&run.run)?,
         None => None,
     };
     let is_output = asset.role == Role::Output;
@@ -121,7 +121,7 @@ fn account(made: &Account) -> Markup {
 }
 
 fn marks(catalog: &Catalog, asset: &Asset) -> Result<Markup, Problem> {
-    let marks = catalog.marks(&asset.id).map_err(failed)?;
+    let marks = catalog.marks(&asset.id)?;
     Ok(html! {
         @if !marks.is_empty() {
             section.card {
@@ -139,7 +139,7 @@ fn marks(catalog: &Catalog, asset: &Asset) -> Result<Markup, Problem> {
 }
 
 fn log(catalog: &Catalog, run: &str) -> Result<Markup, Problem> {
-    let events = catalog.logged(run).map_err(failed)?;
+    let events = catalog.logged(run)?;
     Ok(html! {
         section.card {
             h2 { (ENGLISH.log) }

@@ -1,10 +1,9 @@
 //! Runs in a grid, and the form that they are searched by.
 
 use crate::generate::subject;
-use crate::html::{Markup, html};
+use crate::html::{Markup, html, percent};
 use serde::Deserialize;
 
-use super::failed;
 use crate::catalog::{Catalog, Filter, Glance};
 use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
@@ -31,7 +30,7 @@ pub struct Asked {
 impl Asked {
     fn filter(&self) -> Result<Filter, Problem> {
         let text = |value: &str| Some(value.trim().to_owned()).filter(|value| !value.is_empty());
-        let strength = |name: &str, value: &str| {
+        let strength = |name: &str, value: &str| -> Result<Option<f64>, Problem> {
             let value = text(value).map(|value| value.parse::<crate::quantity::Strength>());
             let value = value.transpose().map_err(|error| Problem::BadRequest(format!("{name}: {error}")))?;
             Ok(value.map(crate::quantity::Strength::value))
@@ -70,21 +69,10 @@ impl Asked {
     }
 }
 
-/// For a query: everything but plain letters and digits by its bytes.
-fn percent(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
-}
-
 pub fn page(catalog: Option<&Catalog>, visitor: Visitor, asked: &Asked) -> Result<Markup, Problem> {
     let filter = asked.filter()?;
     let (runs, engines) = match catalog {
-        Some(catalog) => {
-            (catalog.runs(&filter, PAGE + 1).map_err(failed)?, catalog.engines().map_err(failed)?)
-        }
+        Some(catalog) => (catalog.runs(&filter, PAGE + 1)?, catalog.engines()?),
         None => (Vec::new(), Vec::new()),
     };
     let more = runs.len() > PAGE as usize;

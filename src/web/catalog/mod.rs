@@ -11,10 +11,12 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::gate::aside;
 use super::guard::Visitor;
 use super::problem::Problem;
 use super::site::Site;
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::Catalog;
+use crate::html::Markup;
 
 pub fn routes() -> Router<Arc<Site>> {
     Router::new()
@@ -28,7 +30,7 @@ async fn grid(
     Extension(visitor): Extension<Visitor>,
     Query(asked): Query<list::Asked>,
 ) -> Response {
-    shown(visitor, open(&site).and_then(|catalog| list::page(catalog.as_ref(), visitor, &asked)))
+    shown(site, visitor, move |catalog| list::page(catalog.as_ref(), visitor, &asked)).await
 }
 
 async fn picture(
@@ -36,10 +38,12 @@ async fn picture(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    found(&site, visitor, |catalog| {
-        let asset = catalog.by_id(&id).map_err(failed)?.ok_or(Problem::NotFound)?;
-        asset::page(catalog, visitor, &asset)
+    shown(site, visitor, move |catalog| {
+        let catalog = catalog.ok_or(Problem::NotFound)?;
+        let asset = catalog.by_id(&id)?.ok_or(Problem::NotFound)?;
+        asset::page(&catalog, visitor, &asset)
     })
+    .await
 }
 
 async fn run(
@@ -47,40 +51,27 @@ async fn run(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Response {
-    found(&site, visitor, |catalog| {
-        let account = catalog.account(&id).map_err(failed)?.ok_or(Problem::NotFound)?;
-        asset::run_page(catalog, visitor, &account)
+    shown(site, visitor, move |catalog| {
+        let catalog = catalog.ok_or(Problem::NotFound)?;
+        let account = catalog.account(&id)?.ok_or(Problem::NotFound)?;
+        asset::run_page(&catalog, visitor, &account)
     })
+    .await
 }
 
-/// What is on record; nothing is before there is a catalog.
-fn found(
-    site: &Site,
+/// The page that `look` makes of the catalog, which is `None` where nothing was recorded yet.
+async fn shown(
+    site: Arc<Site>,
     visitor: Visitor,
-    page: impl FnOnce(&Catalog) -> Result<crate::html::Markup, Problem>,
+    look: impl FnOnce(Option<Catalog>) -> Result<Markup, Problem> + Send + 'static,
 ) -> Response {
-    let catalog = open(site).and_then(|catalog| catalog.ok_or(Problem::NotFound));
-    shown(visitor, catalog.and_then(|catalog| page(&catalog)))
-}
-
-fn shown(visitor: Visitor, page: Result<crate::html::Markup, Problem>) -> Response {
-    match page {
+    let page = aside(move || {
+        let catalog = site.catalog()?;
+        catalog.as_ref().map_or(Ok(()), Catalog::refuse_older)?;
+        look(catalog)
+    });
+    match page.await {
         Ok(page) => page.into_response(),
         Err(problem) => problem.page(visitor),
     }
-}
-
-/// `None` where nothing was recorded yet.
-fn open(site: &Site) -> Result<Option<Catalog>, Problem> {
-    let catalog = match Catalog::open_read_only(&site.workspace()?.database()) {
-        Ok(catalog) => catalog,
-        Err(CatalogError::Missing { .. }) => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    catalog.refuse_older().map_err(failed)?;
-    Ok(Some(catalog))
-}
-
-fn failed(error: CatalogError) -> Problem {
-    Problem::Internal(error.to_string())
 }
