@@ -85,8 +85,7 @@ async fn submitted(site: &Arc<Site>, request: Request) -> Result<Arc<Job>, Probl
     let limits = site.bounds.upload;
     let (bytes, shown) = place
         .work(move || {
-            let decoded = raster::decode(&upload.bytes, &limits);
-            let decoded = decoded.map_err(|error| Problem::Unreadable(error.to_string()))?;
+            let decoded = raster::decode(&upload.bytes, &limits)?;
             let shown = picture::drawn(&decoded.raster.flatten(), SHOWN)?;
             Ok(((upload.bytes, upload.name), shown))
         })

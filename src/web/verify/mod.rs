@@ -11,6 +11,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use super::gate::Place;
 use super::guard::Visitor;
 use super::intake::{self, Upload};
 use super::listener::Peer;
@@ -58,7 +59,7 @@ async fn by_form(
     request: Request,
 ) -> Response {
     let in_part = headers.contains_key(FRAGMENT);
-    match answer(&site, peer, visitor, request).await {
+    match shown(&site, peer, visitor, request).await {
         Ok(answer) => page::answer(&site, visitor, &answer, in_part).into_response(),
         Err(problem) if in_part => (problem.status(), page::problem(&problem)).into_response(),
         Err(problem) => problem.page(visitor),
@@ -71,55 +72,77 @@ async fn by_program(
     Extension(visitor): Extension<Visitor>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let answer = answer(&site, peer, visitor, request).await?;
-    Ok(axum::Json(answer.report.document(&answer.name)).into_response())
+    let (name, report) = answer(&site, peer, visitor, request).await?;
+    Ok(axum::Json(report.document(&name)).into_response())
 }
 
-/// Looks into the picture of `request` when it is its turn.
-pub async fn answer(
-    site: &Arc<Site>,
+/// The picture of `request`, if its visitor may ask for one more, and its place in the line.
+pub async fn receive(
+    site: &Site,
     peer: Peer,
     visitor: Visitor,
     request: Request,
-) -> Result<Answer, Problem> {
+) -> Result<(Upload, Place), Problem> {
     site.admit(peer, visitor)?;
     let (upload, place) = intake::receive(request, &site.gate, site.bounds.upload.bytes).await?;
     if upload.bytes.is_empty() {
         return Err(Problem::BadRequest("there was no picture in it; choose a file".to_owned()));
     }
+    Ok((upload, place))
+}
+
+/// What the picture of `request` is called, and what is found out about it when it is its turn.
+pub async fn answer(
+    site: &Arc<Site>,
+    peer: Peer,
+    visitor: Visitor,
+    request: Request,
+) -> Result<(String, Report), Problem> {
+    let (upload, place) = receive(site, peer, visitor, request).await?;
+    let site = Arc::clone(site);
+    let look = move || {
+        let archive = site.workspace().ok().map(Archive::open);
+        let report = report(&site, &upload, archive.as_ref())?;
+        Ok((name(upload), report))
+    };
+    place.work(look).await
+}
+
+/// The same with what a page shows beside it.
+async fn shown(site: &Arc<Site>, peer: Peer, visitor: Visitor, request: Request) -> Result<Answer, Problem> {
+    let (upload, place) = receive(site, peer, visitor, request).await?;
     let site = Arc::clone(site);
     place.work(move || look(&site, visitor, upload)).await
 }
 
+fn report(site: &Site, upload: &Upload, archive: Option<&Archive>) -> Result<Report, Problem> {
+    let memory = archive.and_then(Archive::memory);
+    let anchors = archive.map(|archive| archive.anchors.as_slice()).unwrap_or_default();
+    verify(&upload.bytes, memory.as_ref(), anchors, &site.bounds.upload).map_err(|error| match error {
+        VerifyError::Decode(error) => error.into(),
+        VerifyError::Recall(error) => Problem::Internal(error.to_string()),
+    })
+}
+
 fn look(site: &Site, visitor: Visitor, upload: Upload) -> Result<Answer, Problem> {
     let archive = site.workspace().ok().map(Archive::open);
-    let memory = archive.as_ref().and_then(Archive::memory);
-    let anchors = archive.as_ref().map(|archive| archive.anchors.as_slice()).unwrap_or_default();
-    let limits = &site.bounds.upload;
-    let report = verify(&upload.bytes, memory.as_ref(), anchors, limits).map_err(|error| match error {
-        VerifyError::Decode(error) => Problem::Unreadable(error.to_string()),
-        VerifyError::Recall(error) => Problem::Internal(error.to_string()),
-    })?;
-    let decoded =
-        raster::decode(&upload.bytes, limits).map_err(|error| Problem::Unreadable(error.to_string()))?;
+    let report = report(site, &upload, archive.as_ref())?;
+    let decoded = raster::decode(&upload.bytes, &site.bounds.upload)?;
     let shown = picture::drawn(&decoded.raster.flatten(), SHOWN)?;
-    let asset = report.catalog.asset.as_ref();
-    let asset = asset.filter(|_| visitor == Visitor::Owner && report.verdict != Verdict::Contradiction);
-    let lineage = match (&memory, asset) {
-        (Some(memory), Some(id)) => {
-            let failed = |error: crate::catalog::CatalogError| Problem::Internal(error.to_string());
-            match memory.catalog.by_id(id).map_err(failed)? {
-                Some(asset) => {
-                    Some(lineage::lineage(memory.catalog, &asset).map_err(failed)?.path_to_focus())
-                }
-                None => None,
-            }
-        }
-        _ => None,
+    let Some(archive) = archive.filter(|_| visitor == Visitor::Owner) else {
+        return Ok(Answer { name: name(upload), report, shown, lineage: None, notes: Vec::new() });
     };
-    let notes = match visitor {
-        Visitor::Owner => archive.map(|archive| archive.notes).unwrap_or_default(),
-        Visitor::Stranger => Vec::new(),
+    let known = report.catalog.asset.as_ref().filter(|_| report.verdict != Verdict::Contradiction);
+    let lineage = match archive.memory().zip(known) {
+        Some((memory, id)) => match memory.catalog.by_id(id)? {
+            Some(asset) => Some(lineage::lineage(memory.catalog, &asset)?.path_to_focus()),
+            None => None,
+        },
+        None => None,
     };
-    Ok(Answer { name: upload.name.unwrap_or_else(|| "upload".to_owned()), report, shown, lineage, notes })
+    Ok(Answer { name: name(upload), report, shown, lineage, notes: archive.notes })
+}
+
+fn name(upload: Upload) -> String {
+    upload.name.unwrap_or_else(|| "upload".to_owned())
 }
