@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::*;
 use crate::generate::patch::PatchEngine;
 use crate::host::Host;
+use crate::html::percent;
 use crate::keys::{Entropy, Keys};
 use crate::raster::{Format, encode};
 use crate::release::Outcome;
@@ -476,27 +477,33 @@ fn a_variation_is_made_followed_kept_and_sent_as_ours_alone() {
     // The other validators' way.
     let made = served.site.jobs.find(place.trim_start_matches("/jobs/")).expect("known").view().made;
     let Outcome::Released(done) = &made[0].outcome else { panic!("released") };
-    let value = {
+    let base64 = |bytes: &[u8]| {
         use base64::Engine as _;
-        base64::engine::general_purpose::STANDARD.encode(&done.payload_id)
+        base64::engine::general_purpose::STANDARD.encode(bytes)
     };
+    let value = base64(done.payload_id.as_bytes());
     let alg = done.level.algorithm();
-    let found = served.get(&format!("/matches/byBinding?alg={alg}&value={}", value.replace('=', "%3D")));
+    let found = served.get(&format!("/matches/byBinding?alg={alg}&value={}", percent(&value)));
     let found: serde_json::Value = serde_json::from_slice(&found.2).expect("JSON");
     assert_eq!(found["matches"][0]["manifestId"], report["manifest"]["label"], "{found}");
     let body = format!("{{\"alg\":\"{alg}\",\"value\":\"{value}\"}}");
     let posted =
         served.send("POST /matches/byBinding HTTP/1.1\r\nContent-Type: application/json", body.as_bytes());
     assert_eq!(serde_json::from_slice::<serde_json::Value>(&posted.2).expect("JSON"), found);
-    let stripped = encode(
-        &crate::raster::decode(&file, &crate::raster::Limits::default()).expect("a picture").raster,
-        Format::Jpeg,
-        85,
-    );
-    let by_content = served
-        .send("POST /matches/byContent HTTP/1.1\r\nContent-Type: image/jpeg", &stripped.expect("a file"));
+    let picture = crate::raster::decode(&file, &crate::raster::Limits::default()).expect("a picture").raster;
+    let stripped = encode(&picture, Format::Jpeg, 85).expect("a file");
+    let by_content = served.send("POST /matches/byContent HTTP/1.1\r\nContent-Type: image/jpeg", &stripped);
     let by_content: serde_json::Value = serde_json::from_slice(&by_content.2).expect("JSON");
     assert_eq!(by_content["matches"][0]["manifestId"], report["manifest"]["label"], "{by_content}");
+    // By its looks alone.
+    let value = base64(&crate::iscc::ImageCode::of(&picture).unit());
+    let looks = served.get(&format!("/matches/byBinding?alg=io.iscc.v0&value={}", percent(&value)));
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&looks.2).expect("JSON"), found);
+    let looks = served.send("POST /matches/byContent?alg=io.iscc.v0 HTTP/1.1", &stripped);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&looks.2).expect("JSON"), found);
+    let known = served.get("/services/supportedAlgorithms");
+    let known: serde_json::Value = serde_json::from_slice(&known.2).expect("JSON");
+    assert_eq!(known["fingerprints"], serde_json::json!([{ "alg": "io.iscc.v0" }]));
     let label = report["manifest"]["label"].as_str().expect("a label");
     let (status, head, store) = served.get(&format!("/manifests/{label}"));
     assert!(status == 200 && head.contains("content-type: application/c2pa"));
@@ -508,6 +515,7 @@ fn a_variation_is_made_followed_kept_and_sent_as_ours_alone() {
         "alg=com.example.1&value=eA==",
         "alg=org.vidimus.watermark.1&value=!",
         "alg=org.vidimus.watermark.1&value=eA==",
+        "alg=io.iscc.v0&value=eA==",
     ] {
         assert_eq!(served.get(&format!("/matches/byBinding?{query}")).0, 400, "{query}");
     }
