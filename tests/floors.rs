@@ -1,6 +1,6 @@
 //! The house has floors: imports go down only, strangers stay strangers, and each foreign crate has one door.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,7 @@ const STRANGERS: [usize; 2] = [0, 2];
 /// Foreign crate → the modules that may name it.
 const DOORS: &[(&str, &[&str])] = &[
     ("anstream", &["cli"]),
+    ("anstyle", &["cli"]),
     ("axum", &["web"]),
     ("base64", &["html", "web"]),
     ("c2pa", &["manifest"]),
@@ -126,6 +127,36 @@ fn after<'a>(code: &'a str, marker: &str) -> Vec<&'a str> {
         }
     }
     found
+}
+
+#[test]
+fn the_architecture_page_names_these_floors_and_doors() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let page = fs::read_to_string(page).expect("a page");
+    let rows = |head: &str| -> Vec<(String, Vec<String>)> {
+        let (_, rest) = page.split_once(head).expect("a table");
+        let lines = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let cells = lines.map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        cells.map(|cells| (cells[1].to_owned(), quoted(cells[2]))).collect()
+    };
+    let floors: BTreeMap<usize, BTreeSet<String>> = rows("| floor |")
+        .into_iter()
+        .map(|(floor, modules)| (floor.parse().expect("a number"), modules.into_iter().collect()))
+        .collect();
+    let expected = FLOORS.iter().map(|floor| floor.iter().map(|&module| module.to_owned()).collect());
+    assert_eq!(floors, expected.enumerate().collect());
+
+    let mut doors = BTreeMap::new();
+    for (crates, homes) in rows("| foreign crate |") {
+        for foreign in crates.split(", ") {
+            doors.insert(foreign.replace('-', "_"), homes.clone());
+        }
+    }
+    let expected = DOORS.iter().map(|(foreign, homes)| {
+        ((*foreign).to_owned(), homes.iter().map(|&home| home.to_owned()).collect::<Vec<_>>())
+    });
+    assert_eq!(doors, expected.collect());
 }
 
 #[test]

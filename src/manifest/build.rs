@@ -169,8 +169,7 @@ pub(super) fn begun(
 
 /// As a manifest states it.
 pub(super) fn time(at: OffsetDateTime) -> Result<String, SignError> {
-    at.format(&Rfc3339)
-        .map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })
+    at.format(&Rfc3339).map_err(|_| SignError::Statement { reason: "its time has no RFC 3339 form".into() })
 }
 
 /// The file that `bytes` are is what this picture is an edit of.

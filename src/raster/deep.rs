@@ -184,15 +184,25 @@ mod tests {
 
     #[test]
     fn damage_is_an_error_and_never_a_panic() {
-        let whole = tiff::<colortype::Gray32Float>(&[ramp(|v| v as f32), ramp(|v| v as f32)], 1);
+        let page = || ramp(|v| v as f32);
+        let whole = tiff::<colortype::Gray32Float>(&[page(), page()], 1);
+        let read = |bytes: &[u8], what: &str| match decode(bytes, &limits()) {
+            // Where the second page alone is hurt, the first is whole.
+            Ok(decoded) => assert!(decoded.raster.width() * decoded.raster.height() > 0, "{what}"),
+            Err(error) => assert_eq!(error.to_string().lines().count(), 1, "{what}: {error}"),
+        };
         for length in 1..whole.len() {
-            let _ = decode(&whole[..length], &limits()).is_ok();
+            read(&whole[..length], &format!("cut off at {length}"));
+        }
+        let one = tiff::<colortype::Gray32Float>(&[page()], 1);
+        for length in 0..one.len() {
+            assert!(decode(&one[..length], &limits()).is_err(), "{length} of {}", one.len());
         }
         for at in 0..whole.len() {
             for value in [0, 1, 0x7f, 0xff] {
                 let mut lying = whole.clone();
                 lying[at] = value;
-                let _ = decode(&lying, &limits()).is_ok();
+                read(&lying, &format!("{value} at {at}"));
             }
         }
     }

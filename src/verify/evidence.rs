@@ -5,9 +5,7 @@ use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEviden
 use super::recall::Kinship;
 use crate::catalog::Facts;
 use crate::iptc;
-use crate::manifest::{
-    Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference,
-};
+use crate::manifest::{Derivation, IngredientReading, ReadError, Reading, State, WatermarkReference};
 use crate::quantity::Strength;
 use crate::watermark::Said;
 

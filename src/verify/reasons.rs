@@ -79,7 +79,8 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
 }
 
 fn made(reading: &Reading) -> String {
-    let made = if reading.known_source_type().is_some_and(iptc::is_in_part) { "AI-edited" } else { "AI-generated" };
+    let made =
+        if reading.known_source_type().is_some_and(iptc::is_in_part) { "AI-edited" } else { "AI-generated" };
     let told = reading.known_facts().and_then(|facts| Some((facts, facts.declared.as_ref()?)));
     match told {
         None => made.to_owned(),

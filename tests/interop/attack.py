@@ -4,7 +4,7 @@
     attack.py RECIPE IN OUT [OTHER]
 
 Recipes: strip, jpeg80, pixel, patch, crop, flip, rotate (7 degrees to the left), resize (to 70 %),
-splice (OTHER's right half), worn (through a fifth of the size and cropped: no watermark lives through that).
+splice (OTHER's right half), inlay (OTHER's left 30 %), worn (through a fifth of the size and cropped: no watermark lives through that).
 """
 
 import sys

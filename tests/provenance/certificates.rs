@@ -1,56 +1,28 @@
 //! Certificates that reach the signer without the checks of `keys`: each fault is named at signing.
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ED25519, SigningKey,
-};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, SigningKey};
 use time::Duration;
 use vidimus::manifest::{self, Algorithm, Credential, ReferenceAsset, SignError, State};
 use vidimus::raster::Format;
 
+use crate::certified::certified;
 use crate::support::*;
 
 /// What signing with a leaf changed by `change` says.
 fn sign_as(change: impl FnOnce(&mut CertificateParams)) -> Result<State, SignError> {
-    let (root_key, leaf_key) = (key(), key());
-    let mut root = params("root");
-    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let root_pem = root.self_signed(&root_key).expect("it is signed").pem();
-    let mut leaf = params("leaf");
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
-    leaf.use_authority_key_identifier_extension = true;
-    change(&mut leaf);
-    let chain = leaf.signed_by(&leaf_key, &Issuer::new(root, root_key)).expect("it is signed").pem();
-
-    let pen = |message: &[u8]| Ok(leaf_key.sign(message).expect("it signs"));
+    let made = certified(change);
+    let pen = |message: &[u8]| Ok(made.key.sign(message).expect("it signs"));
     let credential = Credential {
-        chain_pem: &chain,
+        chain_pem: &made.leaf.pem(),
         algorithm: Algorithm::Ed25519,
         sign: &pen,
-        anchors: &[root_pem],
+        anchors: &[made.root],
         time_stamps: None,
     };
     let bytes = picture(Format::Png, 0);
     let reference = ReferenceAsset { bytes: &bytes, mime: "image/png", title: "reference", store: None };
     let signed = manifest::sign(&bytes, "image/png", &statement(&bytes), &reference, &credential)?;
     Ok(read(&signed.bytes, Format::Png, credential.anchors).state)
-}
-
-fn key() -> KeyPair {
-    KeyPair::generate_for(&PKCS_ED25519).expect("a key")
-}
-
-fn params(name: &str) -> CertificateParams {
-    let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.distinguished_name.push(DnType::OrganizationName, "tests");
-    params.not_before = today() - Duration::days(1);
-    params.not_after = today() + Duration::days(30);
-    params
 }
 
 fn fault(change: impl FnOnce(&mut CertificateParams)) -> String {

@@ -3,6 +3,8 @@
 #[path = "../suite/authority.rs"]
 mod authority;
 mod certificates;
+#[path = "../suite/certified.rs"]
+mod certified;
 mod foreign;
 mod signed;
 mod stamped;

@@ -2,61 +2,34 @@
 
 use std::time::Duration as Wait;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ED25519, SigningKey,
-};
+use rcgen::SigningKey;
 use time::{Duration, OffsetDateTime};
 use vidimus::authority::{Authority as Asked, Url};
 use vidimus::manifest::{self, Algorithm, Credential, ReferenceAsset, SignError, State, TimeStamps};
 use vidimus::raster::Format;
 
 use crate::authority::{Authority, Manner};
+use crate::certified::{Certified, certified};
 use crate::support::*;
 
-/// Root and leaf of a signer whose certificate ends in `seconds`.
-fn brief(seconds: i64) -> (KeyPair, String, String) {
-    let key = || KeyPair::generate_for(&PKCS_ED25519).expect("a key");
-    let (root_key, leaf_key) = (key(), key());
-    let params = |name: &str| {
-        let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.distinguished_name.push(DnType::OrganizationName, "tests");
-        params.not_before = OffsetDateTime::now_utc() - Duration::hours(1);
-        params.not_after = params.not_before + Duration::days(30);
-        params
-    };
-    let mut root = params("brief root");
-    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let root_pem = root.self_signed(&root_key).expect("it is signed").pem();
-    let mut leaf = params("brief signer");
-    leaf.not_after = OffsetDateTime::now_utc() + Duration::seconds(seconds);
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
-    leaf.use_authority_key_identifier_extension = true;
-    let chain = leaf.signed_by(&leaf_key, &Issuer::new(root, root_key)).expect("it is signed").pem();
-    (leaf_key, chain, root_pem)
+/// A signer whose certificate ends in `seconds`.
+fn brief(seconds: i64) -> Certified {
+    certified(|leaf| leaf.not_after = OffsetDateTime::now_utc() + Duration::seconds(seconds))
 }
 
-/// `picture` signed by `key`, with a time stamp of `authority` if there is one, on a clock that is `ahead`.
-fn sign(
-    (key, chain, root): &(KeyPair, String, String),
-    authority: Option<&Authority>,
-    ahead: Duration,
-) -> Result<Vec<u8>, SignError> {
-    let pen = |message: &[u8]| Ok(key.sign(message).expect("it signs"));
+/// `picture` signed by `signer`, with a time stamp of `authority` if there is one, on a clock that is `ahead`.
+fn sign(signer: &Certified, authority: Option<&Authority>, ahead: Duration) -> Result<Vec<u8>, SignError> {
+    let pen = |message: &[u8]| Ok(signer.key.sign(message).expect("it signs"));
     let asked = authority
         .map(|authority| Asked::new(Url::parse(&authority.url).expect("sound"), Wait::from_secs(10)));
     let ask = |question: &[u8]| {
         asked.as_ref().expect("there is one").ask(question).map_err(|error| error.to_string())
     };
     let credential = Credential {
-        chain_pem: chain,
+        chain_pem: &signer.leaf.pem(),
         algorithm: Algorithm::Ed25519,
         sign: &pen,
-        anchors: std::slice::from_ref(root),
+        anchors: std::slice::from_ref(&signer.root),
         time_stamps: authority.map(|_| TimeStamps {
             ask: &ask,
             required: true,
@@ -75,7 +48,7 @@ fn what_was_stamped_in_time_holds_after_its_certificate_ended() {
     let signer = brief(4);
     let stamped = sign(&signer, Some(&authority), Duration::ZERO).expect("it signs");
     let plain = sign(&signer, None, Duration::ZERO).expect("it signs");
-    let root = signer.2.clone();
+    let root = signer.root.clone();
     let both = [root.clone(), authority.root_pem()];
     assert_eq!(read(&stamped, Format::Png, &both).state, State::Trusted);
     assert_eq!(read(&plain, Format::Png, &both).state, State::Trusted);

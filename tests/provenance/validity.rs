@@ -3,16 +3,14 @@
 use std::io::Cursor;
 
 use c2pa::{Builder, BuilderIntent, Context, DigitalSourceType, Signer, SigningAlg};
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_ED25519, SigningKey,
-};
+use rcgen::{KeyPair, SigningKey};
 use serde_json::json;
 use time::Duration;
 use vidimus::manifest::State;
 use vidimus::raster::{Format, Limits};
 use vidimus::verify::{Confidence, Verdict, verify};
 
+use crate::certified::certified;
 use crate::support::*;
 
 /// Room for one certificate and its signature.
@@ -70,37 +68,20 @@ fn bytes(data: &[u8]) -> Vec<u8> {
 
 /// A picture signed as generated under a leaf that is valid from `from` to `to` days from now, and its root.
 fn signed_within(from: i64, to: i64) -> (Vec<u8>, String) {
-    let pair = || KeyPair::generate_for(&PKCS_ED25519).expect("a key");
-    let params = |name: &str, from: i64, to: i64| {
-        let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
-        params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.distinguished_name.push(DnType::OrganizationName, "tests");
-        params.not_before = today() + Duration::days(from);
-        params.not_after = today() + Duration::days(to);
-        params
-    };
-    let (root_key, key) = (pair(), pair());
-    let mut root = params("root", -1000, 1000);
-    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-    let anchor = root.self_signed(&root_key).expect("it is signed").pem();
-    let mut leaf = params("leaf", from, to);
-    leaf.is_ca = IsCa::ExplicitNoCa;
-    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::EmailProtection];
-    leaf.use_authority_key_identifier_extension = true;
-    let leaf = leaf.signed_by(&key, &Issuer::new(root, root_key)).expect("it is signed").der().to_vec();
-
+    let made = certified(|leaf| {
+        leaf.not_before = today() + Duration::days(from);
+        leaf.not_after = today() + Duration::days(to);
+    });
+    let signer = Timeless { key: made.key, leaf: made.leaf.der().to_vec() };
     let context = Context::new().into_shared();
     let definition = json!({ "claim_generator_info": [{ "name": "tests", "version": "1" }] });
     let mut builder = Builder::from_shared_context(&context).with_definition(definition).expect("it is one");
     builder.set_intent(BuilderIntent::Create(DigitalSourceType::TrainedAlgorithmicMedia));
     let mut out = Cursor::new(Vec::new());
     builder
-        .sign(&Timeless { key, leaf }, "image/png", &mut Cursor::new(picture(Format::Png, 0)), &mut out)
+        .sign(&signer, "image/png", &mut Cursor::new(picture(Format::Png, 0)), &mut out)
         .expect("it signs");
-    (out.into_inner(), anchor)
+    (out.into_inner(), made.root)
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! A headless Chromium, driven over its DevTools protocol.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -24,7 +23,7 @@ pub struct Browser {
     complaints: Vec<String>,
     /// Hosts that pages may ask.
     host: String,
-    loaded: VecDeque<String>,
+    loaded: bool,
     _profile: tempfile::TempDir,
 }
 
@@ -62,7 +61,7 @@ impl Browser {
         let port = address.trim_start_matches("ws://").split('/').next().expect("an address");
         let stream = TcpStream::connect(port).expect("chromium listens");
         let (socket, _) = tungstenite::client(address.as_str(), stream).expect("it speaks WebSocket");
-        let (next, complaints, loaded) = (0, Vec::new(), VecDeque::new());
+        let (next, complaints, loaded) = (0, Vec::new(), false);
         let host = host.to_owned();
         let mut browser =
             Browser { child, socket, session: None, next, complaints, host, loaded, _profile: profile };
@@ -132,7 +131,7 @@ impl Browser {
                     self.complaints.push(format!("request to another host: {url}"));
                 }
             }
-            "Page.loadEventFired" => self.loaded.push_back(String::new()),
+            "Page.loadEventFired" => self.loaded = true,
             _ => {}
         }
     }
@@ -145,7 +144,7 @@ impl Browser {
     }
 
     pub fn open(&mut self, path: &str) {
-        self.loaded.clear();
+        self.loaded = false;
         let url = format!("{}{path}", self.host);
         self.call("Page.navigate", json!({ "url": url }));
         self.until_loaded();
@@ -153,7 +152,7 @@ impl Browser {
 
     fn until_loaded(&mut self) {
         let began = Instant::now();
-        while self.loaded.pop_front().is_none() {
+        while !self.loaded {
             assert!(began.elapsed() < PATIENCE, "the page does not load");
             self.read();
         }
@@ -210,8 +209,6 @@ impl Browser {
             "Tab" => (9, ""),
             " " => (32, " "),
             "ArrowRight" => (39, ""),
-            "ArrowLeft" => (37, ""),
-            "Home" => (36, ""),
             other => (i64::from(other.as_bytes()[0].to_ascii_uppercase()), other),
         };
         for kind in ["keyDown", "keyUp"] {

@@ -8,8 +8,11 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 pub struct Lab {
+    /// A temporary directory; the laboratory lies deep in it, so that what climbs out of the one is found in the other.
     dir: tempfile::TempDir,
 }
+
+const INSIDE: &str = "a/b/c/lab";
 
 /// How a run of the program ended.
 pub struct Ended {
@@ -32,23 +35,29 @@ impl Ended {
 impl Lab {
     /// An empty directory; a workspace comes with the first `vary`.
     pub fn new() -> Self {
-        Lab { dir: tempfile::tempdir().expect("a temporary directory") }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        std::fs::create_dir_all(dir.path().join(INSIDE)).expect("a folder");
+        Lab { dir }
     }
 
     pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.path().join(name)
+        self.root().join(name)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join(INSIDE)
     }
 
     pub fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vidimus"));
         command
             .args(args)
-            .current_dir(self.dir.path())
+            .current_dir(self.root())
             .env_remove("VIDIMUS_WORKSPACE")
             .env_remove("VIDIMUS_PASSPHRASE")
             .env("NO_COLOR", "1");
         // No models but the lab's own.
-        command.env("HOME", self.dir.path());
+        command.env("HOME", self.root());
         ["HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "COMFYUI_PATH"].iter().for_each(|name| {
             command.env_remove(name);
         });
@@ -82,6 +91,12 @@ impl Lab {
         panic!("twelve seeds in a row were refused");
     }
 
+    /// One try at a variation of `ref.png`, with that seed alone.
+    pub fn vary(&self, seed: &str, out: &str, more: &[&str]) -> Ended {
+        let args = ["vary", "ref.png", "--strength", "0.9", "--seed", seed, "--out", out, "--attempts", "1"];
+        self.run([&args[..], more].concat())
+    }
+
     pub fn verify(&self, file: &str) -> Value {
         self.run(["verify", file, "--json"]).json()
     }
@@ -94,7 +109,7 @@ impl Lab {
         let output = Command::new(python)
             .arg(root.join("tests/interop").join(script))
             .args(args)
-            .current_dir(self.dir.path())
+            .current_dir(self.root())
             .output()
             .expect("python starts");
         ended(output)
@@ -112,17 +127,33 @@ impl Lab {
 
     /// Every file below `name`, sorted, relative to the laboratory.
     pub fn files(&self, name: &str) -> Vec<PathBuf> {
-        fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
-            for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if path.is_dir() { walk(&path, out) } else { out.push(path) }
-            }
-        }
-        let mut found = Vec::new();
-        walk(&self.path(name), &mut found);
-        found.sort();
-        found.iter().map(|p| p.strip_prefix(self.dir.path()).expect("below").to_owned()).collect()
+        let root = self.root();
+        below(&self.path(name)).iter().map(|p| p.strip_prefix(&root).expect("below").to_owned()).collect()
     }
+
+    /// Every file of the temporary directory that is not in the laboratory: there is to be none.
+    pub fn outside(&self) -> Vec<PathBuf> {
+        let root = self.root();
+        below(self.dir.path()).into_iter().filter(|path| !path.starts_with(&root)).collect()
+    }
+}
+
+/// The seed of what was made: a number, or text where JSON's numbers are too small.
+pub fn seed(made: &Value) -> String {
+    made["seed"].as_str().map_or_else(|| made["seed"].to_string(), str::to_owned)
+}
+
+fn below(dir: &Path) -> Vec<PathBuf> {
+    fn walk(dir: &Path, out: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() { walk(&path, out) } else { out.push(path) }
+        }
+    }
+    let mut found = Vec::new();
+    walk(dir, &mut found);
+    found.sort();
+    found
 }
 
 pub fn ended(output: Output) -> Ended {

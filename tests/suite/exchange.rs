@@ -80,6 +80,8 @@ fn hostile_archives_are_refused_in_one_line_and_leave_nothing() {
         pack(&edited)
     };
     let store = "manifests/000000.c2pa";
+    let absolute = there.path("../index.json");
+    let absolute = absolute.to_str().expect("plain");
     let mut twice = members.clone();
     twice.push(members.last().expect("a manifest").clone());
     let bomb = vec![("index.json".to_owned(), vec![b' '; 80 << 20])];
@@ -99,7 +101,7 @@ fn hostile_archives_are_refused_in_one_line_and_leave_nothing() {
         ("text", b"no archive".to_vec(), "not an archive of manifests"),
         ("truncated", whole[..whole.len() / 2].to_vec(), "not an archive of manifests"),
         ("path", pack(&rename(store, "../../../evil.c2pa")), "expected manifests/000000.c2pa, found"),
-        ("absolute", pack(&rename("index.json", "/etc/index.json")), "expected index.json, found"),
+        ("absolute", pack(&rename("index.json", absolute)), "expected index.json, found"),
         ("twice", pack(&twice), "expected the end, found more"),
         ("missing", pack(&members[..2]), "expected manifests/000000.c2pa, found the end"),
         ("bomb", pack(&bomb), "over the limit"),
@@ -113,7 +115,7 @@ fn hostile_archives_are_refused_in_one_line_and_leave_nothing() {
     for (name, bytes, expected) in cases {
         refused(&there, name, &bytes, expected);
     }
-    assert!(!there.path("../evil.c2pa").exists());
+    assert!(there.outside().is_empty(), "{:?}", there.outside());
 }
 
 /// What imports `bytes` says so in one line, and imports nothing.

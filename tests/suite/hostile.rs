@@ -4,35 +4,24 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::chunk::chunk;
 use crate::common::Lab;
 
 /// A PNG that promises `width`×`height` grey pixels and holds almost nothing.
 fn promise(width: u32, height: u32) -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
-    let mut chunk = |kind: &[u8; 4], data: &[u8]| {
-        png.extend((data.len() as u32).to_be_bytes());
-        let body: Vec<u8> = kind.iter().chain(data).copied().collect();
-        png.extend(&body);
-        png.extend(crc(&body).to_be_bytes());
-    };
     let mut header = width.to_be_bytes().to_vec();
     header.extend(height.to_be_bytes());
     header.extend([8, 0, 0, 0, 0]);
-    chunk(b"IHDR", &header);
+    png.extend(chunk(b"IHDR", &header));
     // An empty zlib stream.
-    chunk(b"IDAT", &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]);
-    chunk(b"IEND", &[]);
+    png.extend(chunk(b"IDAT", &[0x78, 0x9c, 0x03, 0, 0, 0, 0, 1]));
+    png.extend(chunk(b"IEND", &[]));
     png
 }
 
-pub fn crc(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0u32, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
-    })
-}
-
 /// Both commands that read pictures refuse `name` with one line that contains `expected`.
-fn refused(lab: &Lab, name: &str, expected: &str) {
+pub fn refused(lab: &Lab, name: &str, expected: &str) {
     refused_by(lab, name, [expected; 2]);
 }
 

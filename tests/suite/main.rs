@@ -7,6 +7,8 @@ mod auto;
 mod browser;
 mod bypasses;
 mod canvas;
+mod certified;
+mod chunk;
 mod common;
 mod crash;
 mod desk;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::browser::Browser;
 use crate::common::Lab;
+use crate::tampered::with_pixels;
 
 /// `vidimus serve` in a laboratory.
 pub struct Served {
@@ -159,7 +160,7 @@ fn people_make_are_refused_verify_and_look_things_up() {
     browser.no_complaints();
 
     // Catalog.
-    let again = ["--engine", "patch", "--out", "more", "--attempts", "12"];
+    let again = ["--engine", "patch", "--out", "more", "--seed", "1", "--attempts", "12"];
     for (reference, subject, strength) in [
         ("influenza-colour.png", "influenza virions", "0.85"),
         ("filovirus-colour.png", "filovirus filaments", "0.8"),
@@ -167,13 +168,14 @@ fn people_make_are_refused_verify_and_look_things_up() {
     ] {
         let path = specimen(reference);
         let args = ["vary", path.to_str().expect("plain"), "--subject", subject, "--strength", strength];
-        lab.run([&args[..], &again].concat());
+        lab.run([&args[..], &again].concat()).expect(0);
     }
     // A second generation.
     lab.run(
         [&["vary", "variation.png", "--strength", "0.9", "--subject", "adenovirus virions"][..], &again]
             .concat(),
-    );
+    )
+    .expect(0);
     browser.open("/catalog");
     browser.inspect("catalog");
     browser.plate("catalog", 900);
@@ -254,37 +256,12 @@ fn stripped(path: &Path) -> Vec<u8> {
 
 /// Other pixels under the same manifest.
 fn tampered(path: &Path) -> Vec<u8> {
-    let bytes = std::fs::read(path).expect("there");
-    let (mut other, mut at) = (bytes[..8].to_vec(), 8);
-    let mut picture = image::load_from_memory(&bytes).expect("a picture").to_rgb8();
+    let mut picture =
+        image::load_from_memory(&std::fs::read(path).expect("there")).expect("a picture").to_rgb8();
     for (x, y) in (40..120).flat_map(|x| (40..90).map(move |y| (x, y))) {
         picture.put_pixel(x, y, image::Rgb([200, 190, 170]));
     }
-    let mut drawn = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut drawn, image::ImageFormat::Png).expect("it encodes");
-    let drawn = drawn.into_inner();
-    // The chunks of the one but its pixels, and the pixels of the other.
-    let chunk = |bytes: &[u8], at: usize| {
-        let length = u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize;
-        (bytes[at + 4..at + 8].to_vec(), at + 12 + length)
-    };
-    let mut put = false;
-    while at < bytes.len() {
-        let (kind, end) = chunk(&bytes, at);
-        if kind != b"IDAT" {
-            other.extend_from_slice(&bytes[at..end]);
-        } else if !put {
-            put = true;
-            let mut from = 8;
-            while from < drawn.len() {
-                let (kind, end) = chunk(&drawn, from);
-                if kind == b"IDAT" {
-                    other.extend_from_slice(&drawn[from..end]);
-                }
-                from = end;
-            }
-        }
-        at = end;
-    }
-    other
+    let drawn = path.with_file_name("drawn.png");
+    picture.save(&drawn).expect("writable");
+    with_pixels(path, &drawn)
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
-use crate::common::{Ended, Lab};
+use crate::common::{Lab, seed};
 use crate::signatures::openssl;
 
 const EXTENSIONS: &str = "\
@@ -79,10 +79,6 @@ fn settle(lab: &Lab, name: &str, more: &str) {
     fs::write(lab.path("vidimus.toml"), text).expect("writable");
 }
 
-fn vary(lab: &Lab, out: &str, seed: &str) -> Ended {
-    lab.run(["vary", "ref.png", "--strength", "0.9", "--seed", seed, "--out", out, "--attempts", "1"])
-}
-
 const DGST: &str = "openssl dgst -sha256 -sign es256.key";
 
 #[test]
@@ -104,7 +100,7 @@ fn another_program_signs_and_its_signature_is_held_against_the_certificate() {
     lab.run(["audit"]).expect(0);
     lab.run(["keys", "rotate"]).expect(2);
 
-    let seed = made["seed"].as_str().map_or_else(|| made["seed"].to_string(), str::to_owned);
+    let seed = seed(&made);
     for (body, words) in [
         ("exit 3", "failed (exit status: 3): expected exit status 0"),
         ("echo PIN 1234 >&2; exit 1", "failed (exit status: 1)"),
@@ -115,16 +111,16 @@ fn another_program_signs_and_its_signature_is_held_against_the_certificate() {
         ("exec 1>&-; exec sleep 60", "gave no signature within 2 s"),
     ] {
         script(&lab, body);
-        let refused = vary(&lab, "no.png", &seed).expect(2).stderr;
+        let refused = lab.vary(&seed, "no.png", &[]).expect(2).stderr;
         assert!(refused.contains("the signer \"./sign\"") && refused.contains(words), "{body}: {refused}");
         assert_eq!(refused.lines().count(), 1, "{refused}");
         assert!(!refused.contains("1234") && !lab.path("no.png").exists());
     }
     fs::remove_file(lab.path("sign")).expect("there");
-    let refused = vary(&lab, "no.png", &seed).expect(2).stderr;
+    let refused = lab.vary(&seed, "no.png", &[]).expect(2).stderr;
     assert!(refused.contains("cannot be run"), "{refused}");
     settle(&lab, "es256", "algorithm = \"es384\"");
-    let refused = vary(&lab, "no.png", &seed).expect(2).stderr;
+    let refused = lab.vary(&seed, "no.png", &[]).expect(2).stderr;
     assert!(refused.contains("the certificate is for es256 signatures: expected es384"), "{refused}");
 }
 
@@ -150,7 +146,7 @@ fn the_certificate_of_another_program_can_be_revoked_in_use_and_when_another_too
     assert_eq!((why("first.png"), why("second.png")), ("revoked".into(), "anchored".into()));
     lab.run(["keys", "revoke", "--reason", "superseded"]).expect(0);
     assert_eq!(why("second.png"), "revoked");
-    let refused = vary(&lab, "no.png", "9").expect(2).stderr;
+    let refused = lab.vary("9", "no.png", &[]).expect(2).stderr;
     assert!(refused.contains("next.pem: the certificate was revoked on "), "{refused}");
 }
 
@@ -167,7 +163,7 @@ fn a_key_under_a_passphrase_signs_with_it_and_it_stays_secret() {
     let mode = fs::metadata(lab.path("keys/signing.key")).expect("there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
-    let locked = vary(&lab, "no.png", "1").expect(2).stderr;
+    let locked = lab.vary("1", "no.png", &[]).expect(2).stderr;
     assert!(locked.contains("protected by a passphrase: none was given; give it in a file"), "{locked}");
     fs::write(lab.path("other"), "another\n").expect("writable");
     let wrong = lab.run(["keys", "show", "--passphrase-file", "other"]).expect(2).stderr;

@@ -23,7 +23,7 @@ fn lab() -> Lab {
 }
 
 /// The same with pictures that carry the whole payload: the short level names no picture.
-fn large_lab() -> Lab {
+pub fn large_lab() -> Lab {
     let lab = Lab::new();
     lab.run(["specimen", "--out", "ref.png", "--size", "512x512", "--seed", "1"]).expect(0);
     for (out, seed) in [("out.png", 1), ("other.png", 20)] {

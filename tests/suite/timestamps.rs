@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use crate::authority::{Authority, Manner};
-use crate::common::{Ended, Lab};
+use crate::common::{Lab, seed};
 
 /// A workspace whose time stamps come from `authority`, and a seed with which its specimen is released.
 fn lab(authority: &Authority, more: &str) -> (Lab, String) {
@@ -14,16 +14,11 @@ fn lab(authority: &Authority, more: &str) -> (Lab, String) {
     let made = lab.variation("ref.png", "plain.png", 1);
     assert_eq!(made["time_stamp"], Value::Null);
     settle(&lab, authority, more);
-    (lab, made["seed"].as_str().map_or_else(|| made["seed"].to_string(), str::to_owned))
+    (lab, seed(&made))
 }
 
 fn settle(lab: &Lab, authority: &Authority, more: &str) {
     fs::write(lab.path("vidimus.toml"), authority.settings(more)).expect("writable");
-}
-
-fn vary(lab: &Lab, seed: &str, out: &str, more: &[&str]) -> Ended {
-    let args = ["vary", "ref.png", "--strength", "0.9", "--seed", seed, "--out", out, "--attempts", "1"];
-    lab.run([&args[..], more].concat())
 }
 
 /// A policy "dated" that releases nothing without a time stamp.
@@ -38,12 +33,12 @@ fn dated(lab: &Lab) {
 fn an_output_says_when_it_was_signed_and_by_whose_clock() {
     let authority = Authority::new(Manner::Honest);
     let (lab, seed) = lab(&authority, "");
-    let unknown = vary(&lab, &seed, "unknown.png", &[]).expect(0).stdout;
+    let unknown = lab.vary(&seed, "unknown.png", &[]).expect(0).stdout;
     assert!(unknown.contains("by \"Throw-away TSA\", whom nobody here vouches for"), "{unknown}");
     assert_eq!(authority.asked(), 1, "each signature asks once");
 
     fs::copy(authority.root(), lab.path("keys/trust/tsa.pem")).expect("writable");
-    let made = vary(&lab, &seed, "out.png", &["--json"]).expect(0).json();
+    let made = lab.vary(&seed, "out.png", &["--json"]).expect(0).json();
     let stamp = &made["time_stamp"];
     assert_eq!((&stamp["authority"], &stamp["trusted"]), (&"Throw-away TSA".into(), &true.into()));
     let verified = lab.verify("out.png");
@@ -63,7 +58,7 @@ fn an_output_says_when_it_was_signed_and_by_whose_clock() {
 #[test]
 fn without_a_sound_answer_nothing_is_released_or_what_is_says_so() {
     let (lab, seed) = lab(&Authority::new(Manner::Garbage), "on-failure = \"unstamped\"");
-    let made = vary(&lab, &seed, "yes.png", &[]).expect(0).stdout;
+    let made = lab.vary(&seed, "yes.png", &[]).expect(0).stdout;
     assert!(made.contains("no time stamp: its answer is no time stamp"), "{made}");
     assert_eq!(lab.verify("yes.png")["manifest"]["time_stamp"], Value::Null);
     lab.run(["audit"]).expect(0);
@@ -77,7 +72,7 @@ fn without_a_sound_answer_nothing_is_released_or_what_is_says_so() {
     ] {
         let authority = Authority::new(manner);
         settle(&lab, &authority, "timeout-s = 1");
-        let refused = vary(&lab, &seed, "no.png", &[]).expect(2);
+        let refused = lab.vary(&seed, "no.png", &[]).expect(2);
         assert!(refused.stderr.contains(words), "{manner:?}: {}", refused.stderr);
         assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
         assert!(!lab.path("no.png").exists());
@@ -91,22 +86,22 @@ fn a_policy_can_ask_for_a_time_stamp_that_is_trusted_here() {
     dated(&lab);
     let with = ["--policy", "dated"];
     // What the file lets pass, the policy does not.
-    let failed = vary(&lab, &seed, "no.png", &with).expect(2).stderr;
+    let failed = lab.vary(&seed, "no.png", &with).expect(2).stderr;
     assert!(failed.contains("the time-stamp authority gave no time stamp"), "{failed}");
 
     fs::remove_file(lab.path("vidimus.toml")).expect("there");
-    let refused = vary(&lab, &seed, "no.png", &with).expect(1).stdout;
+    let refused = lab.vary(&seed, "no.png", &with).expect(1).stdout;
     assert!(refused.contains("a time stamp is required, and no authority for it is named"), "{refused}");
     assert!(refused.contains("(policy dated, marks.time-stamp)"), "{refused}");
 
     let honest = Authority::new(Manner::Honest);
     settle(&lab, &honest, "");
-    let unknown = vary(&lab, &seed, "no.png", &with).expect(2).stderr;
+    let unknown = lab.vary(&seed, "no.png", &with).expect(2).stderr;
     assert!(unknown.contains("\"Throw-away TSA\", whom nobody here vouches for"), "{unknown}");
     assert!(!lab.path("no.png").exists());
 
     fs::copy(honest.root(), lab.path("keys/trust/tsa.pem")).expect("writable");
-    vary(&lab, &seed, "out.png", &with).expect(0);
+    lab.vary(&seed, "out.png", &with).expect(0);
     lab.run(["audit"]).expect(0);
 }
 
@@ -116,7 +111,7 @@ fn a_slip_in_vidimus_toml_is_told_before_anything_is_drawn() {
     lab.specimen("ref.png", 1);
     lab.run(["init", "."]).expect(0);
     fs::write(lab.path("vidimus.toml"), "[timestamp]\nurl = \"https://tsa.example/\"").expect("writable");
-    let refused = vary(&lab, "1", "no.png", &[]).expect(2).stderr;
+    let refused = lab.vary("1", "no.png", &[]).expect(2).stderr;
     assert!(
         refused.contains("vidimus.toml: timestamp.url \"https://tsa.example/\" cannot be used"),
         "{refused}"
