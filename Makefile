@@ -6,8 +6,9 @@
 VENV       := target/venv
 PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
+NPM        := target/npm
 AXE        := 0.1.8
-PACKAGES   := chromium fonts-liberation libimage-exiftool-perl openssl python3-venv sqlite3
+PACKAGES   := chromium fonts-liberation libimage-exiftool-perl nodejs npm openssl python3-venv sqlite3
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: all test check debian robustness screenshots
@@ -15,7 +16,7 @@ SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 all:
 	cargo build --release --locked
 
-test: debian $(VENV)/.installed $(PARITY)/.installed target/axe-core/$(AXE) check
+test: debian $(VENV)/.installed $(NPM)/.installed $(PARITY)/.installed target/axe-core/$(AXE) check
 	cargo test --release --locked
 	cargo test --release --locked --features diffusion --lib -- diffusion engine:: hub::
 
@@ -26,10 +27,10 @@ check:
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
 # Debian packages that tests call: the sqlite3 shell tries to get round the schema, exiftool reads our XMP, openssl is
-# a time-stamp authority, chromium goes through the pages.
+# a time-stamp authority, chromium goes through the pages, node runs a reader of C2PA.
 debian:
 	@command -v sqlite3 >/dev/null && command -v exiftool >/dev/null && command -v openssl >/dev/null \
-	  && command -v chromium >/dev/null \
+	  && command -v chromium >/dev/null && command -v node >/dev/null && command -v npm >/dev/null \
 	  && python3 -c 'import venv, ensurepip' 2>/dev/null \
 	  || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $(PACKAGES); }
 
@@ -37,6 +38,13 @@ debian:
 $(VENV)/.installed: tests/interop/requirements.txt
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# The one of them in TypeScript, pinned with all that it needs; nothing of it runs when it is installed.
+$(NPM)/.installed: tests/interop/package.json tests/interop/package-lock.json
+	mkdir -p $(NPM)
+	cp $^ $(NPM)
+	npm ci --prefix $(NPM) --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
 # Rules of accessibility that the pages are held against, pinned: axe-core as a Python package carries it.
