@@ -37,6 +37,10 @@ pub(super) fn texts(bytes: &[u8]) -> Vec<Text> {
         None => return Vec::new(),
     };
     let (mut left, mut found) = (TOTAL, Vec::new());
+    if format(bytes) == Some(Format::Tiff) {
+        // Its own first directory is what EXIF is in the other formats.
+        found = exif::texts(bytes);
+    }
     for part in parts.filter(|part| part.body.len() <= LIMIT) {
         if left == 0 || found.len() >= TEXTS {
             break;
@@ -260,5 +264,7 @@ mod tests {
         let size = (body.len() as u32).to_le_bytes();
         let webp = [&b"RIFF\0\0\0\0WEBPEXIF"[..], &size, &body].concat();
         assert_eq!(keys(&webp), ["exif:UserComment"]);
+        let marked = Tagged::open(&body).and_then(|tiff| tiff.with_xmp(b"a packet")).expect("it is whole");
+        assert_eq!(keys(&marked), ["exif:UserComment", "xmp"]);
     }
 }

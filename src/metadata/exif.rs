@@ -1,7 +1,8 @@
-//! EXIF's texts: the few tags that generators write into. A file may say anything here, so that every offset is checked and
-//! two directories of so many entries are looked at.
+//! EXIF's texts: the few tags that generators write into. A file may say anything here, so that two directories of so
+//! many entries are looked at.
 
 use super::container::Text;
+use super::tagged::{Order, Tagged};
 
 /// No directory needs as many.
 const ENTRIES: usize = 512;
@@ -17,57 +18,40 @@ const NAMES: [(u16, &str); 5] = [
 ];
 const USER_COMMENT: u16 = 0x9286;
 
-/// What stands in `body`, a TIFF file in small, with or without the name that JPEG puts before it.
+/// What stands in `body`, a TIFF file, or one in small with or without the name that JPEG puts before it.
 pub(super) fn texts(body: &[u8]) -> Vec<Text> {
-    read(body.strip_prefix(b"Exif\0\0").unwrap_or(body)).unwrap_or_default()
-}
-
-fn read(tiff: &[u8]) -> Option<Vec<Text>> {
-    let order = match tiff.get(..4)? {
-        b"II\x2a\0" => Order::Little,
-        b"MM\0\x2a" => Order::Big,
-        _ => return None,
-    };
     let mut texts = Vec::new();
-    let deeper = directory(tiff, order, order.four(tiff.get(4..8)?)?, &mut texts)?;
-    if let Some(at) = deeper {
+    if let Some(tiff) = Tagged::open(body.strip_prefix(b"Exif\0\0").unwrap_or(body))
+        && let Some(at) = tiff.first()
+        && let Some(at) = directory(&tiff, at, &mut texts)
+    {
         // Its own pointer to a further directory is not followed.
-        directory(tiff, order, at, &mut texts);
+        directory(&tiff, at, &mut texts);
     }
-    Some(texts)
+    texts
 }
 
 /// The texts of the directory at `at`, and where the EXIF directory is if it says so.
-fn directory(tiff: &[u8], order: Order, at: usize, texts: &mut Vec<Text>) -> Option<Option<usize>> {
-    let count = usize::from(order.two(tiff.get(at..)?.get(..2)?)?).min(ENTRIES);
-    let entries = tiff.get(at.checked_add(2)?..)?;
+fn directory(tiff: &Tagged<'_>, at: usize, texts: &mut Vec<Text>) -> Option<usize> {
     let (mut deeper, mut seen) = (None, Vec::new());
-    for entry in entries.chunks_exact(12).take(count) {
-        let tag = order.two(&entry[..2])?;
+    for entry in tiff.entries(at).take(ENTRIES) {
+        let Some(tag) = entry.tag() else { continue };
         if tag == EXIF_DIRECTORY {
-            deeper = order.four(&entry[8..12]);
+            deeper = entry.leads_to();
         }
         let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == tag) else { continue };
         if seen.contains(&tag) {
             continue;
         }
         seen.push(tag);
-        // Bytes, text and what is undefined have one byte each; what is no longer than an offset stands in its place.
-        let (kind, length) = (order.two(&entry[2..4])?, order.four(&entry[4..8])?);
-        let value = match (kind, length) {
-            (1 | 2 | 7, 0..=4) => entry.get(8..8 + length),
-            (1 | 2 | 7, _) => order
-                .four(&entry[8..12])
-                .and_then(|at| tiff.get(at..at.checked_add(length)?))
-                .map(|value| &value[..value.len().min(LONGEST)]),
-            _ => None,
-        };
-        let text = value.map(|value| if tag == USER_COMMENT { comment(value, order) } else { plain(value) });
+        let value = entry.value().map(|value| &value[..value.len().min(LONGEST)]);
+        let text =
+            value.map(|value| if tag == USER_COMMENT { comment(value, tiff.order) } else { plain(value) });
         if let Some(value) = text.filter(|text| !text.is_empty()) {
             texts.push(Text { key: format!("exif:{name}"), value });
         }
     }
-    Some(deeper)
+    deeper
 }
 
 /// Eight bytes say in which code the rest is.
@@ -98,37 +82,13 @@ fn utf16(text: &[u8], order: Order) -> String {
             (told, text)
         }
     };
-    let units = text.chunks_exact(2).filter_map(|pair| order.two(pair));
+    let units = text.chunks_exact(2).filter_map(|pair| order.short(pair, 0));
     let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     text.trim_end_matches('\0').to_owned()
 }
 
 fn plain(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).trim_end_matches('\0').to_owned()
-}
-
-#[derive(Clone, Copy)]
-enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    fn two(self, bytes: &[u8]) -> Option<u16> {
-        let (two, _) = bytes.split_first_chunk::<2>()?;
-        Some(match self {
-            Order::Little => u16::from_le_bytes(*two),
-            Order::Big => u16::from_be_bytes(*two),
-        })
-    }
-
-    fn four(self, bytes: &[u8]) -> Option<usize> {
-        let (four, _) = bytes.split_first_chunk::<4>()?;
-        Some(match self {
-            Order::Little => u32::from_le_bytes(*four),
-            Order::Big => u32::from_be_bytes(*four),
-        } as usize)
-    }
 }
 
 #[cfg(test)]

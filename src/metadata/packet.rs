@@ -5,13 +5,15 @@
 use super::Label;
 use crate::iptc;
 
+pub(super) const DISCLOSURE: &str = "urn:x-vidimus:disclosure:1:";
+
 /// Prefixes and what they stand for; the last is our own.
 const NAMESPACES: [(&str, &str); 5] = [
     ("xmp", "http://ns.adobe.com/xap/1.0/"),
     ("dcterms", "http://purl.org/dc/terms/"),
     ("Iptc4xmpExt", "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"),
     ("TC260", "http://www.tc260.org.cn/ns/AIGC/1.0/"),
-    ("vidimus", "urn:x-vidimus:disclosure:1:"),
+    ("vidimus", DISCLOSURE),
 ];
 
 /// Every property of `label`, in the order in which it is written. What others worded comes last.

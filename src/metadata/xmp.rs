@@ -1,5 +1,6 @@
 //! XMP packets, ours and others': read for the few properties that matter.
 
+use super::packet::DISCLOSURE;
 use super::{Claim, aigc, shorten, tools};
 use crate::iptc;
 
@@ -28,7 +29,9 @@ pub(super) fn claims(packet: &str) -> Vec<Claim> {
         found.push(claim(format!("AISystemUsed {system}"), true));
     }
     found.extend(value(packet, "AIGC").and_then(|text| aigc::claim("xmp", &text)));
-    if let Some(provider) = property(packet, "Provider")
+    // Others may have a property of that name, which means something else.
+    if packet.contains(DISCLOSURE)
+        && let Some(provider) = property(packet, "Provider")
         && let Some(id) = property(packet, "identifier")
     {
         let created = property(packet, "CreateDate").map(|at| format!(", made {at}")).unwrap_or_default();
@@ -77,7 +80,12 @@ fn property(packet: &str, name: &str) -> Option<String> {
 fn value(packet: &str, name: &str) -> Option<String> {
     let named = packet.match_indices(name).filter(|(at, _)| packet[..*at].ends_with(':'));
     named.take(PLACES).find_map(|(at, _)| {
-        let rest = packet[at + name.len()..].trim_start();
+        let rest = &packet[at + name.len()..];
+        // Another property may begin with this one's name.
+        if !rest.starts_with(|c: char| c.is_ascii_whitespace() || "=>/".contains(c)) {
+            return None;
+        }
+        let rest = rest.trim_start();
         let value = match rest.strip_prefix('=') {
             Some(rest) => quoted(rest.trim_start())?,
             None => element(rest)?,
@@ -168,7 +176,7 @@ mod tests {
     fn a_packet_of_nothing_but_names_is_soon_read() {
         for name in [":AIGC>", ":description", ":Provider=", ":DigitalSourceType>"] {
             // Were each searched from, it would take minutes.
-            assert_eq!(claims(&name.repeat(1 << 20)), []);
+            assert_eq!(claims(&format!("{DISCLOSURE}{}", name.repeat(1 << 20))), []);
         }
     }
 
@@ -178,6 +186,8 @@ mod tests {
             r#"<a b:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"/>"#;
         assert!(claims(form).iter().all(|claim| !claim.ai));
         assert_eq!(claims("<a xmp:CreatorTool=\"GIMP\"/>"), []);
+        assert_eq!(claims("<a:AISystemUsedNever>no</a:AISystemUsedNever>"), []);
+        assert_eq!(claims("<a b:Provider='a bank' b:identifier='7'/>"), [], "of another namespace");
     }
 
     proptest! {
