@@ -51,12 +51,19 @@ pub struct TimeStamps {
     pub on_failure: OnFailure,
 }
 
-/// What becomes of a release for which the authority gives no time stamp.
+impl TimeStamps {
+    /// The way to the authority, as a signature takes it.
+    pub fn ask(&self) -> impl Fn(&[u8]) -> Result<Vec<u8>, String> + Copy + Send + Sync {
+        |question| self.authority.ask(question).map_err(|error| error.to_string())
+    }
+}
+
+/// What becomes of a signature for which the authority gives no time stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     Refuse,
-    /// It leaves without one, and says so.
+    /// It is made without one, and says so.
     Unstamped,
 }
 

@@ -148,14 +148,11 @@ impl<'a> Marked<'a> {
         statement.derivation.visible_label = self.seen.clone();
         let mime = format.mime();
         let asked = self.course.settings.time_stamps.as_ref();
-        let ask = |question: &[u8]| match asked {
-            Some(asked) => asked.authority.ask(question).map_err(|error| error.to_string()),
-            None => Err("no authority is named".to_owned()),
-        };
+        let way = asked.map(|asked| (asked.ask(), asked.on_failure == OnFailure::Refuse));
         let required = desk.policy.limits().require_time_stamp;
-        let credential = desk.keys.credential(asked.map(|asked| TimeStamps {
-            ask: &ask,
-            required: required || asked.on_failure == OnFailure::Refuse,
+        let credential = desk.keys.credential(way.as_ref().map(|(ask, always)| TimeStamps {
+            ask,
+            required: required || *always,
             now: desk.host.now(),
         }));
         let ingredient = ReferenceAsset {

@@ -7,8 +7,9 @@ use super::{Again, Memory, RecallError, Report, Unweighed, Verdict, weigh_again}
 use crate::catalog::CatalogError;
 use crate::iscc::{self, ImageCode};
 use crate::keys::Keys;
-use crate::manifest::{self, ReadError, Reading, Recovery, SignError, SignedAsset, Software};
+use crate::manifest::{self, ReadError, Reading, Recovery, SignError, SignedAsset, Software, TimeStamps};
 use crate::raster::{self, DecodeError, Limits, Raster};
+use crate::settings::{self, OnFailure};
 use crate::watermark::Level;
 
 /// The algorithm behind the catalog's search by looks, as an assertion names it.
@@ -55,12 +56,14 @@ impl From<CatalogError> for RestoreError {
 /// `bytes` with the manifest that `memory` has on record for it, and how it was found. `report` is the answer of
 /// [`verify`](super::verify()) on the same bytes.
 ///
-/// Nothing is released and nothing recorded: the catalog is only read.
+/// Nothing is released and nothing recorded: the catalog is only read. Where `time_stamps` are to be had the new signature
+/// carries one, as a release's does.
 pub fn restore(
     bytes: &[u8],
     report: &Report,
     memory: &Memory<'_>,
     keys: &Keys,
+    time_stamps: Option<&settings::TimeStamps>,
     created: OffsetDateTime,
 ) -> Result<(SignedAsset, Recovery), RestoreError> {
     if report.verdict == Verdict::Contradiction {
@@ -107,7 +110,9 @@ pub fn restore(
         watermark_authentic: report.watermark.authentic,
         deviation_from_record: report.catalog.deviation_from_record.map(rounded),
     };
-    let credential = keys.credential(None);
+    let way = time_stamps.map(|asked| (asked.ask(), asked.on_failure == OnFailure::Refuse));
+    let stamps = way.as_ref().map(|(ask, required)| TimeStamps { ask, required: *required, now: created });
+    let credential = keys.credential(stamps);
     let generator = Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() };
     let signed = manifest::restore(bytes, decoded.mime, &store, &recovery, &generator, created, &credential)?;
     Ok((signed, recovery))

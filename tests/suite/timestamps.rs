@@ -50,6 +50,10 @@ fn an_output_says_when_it_was_signed_and_by_whose_clock() {
     // What was stamped before its authority was trusted is trusted since.
     assert_eq!(lab.verify("unknown.png")["manifest"]["time_stamp"]["trusted"], true);
     assert_eq!(lab.verify("plain.png")["manifest"]["time_stamp"], Value::Null);
+    // A manifest that is given back is signed again, and says when.
+    lab.python("attack.py", &["jpeg80", "out.png", "copy.jpg"]).expect(0);
+    lab.run(["verify", "copy.jpg", "--restore", "back.jpg"]).expect(0);
+    assert_eq!(lab.verify("back.jpg")["manifest"]["time_stamp"]["trusted"], true);
     let rows = lab.sqlite3("SELECT authority, trusted FROM time_stamp ORDER BY output").stdout;
     assert_eq!(rows, "Throw-away TSA|0\nThrow-away TSA|1\n");
     lab.run(["audit"]).expect(0);
@@ -62,6 +66,9 @@ fn without_a_sound_answer_nothing_is_released_or_what_is_says_so() {
     assert!(made.contains("no time stamp: its answer is no time stamp"), "{made}");
     assert_eq!(lab.verify("yes.png")["manifest"]["time_stamp"], Value::Null);
     lab.run(["audit"]).expect(0);
+    lab.python("attack.py", &["jpeg80", "yes.png", "copy.jpg"]).expect(0);
+    let restored = lab.run(["verify", "copy.jpg", "--restore", "back.jpg"]).expect(0).stderr;
+    assert!(restored.contains("; no time stamp: its answer is no time stamp"), "{restored}");
     for (manner, words) in [
         (Manner::OtherData, "its answer does not hold: timestamp message digest did not match"),
         (Manner::OtherQuestion, "its answer is to another question (nonce)"),
@@ -77,6 +84,9 @@ fn without_a_sound_answer_nothing_is_released_or_what_is_says_so() {
         assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
         assert!(!lab.path("no.png").exists());
     }
+    let refused = lab.run(["verify", "copy.jpg", "--restore", "none.jpg"]).expect(2).stderr;
+    assert!(refused.contains("gave an answer of over 65536 bytes"), "{refused}");
+    assert!(!lab.path("none.jpg").exists());
 }
 
 #[test]

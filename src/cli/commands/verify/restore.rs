@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::host::Host;
 use crate::manifest::{IngredientReading, Recovery};
 use crate::raster::Format;
+use crate::settings::Settings;
 use crate::verify::{self, Memory, Report, RestoreError};
 
 /// Whether a restored picture can go to `out`, before any work is done.
@@ -51,18 +52,21 @@ pub(super) fn run(
     })?;
     let host = System::new()?;
     // Only what is there: verifying makes no keys.
-    let keys = place::load_keys(&place::need(workspace)?, host.now())?;
-    let (signed, recovery) =
-        verify::restore(&bytes, report, memory, &keys, host.now()).map_err(|error| refused(path, &error))?;
+    let place = place::need(workspace)?;
+    let keys = place::load_keys(&place, host.now())?;
+    let stamps = Settings::load(&place).map_err(Failure::new)?.time_stamps;
+    let restored = verify::restore(&bytes, report, memory, &keys, stamps.as_ref(), host.now());
+    let (signed, recovery) = restored.map_err(|error| refused(path, &error))?;
     same_format(&bytes, out)?;
     files::write(out, &signed.bytes, force)?;
     let changed = signed.reading.restored().is_some_and(IngredientReading::content_differs);
     terminal.talk(&format!(
-        "{} {}: {} with its recovered manifest; {}",
+        "{} {}: {} with its recovered manifest; {}{}",
         paint(GOOD, "restored"),
         shown(out),
         if changed { "a changed copy" } else { "a copy of what was signed" },
-        certainty(&recovery)
+        certainty(&recovery),
+        signed.unstamped.map(|why| format!("; no time stamp: {why}")).unwrap_or_default()
     ));
     Ok(())
 }
