@@ -18,7 +18,7 @@ use vidimus::policy::Subject;
 use vidimus::progress::{Progress, Silent};
 use vidimus::quantity::{Seed, Strength};
 use vidimus::raster::{self, Encoding, Format, Limits, Raster, Subsampling, encode_as};
-use vidimus::release::{self, Desk, Order, Outcome, Reference, Source, Timings};
+use vidimus::release::{self, Desk, Order, Outcome, Reference, Source, Telling, Timings};
 use vidimus::specimen::{Colour, Kind, Specimen};
 use vidimus::verify::{Memory, verify};
 use vidimus::workspace::Workspace;
@@ -186,8 +186,7 @@ impl Room {
             sidecar: false,
             out: self.dir.path().join("out").with_extension(encoding.format().extension()),
             overwrite: true,
-            disclose_prompt: false,
-            prompt_writer: None,
+            telling: Telling::default(),
             visible: vidimus::label::Visible::default(),
             dry_run: false,
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::authority::{Authority, Url};
-use crate::manifest::Algorithm;
+use crate::manifest::{Algorithm, NoPermission, TrainingMining};
 use crate::workspace::Workspace;
 
 /// The file's name.
@@ -21,6 +21,9 @@ pub struct Settings {
     pub time_stamps: Option<TimeStamps>,
     pub signer: Option<Signer>,
     pub trust: Trust,
+    /// `[manifest] training-mining`: whether others may mine what is made here, and train or run models on it, unless an
+    /// output is said otherwise of.
+    pub training_mining: Option<TrainingMining>,
 }
 
 /// `[trust]`: whom to trust beside `keys/trust/`.
@@ -84,6 +87,13 @@ struct FileTable {
     timestamp: Option<TimeStampTable>,
     signer: Option<SignerTable>,
     trust: Option<TrustTable>,
+    manifest: Option<ManifestTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ManifestTable {
+    training_mining: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -168,11 +178,16 @@ impl Settings {
             let expected = "expected an object identifier such as 1.3.6.1.5.5.7.3.4".into();
             return Err(value("trust.purposes", found, expected));
         }
+        let training_mining = table.manifest.and_then(|table| table.training_mining).map(|text| {
+            let fault = |error: NoPermission| value("manifest.training-mining", &text, error.to_string());
+            text.parse::<TrainingMining>().map_err(fault)
+        });
         let beside = |file: PathBuf| path.parent().unwrap_or(Path::new(".")).join(file);
         Ok(Settings {
             time_stamps: time_stamps.transpose()?,
             signer: signer.transpose()?,
             trust: Trust { c2pa_list: trust.c2pa_list.map(beside), purposes: trust.purposes },
+            training_mining: training_mining.transpose()?,
         })
     }
 }
@@ -227,6 +242,17 @@ mod tests {
         assert_eq!(signer.command, ["./sign", "--slot", "1"]);
         assert_eq!(signer.chain, Path::new("/here/keys/hsm.pem"));
         assert_eq!((signer.algorithm, signer.timeout), (Some(Algorithm::Es256), Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn who_may_learn_from_outputs_is_said_for_all_of_them() {
+        let said = parse("[manifest]\ntraining-mining = \"constrained:ask us\"").expect("sound");
+        assert_eq!(said.training_mining, Some(TrainingMining::Constrained("ask us".into())));
+        let slip = parse("[manifest]\ntraining-mining = \"never\"").expect_err("none of the answers");
+        assert!(
+            slip.starts_with("vidimus.toml: manifest.training-mining \"never\" cannot be used: expected"),
+            "{slip}"
+        );
     }
 
     #[test]

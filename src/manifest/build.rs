@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::annotations::{METADATA, Permissions, TRAINING_MINING};
 use super::recovery::RECOVERY;
 use super::sign::{ReferenceAsset, SignError};
 use super::statement::{Derivation, Software, Statement, VisibleLabel};
@@ -29,7 +30,7 @@ pub(super) const DISCLOSURE: &str = "c2pa.ai-disclosure";
 /// Prefix of our action parameters: custom names must contain a dot.
 pub(super) const PREFIX: &str = "org.vidimus.";
 /// Assertions attributed to the signer.
-pub(super) const CREATED: [&str; 9] = [
+pub(super) const CREATED: [&str; 12] = [
     "c2pa.actions",
     "c2pa.ingredient",
     SOFT_BINDING,
@@ -39,6 +40,9 @@ pub(super) const CREATED: [&str; 9] = [
     WATERMARK,
     PROMPT,
     RECOVERY,
+    METADATA,
+    TRAINING_MINING,
+    "c2pa.thumbnail.ingredient",
 ];
 
 const REFERENCE: &str = "reference";
@@ -69,17 +73,18 @@ pub(super) fn build(
         "label": REFERENCE,
         "description": format!("img2img reference, sha256:{}", derivation.source_sha256),
     });
-    match reference.store {
+    let taken_in = match reference.store {
         Some(store) => add_with_store(context, &mut builder, &mut ingredient, reference, store)?,
-        None => {
-            builder
-                .add_ingredient_from_stream(
-                    ingredient.to_string(),
-                    reference.mime,
-                    &mut Cursor::new(reference.bytes),
-                )
-                .map_err(sign::sdk(TAKE_IN))?;
-        }
+        None => builder
+            .add_ingredient_from_stream(
+                ingredient.to_string(),
+                reference.mime,
+                &mut Cursor::new(reference.bytes),
+            )
+            .map_err(sign::sdk(TAKE_IN))?,
+    };
+    if let Some(thumbnail) = &statement.annotations.reference_thumbnail {
+        taken_in.set_thumbnail("image/jpeg", thumbnail.as_slice()).map_err(sign::sdk(TAKE_IN))?;
     }
 
     let in_part = derivation.varied_share.is_some();
@@ -148,6 +153,12 @@ pub(super) fn build(
     if let Some(prompt) = prompt {
         add(&mut builder, PROMPT, &prompt)?;
     }
+    if let Some(metadata) = &statement.annotations.metadata {
+        builder.add_assertion_json(METADATA, metadata).map_err(sign::sdk("add the metadata"))?;
+    }
+    if let Some(answer) = &statement.annotations.training_mining {
+        add(&mut builder, TRAINING_MINING, &Permissions::from(answer))?;
+    }
     if let Some(code) = &statement.image_code {
         add(&mut builder, SOFT_BINDING, &SoftBinding::from(code))?;
     }
@@ -197,13 +208,13 @@ pub(super) fn open<'a>(
 
 /// Adds the reference with the manifest that lay beside it, judged as one in its file is: the SDK has no way of its own
 /// for that.
-fn add_with_store(
+fn add_with_store<'a>(
     context: &Arc<Context>,
-    builder: &mut Builder,
+    builder: &'a mut Builder,
     ingredient: &mut Value,
     reference: &ReferenceAsset<'_>,
     store: &[u8],
-) -> Result<(), SignError> {
+) -> Result<&'a mut Ingredient, SignError> {
     let reader = Reader::from_shared_context(context)
         .with_manifest_data_and_stream(store, reference.mime, Cursor::new(reference.bytes))
         .map_err(sign::sdk("read the reference's own manifest"))?;
@@ -215,7 +226,11 @@ fn add_with_store(
     let mut ingredient = Ingredient::from_json(&ingredient.to_string()).map_err(sign::sdk(TAKE_IN))?;
     ingredient.set_manifest_data(store.to_vec()).map_err(sign::sdk(TAKE_IN))?;
     builder.add_ingredient(ingredient);
-    Ok(())
+    builder
+        .definition
+        .ingredients
+        .last_mut()
+        .ok_or_else(|| SignError::Sdk { action: TAKE_IN, reason: "it is not there".into() })
 }
 
 /// C2PA 2.2, section 18.10: the SDK's own type has text where bytes belong.

@@ -7,6 +7,7 @@
 //! under other names: action `org.vidimus.declared`, assertion `org.vidimus.declaration`.
 //! No network, ever: the SDK is built without an HTTP client. Time stamps come by whoever asks for a signature.
 
+mod annotations;
 mod build;
 mod bundle;
 mod raw;
@@ -17,7 +18,9 @@ mod sign;
 mod stamp;
 mod statement;
 mod store;
+mod vendor;
 
+pub use annotations::{Annotations, Metadata, NoPermission, Permission, Permissions, TrainingMining};
 pub use bundle::{Cause, Revocation, purpose};
 pub use raw::{RawPen, is_signed};
 pub use read::{ReadError, read, read_detached};
@@ -35,6 +38,7 @@ pub use statement::{
     VisibleLabel, WatermarkReference,
 };
 pub use store::active_alone;
+pub use vendor::Vendor;
 
 use std::path::{Path, PathBuf};
 

@@ -9,9 +9,11 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::annotations::{METADATA, Metadata, Permissions, TRAINING_MINING};
 use super::bundle::Revocation;
 use super::recovery::{RECOVERY, Recovery};
 use super::statement::{Derivation, Prompt};
+use super::vendor::{Vendor, vendor};
 use super::{build, read};
 use crate::digest::Digest;
 use crate::iptc;
@@ -55,6 +57,8 @@ pub struct Reading {
     pub title: Option<String>,
     /// Name and version of the program that made the claim.
     pub claim_generator: Option<String>,
+    /// The vendor whose program that is, by its name.
+    pub vendor: Option<Vendor>,
     pub signer: Option<SignerReading>,
     /// When it was signed, as an authority says; none where none was asked.
     pub time_stamp: Option<TimeStampReading>,
@@ -69,6 +73,10 @@ pub struct Reading {
     pub agreement: Agreement,
     /// What a copy of the content can be known by, beside our watermark.
     pub soft_bindings: Vec<SoftBindingReading>,
+    /// What XMP said of the content when it was signed.
+    pub metadata: Option<Metadata>,
+    /// Whether others may mine it, and train or run models on it, as its signer says.
+    pub training_mining: Option<Permissions>,
     /// Said of a changed copy that was given its lost manifest back.
     pub recovery: Option<Recovery>,
     /// Everything the validation found wrong, an unknown signer included.
@@ -274,6 +282,7 @@ pub(super) fn reading(reader: &Reader, revoked: &[Revocation]) -> Option<Reading
         label: reader.active_label().unwrap_or_default().to_owned(),
         title: manifest.title().map(str::to_owned),
         claim_generator: claim_generator(manifest),
+        vendor: None,
         signer: manifest.signature_info().map(signer),
         time_stamp: time_stamp(reader, manifest),
         digital_source_type: content.digital_source_type,
@@ -281,11 +290,15 @@ pub(super) fn reading(reader: &Reader, revoked: &[Revocation]) -> Option<Reading
         derivation: content.derivation,
         agreement: content.agreement,
         soft_bindings: soft_bindings(manifest),
+        metadata: assertion(manifest, METADATA),
+        training_mining: assertion(manifest, TRAINING_MINING),
         recovery: assertion(manifest, RECOVERY),
         failures: reader.validation_results().map(failures).unwrap_or_default(),
         ingredients: ingredients(reader, manifest, DEPTH, &mut { INGREDIENTS }),
     };
     revoke(&mut reading, revoked);
+    // Trust that was taken away counts.
+    reading.vendor = vendor(reading.claim_generator.as_deref(), reading.signer.as_ref(), reading.state);
     Some(reading)
 }
 
@@ -449,7 +462,10 @@ fn named(facts: Derivation, declared: bool) -> Option<Derivation> {
 }
 
 fn claim_generator(manifest: &Manifest) -> Option<String> {
-    let info = manifest.claim_generator_info.as_ref()?.first()?;
+    let Some(info) = manifest.claim_generator_info.as_ref().and_then(|all| all.first()) else {
+        // Claims of version 1 may have no more than this.
+        return manifest.claim_generator.clone();
+    };
     Some(match &info.version {
         Some(version) => format!("{} {version}", info.name),
         None => info.name.clone(),
@@ -533,6 +549,7 @@ mod tests {
             label: "label".into(),
             title: None,
             claim_generator: None,
+            vendor: None,
             signer: None,
             time_stamp: None,
             digital_source_type: None,
@@ -540,6 +557,8 @@ mod tests {
             derivation: None,
             agreement: Agreement::Absent,
             soft_bindings: Vec::new(),
+            metadata: None,
+            training_mining: None,
             recovery: None,
             failures,
             ingredients: Vec::new(),

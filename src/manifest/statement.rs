@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 
+use super::annotations::Annotations;
 use crate::digest::Digest;
 use crate::iscc::ImageCode;
 use crate::quantity::{Deviation, Psnr, Seed, Strength};
@@ -20,6 +21,7 @@ pub struct Statement {
     pub derivation: Derivation,
     /// Code of the output's pixels, by which others may find a copy of it; none where it is not to be found.
     pub image_code: Option<ImageCode>,
+    pub annotations: Annotations,
 }
 
 /// A program and its version.
@@ -85,6 +87,9 @@ pub struct Derivation {
     /// As private as the prompt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub negative_prompt: Option<String>,
+    /// That there was a prompt, and that it is not told.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prompt_withheld: bool,
     /// Name and version of the measure behind `deviation`.
     pub measure: String,
     pub deviation: Deviation,

@@ -13,6 +13,8 @@ mod tagged;
 mod tools;
 mod xmp;
 
+use std::collections::BTreeMap;
+
 pub use aigc::Aigc;
 pub use claim::{Claim, Parameters};
 
@@ -34,6 +36,8 @@ pub struct Label {
     pub in_part: bool,
     /// Private by default: only where somebody asked for it.
     pub prompt: Option<Prompt>,
+    /// Whether there was one that is not told, for `Iptc4xmpExt:AIPromptInformation`.
+    pub prompt_withheld: bool,
     pub disclosure: Option<Disclosure>,
     pub aigc: Option<Aigc>,
 }
@@ -68,6 +72,7 @@ impl Label {
             source: None,
             in_part: false,
             prompt: None,
+            prompt_withheld: false,
             disclosure: None,
             aigc: None,
         }
@@ -100,6 +105,12 @@ pub fn write(bytes: &[u8], format: Format, label: &Label) -> Result<Vec<u8>, Lab
         return Err(LabelError::TooLong { bytes: packet.len(), limit: JPEG_PACKET });
     }
     insert::insert(bytes, format, &packet)
+}
+
+/// What the packet of `label` says, property by property, and what their prefixes stand for; the prompt is left out, for
+/// it must be possible to take that back.
+pub fn properties(label: &Label) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    packet::without_prompt(label)
 }
 
 /// Whether the file carries this label, to the letter, and no other packet.

@@ -2,6 +2,8 @@
 //!
 //! IPTC Photo Metadata Standard 2025.1, XMP part 1 (ISO 16684-1), RFC 6920 for the source's digest.
 
+use std::collections::BTreeMap;
+
 use super::Label;
 use crate::iptc;
 
@@ -15,6 +17,11 @@ const NAMESPACES: [(&str, &str); 5] = [
     ("TC260", "http://www.tc260.org.cn/ns/AIGC/1.0/"),
     ("vidimus", DISCLOSURE),
 ];
+
+const PROMPT: &str = "Iptc4xmpExt:AIPromptInformation";
+const WRITER: &str = "Iptc4xmpExt:AIPromptWriterName";
+/// What stands in the place of a prompt that was there and is not told.
+const WITHHELD: &str = "withheld";
 
 /// Every property of `label`, in the order in which it is written. What others worded comes last.
 fn properties(label: &Label) -> Vec<(&'static str, String)> {
@@ -34,9 +41,12 @@ fn properties(label: &Label) -> Vec<(&'static str, String)> {
         found.push(("dcterms:identifier", disclosure.id.clone()));
         found.push(("vidimus:Provider", disclosure.provider.clone()));
     }
+    if label.prompt_withheld {
+        found.push((PROMPT, WITHHELD.to_owned()));
+    }
     if let Some(prompt) = &label.prompt {
-        found.push(("Iptc4xmpExt:AIPromptInformation", prompt.text.clone()));
-        found.extend(prompt.writer.clone().map(|writer| ("Iptc4xmpExt:AIPromptWriterName", writer)));
+        found.push((PROMPT, prompt.text.clone()));
+        found.extend(prompt.writer.clone().map(|writer| (WRITER, writer)));
     }
     if let Some(aigc) = &label.aigc {
         found.push(("TC260:AIGC", aigc.json()));
@@ -67,6 +77,16 @@ pub(super) fn packet(label: &Label) -> String {
 <?xpacket end="r"?>"#,
         bom = '\u{feff}',
     )
+}
+
+/// What prefixes stand for, and the properties by their prefixed names; of the prompt and its writer nothing.
+pub(super) fn without_prompt(label: &Label) -> (BTreeMap<String, String>, BTreeMap<String, String>) {
+    let properties = properties(label).into_iter().filter(|(name, _)| ![PROMPT, WRITER].contains(name));
+    let properties: BTreeMap<String, String> =
+        properties.map(|(name, value)| (name.to_owned(), value)).collect();
+    let used = |prefix: &str| properties.keys().any(|name| name.split(':').next() == Some(prefix));
+    let context = NAMESPACES.iter().filter(|(prefix, _)| used(prefix));
+    (context.map(|(prefix, uri)| ((*prefix).to_owned(), (*uri).to_owned())).collect(), properties)
 }
 
 fn escape(text: &str) -> String {

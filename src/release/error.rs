@@ -70,6 +70,8 @@ pub enum ReleaseError {
     AuthorityUntrusted { authority: String },
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error("the policy requires the prompt: it cannot be withheld")]
+    PromptRequired,
     #[error("every watermark id for this source is taken")]
     NoFreeId,
     #[error("recorded as {asset_id}, but {} could not be written: {}", path.display(), reason(source))]

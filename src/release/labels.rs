@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use time::format_description::well_known::Rfc3339;
 
-use super::order::Desk;
+use super::order::{Desk, PromptTold};
 use super::origin::Origin;
 use super::states::Course;
 use crate::digest::Digest;
@@ -69,14 +69,17 @@ pub(super) fn full_label(desk: &Desk<'_>, course: &Course<'_>, origin: &Origin, 
         id: asset_id.to_owned(),
     });
     let aigc = provider(limits.require_tc260).map(|producer| Aigc { producer, id: asset_id.to_owned() });
-    let prompt = if discloses_prompt(desk, course) { prompt(course, origin) } else { None };
+    let told = prompt_told(desk, course);
+    let prompt = prompt(course, origin);
+    let prompt_withheld = told == PromptTold::Withheld && prompt.is_some();
+    let prompt = prompt.filter(|_| told == PromptTold::Disclosed);
     let source = Some(course.reference.sha256);
-    Label { prompt, disclosure, aigc, ..label(origin.maker(), source, origin.in_part()) }
+    Label { prompt, prompt_withheld, disclosure, aigc, ..label(origin.maker(), source, origin.in_part()) }
 }
 
-/// Whether the user or a policy wants the prompt to be known.
-pub(super) fn discloses_prompt(desk: &Desk<'_>, course: &Course<'_>) -> bool {
-    course.order.disclose_prompt || desk.policy.limits().require_prompt
+/// What the user or a policy wants to be known of the prompt.
+pub(super) fn prompt_told(desk: &Desk<'_>, course: &Course<'_>) -> PromptTold {
+    if desk.policy.limits().require_prompt { PromptTold::Disclosed } else { course.order.telling.prompt }
 }
 
 /// What the model was told; a prompt that the engine did not read is said to be none that counted.
@@ -94,7 +97,7 @@ fn prompt(course: &Course<'_>, origin: &Origin) -> Option<Prompt> {
         }
         Origin::Declared(declared) => format!("{} (declared, not witnessed)", declared.prompt.as_ref()?),
     };
-    Some(Prompt { text, writer: course.order.prompt_writer.clone() })
+    Some(Prompt { text, writer: course.order.telling.prompt_writer.clone() })
 }
 
 /// The marks that a policy can require, as they were read back: `label` is in the file, and `seen` is drawn on it.

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::ReleaseError;
+use super::glimpse;
 use super::held::Held;
 use super::labels::{self, Drawn};
-use super::order::{Desk, Step};
+use super::order::{Desk, PromptTold, Step};
 use super::origin::{Declared, Origin, Picture, Source};
 use super::overriding;
 use super::proof::{self, Proof};
@@ -21,9 +22,12 @@ use crate::manifest::{
 use crate::metadata;
 use crate::policy::{Case, Cleared, Mark, OnViolation, Policy, Refusal};
 use crate::quantity::{Deviation, Psnr};
-use crate::raster::{self, Limits, Raster};
+use crate::raster::{self, Format, Limits, Raster};
 use crate::settings::OnFailure;
 use crate::watermark::{self, Kind, Level, Payload};
+
+/// JPEG quality of the reference's small picture.
+const THUMBNAIL_QUALITY: u8 = 80;
 
 /// The pixels carry their watermark; the file is encoded and not yet signed.
 pub(super) struct Marked<'a> {
@@ -146,6 +150,8 @@ impl<'a> Marked<'a> {
         let mut statement =
             statement(desk, &self.course, origin, &self.cleared, &asset_id, &self.raster, watermark);
         statement.derivation.visible_label = self.seen.clone();
+        statement.derivation.prompt_withheld = label.prompt_withheld;
+        statement.annotations = annotations(&self.course, &label)?;
         let mime = format.mime();
         let asked = self.course.settings.time_stamps.as_ref();
         let way = asked.map(|asked| (asked.ask(), asked.on_failure == OnFailure::Refuse));
@@ -249,6 +255,7 @@ fn statement(
         seed: None,
         prompt: None,
         negative_prompt: None,
+        prompt_withheld: false,
         measure: deviation::MEASURE.to_owned(),
         deviation: Deviation {
             ssim: stated(deviation.ssim),
@@ -273,8 +280,9 @@ fn statement(
         visible_label: None,
         declared: None,
     };
-    let disclose = labels::discloses_prompt(desk, course);
+    let disclose = labels::prompt_told(desk, course) == PromptTold::Disclosed;
     Statement {
+        annotations: manifest::Annotations::default(),
         image_code: Some(ImageCode::of(raster)),
         title: format!("variation {asset_id}"),
         claim_generator: Software { name: "vidimus".into(), version: env!("CARGO_PKG_VERSION").into() },
@@ -284,6 +292,21 @@ fn statement(
             Origin::Declared(told) => declared(told, disclose, common),
         },
     }
+}
+
+/// What is said beside the facts: what XMP says, and what was asked for.
+fn annotations(course: &Course<'_>, label: &metadata::Label) -> Result<manifest::Annotations, ReleaseError> {
+    let (context, properties) = metadata::properties(label);
+    let telling = &course.order.telling;
+    let thumbnail = telling.thumbnail.then(|| {
+        let small = glimpse::reduced(course.reference.canvas());
+        raster::encode(&small, Format::Jpeg, THUMBNAIL_QUALITY)
+    });
+    Ok(manifest::Annotations {
+        metadata: Some(manifest::Metadata { context, properties }),
+        training_mining: telling.training_mining.clone().or_else(|| course.settings.training_mining.clone()),
+        reference_thumbnail: thumbnail.transpose()?,
+    })
 }
 
 /// What was witnessed; a prompt may be private.
@@ -348,6 +371,10 @@ fn read_back(
     let reading = &signed.reading;
     if reading.facts() != Some(&statement.derivation) || reading.agreement != manifest::Agreement::Agree {
         return Err(unfaithful("the manifest states other facts"));
+    }
+    let permissions = statement.annotations.training_mining.as_ref().map(manifest::Permissions::from);
+    if reading.metadata != statement.annotations.metadata || reading.training_mining != permissions {
+        return Err(unfaithful("the manifest states other metadata"));
     }
     if raster::decode(&signed.bytes, &Limits::default())?.raster != *raster {
         return Err(unfaithful("the pixels changed"));

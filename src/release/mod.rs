@@ -30,7 +30,7 @@ mod states;
 pub use error::ReleaseError;
 pub use glimpse::{glimpse, reduced, thumbnail};
 pub use held::{Compared, Held};
-pub use order::{Desk, Order, Step};
+pub use order::{Desk, Order, PromptTold, Step, Telling};
 pub use origin::{Adoption, Asked, Declared, NoEngine, Origin, Source, UNSTATED};
 pub use past::Past;
 pub use prepare::{PrepareError, Reference};

@@ -8,7 +8,7 @@ use crate::generate::{Engine, Request};
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::label::Visible;
-use crate::manifest;
+use crate::manifest::{self, TrainingMining};
 use crate::policy::{PolicySet, Subject};
 use crate::raster::Encoding;
 use crate::workspace::Workspace;
@@ -57,6 +57,29 @@ impl Step {
     ];
 }
 
+/// What manifest and XMP say beside what they always do; by default nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Telling {
+    pub prompt: PromptTold,
+    /// Who wrote it, for XMP, if that is to be known.
+    pub prompt_writer: Option<String>,
+    /// Who may learn from the output; else what the workspace's settings say, if anything.
+    pub training_mining: Option<TrainingMining>,
+    /// Whether a small picture of the reference, which may not be public, is in the manifest.
+    pub thumbnail: bool,
+}
+
+/// What is said of the prompt, which may be private; the catalog keeps it in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PromptTold {
+    /// Nothing, unless a policy requires it.
+    #[default]
+    LeftOut,
+    Disclosed,
+    /// That there was one, and that it is withheld.
+    Withheld,
+}
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -73,10 +96,7 @@ pub struct Order {
     /// Where the released file goes.
     pub out: PathBuf,
     pub overwrite: bool,
-    /// Whether manifest and XMP state the prompt, which may be private.
-    pub disclose_prompt: bool,
-    /// Who wrote it, for XMP, if that is to be known.
-    pub prompt_writer: Option<String>,
+    pub telling: Telling,
     /// What is drawn on it for people to see, beside what policies ask for.
     pub visible: Visible,
     /// Stop after the judgement; mark, record and write nothing.

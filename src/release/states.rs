@@ -7,7 +7,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::error::ReleaseError;
 use super::held::{self, Held};
-use super::order::{Desk, Order, Step};
+use super::order::{Desk, Order, PromptTold, Step};
 use super::origin::{Adoption, Asked, Origin, Picture, Source};
 use super::overriding;
 use super::past::Past;
@@ -89,6 +89,9 @@ impl<'a> Course<'a> {
         };
         if width.min(height) < watermark::MIN_SIDE {
             return Err(ReleaseError::TooSmall { width, height, limit: watermark::MIN_SIDE });
+        }
+        if order.telling.prompt == PromptTold::Withheld && desk.policy.limits().require_prompt {
+            return Err(ReleaseError::PromptRequired);
         }
         if !order.dry_run {
             // It is replaced along with its picture, never alone.

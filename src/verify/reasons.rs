@@ -3,7 +3,8 @@
 use super::decide::{CatalogEvidence, Evidence, ManifestEvidence, WatermarkEvidence};
 use super::evidence::is_named;
 use super::recall::{Forgery, Kinship};
-use super::{Findings, is_ours, words};
+use super::words::{self, quoted};
+use super::{Findings, is_ours};
 use crate::iptc;
 use crate::manifest::Reading;
 
@@ -51,6 +52,17 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
         }
         ManifestEvidence::Broken | ManifestEvidence::Absent => broken_reasons(findings, reading, &who, out),
     }
+    if !matches!(evidence.manifest, ManifestEvidence::Broken | ManifestEvidence::Absent)
+        && let (Some(vendor), Some(generator)) = (reading.vendor, &reading.claim_generator)
+    {
+        let (name, generator) = (vendor.name, quoted(generator));
+        out.push(match vendor.certified {
+            true => format!("manifest: made by {generator} of {name}, whose certificate it is"),
+            false => {
+                format!("manifest: made by {generator}, which is what programs of {name} call themselves")
+            }
+        });
+    }
     let restored = reading.restored();
     if let (Some(recovery), Some(parent)) = (&reading.recovery, restored) {
         let how = match parent.content_differs() {
@@ -66,6 +78,14 @@ fn manifest_reasons(findings: &Findings, evidence: &Evidence, out: &mut Vec<Stri
         && let Some(stamp) = &reading.time_stamp
     {
         out.push(format!("manifest: {}", words::stamped(stamp)));
+    }
+    if !matches!(evidence.manifest, ManifestEvidence::Broken | ManifestEvidence::Absent) {
+        out.extend(
+            reading.training_mining.as_ref().map(|said| format!("manifest: {}", words::permitted(said))),
+        );
+        if reading.known_facts().is_some_and(|facts| facts.prompt_withheld) {
+            out.push("manifest: the prompt is withheld".into());
+        }
     }
     for ingredient in &reading.ingredients {
         let told = restored.is_some_and(|parent| std::ptr::eq(parent, ingredient));
@@ -208,11 +228,4 @@ fn catalog_reasons(findings: &Findings, evidence: &Evidence, asked: bool, out: &
     {
         out.push("catalog: gave back the manifest that the file has lost; the file is a changed copy".into());
     }
-}
-
-/// Words of a file, marked as such and cut: whoever wrote them may want to be taken for us.
-fn quoted(text: &str) -> String {
-    const MOST: usize = 120;
-    let cut: String = text.chars().take(MOST).collect();
-    if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
 }

@@ -12,7 +12,8 @@ use crate::catalog::Adoption;
 use crate::digest::Digest;
 use crate::manifest::State;
 use crate::manifest::{
-    Declaration, Failure, IngredientReading, ReadError, Reading, Recovery, SignerReading, TimeStampReading,
+    Declaration, Failure, IngredientReading, Permissions, ReadError, Reading, Recovery, SignerReading,
+    TimeStampReading, Vendor,
 };
 use crate::metadata::Claim;
 use crate::quantity::Strength;
@@ -55,6 +56,8 @@ pub struct ManifestReport {
     pub time_stamp: Option<TimeStampReading>,
     pub alg: Option<String>,
     pub claim_generator: Option<String>,
+    /// The vendor of image models that this names, if it names one.
+    pub vendor: Option<Vendor>,
     pub digital_source_type: Option<String>,
     /// How it was found again, where a copy that had lost it was given it back.
     pub recovery: Option<Recovery>,
@@ -68,6 +71,10 @@ pub struct ManifestReport {
     pub engine: Option<String>,
     pub seed: Option<String>,
     pub deviation: Option<f64>,
+    /// Whether there was a prompt that the signer withholds. `None` without facts of ours.
+    pub prompt_withheld: Option<bool>,
+    /// Whether others may mine the picture, and train or run models on it, as its signer says.
+    pub training_mining: Option<Permissions>,
     pub ingredients: Vec<IngredientReading>,
     pub failures: Vec<Failure>,
 }
@@ -231,6 +238,7 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
         time_stamp: reading.time_stamp.clone(),
         alg: reading.signer.as_ref().and_then(|signer| signer.alg.clone()),
         claim_generator: reading.claim_generator.clone(),
+        vendor: reading.vendor,
         digital_source_type: reading.known_source_type().map(str::to_owned),
         recovery: reading.recovery.clone(),
         source_sha256: facts.map(|f| f.source_sha256),
@@ -240,6 +248,8 @@ fn manifest_report(reading: &Reading, recovered: bool) -> ManifestReport {
         engine: facts.map(|f| format!("{} {}", f.engine.name, f.engine.version)),
         seed: facts.and_then(|f| f.seed).map(|seed| seed.to_string()),
         deviation: facts.map(|f| f.deviation.deviation),
+        prompt_withheld: facts.map(|f| f.prompt_withheld),
+        training_mining: reading.training_mining.clone(),
         ingredients: reading.ingredients.clone(),
         failures: reading.failures.clone(),
     }

@@ -1,7 +1,14 @@
 //! What a mark says, and what became of its picture, in words.
 
-use crate::manifest::TimeStampReading;
+use crate::manifest::{Permissions, TimeStampReading};
 use crate::watermark::{Detection, Kind, Level, Said, Stage};
+
+/// Words of a file, marked as such and cut: whoever wrote them may want to be taken for us.
+pub fn quoted(text: &str) -> String {
+    const MOST: usize = 120;
+    let cut: String = text.chars().take(MOST).collect();
+    if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
+}
 
 /// Such as "AI-generated from source a99ff1a5a84a… at strength 0.70".
 pub fn said(said: &Said) -> String {
@@ -38,6 +45,23 @@ pub fn stamped(stamp: &TimeStampReading) -> String {
         (Some(time), false) => format!("time-stamped {time}{by}, whom nobody here vouches for"),
         (None, _) => {
             format!("its time stamp does not hold ({})", stamp.fault.as_deref().unwrap_or("no reason given"))
+        }
+    }
+}
+
+/// Such as "others may not mine it, nor train or run models on it".
+pub fn permitted(said: &Permissions) -> String {
+    let Some(first) = said.of_all() else {
+        return "says for each use apart whether others may mine it, or train or run models on it".to_owned();
+    };
+    match (first.allowed.as_str(), &first.constraint_info) {
+        ("allowed", _) => "others may mine it, and train and run models on it".to_owned(),
+        ("notAllowed", _) => "others may not mine it, nor train or run models on it".to_owned(),
+        (_, Some(terms)) => {
+            format!("others may mine it, and train and run models on it, under terms: {}", quoted(terms))
+        }
+        (_, None) => {
+            "others may mine it, and train and run models on it, under terms that are not told".to_owned()
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Keys and manifests together: signing, reading back, and what others do to our files.
 
+mod annotated;
 #[path = "../suite/authority.rs"]
 mod authority;
 mod certificates;

@@ -40,6 +40,7 @@ pub fn picture(format: Format, phase: usize) -> Vec<u8> {
 pub fn statement(reference: &[u8]) -> Statement {
     Statement {
         title: "variation".into(),
+        annotations: manifest::Annotations::default(),
         claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
         created: datetime!(2026-11-24 02:00 UTC),
         image_code: Some(ImageCode::from_bytes([0x5a; 32])),
@@ -62,6 +63,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             seed: Some(Seed(u64::MAX)),
             prompt: None,
             negative_prompt: None,
+            prompt_withheld: false,
             loras: vec![LoraReference { sha256: Digest::of("lora"), weight: -0.35 }],
             measure: "structure-1".into(),
             deviation: Deviation {

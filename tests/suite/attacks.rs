@@ -57,6 +57,7 @@ impl Thief {
             time_stamps: None,
         };
         let statement = Statement {
+            annotations: manifest::Annotations::default(),
             title: title.into(),
             claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
             created: OffsetDateTime::now_utc(),

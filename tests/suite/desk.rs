@@ -14,7 +14,7 @@ use vidimus::progress::{Progress, Silent};
 use vidimus::quantity::{Seed, Strength};
 use vidimus::random::Stream;
 use vidimus::raster::{self, Channels, Depth, Format, Limits, Plane, Raster, Samples};
-use vidimus::release::{self, Desk, Order, Outcome, Reference, ReleaseError, Source, Step};
+use vidimus::release::{self, Desk, Order, Outcome, Reference, ReleaseError, Source, Step, Telling};
 use vidimus::specimen::{Colour, Kind, Specimen};
 use vidimus::workspace::Workspace;
 
@@ -174,8 +174,7 @@ pub fn journey(
         sidecar: false,
         out,
         overwrite: false,
-        disclose_prompt: false,
-        prompt_writer: None,
+        telling: Telling::default(),
         visible: vidimus::label::Visible::default(),
         dry_run: false,
     };

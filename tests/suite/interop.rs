@@ -28,6 +28,9 @@ fn pictures(lab: &Lab) -> Vec<(&'static str, &'static str)> {
     let lossy = ["--quality", "85", "--out", "lossy.webp"];
     let drawn = ["vary", "ref.png", "--strength", "0.9", "--seed", "60", "--attempts", "20"];
     lab.run([&drawn[..], &lossy].concat()).expect(0);
+    let told = ["--disclose-prompt", "--training-mining", "not-allowed", "--reference-thumbnail", "--label"];
+    lab.run([&drawn[..], &["--prompt", "virions", "--out", "told.png"], &told].concat()).expect(0);
+    lab.variation("out.png", "again.png", 1);
     lab.specimen("made.png", 77);
     let adopt =
         ["adopt", "made.png", "--reference", "ref.png", "--tool", "midjourney", "--out", "adopted.png"];
@@ -78,6 +81,8 @@ fn pictures(lab: &Lab) -> Vec<(&'static str, &'static str)> {
         ("out.webp", "trusted"),
         ("lossy.webp", "trusted"),
         ("out.tiff", "trusted"),
+        ("told.png", "trusted"),
+        ("again.png", "trusted"),
         ("adopted.png", "trusted"),
         ("restored.png", "trusted"),
         ("restored.jpg", "trusted"),
@@ -105,12 +110,14 @@ fn pictures(lab: &Lab) -> Vec<(&'static str, &'static str)> {
 }
 
 /// Of these, the ones that state a derivation.
-const STATED: [&str; 14] = [
+const STATED: [&str; 16] = [
     "out.png",
     "out.jpg",
     "out.webp",
     "lossy.webp",
     "out.tiff",
+    "told.png",
+    "again.png",
     "stranger.png",
     "pixel.png",
     "swapped.png",
@@ -124,7 +131,7 @@ const STATED: [&str; 14] = [
 
 /// With `C2PATOOL=/path/to/c2patool` in the environment, that is one of the readers.
 #[test]
-fn other_readers_agree_on_outputs_copies_and_forgeries_and_what_is_signed_keeps_its_schema() {
+fn other_readers_agree_on_outputs_copies_and_forgeries_and_what_is_signed_keeps_schema_and_rules() {
     let lab = Lab::new();
     let expected = pictures(&lab);
     let files = expected.iter().map(|(file, _)| *file);
@@ -158,4 +165,8 @@ fn other_readers_agree_on_outputs_copies_and_forgeries_and_what_is_signed_keeps_
     let held = lines.iter().filter(|line| line["schema"].is_array());
     let held: Vec<&str> = held.filter_map(|line| line["file"].as_str()).collect();
     assert_eq!(held, STATED, "derivations that were held against the schema");
+
+    let trusted = expected.iter().filter(|(_, state)| *state == "trusted").map(|(file, _)| *file);
+    let held = ["--anchor", "anchors.pem"].into_iter().chain(trusted).collect::<Vec<_>>();
+    lab.python("conformance.py", &held).expect(0);
 }

@@ -84,6 +84,65 @@ fn the_prompt_and_its_writer_are_there_where_they_were_asked_for() {
     assert!(ended.stderr.contains("--disclose-prompt"), "{}", ended.stderr);
 }
 
+#[test]
+fn a_prompt_that_is_withheld_is_said_to_be_and_stays_in_the_catalog() {
+    let lab = lab();
+    for format in FORMATS {
+        let out = format!("out.{format}");
+        made(&lab, &out, &["--prompt", "secret virions", "--withhold-prompt"]);
+        let found = exiftool(&lab, &out);
+        assert_eq!(found["XMP-iptcExt:AIPromptInformation"], "withheld", "{format}: {found:#?}");
+        let report = lab.verify(&out);
+        assert_eq!(report["manifest"]["prompt_withheld"], true, "{format}: {report:#}");
+        assert!(report["reasons"].to_string().contains("manifest: the prompt is withheld"), "{report:#}");
+        let bytes = std::fs::read(lab.path(&out)).expect("there");
+        assert!(!bytes.windows(6).any(|word| word == b"secret"), "{format}");
+    }
+    let kept = lab.sqlite3("SELECT DISTINCT prompt FROM run WHERE prompt IS NOT NULL").expect(0).stdout;
+    assert_eq!(kept.trim(), "secret virions");
+
+    made(&lab, "plain.png", &["--withhold-prompt"]);
+    let report = lab.verify("plain.png");
+    assert_eq!(report["manifest"]["prompt_withheld"], false, "there was none: {report:#}");
+    let both = lab.run(["vary", "ref.png", "--withhold-prompt", "--disclose-prompt"]).expect(2);
+    assert!(both.stderr.contains("cannot be used with"), "{}", both.stderr);
+}
+
+#[test]
+fn a_prompt_that_a_policy_wants_disclosed_cannot_be_withheld() {
+    let lab = lab();
+    ask_for(&lab, "prompt = true");
+    let ended = lab.run(["vary", "ref.png", "--prompt", "virions", "--withhold-prompt", "--out", "out.png"]);
+    let ended = ended.expect(2);
+    assert!(
+        ended.stderr.contains("the policy requires the prompt: it cannot be withheld"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!lab.path("out.png").exists());
+}
+
+#[test]
+fn who_may_learn_from_an_output_is_said_by_the_workspace_or_for_one_output() {
+    let lab = lab();
+    let permissions = |file: &str| lab.verify(file)["manifest"]["training_mining"]["entries"].clone();
+    made(&lab, "silent.png", &[]);
+    assert_eq!(permissions("silent.png"), Value::Null);
+    std::fs::write(lab.path("vidimus.toml"), "[manifest]\ntraining-mining = \"not-allowed\"\n")
+        .expect("writable");
+    made(&lab, "closed.png", &[]);
+    assert_eq!(permissions("closed.png")["cawg.ai_training"], serde_json::json!({ "use": "notAllowed" }));
+    made(&lab, "terms.png", &["--training-mining", "constrained:ask the press office"]);
+    let terms = serde_json::json!({ "use": "constrained", "constraint_info": "ask the press office" });
+    let found = permissions("terms.png");
+    assert_eq!(found.as_object().map(|uses| uses.len()), Some(4), "{found:#}");
+    assert!(found.as_object().expect("four").values().all(|one| *one == terms), "{found:#}");
+    let told = lab.run(["verify", "terms.png"]).expect(0).stdout;
+    assert!(told.contains("under terms: \"ask the press office\""), "{told}");
+    let slip = lab.run(["vary", "ref.png", "--training-mining", "maybe"]).expect(2);
+    assert!(slip.stderr.contains("expected allowed, not-allowed or constrained:TERMS"), "{}", slip.stderr);
+}
+
 /// The default policy of a workspace with more `marks`.
 fn ask_for(lab: &Lab, marks: &str) {
     lab.run(["init", "."]).expect(0);

@@ -86,3 +86,54 @@ fn two_approvers_release_a_draft_and_everything_says_so() {
     let ended = approve(&lab, "none", "alice", REASON).expect(2);
     assert!(ended.stderr.contains("has no draft that was refused"), "{}", ended.stderr);
 }
+
+#[test]
+fn a_picture_that_was_made_elsewhere_is_released_by_two_approvers_too() {
+    let lab = lab();
+    lab.specimen("made.png", 77);
+    let adopt = ["adopt", "made.png", "--reference", "ref.png", "--tool", "other", "--strength", "0.9"];
+    let how = [&adopt[..], &["--out", "out.png"]].concat();
+    let refused = lab.run([&how[..], &["--json"]].concat()).expect(1).json();
+    let run = refused["run"].as_str().expect("it is logged").to_owned();
+    let over = [&how[..], &["--override", &run]].concat();
+    lab.run(&over).expect(1);
+    approve(&lab, &run, "alice", REASON).expect(0);
+    approve(&lab, &run, "bob", REASON).expect(0);
+
+    let released = lab.run(&over).expect(0).stdout;
+    assert!(released.contains("released below the limit by override: too close: deviation"), "{released}");
+    let verdict = lab.verify("out.png");
+    assert_eq!(verdict["manifest"]["witnessed"], false, "{verdict:#}");
+    lab.run(["audit"]).expect(0);
+    let again = [&adopt[..], &["--out", "more.png", "--override", &run]].concat();
+    assert_ne!(lab.run(again).code, 0, "each draft leaves once");
+    assert!(!lab.path("more.png").exists());
+}
+
+#[test]
+fn an_approval_of_a_picture_beside_one_reference_counts_for_no_other() {
+    let lab = lab();
+    lab.specimen("made.png", 77);
+    lab.specimen("second.png", 5);
+    let adopt = |reference: &'static str| {
+        [
+            "adopt",
+            "made.png",
+            "--reference",
+            reference,
+            "--tool",
+            "other",
+            "--strength",
+            "0.9",
+            "--out",
+            "out.png",
+        ]
+    };
+    let refused = lab.run([&adopt("ref.png")[..], &["--json"]].concat()).expect(1).json();
+    let run = refused["run"].as_str().expect("it is logged").to_owned();
+    approve(&lab, &run, "alice", REASON).expect(0);
+    approve(&lab, &run, "bob", REASON).expect(0);
+    let ended = lab.run([&adopt("second.png")[..], &["--override", &run]].concat());
+    assert_ne!(ended.code, 0, "{}", ended.stdout);
+    assert!(!lab.path("out.png").exists());
+}

@@ -22,8 +22,13 @@ fn lab() -> Lab {
 /// `out.png` after a recipe of `attack.py`, restored.
 fn restored(lab: &Lab, recipe: &str, copy: &str, out: &str) -> Value {
     lab.python("attack.py", &[recipe, "out.png", copy]).expect(0);
-    let ended = lab.run(["verify", copy, "--restore", out]).expect(0);
+    let ended = lab.run(["verify", copy, "--restore", out, "--json"]).expect(0);
     assert!(ended.stderr.contains("a changed copy with its recovered manifest"), "{}", ended.stderr);
+    let written = &ended.json()["restored"];
+    let bytes = fs::read(lab.path(out)).expect("written");
+    assert_eq!(written["output"], out, "{written:#}");
+    assert_eq!(written["sha256"], Digest::of(&bytes).to_string(), "{written:#}");
+    assert_eq!(written["content_differs"], true, "{written:#}");
     lab.run(["verify", out, "--json"]).expect(0).json()
 }
 

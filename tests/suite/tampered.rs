@@ -246,6 +246,7 @@ fn rekey_the_same_statement_under_another_key_is_not_trusted() {
     let entropy = Entropy { root: [1; 32], signing: [2; 32], watermark: [3; 32] };
     let keys = Keys::create(thief.path(), now, &entropy).expect("fresh");
     let statement = Statement {
+        annotations: manifest::Annotations::default(),
         title: "variation".into(),
         claim_generator: Software { name: "vidimus".into(), version: "0.1.0".into() },
         created: now,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Stated, VisibleArgs, Writing};
+use super::{Stated, TellingArgs, VisibleArgs, Writing};
 use crate::adopt::Tool;
 use crate::quantity::{Seed, Strength};
 
@@ -50,6 +50,10 @@ pub struct Adopt {
     pub policy: String,
     #[command(flatten)]
     pub stated: Stated,
+    /// Release the picture that this run was refused with and that two people approved ('policy approve'): with the same
+    /// arguments
+    #[arg(long = "override", value_name = "RUN", conflicts_with = "dry_run")]
+    pub overriding: Option<String>,
     /// What the picture is for; recorded, and asked for by some policies
     #[arg(long, value_name = "TEXT")]
     pub purpose: Option<String>,
@@ -58,9 +62,8 @@ pub struct Adopt {
     pub out: PathBuf,
     #[command(flatten)]
     pub writing: Writing,
-    /// Say in manifest and XMP, too, what the prompt was (it may be private, and is left out by default)
-    #[arg(long)]
-    pub disclose_prompt: bool,
+    #[command(flatten)]
+    pub telling: TellingArgs,
     #[command(flatten)]
     pub visible: VisibleArgs,
     /// Measure and judge, but mark, record and write nothing

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::{Stated, VisibleArgs, Writing, size};
+use super::{Stated, TellingArgs, VisibleArgs, Writing, size};
 use crate::quantity::Seed;
 use crate::release::Aim;
 
@@ -131,12 +131,8 @@ pub struct Vary {
     pub out: PathBuf,
     #[command(flatten)]
     pub writing: Writing,
-    /// Say in manifest and XMP, too, what the prompt was (it may be private, and is left out by default)
-    #[arg(long)]
-    pub disclose_prompt: bool,
-    /// Say in XMP who wrote the prompt
-    #[arg(long, value_name = "NAME", requires = "disclose_prompt")]
-    pub prompt_writer: Option<String>,
+    #[command(flatten)]
+    pub telling: TellingArgs,
     #[command(flatten)]
     pub visible: VisibleArgs,
     /// Generate, measure and judge, but mark, record and write nothing

@@ -4,6 +4,7 @@ mod adopting;
 mod making;
 mod serving;
 mod sweeping;
+mod telling;
 mod visible;
 mod writing;
 
@@ -11,6 +12,7 @@ pub use adopting::Adopt;
 pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
 pub use serving::Serve;
 pub use sweeping::Sweep;
+pub use telling::TellingArgs;
 pub use writing::Writing;
 
 pub use visible::VisibleArgs;

@@ -15,7 +15,7 @@ use crate::progress::Progress;
 use crate::quantity::Seed;
 use crate::raster::Raster;
 use crate::release::{
-    self, ATTEMPTS, Aim, Desk, Order, Outcome, Past, Reference, ReleaseError, Seeds, Source, Tried,
+    self, ATTEMPTS, Aim, Desk, Order, Outcome, Past, Reference, ReleaseError, Seeds, Source, Telling, Tried,
 };
 use crate::web::site::Site;
 
@@ -122,8 +122,7 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
                 sidecar: false,
                 out: out.clone(),
                 overwrite: false,
-                disclose_prompt: false,
-                prompt_writer: None,
+                telling: Telling::default(),
                 visible: Visible::default(),
                 dry_run: false,
             };

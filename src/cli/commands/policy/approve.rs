@@ -47,7 +47,7 @@ pub fn run(
     } else {
         let left = match approvals {
             1 => "one more has to".to_owned(),
-            _ => format!("'vidimus vary … --seed … --override {run}' releases it"),
+            _ => format!("the command that was refused releases it, with --override {run}"),
         };
         let line = format!(
             "{} the draft {}… of run {run}, deviation {:.4}; {left}",

@@ -24,7 +24,7 @@ use crate::quality::Original;
 use crate::quantity::{Seed, Strength};
 use crate::raster::{self, Format, Limits};
 use crate::release::Seeds;
-use crate::release::{self, Desk, Order, Past, Reference, ReleaseError, Source, Step, reduced};
+use crate::release::{self, Desk, Order, Past, Reference, ReleaseError, Source, Step, Telling, reduced};
 use crate::sweep::{self, Cell, End, SHOWN};
 
 /// More pictures nobody looks at.
@@ -282,8 +282,7 @@ impl Plan<'_> {
             sidecar: false,
             out: self.path(engine.describe().name, strength, seed),
             overwrite: args.force,
-            disclose_prompt: false,
-            prompt_writer: None,
+            telling: Telling::default(),
             visible: Visible::default(),
             dry_run: false,
         }

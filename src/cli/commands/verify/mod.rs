@@ -59,10 +59,16 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
     let answered = pool::verified(&listing.files, args.manifest.as_deref(), place, &trust, |file, answer| {
         let path = &file.path;
         let shown = shown(path);
+        let mut written = None;
         let answer = match (answer, &args.restore) {
             (Answer::Report(report), Some(out)) => {
-                let restored = restore::run(path, &report, memory.as_ref(), out, args.force, place, terminal);
-                restored.map_or_else(Answer::Failed, |()| Answer::Report(report))
+                match restore::run(path, &report, memory.as_ref(), out, args.force, place, terminal) {
+                    Ok(told) => {
+                        written = Some(told);
+                        Answer::Report(report)
+                    }
+                    Err(failure) => Answer::Failed(failure),
+                }
             }
             (other, _) => other,
         };
@@ -79,7 +85,11 @@ pub fn run(args: &Verify, place: Option<&Path>, terminal: &Terminal) -> Result<O
             Answer::Report(report) => {
                 outcome = outcome.max(ending(&report));
                 if terminal.json {
-                    documents.push(report.document(&path.to_string_lossy()));
+                    let mut document = report.document(&path.to_string_lossy());
+                    if let Some(written) = written {
+                        document["restored"] = written;
+                    }
+                    documents.push(document);
                 } else if !in_rows {
                     let mut text = page(path, &report, terminal);
                     if let (Some(memory), Some(id)) = (&memory, &report.catalog.asset) {

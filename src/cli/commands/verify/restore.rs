@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::cli::args::Verify;
 use crate::cli::commands::same_file;
 use crate::cli::error::Failure;
@@ -32,7 +34,7 @@ pub(super) fn restorable(args: &Verify, out: &Path) -> Result<(), Failure> {
     files::writable(out, args.force)
 }
 
-/// Restores the picture at `path` to `out`, and says on stderr how it was found.
+/// Restores the picture at `path` to `out`, and says on stderr how it was found; what was written, as JSON.
 pub(super) fn run(
     path: &Path,
     report: &Report,
@@ -41,7 +43,7 @@ pub(super) fn run(
     force: bool,
     workspace: Option<&Path>,
     terminal: &Terminal,
-) -> Result<(), Failure> {
+) -> Result<Value, Failure> {
     let bytes = files::read(path)?;
     if Digest::of(&bytes) != report.sha256 {
         return Err(Failure::at(path.display(), "it changed while it was verified").advise("try again"));
@@ -68,7 +70,13 @@ pub(super) fn run(
         certainty(&recovery),
         signed.unstamped.map(|why| format!("; no time stamp: {why}")).unwrap_or_default()
     ));
-    Ok(())
+    Ok(json!({
+        "output": out.to_string_lossy(),
+        "sha256": Digest::of(&signed.bytes),
+        "label": signed.label,
+        "content_differs": changed,
+        "recovery": recovery,
+    }))
 }
 
 fn refused(path: &Path, error: &RestoreError) -> Failure {
