@@ -39,6 +39,7 @@ integration.check_peft_version = lambda **_: None
 RANK = 4
 KOHYA = dict(down="lora_down.weight", up="lora_up.weight", alpha="alpha")
 PEFT = dict(down="lora_A.weight", up="lora_B.weight", alpha=None)
+XLABS = dict(down="down.weight", up="up.weight", alpha=None)
 
 
 def layers(network):
@@ -182,6 +183,19 @@ def bfl_shapes(width, inner, double, single, channels):
     return made
 
 
+def xlabs_shapes(width, inner, double, single, _):
+    """What XLabs' scripts train: attention's matrices alone, of single blocks a part of the first one."""
+    made = {}
+    for i in range(double):
+        for branch in "12":
+            at = f"double_blocks.{i}.processor"
+            made |= {f"{at}.qkv_lora{branch}": (3 * width, width), f"{at}.proj_lora{branch}": (width, width)}
+    for i in range(single):
+        at = f"single_blocks.{i}.processor"
+        made |= {f"{at}.qkv_lora": (3 * width, width), f"{at}.proj_lora": (width, width + inner)}
+    return made
+
+
 def write_stable(pipeline, folder, seed):
     generator = torch.Generator().manual_seed(seed)
     is_xl = hasattr(pipeline, "text_encoder_2")
@@ -207,6 +221,7 @@ def write_flux(pipeline, folder, seed, numbers):
     theirs = bfl_shapes(*numbers)
     made = {f"base_model.model.{name}": shape for name, shape in theirs.items()}
     save_file(lora(made, PEFT, generator), folder / "bfl.safetensors")
+    save_file(lora(xlabs_shapes(*numbers), XLABS, generator), folder / "xlabs.safetensors")
     # diffusers drops kohya's layers outside of the blocks.
     made = {flat("lora_unet_")(name): shape for name, shape in theirs.items() if "blocks" in name}
     made |= shapes(pipeline.text_encoder, lambda layer: flat("lora_te1_")(clip("")(layer)))

@@ -1,5 +1,5 @@
-//! A FLUX.1 transformer's layers as diffusers names them, by the names of Black Forest Labs: where those have one
-//! matrix, diffusers has several.
+//! A FLUX.1 transformer's layers as diffusers and XLabs name them, by the names of Black Forest Labs: where those have
+//! one matrix, diffusers has several, and XLabs changes a part of it.
 
 use super::super::names::numbered;
 use super::layers::Part;
@@ -11,20 +11,27 @@ pub fn names(layer: &str) -> Vec<(String, Part)> {
         let at = |name: &str| format!("transformer_blocks.{i}.{name}");
         let thirds =
             |names: [&str; 3]| names.iter().enumerate().map(|(j, name)| (at(name), Part::Third(j))).collect();
-        return match rest {
+        let mut names = match rest {
             "img_attn.qkv" => thirds(["attn.to_q", "attn.to_k", "attn.to_v"]),
             "txt_attn.qkv" => thirds(["attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj"]),
             _ => renamed(rest, &DOUBLE).map(|name| whole(at(name))).unwrap_or_default(),
         };
+        let trained = renamed(rest, &DOUBLE_OF_XLABS);
+        names.extend(trained.map(|name| (format!("double_blocks.{i}.processor.{name}"), Part::Whole)));
+        return names;
     }
     if let Some((i, rest)) = numbered(layer, "single_blocks.") {
         let at = |name: &str| format!("single_transformer_blocks.{i}.{name}");
+        let of_xlabs = |name: &str, part| (format!("single_blocks.{i}.processor.{name}"), part);
         return match rest {
             "linear1" => {
                 let names = ["attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"];
-                names.iter().enumerate().map(|(j, name)| (at(name), Part::Square(j))).collect()
+                let squares = names.iter().enumerate().map(|(j, name)| (at(name), Part::Square(j)));
+                squares.chain([of_xlabs("qkv", Part::Squares)]).collect()
             }
-            _ => renamed(rest, &SINGLE).map(|name| whole(at(name))).unwrap_or_default(),
+            "linear2" => vec![(at("proj_out"), Part::Whole), of_xlabs("proj", Part::Whole)],
+            "modulation.lin" => whole(at("norm.linear")),
+            _ => Vec::new(),
         };
     }
     if layer == "final_layer.adaLN_modulation.1" {
@@ -48,7 +55,13 @@ const DOUBLE: [(&str, &str); 8] = [
     ("txt_mod.lin", "norm1_context.linear"),
 ];
 
-const SINGLE: [(&str, &str); 2] = [("linear2", "proj_out"), ("modulation.lin", "norm.linear")];
+/// XLabs train attention alone, in processors beside it: of the picture, and of the text.
+const DOUBLE_OF_XLABS: [(&str, &str); 4] = [
+    ("img_attn.qkv", "qkv_lora1"),
+    ("txt_attn.qkv", "qkv_lora2"),
+    ("img_attn.proj", "proj_lora1"),
+    ("txt_attn.proj", "proj_lora2"),
+];
 
 const OUTSIDE: [(&str, &str); 9] = [
     ("img_in", "x_embedder"),
@@ -93,6 +106,15 @@ mod tests {
         is("single_transformer_blocks_0_attn_to_k", "single_blocks.0.linear1", Part::Square(1));
         is("single_transformer_blocks_0_proj_mlp", "single_blocks.0.linear1", Part::Square(3));
         is("single_transformer_blocks_0_proj_out", "single_blocks.0.linear2", Part::Whole);
+        for (theirs, others) in DOUBLE_OF_XLABS {
+            is(
+                &format!("double_blocks.1.processor.{others}"),
+                &format!("double_blocks.1.{theirs}"),
+                Part::Whole,
+            );
+        }
+        is("single_blocks.0.processor.qkv", "single_blocks.0.linear1", Part::Squares);
+        is("single_blocks.0.processor.proj", "single_blocks.0.linear2", Part::Whole);
         assert_eq!(found("double_blocks_2_img_attn_qkv"), None, "there are two");
         assert_eq!(found("double_blocks_0_img_attn_norm_query_norm"), None, "it is no matrix");
     }

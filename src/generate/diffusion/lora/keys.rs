@@ -47,7 +47,9 @@ impl Key {
             return Err(other());
         }
         let part = |(end, role): &(&str, Role)| Some((name.strip_suffix(end)?, *role));
-        let (stem, role) = ROLES.iter().find_map(part).ok_or_else(other)?;
+        let of_branch = |(stem, _): &(&str, Role)| BRANCHES.iter().any(|branch| stem.ends_with(branch));
+        let found = ROLES.iter().find_map(part).or_else(|| ENDS.iter().find_map(part).filter(of_branch));
+        let (stem, role) = found.ok_or_else(other)?;
         let stem = stem.strip_prefix("base_model.model.").unwrap_or(stem);
         let known = NETWORKS.iter().find_map(|(start, to)| Some((stem.strip_prefix(start)?, *to)));
         // The first files of diffusers had no UNet in their names.
@@ -87,6 +89,10 @@ const ROLES: [(&str, Role); 14] = [
     ("_lora.up.weight", Role::Up),
     (".alpha", Role::Alpha),
 ];
+
+/// Those of XLabs' files for FLUX.1, whose double blocks have two branches; single blocks' names end as diffusers' did.
+const ENDS: [(&str, Role); 2] = [(".down.weight", Role::Down), (".up.weight", Role::Up)];
+const BRANCHES: [&str; 2] = ["_lora1", "_lora2"];
 
 /// Beginnings of names.
 const NETWORKS: [(&str, Network); 15] = [
@@ -179,6 +185,18 @@ mod tests {
         is("a.attn1.processor.to_q_lora.down.weight", Main, "a.attn1.to_q", Role::Down);
         is("text_encoder.l.self_attn.to_out_lora.down.weight", FirstText, "l.self_attn.out_proj", Role::Down);
         is("text_encoder.l.mlp.fc1.lora_linear_layer.up.weight", FirstText, "l.mlp.fc1", Role::Up);
+        is(
+            "double_blocks.3.processor.qkv_lora2.down.weight",
+            Main,
+            "double_blocks.3.processor.qkv_lora2",
+            Role::Down,
+        );
+        is(
+            "diffusion_model.single_blocks.3.processor.proj_lora.up.weight",
+            Main,
+            "single_blocks.3.processor.proj",
+            Role::Up,
+        );
         is("text_encoders.t5xxl.transformer.encoder.x.lora_down.weight", SecondText, "encoder.x", Role::Down);
     }
 
@@ -192,6 +210,11 @@ mod tests {
             ("x.lora_B.bias", "a LoRA with biases (tensor x.lora_B.bias)"),
             ("diffusion_model.img_in.diff_b", "whole differences (tensor diffusion_model.img_in.diff_b)"),
             ("model.weight", "tensor model.weight"),
+            ("model.down.weight", "tensor model.down.weight"),
+            (
+                "double_blocks.0.processor.ip_adapter.up.weight",
+                "tensor double_blocks.0.processor.ip_adapter.up.weight",
+            ),
             ("a\nb.alpha", "tensor a\u{fffd}b.alpha"),
             ("unet.alpha", "tensor unet.alpha"),
         ] {

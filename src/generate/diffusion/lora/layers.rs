@@ -10,7 +10,7 @@ use super::{bfl, ldm};
 pub enum Naming {
     /// A UNet with diffusers' names: those of the first programs, too, which kohya's for XL come from.
     Unet,
-    /// FLUX.1's transformer with Black Forest Labs' names: diffusers', too.
+    /// FLUX.1's transformer with Black Forest Labs' names: diffusers' and XLabs', too.
     Flux,
     /// With and without a leading `text_model`.
     Clip,
@@ -32,6 +32,8 @@ pub enum Part {
     Third(usize),
     /// One of those, or what is left below them; they are as high as the matrix is wide.
     Square(usize),
+    /// The three of them.
+    Squares,
     /// All, the second half first.
     Swapped,
 }
@@ -43,13 +45,15 @@ impl Part {
     /// Rows that the part has of a matrix with these sides, and where they are; `None` where there is no such part.
     pub fn of(self, rows: usize, columns: usize) -> Option<(usize, Rows)> {
         let one = |count: usize, at: usize| (count > 0).then(|| (count, vec![(0..count, at)]));
+        let squares = columns.checked_mul(3).filter(|squares| *squares <= rows);
         match self {
             Part::Whole => one(rows, 0),
             Part::Third(i) => one(rows / 3, i * (rows / 3)),
             Part::Square(i) => {
-                let below = rows.checked_sub(columns.checked_mul(3)?)?;
+                let below = rows - squares?;
                 one(if i < 3 { columns } else { below }, i * columns)
             }
+            Part::Squares => one(squares?, 0),
             Part::Swapped => {
                 let half = rows / 2;
                 Some((rows, vec![(0..half, rows - half), (half..rows, 0)]))
@@ -105,6 +109,8 @@ mod tests {
         assert_eq!(Part::Third(2).of(12, 4), Some((4, vec![(0..4, 8)])));
         assert_eq!(Part::Square(1).of(28, 4), Some((4, vec![(0..4, 4)])));
         assert_eq!(Part::Square(3).of(28, 4), Some((16, vec![(0..16, 12)])));
+        assert_eq!(Part::Squares.of(28, 4), Some((12, vec![(0..12, 0)])));
+        assert_eq!(Part::Squares.of(11, 4), None);
         assert_eq!(Part::Square(3).of(11, 4), None);
         assert_eq!(Part::Square(3).of(12, usize::MAX), None);
         assert_eq!(Part::Swapped.of(8, 4), Some((8, vec![(0..4, 4), (4..8, 0)])));
