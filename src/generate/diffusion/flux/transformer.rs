@@ -3,9 +3,7 @@
 use candle_core::{Device, Module, Tensor};
 
 use super::super::ModelError;
-use super::super::ops::{
-    Activation, Linear, Place, Precision, activated, attention_of_all, layer_norm, turned,
-};
+use super::super::ops::{Activation, Linear, Place, Precision, attention_of_all, layer_norm, turned};
 use super::rope::Rope;
 
 const EPSILON: f64 = 1e-6;
@@ -170,10 +168,12 @@ impl Norms {
         Ok(Norms { query: scale("query")?, key: scale("key")?, precision: place.precision() })
     }
 
-    /// Queries, keys and values of tokens that stand at these places of the rope, (tokens, 3·width), as they attend.
-    fn turned(&self, all: &Tensor, rope: &Rope, first: usize) -> candle_core::Result<Tensor> {
-        let here = |table: &Tensor| table.narrow(0, first, all.dim(0)?);
-        turned(all, [&self.query, &self.key], EPSILON, [&here(&rope.cos)?, &here(&rope.sin)?])
+    /// Queries, keys and values of tokens that stand at these places of the rope, (tokens, 3·width), as they attend: the
+    /// first outputs of `linear`.
+    fn turned(&self, linear: &Linear, x: &Tensor, rope: &Rope, first: usize) -> candle_core::Result<Tensor> {
+        let here = |table: &Tensor| table.narrow(0, first, x.dim(0)?);
+        let (scales, columns) = ([&self.query, &self.key], 3 * x.dim(1)?);
+        turned(linear, x, columns, scales, EPSILON, [&here(&rope.cos)?, &here(&rope.sin)?])
     }
 
     /// Attention of all tokens to all: (tokens, width).
@@ -190,6 +190,7 @@ struct Branch {
     norms: Norms,
     projection: Linear,
     inner: Linear,
+    inner_width: usize,
     outer: Linear,
 }
 
@@ -203,13 +204,14 @@ impl Branch {
             norms: Norms::new(config, &at("attn.norm"))?,
             projection: at("attn.proj").linear(width, width, true)?,
             inner: at("mlp.0").linear(width, inner, true)?,
+            inner_width: inner,
             outer: at("mlp.2").linear(inner, width, true)?,
         })
     }
 
     fn after(&self, x: &Tensor, attended: &Tensor, by: &[Modulation; 2]) -> candle_core::Result<Tensor> {
         let x = by[0].add(x, &self.projection.forward(attended)?)?;
-        let inner = activated(&self.inner.forward(&by[1].norm(&x)?)?, Activation::GeluTanh)?;
+        let inner = self.inner.activated(&by[1].norm(&x)?, 0..self.inner_width, Activation::GeluTanh)?;
         by[1].add(&x, &self.outer.forward(&inner)?)
     }
 }
@@ -239,7 +241,7 @@ impl DoubleBlock {
         let for_text = Modulation::of::<2>(&self.text.modulation, told)?;
         let (texts, images) = (text.dim(0)?, image.dim(0)?);
         let turned = |branch: &Branch, x: &Tensor, by: &Modulation, first: usize| {
-            branch.norms.turned(&branch.qkv.forward(&by.norm(x)?)?, rope, first)
+            branch.norms.turned(&branch.qkv, &by.norm(x)?, rope, first)
         };
         let of_text = turned(&self.text, text, &for_text[0], 0)?;
         let of_image = turned(&self.image, image, &for_image[0], texts)?;
@@ -278,11 +280,10 @@ impl SingleBlock {
         let [by] = Modulation::of::<1>(&self.modulation, told)?;
         let normed = by.norm(x)?;
         let apart = 3 * self.width;
-        let turned = self.norms.turned(&self.inner.outputs(&normed, 0..apart)?, rope, 0)?;
-        let attended = self.norms.attended(&turned)?;
-        let inner = self.inner.outputs(&normed, apart..apart + self.inner_width)?;
-        let inner = activated(&inner, Activation::GeluTanh)?;
-        by.add(x, &self.outer.forward(&Tensor::cat(&[attended, inner], 1)?)?)
+        let attended = self.norms.attended(&self.norms.turned(&self.inner, &normed, rope, 0)?)?;
+        let within = apart..apart + self.inner_width;
+        let inner = self.inner.activated(&normed, within, Activation::GeluTanh)?;
+        by.add(x, &self.outer.of_both(&attended, &inner)?)
     }
 }
 

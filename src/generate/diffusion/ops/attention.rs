@@ -2,9 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::Precision;
 use super::kernels::{self, Bias, Pair, Tokens};
 use super::numbers::{Numbers, tensor};
+use super::{Linear, Precision};
 
 /// What is added to scores.
 #[derive(Clone, Copy)]
@@ -58,23 +58,27 @@ fn seen(all: [Tokens; 3], sides: [usize; 2], scale: f64, bias: Bias, precision: 
     }
 }
 
-/// Queries, keys and values beside one another, (tokens, 3·heads·width): each head's queries and keys brought to a mean
-/// square of 1, times `scales`, and turned by the angles of their tokens, whose cosines and sines are (tokens, width/2).
+/// Queries, keys and values beside one another, (tokens, 3·heads·width), which `linear` makes of `x` with its first
+/// outputs, `columns` of them: each head's queries and keys brought to a mean square of 1, times `scales`, and turned by
+/// the angles of their tokens, whose cosines and sines are (tokens, width/2).
 pub fn turned(
-    all: &Tensor,
+    linear: &Linear,
+    x: &Tensor,
+    columns: usize,
     scales: [&Tensor; 2],
     epsilon: f64,
     [cos, sin]: [&Tensor; 2],
 ) -> candle_core::Result<Tensor> {
-    let ((tokens, columns), width) = (all.dims2()?, scales[0].elem_count());
+    let (tokens, width) = (x.dim(0)?, scales[0].elem_count());
     if columns % (3 * width.max(1)) != 0 || cos.dims2()? != (tokens, width / 2) || sin.dims() != cos.dims() {
         candle_core::bail!("{columns} columns of {tokens} tokens for heads of {width}");
     }
-    let (all, cos, sin) = (all.contiguous()?, cos.contiguous()?, sin.contiguous()?);
-    let mut made = Numbers::of(&all)?.to_vec();
-    let [queries, keys] = scales.map(Numbers::of);
-    kernels::turn(&mut made, [&*queries?, &*keys?], epsilon, [&*Numbers::of(&cos)?, &*Numbers::of(&sin)?]);
-    tensor(made, (tokens, columns))
+    let (cos, sin) = (cos.contiguous()?, sin.contiguous()?);
+    linear.finished(x, 0..columns, |made| {
+        let [queries, keys] = scales.map(Numbers::of);
+        kernels::turn(made, [&*queries?, &*keys?], epsilon, [&*Numbers::of(&cos)?, &*Numbers::of(&sin)?]);
+        Ok(())
+    })
 }
 
 /// Attention of all tokens to all, from queries, keys and values beside one another, (tokens, 3·heads·width).

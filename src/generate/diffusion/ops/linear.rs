@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{Module, Tensor};
 use rayon::prelude::*;
 
-use super::kernels::{Lefts, Onto, Pair, Rights, Strides, Term, product, product_of_some};
+use super::kernels::{self, Activation, Lefts, Onto, Pair, Rights, Term, product, product_of_some};
 use super::numbers::{Numbers, tensor};
 use super::{LowRank, Matrix, Precision};
 
@@ -31,8 +31,8 @@ impl Linear {
     pub fn new(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> candle_core::Result<Linear> {
         let sides = [weight.rows(), weight.columns()];
         let weight = match precision {
-            Precision::F32 if weight.fits::<f32>() => Weight::Single(weight.widened_to_panels(0..sides[0])?),
-            Precision::Bf16 if weight.fits::<Pair>() => Weight::Pairs(weight.widened_to_panels(0..sides[0])?),
+            Precision::F32 if weight.fits::<f32>() => Weight::Single(laid_out(&weight)?),
+            Precision::Bf16 if weight.fits::<Pair>() => Weight::Pairs(laid_out(&weight)?),
             _ => Weight::Stored(weight, precision),
         };
         Ok(Linear { weight, sides, bias, changes: Vec::new() })
@@ -45,33 +45,79 @@ impl Linear {
 
     /// Some of the outputs, of (rows, inputs).
     pub fn outputs(&self, x: &Tensor, outputs: Range<usize>) -> candle_core::Result<Tensor> {
-        self.changed_onto(x, outputs, None)
+        self.finished(x, outputs, |_| Ok(()))
+    }
+
+    /// The same through an activation.
+    pub fn activated(
+        &self,
+        x: &Tensor,
+        outputs: Range<usize>,
+        activation: Activation,
+    ) -> candle_core::Result<Tensor> {
+        self.finished(x, outputs, |made| {
+            kernels::activate(made, activation);
+            Ok(())
+        })
+    }
+
+    /// The same as `finish` leaves them, where they are made.
+    pub(super) fn finished(
+        &self,
+        x: &Tensor,
+        outputs: Range<usize>,
+        finish: impl FnOnce(&mut [f32]) -> candle_core::Result<()>,
+    ) -> candle_core::Result<Tensor> {
+        let shape = (x.dim(0)?, outputs.len());
+        let mut made = self.onto(&[x], outputs.clone(), None)?;
+        if !self.changes.is_empty() {
+            let changed = self.changed_by(x, tensor(made, shape)?, &outputs)?.contiguous()?;
+            made = Numbers::of(&changed)?.to_vec();
+        }
+        finish(&mut made)?;
+        tensor(made, shape)
     }
 
     /// All outputs, added to `beside`.
     pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
-        self.changed_onto(x, 0..self.sides[0], Some(beside))
+        let outputs = 0..self.sides[0];
+        let made = tensor(self.onto(&[x], outputs.clone(), Some(beside))?, beside.shape())?;
+        self.changed_by(x, made, &outputs)
     }
 
-    fn changed_onto(
-        &self,
-        x: &Tensor,
-        outputs: Range<usize>,
-        beside: Option<&Tensor>,
-    ) -> candle_core::Result<Tensor> {
+    /// All outputs, of inputs that are in two tensors: as if they were beside one another in one.
+    pub fn of_both(&self, first: &Tensor, second: &Tensor) -> candle_core::Result<Tensor> {
+        if !self.changes.is_empty() || first.dim(0)? == 1 || !first.dim(1)?.is_multiple_of(Pair::NUMBERS) {
+            return self.forward(&Tensor::cat(&[first, second], 1)?);
+        }
+        let outputs = 0..self.sides[0];
+        tensor(self.onto(&[first, second], outputs, None)?, (first.dim(0)?, self.sides[0]))
+    }
+
+    fn changed_by(&self, x: &Tensor, made: Tensor, outputs: &Range<usize>) -> candle_core::Result<Tensor> {
+        if self.changes.is_empty() {
+            return Ok(made);
+        }
         let x = &x.contiguous()?;
-        let made = self.onto(x, outputs.clone(), beside)?;
-        self.changes.iter().try_fold(made, |made, change| change.add(x, made, &outputs))
+        self.changes.iter().try_fold(made, |made, change| change.add(x, made, outputs))
     }
 
+    /// Of the inputs in `parts` beside one another.
     fn onto(
         &self,
-        x: &Tensor,
+        parts: &[&Tensor],
         outputs: Range<usize>,
         beside: Option<&Tensor>,
-    ) -> candle_core::Result<Tensor> {
-        let ((rows, inputs), [all, columns]) = (x.dims2()?, self.sides);
-        if inputs != columns || outputs.start > outputs.end || outputs.end > all {
+    ) -> candle_core::Result<Vec<f32>> {
+        let parts: Vec<Tensor> =
+            parts.iter().map(|part| part.contiguous()).collect::<candle_core::Result<_>>()?;
+        let sides: Vec<(usize, usize)> =
+            parts.iter().map(Tensor::dims2).collect::<candle_core::Result<_>>()?;
+        let rows = sides.first().map_or(0, |(rows, _)| *rows);
+        let inputs: usize = sides.iter().map(|(_, columns)| columns).sum();
+        let [all, columns] = self.sides;
+        let alike = sides.iter().all(|(count, _)| *count == rows);
+        if !alike || inputs != columns || outputs.start > outputs.end || outputs.end > all {
             candle_core::bail!("{inputs} inputs and outputs {outputs:?} of weights for {columns} and {all}");
         }
         let width = outputs.len();
@@ -93,8 +139,10 @@ impl Linear {
             None if beside.is_some() => Onto::There,
             None => Onto::Nothing,
         };
-        let x = x.contiguous()?;
-        let x = Product { x: &Numbers::of(&x)?, rows, inputs, outputs, onto };
+        let numbers: Vec<Numbers> = parts.iter().map(Numbers::of).collect::<candle_core::Result<_>>()?;
+        let parts: Vec<(&[f32], usize)> =
+            numbers.iter().zip(&sides).map(|(part, (_, columns))| (&**part, *columns)).collect();
+        let x = Product { parts: &parts, rows, outputs, onto };
         match &self.weight {
             Weight::Single(right) => x.of_packed(right, &mut made),
             Weight::Pairs(right) => x.of_packed(right, &mut made),
@@ -102,22 +150,26 @@ impl Linear {
             Weight::Stored(matrix, Precision::F32) => x.of_stored::<f32>(matrix, &mut made)?,
             Weight::Stored(matrix, Precision::Bf16) => x.of_stored::<Pair>(matrix, &mut made)?,
         }
-        tensor(made, (rows, width))
+        Ok(made)
     }
+}
+
+fn laid_out<T: Term>(weight: &Matrix) -> candle_core::Result<Rights<T>> {
+    weight.widened_to_panels(0..weight.rows(), Vec::new())
 }
 
 /// What is made of some rows for some outputs, or added to what is there.
 struct Product<'a> {
-    x: &'a [f32],
+    /// Numbers of the rows, and how many each row has; beside one another.
+    parts: &'a [(&'a [f32], usize)],
     rows: usize,
-    inputs: usize,
     outputs: Range<usize>,
     onto: Onto<'a>,
 }
 
 impl Product<'_> {
     fn left<T: Term>(&self) -> Lefts<T> {
-        Lefts::of(self.x, self.rows, self.inputs, Strides { row: self.inputs, term: 1 })
+        Lefts::of_parts(self.parts, self.rows)
     }
 
     fn of_packed<T: Term>(self, right: &Rights<T>, made: &mut [f32]) {
@@ -137,22 +189,25 @@ impl Product<'_> {
 
     fn of_stored<T: Term>(self, matrix: &Matrix, made: &mut [f32]) -> candle_core::Result<()> {
         let left = self.left();
+        let mut room = Vec::new();
         for panel in matrix.panels(self.outputs.clone()) {
             let at = panel.start - self.outputs.start;
             let onto = match self.onto {
                 Onto::Columns(bias) => Onto::Columns(&bias[at..at + panel.len()]),
                 onto => onto,
             };
-            let right: Rights<T> = matrix.widened_to_panels(panel)?;
+            let right: Rights<T> = matrix.widened_to_panels(panel, room)?;
             product(&left, &right, made, at, self.outputs.len(), onto);
+            room = right.into_room();
         }
         Ok(())
     }
 
     /// Of one row, for which panels would take longer than their product: always in f32.
     fn of_row(self, matrix: &Matrix, made: &mut [f32]) -> candle_core::Result<()> {
+        let [(x, _)] = self.parts else { candle_core::bail!("a row in parts") };
         self.onto.begin(made, self.outputs.len());
-        matrix.add_to(self.outputs, self.x, made)
+        matrix.add_to(self.outputs, x, made)
     }
 }
 
@@ -165,6 +220,7 @@ impl Module for Linear {
 #[cfg(test)]
 mod tests {
     use super::super::super::types::Type;
+    use super::super::activated;
     use super::*;
     use crate::random::Stream;
     use candle_core::Device;
@@ -251,6 +307,33 @@ mod tests {
         let [a, b] = [x.narrow(0, 0, 1), x.narrow(0, 0, 2)]
             .map(|x| values(single.outputs(&x.expect("rows"), 3..64).expect("it fits"))[..61].to_vec());
         assert!(far(&a, &b) / largest < 1e-6);
+    }
+
+    #[test]
+    fn inputs_in_two_tensors_are_those_of_one_and_activations_those_of_what_is_made() {
+        let values = |t: Tensor| t.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("numbers");
+        let (outputs, inputs) = (70, 40 + 25);
+        for (precision, first, rows) in
+            [Precision::F32, Precision::Bf16].iter().flat_map(|p| [(*p, 40, 7), (*p, 25, 7), (*p, 40, 1)])
+        {
+            let weight = || Matrix::wide(numbers("weight", outputs, inputs)).expect("a matrix");
+            let bias = numbers("bias", 1, outputs).squeeze(0).expect("one row");
+            let plain = linear(weight(), Some(bias.clone()), precision);
+            let change = LowRank::new(numbers("down", 3, inputs), numbers("up", 9, 3), 4).expect("one rank");
+            let changed = linear(weight(), Some(bias), precision).changed(vec![change]);
+            let x = numbers("x", rows, inputs);
+            let [a, b] = [(0, first), (first, inputs - first)].map(|(at, count)| x.narrow(1, at, count));
+            let (a, b) = (a.expect("within"), b.expect("within"));
+            for linear in [&plain, &changed] {
+                let whole = values(linear.forward(&x).expect("it fits"));
+                assert_eq!(values(linear.of_both(&a, &b).expect("it fits")), whole, "{precision:?} {first}");
+                let some = linear.outputs(&x, 3..64).expect("it fits");
+                let expected = activated(&some, Activation::GeluTanh).expect("numbers");
+                let found = linear.activated(&x, 3..64, Activation::GeluTanh).expect("it fits");
+                assert_eq!(values(found), values(expected));
+            }
+            assert!(plain.of_both(&a, &x).is_err());
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::super::types::Type;
 use super::kernels::{Rights, Strides, Term, dot};
 use super::numbers::{Numbers, is_placeholder};
-use super::widen;
+use super::{eights, widen};
 
 /// Numbers that are widened at a time; and what they take.
 const PANEL: usize = 4 << 20;
@@ -99,8 +99,12 @@ impl Matrix {
         }
     }
 
-    /// These rows, laid out for products.
-    pub fn widened_to_panels<T: Term>(&self, rows: Range<usize>) -> candle_core::Result<Rights<T>> {
+    /// These rows, laid out for products; to `room`, if that is of use.
+    pub fn widened_to_panels<T: Term>(
+        &self,
+        rows: Range<usize>,
+        room: Vec<T>,
+    ) -> candle_core::Result<Rights<T>> {
         let (kind, bytes) = match &self.data {
             Data::Wide(numbers) => {
                 let numbers = numbers.narrow(0, rows.start, rows.len())?.contiguous()?;
@@ -114,9 +118,12 @@ impl Matrix {
             candle_core::bail!("rows {rows:?} of {}", self.rows);
         };
         // As `stored` has seen, each row is of whole blocks.
+        if kind == Type::Q8_0 {
+            return Ok(eights::to_panels(bytes, rows.len(), row / eights::BLOCK, room));
+        }
         let length = |numbers: usize| kind.bytes(&[numbers]).map_or(row, |bytes| bytes as usize).min(row);
         let (columns, terms) = (self.columns, self.columns.div_ceil(T::NUMBERS));
-        Ok(Rights::filled(rows.len(), terms, |first, count, to| {
+        Ok(Rights::filled_in(room, rows.len(), terms, |first, count, to| {
             let width = to.len() / terms.max(1);
             let mut wide = vec![0.0; count * PIECE];
             for start in (0..columns).step_by(PIECE) {

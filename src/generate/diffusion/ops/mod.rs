@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod conv;
+mod eights;
 mod kernels;
 mod kquants;
 pub mod layers;

@@ -30,6 +30,19 @@ impl<T: Term> Lefts<T> {
         })
     }
 
+    /// Rows of parts beside one another, of which each has rows of so many numbers: whole terms, but for the last one.
+    pub fn of_parts(parts: &[(&[f32], usize)], rows: usize) -> Lefts<T> {
+        let terms = |columns: usize| columns.div_ceil(T::NUMBERS);
+        Lefts::filled(rows, parts.iter().map(|(_, columns)| terms(*columns)).sum(), |first, height, to| {
+            let (count, mut at) = ((rows - first).min(height), 0);
+            for (from, columns) in parts {
+                let (from, strides) = (&from[first * columns..], Strides { row: *columns, term: 1 });
+                T::pack(from, count, *columns, strides, 1.0, &mut to[at * height..], height);
+                at += terms(*columns);
+            }
+        })
+    }
+
     /// As many rows, of which `fill` packs each panel: it is told the first one and the panel's height, and finds zeros.
     pub fn filled(rows: usize, depth: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Lefts<T> {
         let [height, _] = tile();
@@ -82,8 +95,25 @@ impl<T: Term> Rights<T> {
     /// As many columns, of which `fill` packs each panel: it is told the first one and how many there are, and finds
     /// zeros.
     pub fn filled(columns: usize, depth: usize, fill: impl Fn(usize, usize, &mut [T]) + Sync) -> Rights<T> {
+        Rights::filled_in(Vec::new(), columns, depth, fill)
+    }
+
+    /// The same in the room of what was there before: each page of new memory costs a fault.
+    pub fn filled_in(
+        room: Vec<T>,
+        columns: usize,
+        depth: usize,
+        fill: impl Fn(usize, usize, &mut [T]) + Sync,
+    ) -> Rights<T> {
         let [_, width] = tile();
-        let mut terms = vec![T::default(); columns.next_multiple_of(width) * depth];
+        let count = columns.next_multiple_of(width) * depth;
+        let mut terms = room;
+        if terms.capacity() < count {
+            terms = vec![T::default(); count];
+        } else {
+            terms.clear();
+            terms.resize(count, T::default());
+        }
         let fill = |(i, to): (usize, &mut [T])| fill(i * width, width.min(columns - i * width), to);
         terms.par_chunks_mut((width * depth).max(1)).enumerate().for_each(fill);
         Rights { columns, depth, width, terms }
@@ -101,6 +131,11 @@ impl<T: Term> Rights<T> {
     /// Terms of a column.
     pub fn depth(&self) -> usize {
         self.depth
+    }
+
+    /// For what is laid out next.
+    pub fn into_room(self) -> Vec<T> {
+        self.terms
     }
 
     pub fn panel(&self, i: usize) -> &[T] {

@@ -75,6 +75,9 @@ pub trait Term: Copy + Default + Send + Sync + 'static {
         width: usize,
     );
 
+    /// Puts two rows of numbers to a panel of `width` of them, as one row of terms or as two.
+    fn two_rows(lower: &[f32], upper: &[f32], to: &mut [Self], width: usize);
+
     /// Planes of so many numbers by terms: those of two planes side by side, where a term is made of two.
     fn planes(numbers: &[f32], plane: usize) -> Cow<'_, [Self]>;
 
@@ -122,6 +125,12 @@ impl Term for f32 {
         width: usize,
     ) {
         pack(from, count, depth, strides, scale, to, width);
+    }
+
+    #[inline(always)]
+    fn two_rows(lower: &[f32], upper: &[f32], to: &mut [f32], width: usize) {
+        to[..lower.len()].copy_from_slice(lower);
+        to[width..][..upper.len()].copy_from_slice(upper);
     }
 
     fn planes(numbers: &[f32], _: usize) -> Cow<'_, [f32]> {
@@ -175,6 +184,11 @@ impl Term for Pair {
         width: usize,
     ) {
         run(Pack { from, count, depth, strides, scale, to, width });
+    }
+
+    #[inline(always)]
+    fn two_rows(lower: &[f32], upper: &[f32], to: &mut [Pair], _: usize) {
+        to.iter_mut().zip(lower).zip(upper).for_each(|((to, lower), upper)| *to = Pair::of(*lower, *upper));
     }
 
     fn planes(numbers: &[f32], plane: usize) -> Cow<'_, [Pair]> {
