@@ -70,7 +70,8 @@ pub fn turned(
     [cos, sin]: [&Tensor; 2],
 ) -> candle_core::Result<Tensor> {
     let (tokens, width) = (x.dim(0)?, scales[0].elem_count());
-    if columns % (3 * width.max(1)) != 0 || cos.dims2()? != (tokens, width / 2) || sin.dims() != cos.dims() {
+    let whole = columns.is_multiple_of(3 * width.max(1));
+    if !whole || cos.dims2()? != (tokens, width / 2) || sin.dims() != cos.dims() {
         candle_core::bail!("{columns} columns of {tokens} tokens for heads of {width}");
     }
     let (cos, sin) = (cos.contiguous()?, sin.contiguous()?);
