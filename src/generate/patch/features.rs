@@ -10,11 +10,12 @@ use crate::simd::{self, Kernel};
 
 use super::image::Image;
 use super::pca::principal_axes;
-use super::sources::Sources;
 
 /// Largest length of a quantised vector: differences then fit 16 bits, and their squares' sum 32.
 const LONGEST: f32 = 8191.0;
 
+/// Rows that are described at once: a mirrored border is made for so many alone.
+const BAND: usize = 16;
 /// Pixels that share every load of an axis.
 const TOGETHER: usize = 4;
 
@@ -79,11 +80,15 @@ impl<const N: usize> Basis<N> {
     }
 
     fn project_into<T: Send>(&self, image: &Image, out: &mut [T], f: impl Fn([f32; N]) -> T + Sync) {
-        let width = image.width;
-        // Spare columns: the last pixels of a row may be fewer than are worked on together.
-        let padded = image.padded(self.patch / 2, self.patch / 2 + TOGETHER - 1);
-        out.par_chunks_mut(width).enumerate().for_each(|(y, row)| {
-            simd::run(Row { basis: self, padded: &padded, y, row, f: &f });
+        let (width, reach) = (image.width, self.patch / 2);
+        out.par_chunks_mut(BAND * width).enumerate().for_each(|(band, out)| {
+            let first = band * BAND;
+            // Spare columns: the last pixels of a row may be fewer than are worked on together.
+            let rows = first..first + out.len() / width;
+            let padded = &image.padded_rows(rows, reach, reach + TOGETHER - 1);
+            for (y, row) in out.chunks_exact_mut(width).enumerate() {
+                simd::run(Row { basis: self, padded, y, row, f: &f });
+            }
         });
     }
 }
@@ -186,28 +191,15 @@ impl<const N: usize> Dictionary<N> {
         (Dictionary { basis, quantiser, energy }, own)
     }
 
-    /// Features of all patches of `image`, into `out`.
-    pub fn describe(&self, image: &Image, out: &mut [Feature<N>]) {
-        self.basis.project_into(image, out, |v| self.quantiser.quantise(v));
+    /// Features of all patches of each of `images`.
+    pub fn describe_all<'b>(&self, images: impl Iterator<Item = Cow<'b, Image>>) -> Vec<Vec<Feature<N>>> {
+        images.map(|image| self.described(&image)).collect()
     }
 
-    /// Features of all patches of `images`, one for each of the copies of `sources`, copy by copy.
-    pub fn describe_all<'b>(
-        &self,
-        sources: &Sources,
-        images: impl Iterator<Item = Cow<'b, Image>>,
-    ) -> Vec<Feature<N>> {
-        let mut all = vec![Feature([0; N]); sources.all()];
-        all.chunks_exact_mut(sources.pixels())
-            .zip(images)
-            .for_each(|(out, image)| self.describe(&image, out));
-        all
-    }
-
-    /// Features of all patches of an image that is then of no more use.
-    pub fn described(&self, image: Image) -> Vec<Feature<N>> {
+    /// Features of all patches of `image`.
+    pub fn described(&self, image: &Image) -> Vec<Feature<N>> {
         let mut out = vec![Feature([0; N]); image.pixels()];
-        self.describe(&image, &mut out);
+        self.basis.project_into(image, &mut out, |v| self.quantiser.quantise(v));
         out
     }
 }

@@ -1,5 +1,7 @@
 //! Interleaved pictures of one or three channels, and one more on coarse levels: what every part of the engine works on.
 
+use std::ops::Range;
+
 use crate::raster::filter::mirror;
 use crate::raster::{Kernel, Plane, resize};
 
@@ -63,10 +65,15 @@ impl Image {
 
     /// The picture with a mirrored border of `left` pixels on two sides and `right` on the others.
     pub fn padded(&self, left: usize, right: usize) -> Image {
-        let (width, height) = (self.width + left + right, self.height + left + right);
+        self.padded_rows(0..self.height, left, right)
+    }
+
+    /// The same of some `rows` alone, with as many above and below them.
+    pub fn padded_rows(&self, rows: Range<usize>, left: usize, right: usize) -> Image {
+        let (width, height) = (self.width + left + right, rows.len() + left + right);
         let mut data = Vec::with_capacity(width * height * self.channels);
         for y in 0..height {
-            let sy = mirror(y as isize - left as isize, self.height);
+            let sy = mirror((rows.start + y) as isize - left as isize, self.height);
             for x in 0..width {
                 let sx = mirror(x as isize - left as isize, self.width);
                 let at = (sy * self.width + sx) * self.channels;
@@ -82,4 +89,22 @@ pub fn resized(plane: &Plane, width: usize, height: usize) -> Plane {
     let grows = width > plane.width() || height > plane.height();
     let kernel = if grows { Kernel::Cubic } else { Kernel::Area };
     resize(plane, width, height, kernel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padded_rows_are_rows_of_the_padded_picture() {
+        let data = (0..7 * 5 * 2).map(|i| i as f32).collect();
+        let image = Image { width: 7, height: 5, channels: 2, data };
+        let whole = image.padded(3, 4);
+        for rows in [0..5, 0..2, 2..4, 4..5] {
+            let some = image.padded_rows(rows.clone(), 3, 4);
+            let row = whole.width * 2;
+            assert_eq!((some.width, some.height), (whole.width, rows.len() + 7));
+            assert_eq!(some.data, whole.data[rows.start * row..(rows.end + 7) * row], "{rows:?}");
+        }
+    }
 }

@@ -44,7 +44,7 @@ pub fn sizes(from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
 /// The reference's patches without their finest band, and that band.
 pub struct Magnifier {
     dictionary: Dictionary<16>,
-    keys: Vec<Feature<16>>,
+    keys: Vec<Vec<Feature<16>>>,
     bands: Vec<Image>,
     bias: Bias,
     /// Width and height of a copy.
@@ -61,7 +61,7 @@ impl Magnifier {
         let (dictionary, _) = Dictionary::of(&shown[0], PATCH, SAMPLES, stream);
         let outside = OUTSIDE * dictionary.energy;
         Magnifier {
-            keys: dictionary.describe_all(sources, shown.iter().map(Cow::Borrowed)),
+            keys: dictionary.describe_all(shown.iter().map(Cow::Borrowed)),
             dictionary,
             bands,
             bias: Bias::new(sources.all(), outside, |at| sources.outside(at) * outside),
@@ -73,7 +73,7 @@ impl Magnifier {
     pub fn magnify(&self, image: &Image, size: (usize, usize), stream: Stream) -> Image {
         let (width, height) = size;
         let mut larger = image.resized(width, height);
-        let query = self.dictionary.described(local(&larger));
+        let query = self.dictionary.described(&local(&larger));
         let copies = self.bands.len();
         let mut field = Field::random(size, copies, self.size, stream.child(0));
         let costs = Costs {
@@ -87,7 +87,7 @@ impl Magnifier {
             barred_radius: 0,
         };
         let (sources, stream) = (&self.keys, stream.child(1));
-        Search { query: &query, sources, copies, size: self.size, costs, stream }.run(&mut field, PASSES);
+        Search { query: &query, sources, size: self.size, costs, stream }.run(&mut field, PASSES);
         drop(query);
         let band = vote(&self.bands.iter().collect::<Vec<_>>(), &field, PATCH, KERNEL);
         add(&mut larger, &band);

@@ -56,13 +56,13 @@ impl<'a, const N: usize> Matcher<'a, N> {
         matcher
     }
 
-    /// Features of all patches of all copies, one copy after another, of each as `show` shows it.
-    pub fn describe<'b>(&'b self, show: impl Fn(&'b Image) -> Cow<'b, Image>) -> Vec<Feature<N>> {
-        self.dictionary.describe_all(self.sources, self.sources.copies.iter().map(|copy| show(&copy.image)))
+    /// Features of all patches of every copy as `show` shows it.
+    pub fn describe<'b>(&'b self, show: impl Fn(&'b Image) -> Cow<'b, Image>) -> Vec<Vec<Feature<N>>> {
+        self.dictionary.describe_all(self.sources.copies.iter().map(|copy| show(&copy.image)))
     }
 
     /// Bars what coherent regions over the schedule's cap show beyond it: the next search takes it from elsewhere.
-    pub fn break_copies(&self, field: &Field, barred: &mut [Option<Match>], stream: Stream) {
+    pub fn break_copies(&self, field: &Field, barred: &mut Vec<Option<Match>>, stream: Stream) {
         let Some(cap) = self.schedule.copy_cap() else { return };
         let regions = Regions::of(&field.matches, field.width);
         // A region of little more than a patch cannot be broken: that would only blur it.
@@ -72,6 +72,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
             (share * field.matches.len() as f64).max(least)
         };
         let excess = regions.excess(&field.matches, field.width, cap, stream);
+        barred.resize(excess.len(), None);
         // What was barred once stays so: a pixel would otherwise go back and forth.
         barred.iter_mut().zip(excess).for_each(|(old, new)| *old = new.or(*old));
     }
@@ -79,14 +80,15 @@ impl<'a, const N: usize> Matcher<'a, N> {
     /// Improves `field` by `passes` of PatchMatch for `query` among `keys`, without what is `barred`.
     pub fn search(
         &self,
-        keys: &[Feature<N>],
+        keys: &[Vec<Feature<N>>],
         query: Image,
         field: &mut Field,
         barred: &[Option<Match>],
         passes: usize,
         stream: Stream,
     ) {
-        let query = self.dictionary.described(query);
+        let described = self.dictionary.described(&query);
+        drop(query);
         let bias = self.bias(field);
         let dear = |distances: f64| (distances as f32 * self.elsewhere) as i32;
         let radius = (0.03 * field.width.min(field.height) as f64 + 2.0) as i32;
@@ -100,9 +102,8 @@ impl<'a, const N: usize> Matcher<'a, N> {
             barred_cost: (BARRED * self.elsewhere) as i32,
             barred_radius: radius,
         };
-        let copies = self.sources.copies.len();
         let size = (self.sources.width, self.sources.height);
-        Search { query: &query, sources: keys, copies, size, costs, stream }.run(field, passes);
+        Search { query: &described, sources: keys, size, costs, stream }.run(field, passes);
     }
 
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.

@@ -127,10 +127,11 @@ impl PatchEngine {
         step(progress, effort::copying(pyramid.pixels(0), copies))?;
 
         let mut corpus = corpus;
-        let energy = Energy::is_on(schedule.start, &pyramid).then(|| Energy::new(&corpus, &pyramid));
+        let mut energy = Energy::is_on(schedule.start, &pyramid).then(|| Energy::new(&corpus, &pyramid));
         // The finest level comes last, and takes the copies over.
         let mut at = |level: usize| {
             if level == 0 {
+                energy = None;
                 return Sources::own(std::mem::take(&mut corpus));
             }
             let (width, height) = pyramid.size(level);
@@ -152,6 +153,7 @@ impl PatchEngine {
         let mut layout = Some(layout);
         for level in levels {
             if level < schedule.start {
+                drop(sources);
                 sources = at(level);
             }
             let layout = layout.take();

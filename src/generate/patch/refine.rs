@@ -42,7 +42,7 @@ const KERNEL: [f64; 4] = [1.6, 1.5, 1.0, 0.6];
 pub struct Drawing {
     pub image: Image,
     pub field: Option<Field>,
-    /// What each pixel of the field must not use.
+    /// What each pixel of the field must not use; empty as long as there is nothing.
     pub barred: Vec<Option<Match>>,
     /// The layout at the coarsest size: its lowest band stays.
     pub tone: Option<Image>,
@@ -97,10 +97,13 @@ pub fn refine<const N: usize>(
     }
 
     let fresh = drawing.field.is_none();
-    let mut barred = vec![None; sources.pixels()];
+    let mut barred = Vec::new();
     let mut field = match drawing.field.take() {
         Some(field) => {
-            barred = field.carried(&drawing.barred, (width, height), |m, moved| m.map(moved));
+            let coarser = std::mem::take(&mut drawing.barred);
+            if !coarser.is_empty() {
+                barred = field.carried(&coarser, (width, height), |m, moved| m.map(moved));
+            }
             field.resized(width, height)
         }
         None if schedule.keeps_places() => match bend {

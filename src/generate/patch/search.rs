@@ -159,9 +159,8 @@ pub struct Costs<'a> {
 /// One level's search: the same source and query for all iterations.
 pub struct Search<'a, const N: usize> {
     pub query: &'a [Feature<N>],
-    /// All copies one after another.
-    pub sources: &'a [Feature<N>],
-    pub copies: usize,
+    /// Those of each copy.
+    pub sources: &'a [Vec<Feature<N>>],
     /// Width and height of a copy: those of the field, unless the picture is being magnified.
     pub size: (usize, usize),
     pub costs: Costs<'a>,
@@ -181,23 +180,24 @@ const NOWHERE: Candidate = Candidate { copy: 0, y: -1, x: -1 };
 impl<const N: usize> Search<'_, N> {
     /// Improves `field` in `iterations` passes.
     pub fn run(&self, field: &mut Field, iterations: usize) {
-        let mut next = field.clone();
-        next.distances.resize(field.matches.len(), 0);
+        let mut next = field.matches.clone();
+        field.distances.resize(next.len(), 0);
         for i in 0..iterations {
             self.pass(field, &mut next, i);
-            std::mem::swap(field, &mut next);
-            next.distances.resize(field.matches.len(), 0);
+            std::mem::swap(&mut field.matches, &mut next);
         }
     }
 
-    fn pass(&self, old: &Field, new: &mut Field, iteration: usize) {
-        let (width, height) = (old.width, old.height);
+    /// Fills `next` with what is found from the matches of `field`, and the distances of `field` with those of `next`.
+    fn pass(&self, field: &mut Field, next: &mut [Match], iteration: usize) {
+        let size = (field.width, field.height);
         let stride = STRIDES[iteration % STRIDES.len()];
         let stream = self.stream.child(iteration as u64);
-        let reach = width.max(height) as f32 / 3.0;
-        let rows = new.matches.par_chunks_mut(width).zip(new.distances.par_chunks_mut(width));
+        let reach = size.0.max(size.1) as f32 / 3.0;
+        let old = &field.matches;
+        let rows = next.par_chunks_mut(size.0).zip(field.distances.par_chunks_mut(size.0));
         rows.enumerate().for_each(|(y, (matches, distances))| {
-            simd::run(Row { search: self, old, y, stride, stream, reach, matches, distances });
+            simd::run(Row { search: self, old, size, y, stride, stream, reach, matches, distances });
         });
     }
 
@@ -207,6 +207,12 @@ impl<const N: usize> Search<'_, N> {
         (m.x as u32) < self.size.0 as u32 && (m.y as u32) < self.size.1 as u32
     }
 
+    #[inline(always)]
+    fn source(&self, m: Candidate) -> &Feature<N> {
+        &self.sources[m.copy as usize][m.y as usize * self.size.0 + m.x as usize]
+    }
+
+    /// The number of a patch of the corpus, copy by copy.
     #[inline(always)]
     fn index(&self, m: Candidate) -> usize {
         let (width, height) = self.size;
@@ -219,7 +225,7 @@ impl<const N: usize> Search<'_, N> {
         let part = |shift: u32, n: u64| ((((bits >> shift) & 0xFFFF) * n) >> 16) as i32;
         if turn.is_multiple_of(2) {
             return Candidate {
-                copy: part(32, self.copies as u64),
+                copy: part(32, self.sources.len() as u64),
                 y: part(0, self.size.1 as u64),
                 x: part(16, self.size.0 as u64),
             };
@@ -234,7 +240,9 @@ impl<const N: usize> Search<'_, N> {
 /// One row of a pass.
 struct Row<'a, 'b, const N: usize> {
     search: &'a Search<'b, N>,
-    old: &'a Field,
+    old: &'a [Match],
+    /// Width and height of the field.
+    size: (usize, usize),
     y: usize,
     stride: i32,
     stream: Stream,
@@ -248,7 +256,7 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
 
     #[inline(always)]
     fn run(self) {
-        let (width, height, stride) = (self.old.width, self.old.height, self.stride);
+        let ((width, height), stride) = (self.size, self.stride);
         let mut drawn = [[NOWHERE; RANDOM]; AHEAD];
         drawn.iter_mut().take(width).enumerate().for_each(|(x, drawn)| *drawn = self.draw(x));
         let places = self.search.costs.bend.map(|bend| bend.row(self.y, (width, height)));
@@ -259,11 +267,11 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
                 None => (self.y as i32, x as i32),
             };
             let mut best = Best::new(self.search, pixel, place);
-            best.start(self.old.matches[pixel].into());
+            best.start(self.old[pixel].into());
             for (dy, dx) in AROUND {
                 let (ny, nx) = (self.y as i32 + dy * stride, x as i32 + dx * stride);
                 if (ny as u32) < height as u32 && (nx as u32) < width as u32 {
-                    let m = Candidate::from(self.old.matches[ny as usize * width + nx as usize]);
+                    let m = Candidate::from(self.old[ny as usize * width + nx as usize]);
                     best.offer(Candidate { copy: m.copy, y: m.y - dy * stride, x: m.x - dx * stride });
                 }
             }
@@ -283,15 +291,15 @@ impl<const N: usize> Row<'_, '_, N> {
     /// The random candidates of the pixel at `x`, on their way into the cache.
     #[inline(always)]
     fn draw(&self, x: usize) -> [Candidate; RANDOM] {
-        let pixel = self.y * self.old.width + x;
-        let found = self.old.matches[pixel];
+        let pixel = self.y * self.size.0 + x;
+        let found = self.old[pixel];
         // No closure: what is called from one would not be compiled for the wider vectors.
         let mut drawn = [NOWHERE; RANDOM];
         for (r, m) in drawn.iter_mut().enumerate() {
             let bits = self.stream.bits((pixel * RANDOM + r) as u64);
             *m = self.search.random(bits, r, found, self.reach);
             if self.search.has(*m) {
-                simd::prefetch(&self.search.sources[self.search.index(*m)]);
+                simd::prefetch(self.search.source(*m));
             }
         }
         drawn
@@ -326,10 +334,9 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
 
     #[inline(always)]
     fn start(&mut self, m: Candidate) {
-        let at = self.search.index(m);
         self.found = m;
-        self.distance = distance(self.query, &self.search.sources[at], i32::MAX);
-        self.total = self.distance.saturating_add(self.extra(m, at));
+        self.distance = distance(self.query, self.search.source(m), i32::MAX);
+        self.total = self.distance.saturating_add(self.extra(m));
     }
 
     #[inline(always)]
@@ -337,26 +344,25 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
         if !self.search.has(m) || m == self.found {
             return;
         }
-        let at = self.search.index(m);
-        let d = distance(self.query, &self.search.sources[at], self.total);
+        let d = distance(self.query, self.search.source(m), self.total);
         if d >= self.total {
             return;
         }
-        let total = d.saturating_add(self.extra(m, at));
+        let total = d.saturating_add(self.extra(m));
         if total < self.total {
             (self.found, self.distance, self.total) = (m, d, total);
         }
     }
 
     #[inline(always)]
-    fn extra(&self, m: Candidate, at: usize) -> i32 {
+    fn extra(&self, m: Candidate) -> i32 {
         let costs = &self.search.costs;
         // Far ones first: their squares would not fit.
         let near = |y: i32, x: i32, radius: i32| {
             let (dy, dx) = ((m.y - y).abs(), (m.x - x).abs());
             dy < radius && dx < radius && dy * dy + dx * dx < radius * radius
         };
-        let mut cost = costs.bias.of(at);
+        let mut cost = costs.bias.of(self.search.index(m));
         if m.copy == 0 {
             cost = cost.saturating_add(costs.upright);
             if near(self.place.0, self.place.1, costs.own_radius) {
@@ -381,17 +387,18 @@ mod tests {
     fn a_shifted_picture_is_found_at_its_shift() {
         let (width, height) = (60, 50);
         let stream = Stream::new(9, "test");
-        let sources: Vec<Feature<16>> = (0..2 * width * height)
-            .map(|i| Feature(std::array::from_fn(|k| (stream.bits((16 * i + k) as u64) % 2000) as i16)))
-            .collect();
+        let feature =
+            |i: usize| Feature(std::array::from_fn(|k| (stream.bits((16 * i + k) as u64) % 2000) as i16));
+        let copy = |k: usize| (k * width * height..(k + 1) * width * height).map(feature).collect();
+        let sources: [Vec<Feature<16>>; 2] = [copy(0), copy(1)];
         // The query is the second copy moved by (3, 5).
         let query: Vec<Feature<16>> = (0..width * height)
             .map(|i| {
                 let (y, x) = ((i / width + 3).min(height - 1), (i % width + 5).min(width - 1));
-                sources[width * height + y * width + x]
+                sources[1][y * width + x]
             })
             .collect();
-        let bias = Bias::new(sources.len(), 0.0, |_| 0.0);
+        let bias = Bias::new(2 * width * height, 0.0, |_| 0.0);
         let costs = Costs {
             bias: &bias,
             own_place: 0,
@@ -402,8 +409,7 @@ mod tests {
             barred_radius: 0,
             bend: None,
         };
-        let search =
-            Search { query: &query, sources: &sources, copies: 2, size: (width, height), costs, stream };
+        let search = Search { query: &query, sources: &sources, size: (width, height), costs, stream };
         let mut field = Field::random((width, height), 2, (width, height), stream.child(7));
         search.run(&mut field, 30);
         let exact = field.distances.iter().filter(|d| **d == 0).count();
