@@ -42,9 +42,8 @@ pub(super) fn append(
     pen: &Pen<'_>,
 ) -> rusqlite::Result<u64> {
     let last = db
-        .query_row("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1", [], |row| {
-            Ok((row.get::<_, i64>(0)?, blob::<32>(row, 1)?))
-        })
+        .prepare_cached("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get::<_, i64>(0)?, blob::<32>(row, 1)?)))
         .optional()?;
     let (seq, prev) = match last {
         Some((seq, hash)) => (seq as u64 + 1, Digest::from_bytes(hash)),
@@ -53,9 +52,9 @@ pub(super) fn append(
     let body = body.to_string();
     let hash = hash(&prev, seq, at, kind, &body);
     let signature = (pen.sign)(hash.as_bytes());
-    db.execute(
+    db.prepare_cached(
         "INSERT INTO event (seq, at, kind, body, prev, hash, signer, signature) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        params![seq as i64, at, kind, body, prev.as_bytes(), hash.as_bytes(), pen.public_key, signature],
-    )?;
+    )?
+    .execute(params![seq as i64, at, kind, body, prev.as_bytes(), hash.as_bytes(), pen.public_key, signature])?;
     Ok(seq)
 }

@@ -169,7 +169,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Settings of every connection, and the function that the log's trigger needs.
 fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIMEOUT)?;
-    db.set_prepared_statement_cache_capacity(64);
+    // All that one recording asks and writes.
+    db.set_prepared_statement_cache_capacity(128);
     db.pragma_update(None, "foreign_keys", true)?;
     db.pragma_update(None, "recursive_triggers", true)?;
     db.pragma_update(None, "synchronous", "FULL")?;

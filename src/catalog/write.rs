@@ -1,6 +1,6 @@
 //! Recording: one transaction for a release or a refusal.
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Params, TransactionBehavior, params};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -37,7 +37,8 @@ impl Catalog {
                 None => ("cleared", json!([])),
                 Some(over) => ("refused", json!(over.reasons)),
             };
-            db.execute(
+            put(
+                db,
                 "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, ?, ?, ?)",
                 params![
                     entry.run.id,
@@ -48,7 +49,8 @@ impl Catalog {
                 ],
             )?;
             if let Some(over) = &entry.overriding {
-                db.execute(
+                put(
+                    db,
                     "INSERT INTO override (run, approved) VALUES (?, ?)",
                     params![entry.run.id, over.approved],
                 )?;
@@ -76,7 +78,8 @@ impl Catalog {
                 "seal": seal::LATEST,
             });
             let seq = log::append(db, &text(entry.at), "release", &body, pen)?;
-            db.execute(
+            put(
+                db,
                 "INSERT INTO release (output, run, sha256, event) VALUES (?, ?, ?, ?)",
                 params![entry.output.id, entry.run.id, entry.output.sha256.as_bytes(), seq as i64],
             )?;
@@ -99,7 +102,8 @@ impl Catalog {
                 search(db, &entry.run.id, entry_search)?;
             }
             let draft = entry.measurement.as_ref().map(|figures| figures.draft_sha256);
-            db.execute(
+            put(
+                db,
                 "INSERT INTO decision (run, policy, verdict, draft_sha256, reasons) VALUES (?, ?, 'refused', ?, ?)",
                 params![
                     entry.run.id,
@@ -164,12 +168,15 @@ fn reference(db: &Connection, entry: &AssetEntry, copy_of: Option<&str>) -> rusq
     // A row that belongs to no run came from elsewhere: it is not known, and the INSERT fails on it.
     let known = "SELECT id FROM asset a WHERE sha256 = ? AND (EXISTS (SELECT 1 FROM derivation WHERE reference = a.id) \
                  OR EXISTS (SELECT 1 FROM release WHERE output = a.id))";
-    if let Some(id) = db.query_row(known, [entry.sha256.as_bytes()], |row| row.get(0)).optional()? {
+    if let Some(id) =
+        db.prepare_cached(known)?.query_row([entry.sha256.as_bytes()], |row| row.get(0)).optional()?
+    {
         return Ok(Standing { id, new: false });
     }
     // What was never released is nobody's original.
     let released = "SELECT output FROM release WHERE output = ?";
-    let copy_of: Option<String> = db.query_row(released, [copy_of], |row| row.get(0)).optional()?;
+    let copy_of: Option<String> =
+        db.prepare_cached(released)?.query_row([copy_of], |row| row.get(0)).optional()?;
     asset(db, entry, Role::Reference, copy_of.as_deref())?;
     Ok(Standing { id: entry.id.clone(), new: true })
 }
@@ -179,7 +186,8 @@ fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>)
         Role::Reference => "reference",
         Role::Output => "output",
     };
-    db.execute(
+    put(
+        db,
         "INSERT INTO asset (id, role, sha256, pixels_sha256, mime, width, height, bytes, fingerprint, \
          fingerprint_quality, title, copy_of, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -215,10 +223,10 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
         (policy.as_bytes(), entry.engines.is_none(), entry.purposes.is_none());
     let (detail, copied) = (limit(entry.min_detail), limit(entry.min_copied));
     // Other rules under the same digest are not known: the INSERT is tried, and the schema refuses it.
-    let known: bool = db.query_row(
-        "SELECT EXISTS (SELECT 1 FROM policy_rule WHERE policy = ? AND min_detail = ? AND min_copied = ? \
+    let sql = "SELECT EXISTS (SELECT 1 FROM policy_rule WHERE policy = ? AND min_detail = ? AND min_copied = ? \
          AND any_engine = ? AND any_purpose = ? AND max_generations IS ? AND require_xmp = ? AND expires IS ?) \
-         AND EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?1) = ?",
+         AND EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?1) = ?";
+    let known: bool = db.prepare_cached(sql)?.query_row(
         params![
             policy,
             detail,
@@ -236,21 +244,22 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
         return Ok(());
     }
     for engine in entry.engines.iter().flatten() {
-        db.execute("INSERT INTO policy_engine (policy, engine) VALUES (?, ?)", params![policy, engine])?;
+        put(db, "INSERT INTO policy_engine (policy, engine) VALUES (?, ?)", params![policy, engine])?;
     }
     for purpose in entry.purposes.iter().flatten() {
-        db.execute("INSERT INTO policy_purpose (policy, purpose) VALUES (?, ?)", params![policy, purpose])?;
+        put(db, "INSERT INTO policy_purpose (policy, purpose) VALUES (?, ?)", params![policy, purpose])?;
     }
     for key in &entry.approvers {
-        db.execute("INSERT INTO policy_approver (policy, key) VALUES (?, ?)", params![policy, key])?;
+        put(db, "INSERT INTO policy_approver (policy, key) VALUES (?, ?)", params![policy, key])?;
     }
     if entry.require_time_stamp {
-        db.execute("INSERT INTO policy_time_stamp (policy) VALUES (?)", [policy])?;
+        put(db, "INSERT INTO policy_time_stamp (policy) VALUES (?)", [policy])?;
     }
     for mark in &entry.marks {
-        db.execute("INSERT INTO policy_mark (policy, mark) VALUES (?, ?)", params![policy, mark.name()])?;
+        put(db, "INSERT INTO policy_mark (policy, mark) VALUES (?, ?)", params![policy, mark.name()])?;
     }
-    db.execute(
+    put(
+        db,
         "INSERT INTO policy_rule (policy, min_detail, min_copied, any_engine, any_purpose, max_generations, \
          require_xmp, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -269,10 +278,10 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
 
 fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
     // The same digest with other limits is not known: the INSERT is tried, and the schema refuses it.
-    let known: bool = db.query_row(
-        "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ? AND text = ? AND strength_min = ? AND strength_max = ? \
+    let sql = "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ? AND text = ? AND strength_min = ? AND strength_max = ? \
          AND min_deviation = ? AND min_composition = ? AND require_manifest = ? AND require_watermark = ? \
-         AND min_psnr_db = ?)",
+         AND min_psnr_db = ?)";
+    let known: bool = db.prepare_cached(sql)?.query_row(
         params![
             entry.digest.as_bytes(),
             entry.text,
@@ -289,7 +298,8 @@ fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
     if known {
         return Ok(());
     }
-    db.execute(
+    put(
+        db,
         "INSERT INTO policy (digest, name, text, strength_min, strength_max, min_deviation, min_composition, \
          require_manifest, require_watermark, min_psnr_db) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -310,7 +320,8 @@ fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
 
 /// The run, what its reference was said to be, and who judges it.
 fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite::Result<()> {
-    db.execute(
+    put(
+        db,
         "INSERT INTO run (id, engine, engine_version, model_sha256, strength, noise_level, steps, seed, prompt, \
          prompt_used, purpose, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -330,19 +341,21 @@ fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite:
         ],
     )?;
     if let Some(adopted) = &entry.adopted {
-        db.execute(
+        put(
+            db,
             "INSERT INTO adoption (run, image_sha256, strength, declared) VALUES (?, ?, ?, ?)",
             params![entry.id, adopted.image_sha256.as_bytes(), entry.strength, adopted.declared.to_string()],
         )?;
     }
     for class in &entry.stated.classes {
-        db.execute("INSERT INTO run_class (run, class) VALUES (?, ?)", params![entry.id, class.name()])?;
+        put(db, "INSERT INTO run_class (run, class) VALUES (?, ?)", params![entry.id, class.name()])?;
     }
     for tag in &entry.stated.tags {
-        db.execute("INSERT INTO run_tag (run, tag) VALUES (?, ?)", params![entry.id, tag.to_string()])?;
+        put(db, "INSERT INTO run_tag (run, tag) VALUES (?, ?)", params![entry.id, tag.to_string()])?;
     }
     for policy in policies.all() {
-        db.execute(
+        put(
+            db,
             "INSERT INTO applied (run, policy, why) VALUES (?, ?, ?)",
             params![entry.id, policy.digest.as_bytes(), policy.why],
         )?;
@@ -352,7 +365,8 @@ fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite:
 
 /// A variation is one generation older than the youngest thing that its reference descends from.
 fn derivation(db: &Connection, run: &str, reference: &str, output: Option<&str>) -> rusqlite::Result<()> {
-    db.execute(
+    put(
+        db,
         "INSERT INTO derivation (run, reference, output, generation) VALUES (?1, ?2, ?3, 1 + coalesce( \
            (SELECT max(d.generation) FROM derivation d JOIN asset a ON a.id = ?2 \
             WHERE d.output IN (a.id, a.copy_of)), 0))",
@@ -368,7 +382,8 @@ fn measurement(
     entry: &MeasurementEntry,
 ) -> rusqlite::Result<()> {
     let d = &entry.deviation;
-    db.execute(
+    put(
+        db,
         "INSERT INTO measurement (run, reference, draft_sha256, measure, detail, copied, composition, copied_area, \
          ssim, psnr_db) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
@@ -391,13 +406,13 @@ fn measurement(
 fn newer(db: &Connection, own: &AssetEntry, through: u64) -> rusqlite::Result<Option<u64>> {
     let sql = "SELECT max(k.number) FROM known k JOIN asset a ON a.id = k.asset \
                WHERE k.role = 'reference' AND k.number > ? AND a.sha256 <> ?";
-    db.query_row(sql, params![through as i64, own.sha256.as_bytes()], |row| {
+    db.prepare_cached(sql)?.query_row(params![through as i64, own.sha256.as_bytes()], |row| {
         Ok(row.get::<_, Option<i64>>(0)?.map(|number| number as u64))
     })
 }
 
 fn search(db: &Connection, run: &str, entry: &SearchEntry) -> rusqlite::Result<()> {
-    db.execute("INSERT INTO search (run, through) VALUES (?, ?)", params![run, entry.through as i64])?;
+    put(db, "INSERT INTO search (run, through) VALUES (?, ?)", params![run, entry.through as i64])?;
     let sql = "INSERT INTO comparison (run, reference, distance, measure, detail, copied) VALUES (?, ?, ?, ?, ?, ?)";
     let mut insert = db.prepare_cached(sql)?;
     for one in &entry.compared {
@@ -420,15 +435,18 @@ fn nearest(entry: &SearchEntry) -> Option<i64> {
 }
 
 fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<()> {
-    db.execute(
+    put(
+        db,
         "INSERT INTO mark (output, kind, algorithm, value) VALUES (?, 'manifest', 'c2pa', ?)",
         params![output, entry.manifest_label],
     )?;
-    db.execute(
+    put(
+        db,
         "INSERT INTO manifest_store (label, output, bytes) VALUES (?, ?, ?)",
         params![entry.manifest_label, output, entry.manifest_store],
     )?;
-    db.execute(
+    put(
+        db,
         "INSERT INTO mark (output, kind, algorithm, value, source_prefix, nonce, psnr_db) \
          VALUES (?, 'watermark', ?, ?, ?, ?, ?)",
         params![
@@ -442,24 +460,31 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
     )?;
     if let Some(code) = &entry.image_code {
         let code = code.as_bytes().as_slice();
-        db.execute("INSERT INTO image_code (output, code) VALUES (?, ?)", params![output, code])?;
+        put(db, "INSERT INTO image_code (output, code) VALUES (?, ?)", params![output, code])?;
     }
     if entry.xmp {
-        db.execute("INSERT INTO xmp_label (output) VALUES (?)", [output])?;
+        put(db, "INSERT INTO xmp_label (output) VALUES (?)", [output])?;
     }
     if let Some(stamp) = &entry.time_stamp {
-        db.execute(
+        put(
+            db,
             "INSERT INTO time_stamp (output, at, authority, trusted) VALUES (?, ?, ?, ?)",
             params![output, stamp.at, stamp.authority, stamp.trusted],
         )?;
     }
     for (mark, value) in &entry.carried {
-        db.execute(
+        put(
+            db,
             "INSERT INTO carried (output, mark, value) VALUES (?, ?, ?)",
             params![output, mark.name(), value],
         )?;
     }
     Ok(())
+}
+
+/// One row. Preparing it takes longer than writing it, for it brings the triggers along: so it is done once.
+fn put(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 /// In units of 0.0001. Measured values come in whole units already. NaN is NULL, which the schema refuses:
