@@ -102,7 +102,15 @@ impl RealFft2 {
 
     /// # Panics
     /// If the spectrum is not of the plan's size.
-    pub fn inverse(&self, mut spectrum: Spectrum) -> Vec<f32> {
+    pub fn inverse(&self, spectrum: Spectrum) -> Vec<f32> {
+        self.inverse_of(spectrum, |_| true)
+    }
+
+    /// The rows of [`RealFft2::inverse`] that are `wanted`; the others are zero, and cost less.
+    ///
+    /// # Panics
+    /// If the spectrum is not of the plan's size.
+    pub fn inverse_of(&self, mut spectrum: Spectrum, wanted: impl Fn(usize) -> bool + Sync) -> Vec<f32> {
         let columns = self.width / 2 + 1;
         assert_eq!(
             (spectrum.columns, spectrum.height),
@@ -112,9 +120,13 @@ impl RealFft2 {
         let filled = vec![true; self.height];
         self.transform_columns(&mut spectrum.data, columns, &filled, &*self.inverse_columns);
         let mut values = vec![0.0; self.width * self.height];
-        values.par_chunks_mut(self.width).zip(spectrum.data.par_chunks_mut(columns)).for_each_init(
+        let rows = values.par_chunks_mut(self.width).zip(spectrum.data.par_chunks_mut(columns)).enumerate();
+        rows.for_each_init(
             || self.inverse_rows.make_scratch_vec(),
-            |scratch, (out, row)| {
+            |scratch, (y, (out, row))| {
+                if !wanted(y) {
+                    return;
+                }
                 // A real row has real ends; what rounding left there would be refused.
                 row[0].im = 0.0;
                 if self.width.is_multiple_of(2) {
@@ -217,6 +229,18 @@ mod tests {
             for (a, b) in values.iter().zip(&back) {
                 assert!((a - b / (w * h) as f32).abs() < 1e-3);
             }
+        }
+    }
+
+    #[test]
+    fn rows_can_be_computed_without_the_others() {
+        let (w, h) = (16, 12);
+        let values: Vec<f32> = (0..w * h).map(|i| (i * 7919 % 101) as f32).collect();
+        let plan = RealFft2::new(w, h);
+        let spectrum = plan.forward(&values);
+        let (some, all) = (plan.inverse_of(spectrum.clone(), |y| y % 5 == 2), plan.inverse(spectrum));
+        for (y, (some, all)) in some.chunks(w).zip(all.chunks(w)).enumerate() {
+            assert!(some == if y % 5 == 2 { all } else { &[0.0; 16] }, "row {y}");
         }
     }
 

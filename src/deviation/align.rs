@@ -7,6 +7,7 @@ use super::affine::{Affine, Fit, LEAST_OVERLAP, refine};
 use super::working::{factors, fitted, flattened};
 use crate::fourier::{RealFft2, Spectrum};
 use crate::raster::Plane;
+use crate::simd;
 
 /// Long side of the larger picture during the search.
 const SEARCH_SIDE: f64 = 64.0;
@@ -199,7 +200,10 @@ impl Turned {
                 mask[at] = mask[at - n - 1] + row_mask;
             }
         }
-        let spectrum = plan.forward(&values);
+        let spectrum = plan.forward_of(|y, row| {
+            row.copy_from_slice(&values[y * n..][..n]);
+            y < height
+        });
         Turned { spectrum, energy, mask, width, height, back, field_size: (w, h) }
     }
 
@@ -217,37 +221,123 @@ fn boxed(table: &[f32], x0: usize, y0: usize, x1: usize, y1: usize) -> f32 {
 
 /// The shift (of the output on the reference) with the highest score, |NCC| weighted by the overlap.
 fn best_shift(output: &Turned, reference: &Turned, plan: &RealFft2) -> (f32, (isize, isize)) {
+    let n = FFT_SIDE as isize;
+    let smaller = output.area().min(reference.area());
+    let least = LEAST_OVERLAP as f32 * smaller;
+    // Shifts down that can leave enough of both, with the rows of the output that then lie on the reference.
+    let shifts: Vec<(isize, usize, usize)> = (1 - output.height as isize..reference.height as isize)
+        .map(|dy| {
+            let end = (reference.height as isize - dy).min(output.height as isize);
+            (dy, (-dy).max(0) as usize, end as usize)
+        })
+        .filter(|(_, y0, y1)| boxed(&output.mask, 0, *y0, output.width, *y1) >= least)
+        .collect();
+    let mut wanted = [false; FFT_SIDE];
+    shifts.iter().for_each(|(dy, ..)| wanted[dy.rem_euclid(n) as usize] = true);
     let mut product = reference.spectrum.clone();
     for (r, o) in product.data_mut().iter_mut().zip(output.spectrum.data()) {
         *r *= o.conj();
     }
-    let correlation = plan.inverse(product);
-    let n = FFT_SIDE as isize;
-    let norm = 1.0 / (n * n) as f32;
-    let smaller = output.area().min(reference.area());
+    let correlation = plan.inverse_of(product, |y| wanted[y]);
     let density = reference.energy[reference.energy.len() - 1] / reference.area().max(1.0);
+    let mut line = Line::new(output.width, reference.width);
     let mut best = (0.0, (0, 0));
-    for dy in 1 - (output.height as isize)..reference.height as isize {
-        // Rows of the output that lie on the reference, with this shift.
-        let y0 = (-dy).max(0) as usize;
-        let y1 = (reference.height as isize - dy).min(output.height as isize) as usize;
-        let line = dy.rem_euclid(n) * n;
-        for dx in 1 - (output.width as isize)..reference.width as isize {
-            let x0 = (-dx).max(0) as usize;
-            let x1 = (reference.width as isize - dx).min(output.width as isize) as usize;
-            let overlap = boxed(&output.mask, x0, y0, x1, y1);
-            if overlap < LEAST_OVERLAP as f32 * smaller {
-                continue;
-            }
-            let energy = boxed(&output.energy, x0, y0, x1, y1) * density * overlap;
-            let value = correlation[(line + dx.rem_euclid(n)) as usize] * norm;
-            let score = value.abs() / (energy.sqrt() + 1e-3) * (overlap / smaller).sqrt().sqrt();
-            if score > best.0 {
-                best = (score, (dx, dy));
-            }
+    for (dy, y0, y1) in shifts {
+        let row = dy.rem_euclid(n) as usize * FFT_SIDE;
+        line.fill(output, y0, y1, &correlation[row..row + FFT_SIDE]);
+        let highest = simd::run(Scores { line: &mut line, density, smaller, least });
+        if highest > best.0 {
+            // The first of equal ones.
+            let at = line.scores.iter().rposition(|score| *score == highest).unwrap_or(0);
+            best = (highest, (line.shift(at), dy));
         }
     }
     best
+}
+
+/// What the scores of all shifts across are made of, for one shift down: the last shift first, as columns of the
+/// output then run forth.
+struct Line {
+    widths: (usize, usize),
+    correlation: Vec<f32>,
+    /// Sums of the output's squares and mask over the rows on the reference, and columns before this one: with the
+    /// reference's width more, up to the last column on it.
+    below: Vec<f32>,
+    above: Vec<f32>,
+    mask: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+impl Line {
+    fn new(output: usize, reference: usize) -> Line {
+        let shifts = output + reference - 1;
+        let sums = || vec![0.0; shifts + reference];
+        let (correlation, scores) = (vec![0.0; shifts], vec![0.0; shifts]);
+        Line { widths: (output, reference), correlation, below: sums(), above: sums(), mask: sums(), scores }
+    }
+
+    /// The shift across of place `at`.
+    fn shift(&self, at: usize) -> isize {
+        self.widths.1 as isize - 1 - at as isize
+    }
+
+    /// For rows `y0..y1` of the output on the reference, with this row of the correlation.
+    fn fill(&mut self, output: &Turned, y0: usize, y1: usize, correlation: &[f32]) {
+        let n = FFT_SIDE + 1;
+        let (own, other) = self.widths;
+        let [energy, mask] = [&output.energy, &output.mask].map(|t| [&t[y0 * n..][..n], &t[y1 * n..][..n]]);
+        let spread = |out: &mut [f32], of: &dyn Fn(usize) -> f32| {
+            // The place before which the first column of the output lies.
+            let first = other - 1;
+            out[..first].fill(of(0));
+            out[first..first + own].iter_mut().enumerate().for_each(|(x, out)| *out = of(x));
+            out[first + own..].fill(of(own));
+        };
+        spread(&mut self.below, &|x| energy[1][x]);
+        spread(&mut self.above, &|x| energy[0][x]);
+        spread(&mut self.mask, &|x| mask[1][x] - mask[0][x]);
+        let (negative, positive) = (&correlation[FFT_SIDE + 1 - own..], &correlation[..other]);
+        let shifts = positive.iter().rev().chain(negative.iter().rev());
+        self.correlation.iter_mut().zip(shifts).for_each(|(out, value)| *out = *value);
+    }
+}
+
+/// Scores of all shifts across; the highest.
+struct Scores<'a> {
+    line: &'a mut Line,
+    density: f32,
+    smaller: f32,
+    least: f32,
+}
+
+impl simd::Kernel for Scores<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        const NORM: f32 = 1.0 / (FFT_SIDE * FFT_SIDE) as f32;
+        let Scores { line, density, smaller, least } = self;
+        let (other, count) = (line.widths.1, line.scores.len());
+        let (below, above, mask) = (&line.below[..count], &line.above[..count], &line.mask[..count]);
+        let [end_below, end_above, end_mask] =
+            [&line.below, &line.above, &line.mask].map(|sums| &sums[other..other + count]);
+        let correlation = &line.correlation[..count];
+        for (i, score) in line.scores.iter_mut().enumerate() {
+            let overlap = end_mask[i] - mask[i];
+            let energy = end_below[i] - end_above[i] - below[i] + above[i];
+            let energy = energy * density * overlap;
+            let value = correlation[i] * NORM;
+            let weighed = value.abs() / (energy.sqrt() + 1e-3) * (overlap / smaller).sqrt().sqrt();
+            *score = if overlap < least { 0.0 } else { weighed };
+        }
+        let mut highest = [0.0f32; 8];
+        for scores in line.scores.chunks(8) {
+            for (most, score) in highest.iter_mut().zip(scores) {
+                *most = if *score > *most { *score } else { *most };
+            }
+        }
+        highest.into_iter().fold(0.0, f32::max)
+    }
 }
 
 /// The map from the output's own grid to the reference's own grid.

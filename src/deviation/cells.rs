@@ -17,11 +17,8 @@ impl<const N: usize> Cells<N> {
         side: usize,
         mut f: impl FnMut(usize, usize) -> Option<[f32; N]>,
     ) -> Self {
-        let (columns, rows) = (width.div_ceil(side), height.div_ceil(side));
-        let mut planes = vec![Plane::filled(columns, rows, 0.0); N];
-        for y in 0..height {
-            for cell in 0..columns {
-                let mut sums = [0.0f32; N];
+        Cells::gather_rows(width, height, side, |y, sums| {
+            for (cell, sums) in sums.iter_mut().enumerate() {
                 for x in cell * side..((cell + 1) * side).min(width) {
                     if let Some(values) = f(x, y) {
                         for (s, v) in sums.iter_mut().zip(values) {
@@ -29,10 +26,26 @@ impl<const N: usize> Cells<N> {
                         }
                     }
                 }
-                let at = y / side * columns + cell;
-                for (plane, s) in planes.iter_mut().zip(sums) {
-                    plane.data_mut()[at] += s;
-                }
+            }
+        })
+    }
+
+    /// The same row by row: `f(y, sums)` adds what row y gives to each cell to sums of 0.
+    pub fn gather_rows(
+        width: usize,
+        height: usize,
+        side: usize,
+        mut f: impl FnMut(usize, &mut [[f32; N]]),
+    ) -> Self {
+        let (columns, rows) = (width.div_ceil(side), height.div_ceil(side));
+        let mut planes = vec![Plane::filled(columns, rows, 0.0); N];
+        let mut sums = vec![[0.0f32; N]; columns];
+        for y in 0..height {
+            sums.fill([0.0; N]);
+            f(y, &mut sums);
+            for (k, plane) in planes.iter_mut().enumerate() {
+                let line = &mut plane.data_mut()[y / side * columns..][..columns];
+                line.iter_mut().zip(&sums).for_each(|(total, sums)| *total += sums[k]);
             }
         }
         Cells { side, planes }

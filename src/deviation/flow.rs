@@ -5,6 +5,7 @@ use super::cells::Cells;
 use super::working::{factors, flattened, scaled};
 use crate::raster::Plane;
 use crate::raster::filter::gaussian;
+use crate::simd;
 
 /// Side of the flow's cells, in pixels.
 const CELL: usize = 8;
@@ -86,16 +87,10 @@ impl Flow {
         let mut flow = Flow::none(width, height);
         for (smooth, window) in ROUNDS {
             let (o, r) = (gaussian(output, smooth, 3.0), gaussian(reference, smooth, 3.0));
-            let (rw, rh) = (r.width() as f32, r.height() as f32);
-            let cells = Cells::<10>::gather(width, height, CELL, |x, y| {
-                let (u, v) = flow.position(map, x, y);
-                if !(u >= 1.0 && v >= 1.0 && u < rw - 2.0 && v < rh - 2.0) {
-                    return None;
-                }
-                let (a, b) = (o.at(x, y), r.bilinear(u, v));
-                let gx = (r.bilinear(u + 1.0, v) - r.bilinear(u - 1.0, v)) * 0.5;
-                let gy = (r.bilinear(u, v + 1.0) - r.bilinear(u, v - 1.0)) * 0.5;
-                Some([a * a, a * b, b * b, gx * gx, gx * gy, gy * gy, gx * b, gy * b, gx * a, gy * a])
+            let mut positions = Positions::new(width);
+            let cells = Cells::<10>::gather_rows(width, height, CELL, |y, sums| {
+                flow.positions(map, y, &mut positions);
+                simd::run(Products { output: o.row(y), reference: &r, positions: &positions, sums });
             })
             .windowed(window);
             let mut sure = Plane::filled(columns, rows, 0.0);
@@ -126,31 +121,177 @@ impl Flow {
         flow
     }
 
-    /// Reference position (pixel-centre coordinates) under the output pixel.
-    #[inline]
-    fn position(&self, map: &Affine, x: usize, y: usize) -> (f32, f32) {
-        let (u, v) = map.at(x as f64 + 0.5, y as f64 + 0.5);
-        let (cx, cy) = ((x as f32 + 0.5) / CELL as f32 - 0.5, (y as f32 + 0.5) / CELL as f32 - 0.5);
-        (u as f32 - 0.5 + self.dx.bilinear(cx, cy), v as f32 - 0.5 + self.dy.bilinear(cx, cy))
+    /// Reference positions (pixel-centre coordinates) under row `y` of the output.
+    fn positions(&self, map: &Affine, y: usize, out: &mut Positions) {
+        simd::run(Placing { flow: self, map, y, out });
     }
 
     fn warp(&self, reference: &Plane, map: &Affine, width: usize, height: usize) -> (Plane, Vec<bool>) {
-        let (rw, rh) = (reference.width() as f32, reference.height() as f32);
         let mut inside = vec![false; width * height];
-        let seen = Plane::from_fn(width, height, |x, y| {
-            let (u, v) = self.position(map, x, y);
-            if u >= 0.0 && v >= 0.0 && u <= rw - 1.0 && v <= rh - 1.0 {
-                inside[y * width + x] = true;
-                cubic(reference, u, v)
-            } else {
-                0.0
-            }
-        });
+        let mut seen = Plane::filled(width, height, 0.0);
+        let mut positions = Positions::new(width);
+        for y in 0..height {
+            self.positions(map, y, &mut positions);
+            simd::run(Seeing {
+                reference,
+                positions: &positions,
+                inside: &mut inside[y * width..][..width],
+                out: &mut seen.data_mut()[y * width..][..width],
+            });
+        }
         (seen, inside)
     }
 }
 
+/// Positions on the reference, one for each column of the output.
+struct Positions {
+    x: Vec<f32>,
+    y: Vec<f32>,
+}
+
+impl Positions {
+    fn new(width: usize) -> Positions {
+        Positions { x: vec![0.0; width], y: vec![0.0; width] }
+    }
+}
+
+/// See [`Flow::positions`].
+struct Placing<'a> {
+    flow: &'a Flow,
+    map: &'a Affine,
+    y: usize,
+    out: &'a mut Positions,
+}
+
+impl simd::Kernel for Placing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Placing { flow, map, y, out } = self;
+        let (columns, rows) = (flow.dx.width(), flow.dx.height());
+        let place = |pixel: usize, cells: usize| {
+            ((pixel as f32 + 0.5) / CELL as f32 - 0.5).clamp(0.0, (cells - 1) as f32)
+        };
+        let cy = place(y, rows);
+        let (y0, fy) = (cy as usize, cy - (cy as usize) as f32);
+        let y1 = (y0 + 1).min(rows - 1);
+        let width = out.x.len();
+        // Between the middles of two cells all pixels ask the same four.
+        let mut from = 0;
+        for cell in 0..=columns {
+            let to = (cell * CELL + CELL / 2).min(width);
+            let (x0, x1) = (cell.saturating_sub(1), cell.min(columns - 1));
+            let corners =
+                |plane: &Plane| [(x0, y0), (x1, y0), (x0, y1), (x1, y1)].map(|(x, y)| plane.at(x, y));
+            let (across, down) = (corners(&flow.dx), corners(&flow.dy));
+            let pixels = out.x[from..to].iter_mut().zip(&mut out.y[from..to]);
+            for (i, (u, v)) in pixels.enumerate() {
+                let x = from + i;
+                let fx = place(x, columns) - x0 as f32;
+                let between = |[a, b, c, d]: [f32; 4]| {
+                    let (top, bottom) = (a + (b - a) * fx, c + (d - c) * fx);
+                    top + (bottom - top) * fy
+                };
+                let (mx, my) = map.at(x as f64 + 0.5, y as f64 + 0.5);
+                *u = mx as f32 - 0.5 + between(across);
+                *v = my as f32 - 0.5 + between(down);
+            }
+            from = to;
+        }
+    }
+}
+
+/// Adds the products of one row that [`Flow::residual`] needs to its cells.
+struct Products<'a> {
+    output: &'a [f32],
+    reference: &'a Plane,
+    positions: &'a Positions,
+    sums: &'a mut [[f32; 10]],
+}
+
+impl simd::Kernel for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Products { output, reference, positions, sums } = self;
+        let (width, data) = (reference.width(), reference.data());
+        let (rw, rh) = (width as f32, reference.height() as f32);
+        let cells = output.chunks(CELL).zip(positions.x.chunks(CELL)).zip(positions.y.chunks(CELL));
+        for (((values, us), vs), sums) in cells.zip(sums) {
+            // The pixels around each position, a cross of twelve; all 0 where the reference does not reach.
+            let mut around = [[0.0f32; CELL]; 12];
+            let (mut a, mut fx, mut fy) = ([0.0f32; CELL], [[0.0f32; CELL]; 3], [[0.0f32; CELL]; 3]);
+            for (k, ((value, u), v)) in values.iter().zip(us).zip(vs).enumerate() {
+                let (u, v) = (*u, *v);
+                if !(u >= 1.0 && v >= 1.0 && u < rw - 2.0 && v < rh - 2.0) {
+                    continue;
+                }
+                let (x, y) = (u as usize, v as usize);
+                let row = |y: usize| &data[y * width + x - 1..y * width + x + 3];
+                let [above, here, below, last] = [row(y - 1), row(y), row(y + 1), row(y + 2)];
+                let cross = [
+                    above[1], above[2], here[0], here[1], here[2], here[3], below[0], below[1], below[2],
+                    below[3], last[1], last[2],
+                ];
+                around.iter_mut().zip(cross).for_each(|(lanes, value)| lanes[k] = value);
+                a[k] = *value;
+                for (i, offset) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
+                    fx[i][k] = (u + offset) - (x as f32 + offset);
+                    fy[i][k] = (v + offset) - (y as f32 + offset);
+                }
+            }
+            let mut products = [[0.0f32; CELL]; 10];
+            for (k, a) in a.into_iter().enumerate() {
+                let between = |p: [usize; 4], fx: f32, fy: f32| {
+                    let [a, b, c, d] = p.map(|i| around[i][k]);
+                    let (top, bottom) = (a + (b - a) * fx, c + (d - c) * fx);
+                    top + (bottom - top) * fy
+                };
+                let b = between([3, 4, 7, 8], fx[1][k], fy[1][k]);
+                let right = between([4, 5, 8, 9], fx[2][k], fy[1][k]);
+                let left = between([2, 3, 6, 7], fx[0][k], fy[1][k]);
+                let lower = between([7, 8, 10, 11], fx[1][k], fy[2][k]);
+                let upper = between([0, 1, 3, 4], fx[1][k], fy[0][k]);
+                let (gx, gy) = ((right - left) * 0.5, (lower - upper) * 0.5);
+                let all = [a * a, a * b, b * b, gx * gx, gx * gy, gy * gy, gx * b, gy * b, gx * a, gy * a];
+                products.iter_mut().zip(all).for_each(|(lanes, value)| lanes[k] = value);
+            }
+            for (sum, lanes) in sums.iter_mut().zip(&products) {
+                *sum = lanes.iter().sum();
+            }
+        }
+    }
+}
+
+/// One row of [`Flow::warp`].
+struct Seeing<'a> {
+    reference: &'a Plane,
+    positions: &'a Positions,
+    inside: &'a mut [bool],
+    out: &'a mut [f32],
+}
+
+impl simd::Kernel for Seeing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Seeing { reference, positions, inside, out } = self;
+        let (rw, rh) = (reference.width() as f32, reference.height() as f32);
+        let places = positions.x.iter().zip(&positions.y);
+        for (((u, v), inside), out) in places.zip(inside).zip(out) {
+            *inside = *u >= 0.0 && *v >= 0.0 && *u <= rw - 1.0 && *v <= rh - 1.0;
+            if *inside {
+                *out = cubic(reference, *u, *v);
+            }
+        }
+    }
+}
+
 /// Catmull–Rom value at a position that is not negative: bilinear interpolation would cost the finest octave its energy.
+#[inline(always)]
 fn cubic(plane: &Plane, x: f32, y: f32) -> f32 {
     let (x0, y0) = ((x as usize) as f32, (y as usize) as f32);
     let weights = |t: f32| {
@@ -163,12 +304,25 @@ fn cubic(plane: &Plane, x: f32, y: f32) -> f32 {
         ]
     };
     let (wx, wy) = (weights(x - x0), weights(y - y0));
+    let (left, top) = (x0 as isize - 1, y0 as isize - 1);
+    let (width, height) = (plane.width(), plane.height());
+    if left >= 0 && top >= 0 && left as usize + 4 <= width && top as usize + 4 <= height {
+        let at = top as usize * width + left as usize;
+        let rows = [0, 1, 2, 3].map(|j| &plane.data()[at + j * width..][..4]);
+        return weighed(rows, wx, wy);
+    }
     let clamp = |v: isize, n: usize| v.clamp(0, n as isize - 1) as usize;
+    let row = |j: isize| plane.row(clamp(top + j, height));
+    let rows = [0, 1, 2, 3].map(|j| [0, 1, 2, 3].map(|i| row(j)[clamp(left + i, width)]));
+    weighed(rows.each_ref().map(|row| &row[..]), wx, wy)
+}
+
+#[inline(always)]
+fn weighed(rows: [&[f32]; 4], across: [f32; 4], down: [f32; 4]) -> f32 {
     let mut sum = 0.0;
-    for (j, wy) in wy.iter().enumerate() {
-        let row = plane.row(clamp(y0 as isize + j as isize - 1, plane.height()));
-        for (i, wx) in wx.iter().enumerate() {
-            sum += wx * wy * row[clamp(x0 as isize + i as isize - 1, plane.width())];
+    for (row, wy) in rows.iter().zip(down) {
+        for (value, wx) in row.iter().zip(across) {
+            sum += wx * wy * value;
         }
     }
     sum

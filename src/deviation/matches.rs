@@ -91,22 +91,23 @@ pub fn hypotheses(output: &Keypoints, reference: &Keypoints) -> Vec<Hypothesis> 
 /// For every keypoint of the output its likest in the reference, in any pose.
 fn matches(output: &Keypoints, reference: &Keypoints) -> Vec<Match> {
     let mut found = Vec::new();
-    let mut products = vec![0i32; reference.points.len()];
+    let mut likest = Likest::new(reference.points.len());
     for (point, description) in output.points.iter().zip(&output.descriptions) {
+        let poses = [0, 1, 2, 3].map(|pose| posed(description, pose & 1 != 0, pose & 2 != 0));
+        simd::run(Products { poses: &poses, all: &reference.descriptions, out: &mut likest });
         // One more than is kept: what sets the kept ones apart.
         let mut best = [(0i32, 0usize, 0usize); PLACES + 1];
-        for pose in 0..4 {
-            let description = posed(description, pose & 1 != 0, pose & 2 != 0);
-            simd::run(Products {
-                description: &description,
-                all: &reference.descriptions,
-                out: &mut products,
-            });
-            for (at, product) in products.iter().enumerate() {
-                if *product > best[PLACES].0 {
-                    let place = best.iter().position(|(b, ..)| *product > *b).unwrap_or(PLACES);
-                    best[place..].rotate_right(1);
-                    best[place] = (*product, at, pose);
+        for (pose, (products, highest)) in likest.products.iter().zip(&likest.highest).enumerate() {
+            for (block, (products, highest)) in products.chunks(BLOCK).zip(highest).enumerate() {
+                if *highest <= best[PLACES].0 {
+                    continue;
+                }
+                for (i, product) in products.iter().enumerate() {
+                    if *product > best[PLACES].0 {
+                        let place = best.iter().position(|(b, ..)| *product > *b).unwrap_or(PLACES);
+                        best[place..].rotate_right(1);
+                        best[place] = (*product, block * BLOCK + i, pose);
+                    }
                 }
             }
         }
@@ -130,11 +131,27 @@ fn matches(output: &Keypoints, reference: &Keypoints) -> Vec<Match> {
     found
 }
 
-/// Products of one description with many.
+/// Descriptions that are asked for together: those of one block stay in the cache for all poses.
+const BLOCK: usize = 32;
+
+/// Products of one description, in each pose, with many.
+struct Likest {
+    products: [Vec<i32>; 4],
+    /// The highest of each block.
+    highest: [Vec<i32>; 4],
+}
+
+impl Likest {
+    fn new(count: usize) -> Likest {
+        let zeros = |count: usize| [(); 4].map(|()| vec![0; count]);
+        Likest { products: zeros(count), highest: zeros(count.div_ceil(BLOCK)) }
+    }
+}
+
 struct Products<'a> {
-    description: &'a Description,
+    poses: &'a [Description; 4],
     all: &'a [Description],
-    out: &'a mut [i32],
+    out: &'a mut Likest,
 }
 
 impl simd::Kernel for Products<'_> {
@@ -142,12 +159,20 @@ impl simd::Kernel for Products<'_> {
 
     #[inline(always)]
     fn run(self) {
-        for (other, out) in self.all.iter().zip(self.out) {
-            let mut sum = 0i32;
-            for (a, b) in self.description.iter().zip(other) {
-                sum += i32::from(*a) * i32::from(*b);
+        let Products { poses, all, out } = self;
+        for (block, others) in all.chunks(BLOCK).enumerate() {
+            let each = poses.iter().zip(&mut out.products).zip(&mut out.highest);
+            for ((description, products), highest) in each {
+                let products = &mut products[block * BLOCK..][..others.len()];
+                for (other, product) in others.iter().zip(&mut *products) {
+                    let mut sum = 0i32;
+                    for (a, b) in description.iter().zip(other) {
+                        sum += i32::from(*a) * i32::from(*b);
+                    }
+                    *product = sum;
+                }
+                highest[block] = products.iter().copied().fold(0, i32::max);
             }
-            *out = sum;
         }
     }
 }
@@ -292,12 +317,15 @@ mod tests {
     #[test]
     fn a_likeness_of_descriptions_is_the_same_on_any_machine() {
         let description: Description = std::array::from_fn(|i| (i * 3 % 256) as i16);
-        let all = [description, description.map(|v| 255 - v)];
-        let mut wide = [0; 2];
-        simd::run(Products { description: &description, all: &all, out: &mut wide });
-        let mut plain = [0; 2];
-        simd::Kernel::run(Products { description: &description, all: &all, out: &mut plain });
-        assert_eq!(wide, plain);
+        let all: Vec<Description> = (0..70).map(|n| description.map(|v| (v + n) % 256)).collect();
+        let poses = [0, 1, 2, 3].map(|pose| posed(&description, pose & 1 != 0, pose & 2 != 0));
+        let (mut wide, mut plain) = (Likest::new(all.len()), Likest::new(all.len()));
+        simd::run(Products { poses: &poses, all: &all, out: &mut wide });
+        simd::Kernel::run(Products { poses: &poses, all: &all, out: &mut plain });
+        assert_eq!(wide.products, plain.products);
+        assert_eq!(wide.highest, plain.highest);
+        assert_eq!(plain.highest[3][2], plain.products[3][64..].iter().copied().max().unwrap_or_default());
+        let plain = &plain.products[0];
         assert_eq!(plain[0], description.iter().map(|v| i32::from(*v).pow(2)).sum::<i32>());
     }
 }

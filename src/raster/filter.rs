@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::Plane;
+use crate::simd;
 
 /// Index of the mirrored sample for `i`, which may lie outside `0..n`.
 #[inline]
@@ -89,23 +90,43 @@ fn convolve(
 
 /// The kernel's sums for the values from `at` on, its taps `step` apart.
 fn weigh(half: &[f32], values: &[f32], at: usize, step: usize, out: &mut [f32]) {
-    for (o, v) in out.iter_mut().zip(&values[at..]) {
-        *o = half[0] * v;
-    }
-    // Four pairs of taps are what the registers hold: fewer passes over `out`.
-    let mut taken = 1;
-    for weights in half[1..].chunks(4) {
-        let pair = |i: usize| [at - (taken + i) * step, at + (taken + i) * step].map(|from| &values[from..]);
-        match weights.len() {
-            1 => add_pairs::<1>(weights, pair, out),
-            2 => add_pairs::<2>(weights, pair, out),
-            3 => add_pairs::<3>(weights, pair, out),
-            _ => add_pairs::<4>(weights, pair, out),
+    simd::run(Weigh { half, values, at, step, out });
+}
+
+struct Weigh<'a> {
+    half: &'a [f32],
+    values: &'a [f32],
+    at: usize,
+    step: usize,
+    out: &'a mut [f32],
+}
+
+impl simd::Kernel for Weigh<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Weigh { half, values, at, step, out } = self;
+        for (o, v) in out.iter_mut().zip(&values[at..]) {
+            *o = half[0] * v;
         }
-        taken += weights.len();
+        // Four pairs of taps are what the registers hold: fewer passes over `out`.
+        let mut taken = 1;
+        for weights in half[1..].chunks(4) {
+            let pair =
+                |i: usize| [at - (taken + i) * step, at + (taken + i) * step].map(|from| &values[from..]);
+            match weights.len() {
+                1 => add_pairs::<1>(weights, pair, out),
+                2 => add_pairs::<2>(weights, pair, out),
+                3 => add_pairs::<3>(weights, pair, out),
+                _ => add_pairs::<4>(weights, pair, out),
+            }
+            taken += weights.len();
+        }
     }
 }
 
+#[inline(always)]
 fn add_pairs<'a, const N: usize>(weights: &[f32], pair: impl Fn(usize) -> [&'a [f32]; 2], out: &mut [f32]) {
     let count = out.len();
     let weights: [f32; N] = std::array::from_fn(|i| weights[i]);
