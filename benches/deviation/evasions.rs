@@ -11,29 +11,66 @@ pub type Made = Result<Raster, Box<dyn Error>>;
 /// Name and deed.
 pub type Evasion = (&'static str, fn(&Raster) -> Made);
 
+/// Those that the limits were set with.
 pub const ALL: [Evasion; 17] = [
     ("brighter", |r| Ok(toned(r, |v| v + 0.1))),
     ("more contrast", |r| Ok(toned(r, |v| (v - 0.5) * 1.3 + 0.5))),
     ("gamma 0.7", |r| Ok(toned(r, |v| v.powf(0.7)))),
     ("inverted", |r| Ok(toned(r, |v| 1.0 - v))),
-    ("recoloured", |r| Ok(recoloured(r))),
+    ("recoloured", |r| Ok(recoloured(r, [0.8, 2.0, 1.0]))),
     ("16 levels", |r| Ok(toned(r, |v| (15.0 * v).round() / 15.0))),
-    ("noise 0.04", |r| Ok(noisy(r))),
+    ("noise 0.04", |r| Ok(noisy(r, 0.04))),
     ("blur 1.2", |r| Ok(each(r, |plane| gaussian(plane, 1.2, 3.0)))),
-    ("JPEG 50", jpeg),
+    ("JPEG 50", |r| jpeg(r, 50)),
     ("mirrored", |r| Ok(seen(r, 1.0, |[x, y], [w, _]| [w - 1.0 - x, y]))),
     ("quarter turn", |r| Ok(quarter(r))),
     ("turned by 7°", |r| Ok(turned(r, 7.0))),
-    ("to 75 %", |r| {
-        Ok(each(r, |plane| {
-            resize(plane, share(plane.width(), 0.75), share(plane.height(), 0.75), Kernel::Area)
-        }))
-    }),
+    ("to 75 %", |r| Ok(resized(r, 0.75))),
     ("shifted by 8 %", |r| Ok(seen(r, 1.0, |[x, y], [w, h]| [x + 0.08 * w, y + 0.08 * h]))),
     ("cropped to 85 %", |r| Ok(seen(r, 0.85, |[x, y], [w, h]| [x + 0.05 * w, y + 0.1 * h]))),
-    ("framed by 12 %", |r| Ok(framed(r))),
-    ("warped by 1 %", |r| Ok(warped(r))),
+    ("framed by 12 %", |r| Ok(framed(r, 0.12))),
+    ("warped by 1 %", |r| Ok(warped(r, 0.01))),
 ];
+
+/// The same deeds in other amounts, which no limit was set with.
+pub const HELD_OUT: [Evasion; 17] = [
+    ("darker", |r| Ok(toned(r, |v| v - 0.08))),
+    ("less contrast", |r| Ok(toned(r, |v| (v - 0.5) * 0.6 + 0.5))),
+    ("gamma 1.5", |r| Ok(toned(r, |v| v.powf(1.5)))),
+    ("inverted, gamma 0.8", |r| Ok(toned(r, |v| (1.0 - v).powf(0.8)))),
+    ("recoloured otherwise", |r| Ok(recoloured(r, [1.6, 0.7, 0.8]))),
+    ("20 levels", |r| Ok(toned(r, |v| (19.0 * v).round() / 19.0))),
+    ("noise 0.03", |r| Ok(noisy(r, 0.03))),
+    ("blur 1", |r| Ok(each(r, |plane| gaussian(plane, 1.0, 3.0)))),
+    ("JPEG 60", |r| jpeg(r, 60)),
+    ("upside down", |r| Ok(seen(r, 1.0, |[x, y], [_, h]| [x, h - 1.0 - y]))),
+    ("three quarter turns", |r| Ok(quarter(&quarter(&quarter(r))))),
+    ("turned by 16°", |r| Ok(turned(r, 16.0))),
+    ("to 66 %", |r| Ok(resized(r, 0.66))),
+    ("shifted by 6 and 11 %", |r| Ok(seen(r, 1.0, |[x, y], [w, h]| [x - 0.06 * w, y + 0.11 * h]))),
+    ("cropped to 80 %", |r| Ok(seen(r, 0.8, |[x, y], [w, h]| [x + 0.15 * w, y + 0.02 * h]))),
+    ("framed by 8 %", |r| Ok(framed(r, 0.08))),
+    ("warped by 0.7 %", |r| Ok(warped(r, 0.007))),
+];
+
+/// What may be done to a part before or after it is pasted, and leaves its finest detail little.
+pub const WEAKENED: [Evasion; 5] = [
+    ("blur 0.8", |r| Ok(each(r, |plane| gaussian(plane, 0.8, 3.0)))),
+    ("blur 1.2", |r| Ok(each(r, |plane| gaussian(plane, 1.2, 3.0)))),
+    ("noise 0.03", |r| Ok(noisy(r, 0.03))),
+    ("JPEG 60", |r| jpeg(r, 60)),
+    ("to 75 % and back", |r| {
+        let small = resized(r, 0.75);
+        Ok(each(&small, |plane| {
+            let (width, height) = (r.width() as usize, r.height() as usize);
+            resize(plane, width, height, Kernel::Cubic).map(|v| v.clamp(0.0, 1.0))
+        }))
+    }),
+];
+
+fn resized(raster: &Raster, size: f32) -> Raster {
+    each(raster, |plane| resize(plane, share(plane.width(), size), share(plane.height(), size), Kernel::Area))
+}
 
 fn each(raster: &Raster, f: impl Fn(&Plane) -> Plane) -> Raster {
     let planes: Vec<Plane> = raster.planes().iter().map(f).collect();
@@ -49,13 +86,14 @@ fn share(n: usize, share: f32) -> usize {
 }
 
 /// Luma along another false-colour scale.
-fn recoloured(raster: &Raster) -> Raster {
+fn recoloured(raster: &Raster, [red, green, blue]: [f32; 3]) -> Raster {
     let luma = raster.luma();
-    let planes = [luma.map(|v| v.powf(0.8)), luma.map(|v| v * v), luma.map(|v| 0.6 * (1.0 - v))];
+    let planes =
+        [luma.map(|v| v.powf(red)), luma.map(|v| v.powf(green)), luma.map(|v| 0.6 * (1.0 - v).powf(blue))];
     Raster::from_planes(&planes, raster.depth())
 }
 
-fn noisy(raster: &Raster) -> Raster {
+fn noisy(raster: &Raster, sigma: f32) -> Raster {
     let stream = Stream::new(7, "evasion");
     let planes: Vec<Plane> = raster
         .planes()
@@ -65,15 +103,15 @@ fn noisy(raster: &Raster) -> Raster {
             let stream = stream.child(channel);
             let at = |x: usize, y: usize| stream.normal((y * plane.width() + x) as u64) as f32;
             Plane::from_fn(plane.width(), plane.height(), |x, y| {
-                (plane.at(x, y) + 0.04 * at(x, y)).clamp(0.0, 1.0)
+                (plane.at(x, y) + sigma * at(x, y)).clamp(0.0, 1.0)
             })
         })
         .collect();
     Raster::from_planes(&planes, raster.depth())
 }
 
-fn jpeg(raster: &Raster) -> Made {
-    Ok(decode(&encode(raster, Format::Jpeg, 50)?, &Limits::default())?.raster.flatten())
+fn jpeg(raster: &Raster, quality: u8) -> Made {
+    Ok(decode(&encode(raster, Format::Jpeg, quality)?, &Limits::default())?.raster.flatten())
 }
 
 fn quarter(raster: &Raster) -> Raster {
@@ -91,9 +129,9 @@ pub fn turned(raster: &Raster, degrees: f32) -> Raster {
 }
 
 /// A frame of the mean brightness.
-fn framed(raster: &Raster) -> Raster {
+fn framed(raster: &Raster, border: f32) -> Raster {
     each(raster, |plane| {
-        let (left, top) = (share(plane.width(), 0.12), share(plane.height(), 0.12));
+        let (left, top) = (share(plane.width(), border), share(plane.height(), border));
         let mean = plane.mean() as f32;
         Plane::from_fn(plane.width() + 2 * left, plane.height() + 2 * top, |x, y| {
             let inside =
@@ -103,10 +141,10 @@ fn framed(raster: &Raster) -> Raster {
     })
 }
 
-/// A smooth displacement of 1 % of the short side, of a wave and a half across the picture.
-fn warped(raster: &Raster) -> Raster {
+/// A smooth displacement by a share of the short side, of a wave and a half across the picture.
+fn warped(raster: &Raster, by: f32) -> Raster {
     seen(raster, 1.0, |[x, y], [w, h]| {
-        let wave = |along: f32, phase: f32| 0.01 * w.min(h) * (9.4 * along + phase).sin();
+        let wave = |along: f32, phase: f32| by * w.min(h) * (9.4 * along + phase).sin();
         [x + wave(y / h, 0.4), y + wave(x / w, 2.0)]
     })
 }

@@ -10,13 +10,24 @@ use vidimus::progress::Silent;
 use vidimus::quantity::{Deviation, Seed, Strength};
 use vidimus::raster::{Kernel, Plane, Raster, resize};
 
-use crate::evasions::{self, Made};
+use crate::evasions::{self, Evasion, Made};
 
 /// A reference, and pictures of the same style that show other things.
 pub struct Subject {
     pub name: String,
     pub reference: Raster,
     pub others: Vec<Raster>,
+}
+
+/// What is done to the subjects.
+pub struct Deeds {
+    pub evasions: [Evasion; 17],
+    /// The turn of parts that are not pasted as they are, in degrees.
+    pub turn: f32,
+    /// Whether evasions are also tried in pairs.
+    pub pairs: bool,
+    /// Draws of our engine at each strength.
+    pub seeds: std::ops::RangeInclusive<u64>,
 }
 
 /// What a policy should do with a family.
@@ -40,41 +51,46 @@ pub struct Member {
     pub seconds: f64,
 }
 
-/// Shares of the area that are pasted into other content, as is or turned by 30°.
+/// Shares of the area that are pasted into other content, as is or turned; and those of them that are weakened, too.
 const PASTED: [f32; 5] = [0.05, 0.1, 0.2, 0.3, 0.5];
+const WEAKENED: [f32; 3] = [0.05, 0.1, 0.2];
 /// Strengths that our engine is asked for: from 0.8 on the arrangement is meant to be new.
 const STRENGTHS: [f64; 7] = [0.55, 0.6, 0.65, 0.75, 0.8, 0.85, 1.0];
 
-pub fn all(subjects: &[Subject], pairs: bool, seeds: u64) -> Result<Vec<Family>, Box<dyn Error>> {
-    let mut all = vec![alone(subjects)?];
-    if pairs {
-        all.push(in_pairs(subjects)?);
+pub fn all(subjects: &[Subject], deeds: &Deeds) -> Result<Vec<Family>, Box<dyn Error>> {
+    let mut all = vec![alone(subjects, deeds)?];
+    if deeds.pairs {
+        all.push(in_pairs(subjects, deeds)?);
     }
     for share in PASTED {
-        all.push(pasted(subjects, share)?);
+        all.push(pasted(subjects, share, deeds.turn)?);
+    }
+    for share in WEAKENED {
+        all.push(weakened(subjects, share)?);
     }
     for strength in STRENGTHS {
-        all.push(drawn(subjects, strength, seeds)?);
+        all.push(drawn(subjects, strength, deeds)?);
     }
     all.push(unrelated(subjects)?);
     Ok(all)
 }
 
-fn alone(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
+fn alone(subjects: &[Subject], deeds: &Deeds) -> Result<Family, Box<dyn Error>> {
     family("copies, one evasion", Should::Refuse, subjects, |subject| {
-        evasions::ALL
+        deeds
+            .evasions
             .iter()
             .map(|(name, evade)| Ok(((*name).to_owned(), evade(&subject.reference)?)))
             .collect()
     })
 }
 
-fn in_pairs(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
+fn in_pairs(subjects: &[Subject], deeds: &Deeds) -> Result<Family, Box<dyn Error>> {
     family("copies, two evasions", Should::Refuse, subjects, |subject| {
         let mut made = Vec::new();
-        for (i, (first, one)) in evasions::ALL.iter().enumerate() {
+        for (i, (first, one)) in deeds.evasions.iter().enumerate() {
             let once = one(&subject.reference)?;
-            for (second, two) in &evasions::ALL[i + 1..] {
+            for (second, two) in &deeds.evasions[i + 1..] {
                 made.push((format!("{first}, {second}"), two(&once)?));
             }
         }
@@ -82,15 +98,32 @@ fn in_pairs(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
     })
 }
 
-fn pasted(subjects: &[Subject], share: f32) -> Result<Family, Box<dyn Error>> {
+fn pasted(subjects: &[Subject], share: f32, turn: f32) -> Result<Family, Box<dyn Error>> {
     let name = format!("{:.0} % copied into other content", 100.0 * share);
     family(&name, Should::Refuse, subjects, |subject| {
-        let turned = evasions::turned(&subject.reference, 30.0);
-        let both = [("as is", &subject.reference), ("turned by 30°", &turned)];
+        let turned = evasions::turned(&subject.reference, turn);
+        let both = [("as is".to_owned(), &subject.reference), (format!("turned by {turn}°"), &turned)];
         let into = subject.others.iter().take(3).zip(1..);
-        into.flat_map(|(other, i)| both.map(|(how, from)| (format!("{how} into other {i}"), from, other)))
-            .map(|(how, from, other)| Ok((how, paste(from, other, share)?)))
+        into.flat_map(|(other, i)| both.each_ref().map(|(how, from)| (how.clone(), i, *from, other)))
+            .map(|(how, i, from, other)| Ok((format!("{how} into other {i}"), paste(from, other, share)?)))
             .collect()
+    })
+}
+
+/// Parts that were weakened before they were pasted, and pictures weakened with the part in them.
+fn weakened(subjects: &[Subject], share: f32) -> Result<Family, Box<dyn Error>> {
+    let name = format!("{:.0} % copied and weakened", 100.0 * share);
+    family(&name, Should::Refuse, subjects, |subject| {
+        let mut made = Vec::new();
+        for (other, i) in subject.others.iter().take(3).zip(1..) {
+            let whole = paste(&subject.reference, other, share)?;
+            for (how, weaken) in evasions::WEAKENED {
+                let before = paste(&weaken(&subject.reference)?, other, share)?;
+                made.push((format!("{how}, into other {i}"), before));
+                made.push((format!("into other {i}, then {how}"), weaken(&whole)?));
+            }
+        }
+        Ok(made)
     })
 }
 
@@ -119,7 +152,7 @@ fn paste(from: &Raster, other: &Raster, share: f32) -> Made {
     Ok(Raster::from_planes(&planes, from.depth()))
 }
 
-fn drawn(subjects: &[Subject], strength: f64, seeds: u64) -> Result<Family, Box<dyn Error>> {
+fn drawn(subjects: &[Subject], strength: f64, deeds: &Deeds) -> Result<Family, Box<dyn Error>> {
     let should = if strength >= 0.6 { Should::Pass } else { Should::Either };
     family(&format!("our engine at {strength}"), should, subjects, |subject| {
         let strength = Strength::new(strength).ok_or("a strength is 0 to 1")?;
@@ -130,7 +163,7 @@ fn drawn(subjects: &[Subject], strength: f64, seeds: u64) -> Result<Family, Box<
                 PatchEngine.generate(&subject.reference, &request, &mut Silent)?.raster,
             ))
         };
-        (1..=seeds).map(draw).collect()
+        deeds.seeds.clone().map(draw).collect()
     })
 }
 
