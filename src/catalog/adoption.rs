@@ -63,7 +63,7 @@ impl Catalog {
     }
 
     /// Whether the schema knows of adoptions: an older one, which is only read, does not.
-    fn adopts(&self) -> Result<bool, CatalogError> {
+    pub(super) fn adopts(&self) -> Result<bool, CatalogError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'adoption')";
         Ok(self.one(sql, [], |row| row.get(0))?.unwrap_or(false))
     }

@@ -95,12 +95,18 @@ const GLANCE: &str = "SELECT r.id, d.reference, d.output, a.title, r.engine, r.s
 impl Catalog {
     /// Runs that `filter` asks for, the newest first, `limit` at most.
     pub fn runs(&self, filter: &Filter, limit: u32) -> Result<Vec<Glance>, CatalogError> {
+        // The run's own row has no word for a strength that nobody knows, and such a run has none between limits.
+        let strength = match self.adopts()? {
+            true => "CASE WHEN EXISTS (SELECT 1 FROM adoption o WHERE o.run = r.id) \
+                     THEN (SELECT o.strength FROM adoption o WHERE o.run = r.id) ELSE r.strength END",
+            false => "r.strength",
+        };
         let sql = format!(
             "{GLANCE} WHERE (?1 IS NULL OR instr(lower(coalesce(r.prompt, '') || char(10) || coalesce(r.purpose, '') \
              || char(10) || a.title), lower(?1)) > 0 OR r.seed = ?1 OR instr(r.id, upper(?1)) = 1 \
              OR instr(coalesce(d.output, ''), upper(?1)) = 1) \
-             AND (?2 IS NULL OR r.engine = ?2) AND (?3 IS NULL OR r.strength >= ?3 - 1e-9) \
-             AND (?4 IS NULL OR r.strength <= ?4 + 1e-9) AND (?5 IS NULL OR substr(r.started, 1, 10) >= ?5) \
+             AND (?2 IS NULL OR r.engine = ?2) AND (?3 IS NULL OR {strength} >= ?3 - 1e-9) \
+             AND (?4 IS NULL OR {strength} <= ?4 + 1e-9) AND (?5 IS NULL OR substr(r.started, 1, 10) >= ?5) \
              AND (?6 IS NULL OR substr(r.started, 1, 10) <= ?6) AND (?7 IS NULL OR (d.output IS NOT NULL) = ?7) \
              AND (?8 IS NULL OR r.id < ?8) ORDER BY r.id DESC LIMIT ?9"
         );

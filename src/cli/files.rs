@@ -1,5 +1,6 @@
 //! Files of the user: read under a limit, written whole or not at all.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,28 @@ use std::path::{Path, PathBuf};
 use super::error::Failure;
 use crate::disk;
 use crate::manifest;
-use crate::raster::Limits;
+use crate::quantity::{Seed, Strength};
+use crate::raster::{Format, Limits};
+
+/// `NAME-s070-SEED.png`: what a variation of `reference` is called in a folder, with its engine where there are several.
+pub fn variation(
+    reference: &Path,
+    engine: Option<&str>,
+    strength: Strength,
+    seed: Seed,
+    format: Format,
+) -> OsString {
+    let mut name = reference.file_stem().unwrap_or_default().to_owned();
+    if let Some(engine) = engine {
+        name.push(format!("-{engine}"));
+    }
+    // Thousandths only where somebody asked for them.
+    let hundredths = strength.value() * 100.0;
+    let whole = (hundredths - hundredths.round()).abs() < 1e-6;
+    let strength = if whole { format!("{hundredths:03.0}") } else { format!("{:04.0}", hundredths * 10.0) };
+    name.push(format!("-s{strength}-{seed}.{}", format.extension()));
+    name
+}
 
 /// The whole file, or one line about why not.
 pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -2,17 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::error::Failure;
 use super::host::System;
 use super::passphrase;
-use super::term::{BOLD, Terminal, paint};
+use super::term::{BOLD, Terminal, WARN, paint};
+use crate::catalog::Catalog;
 use crate::host::Host;
 use crate::keys::{Entropy, KeyError, Keys};
-use crate::policies;
+use crate::policies::{self, Shelf};
+use crate::policy::Subject;
 use crate::settings::Settings;
 use crate::workspace::Workspace;
+
+/// From here on `keys show` and `vary` remind of the coming end of the certificate.
+pub const EXPIRY_WARNING: Duration = Duration::days(30);
 
 /// The workspace that was named, or the one found by walking up; `None` where there is none.
 pub fn find(place: Option<&Path>) -> Result<Option<Workspace>, Failure> {
@@ -52,6 +57,29 @@ pub fn find_or_make(
     Ok((workspace, keys))
 }
 
+/// Everything that commands work with that release something.
+pub struct Studio {
+    pub workspace: Workspace,
+    pub keys: Keys,
+    pub shelf: Shelf,
+    pub catalog: Catalog,
+}
+
+/// Whether there is a policy called `name`, asked before anything is made: a slip leaves nothing behind.
+pub fn check_policy(place: Option<&Path>, name: &str, stated: &Subject) -> Result<(), Failure> {
+    let shelf = Shelf::of(existing(place)?.as_ref()).map_err(Failure::new)?;
+    shelf.select(name, stated).map(|_| ()).map_err(Failure::new)
+}
+
+/// Opens the workspace and what is in it, or makes what is missing, and reminds of a certificate that ends.
+pub fn studio(place: Option<&Path>, host: &System, terminal: &Terminal) -> Result<Studio, Failure> {
+    let (workspace, keys) = find_or_make(place, host, terminal)?;
+    let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
+    let catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
+    warn_of_expiry(Some(keys.signer().not_after), host.now(), terminal);
+    Ok(Studio { workspace, keys, shelf, catalog })
+}
+
 /// Makes a workspace in `dir` and says so.
 pub fn make(dir: &Path, terminal: &Terminal) -> Result<Workspace, Failure> {
     let workspace = Workspace::create(dir).map_err(Failure::new)?;
@@ -82,6 +110,17 @@ pub fn open_keys(workspace: &Workspace, host: &System, terminal: &Terminal) -> R
         dir.display()
     ));
     Ok(keys)
+}
+
+/// Reminds of a certificate that ends soon, or has.
+pub fn warn_of_expiry(end: Option<OffsetDateTime>, now: OffsetDateTime, terminal: &Terminal) {
+    if let Some(end) = end.filter(|end| *end - now < EXPIRY_WARNING) {
+        terminal.talk(&format!(
+            "{} the signing certificate ends on {}; 'vidimus keys rotate' makes a new one",
+            paint(WARN, "note:"),
+            end.date()
+        ));
+    }
 }
 
 /// The keys that a workspace has; none are made.

@@ -7,15 +7,14 @@ use serde_json::json;
 use super::same_file;
 use super::vary::{Page, reference as prepared};
 use crate::adopt::{self, Contradiction, Flags, Known};
-use crate::catalog::Catalog;
 use crate::cli::args::Adopt;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::term::{Terminal, WARN, paint};
-use crate::cli::{files, place};
+use crate::cli::files;
+use crate::cli::place::{self, Studio};
 use crate::manifest::State;
 use crate::metadata;
-use crate::policies::Shelf;
 use crate::progress::Silent;
 use crate::raster::{Encoding, Format};
 use crate::release::{
@@ -26,14 +25,9 @@ pub fn run(args: &Adopt, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     let host = System::new()?;
     let (out, encoding) = target(args)?;
     let (image, reference) = (files::read(&args.image)?, files::read(&args.reference)?);
-    // Asked for before anything is made: a slip in a name leaves nothing behind.
-    let existing = place::existing(place)?;
     let stated = args.stated.subject();
-    let shelf = Shelf::of(existing.as_ref()).map_err(Failure::new)?;
-    shelf.select(&args.policy, &stated).map_err(Failure::new)?;
-    let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
-    let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
-    let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
+    place::check_policy(place, &args.policy, &stated)?;
+    let Studio { workspace, keys, shelf, mut catalog } = place::studio(place, &host, terminal)?;
 
     let claims = metadata::read(&image);
     let prepare = |path: &Path, bytes| prepared(false, path, bytes, &keys, terminal);

@@ -27,7 +27,7 @@ pub fn run(args: &Audit, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
         .map_err(|error| Failure::new(error).advise("it comes with the first 'vidimus vary'"))?;
     let signers = SignerKeys::load(&workspace.keys()).map_err(Failure::new)?;
     let anchors = Keys::trusted(&workspace).map_err(Failure::new)?.anchors;
-    super::keys::warn_of_expiry(Keys::end_of(&workspace), System::new()?.now(), terminal);
+    place::warn_of_expiry(Keys::end_of(&workspace), System::new()?.now(), terminal);
     let mut bar = Bar::new(terminal, None);
     let objects = Objects::at(workspace.objects());
     let audit = audit::audit(&catalog, &objects, &signers, &anchors, &mut bar);

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use time::macros::format_description;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use crate::cli::args::KeysCommand;
 use crate::cli::error::{Failure, Outcome};
@@ -15,9 +15,6 @@ use crate::keys::{self, Keys, Signer};
 use crate::manifest::{Cause, Revocation};
 use crate::settings::Settings;
 use crate::workspace::Workspace;
-
-/// From here on `keys show` and `vary` remind of the coming end of the certificate.
-pub const EXPIRY_WARNING: Duration = Duration::days(30);
 
 pub fn run(command: &KeysCommand, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let host = System::new()?;
@@ -114,17 +111,6 @@ fn revoked(revocation: &Revocation, current: bool, terminal: &Terminal) -> Resul
     Ok(Outcome::Yes)
 }
 
-/// Reminds of a certificate that ends soon, or has.
-pub fn warn_of_expiry(end: Option<OffsetDateTime>, now: OffsetDateTime, terminal: &Terminal) {
-    if let Some(end) = end.filter(|end| *end - now < EXPIRY_WARNING) {
-        terminal.talk(&format!(
-            "{} the signing certificate ends on {}; 'vidimus keys rotate' makes a new one",
-            paint(WARN, "note:"),
-            end.date()
-        ));
-    }
-}
-
 /// Says what became of the signing key's passphrase.
 fn protection(workspace: &Workspace, protected: bool, terminal: &Terminal) -> Result<Outcome, Failure> {
     let path = workspace.keys().join("signing.key");
@@ -174,7 +160,7 @@ fn show(workspace: &Workspace, keys: &Keys, now: OffsetDateTime, terminal: &Term
 /// What is to be said about the end of the certificate.
 pub fn remaining(signer: &Signer, now: OffsetDateTime) -> String {
     let left = signer.not_after - now;
-    if left < EXPIRY_WARNING {
+    if left < place::EXPIRY_WARNING {
         paint(WARN, format_args!("  {} days left: vidimus keys rotate", left.whole_days().max(0)))
     } else {
         paint(GOOD, format_args!("  {} days left", left.whole_days()))

@@ -3,10 +3,8 @@ mod told;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
-use super::keys::warn_of_expiry;
 use super::vary::reference;
 use super::{drawable, same_file};
-use crate::catalog::Catalog;
 use crate::cli::args::Sweep;
 use crate::cli::energy::Energy;
 use crate::cli::engine::{self, Asked};
@@ -15,11 +13,11 @@ use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::progress::Bar;
 use crate::cli::term::Terminal;
-use crate::cli::{files, place};
+use crate::cli::files;
+use crate::cli::place::{self, Studio};
 use crate::generate::{Engine, GenerateError, Request};
 use crate::host::Host;
 use crate::label::Visible;
-use crate::policies::Shelf;
 use crate::quality::Original;
 use crate::quantity::{Seed, Strength};
 use crate::raster::{self, Format, Limits};
@@ -42,11 +40,8 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
             "{wanted} pictures are too many for one sweep: at most {MOST}"
         )));
     }
-    // Asked for before anything is made: a slip in a name leaves nothing behind.
-    let existing = place::existing(place)?;
     let stated = args.stated.subject();
-    let shelf = Shelf::of(existing.as_ref()).map_err(Failure::new)?;
-    shelf.select(&args.policy, &stated).map_err(Failure::new)?;
+    place::check_policy(place, &args.policy, &stated)?;
     let mut seeds = Seeds::new(args.seed, &host);
     let seeds: Vec<Seed> = (0..args.seeds).map(|_| seeds.next()).collect();
     let plan = Plan { args, strengths, seeds };
@@ -55,10 +50,7 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
     let engines = plan.engines(terminal)?;
 
     let interrupt = Interrupt::watch()?;
-    let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
-    let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
-    let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
-    warn_of_expiry(Some(keys.signer().not_after), host.now(), terminal);
+    let Studio { workspace, keys, shelf, mut catalog } = place::studio(place, &host, terminal)?;
     let reference = reference(args.enlarge, &args.reference, bytes, &keys, terminal)?;
     let said = Past::of(&reference, &catalog, &workspace).map_err(Failure::new)?.said;
     let policy = shelf.select(&args.policy, &said.and(stated.clone())).map_err(Failure::new)?;
@@ -290,16 +282,8 @@ impl Plan<'_> {
 
     /// `NAME-s070-SEED.png`, with the engine where there are several.
     fn path(&self, engine: &str, strength: Strength, seed: Seed) -> PathBuf {
-        let mut name = self.args.reference.file_stem().unwrap_or_default().to_owned();
-        if self.args.engines.len() > 1 {
-            name.push(format!("-{engine}"));
-        }
-        // Thousandths only where somebody asked for them.
-        let hundredths = strength.value() * 100.0;
-        let whole = (hundredths - hundredths.round()).abs() < 1e-6;
-        let strength =
-            if whole { format!("{hundredths:03.0}") } else { format!("{:04.0}", hundredths * 10.0) };
-        name.push(format!("-s{strength}-{seed}.png"));
+        let engine = Some(engine).filter(|_| self.args.engines.len() > 1);
+        let name = files::variation(&self.args.reference, engine, strength, seed, Format::Png);
         self.args.out.join(name)
     }
 }

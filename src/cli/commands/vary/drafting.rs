@@ -44,32 +44,32 @@ impl Drafting<'_> {
         seeds: &mut Seeds,
     ) -> Result<Option<Ended>, Failure> {
         let args = self.args;
-        let mut left = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
-        loop {
+        let attempts = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
+        let draw = |seed| {
             if self.interrupt.is_asked() {
-                return Ok(None);
+                return Err(ReleaseError::Generate(GenerateError::Cancelled).into());
             }
-            let seed = seeds.next();
-            let ended = match args.strength {
-                Aim::At(strength) => self
-                    .released(desk, page, self.request(page.reference, strength, seed))
-                    .map(|outcome| Ended { outcome, tried: Vec::new() }),
-                Aim::Auto => self.sought(desk, page, seed),
-            };
-            let ended = match ended {
-                Err(Stop::Release(ReleaseError::Generate(GenerateError::Cancelled))) => return Ok(None),
-                Err(Stop::Release(error)) => return Err(explain(args, page.path, &error)),
-                Err(Stop::Failure(failure)) => return Err(failure),
-                Ok(ended) => ended,
-            };
-            left -= 1;
-            match &ended.outcome {
-                Outcome::Refused(refused) if refused.may_be_chance(page.policy) && left > 0 => {
-                    page.terminal
-                        .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
+            match args.strength {
+                Aim::At(strength) => {
+                    let outcome = self.released(desk, page, self.request(page.reference, strength, seed))?;
+                    Ok(Ended { outcome, tried: Vec::new() })
                 }
-                _ => return Ok(Some(ended)),
+                Aim::Auto => self.sought(desk, page, seed),
             }
+        };
+        let ended = seeds.until(attempts, draw, |seed, ended| match &ended.outcome {
+            Outcome::Refused(refused) if refused.may_be_chance(page.policy) => {
+                page.terminal
+                    .talk(&format!("seed {seed} refused: {}; trying the next seed", refused.refusal));
+                true
+            }
+            _ => false,
+        });
+        match ended {
+            Ok(ended) => Ok(Some(ended)),
+            Err(Stop::Release(ReleaseError::Generate(GenerateError::Cancelled))) => Ok(None),
+            Err(Stop::Release(error)) => Err(explain(args, page.path, &error)),
+            Err(Stop::Failure(failure)) => Err(failure),
         }
     }
 
@@ -104,7 +104,7 @@ impl Drafting<'_> {
             overriding: args.overriding.clone(),
             encoding: target.encoding,
             sidecar: args.writing.sidecar,
-            out: target.path(page.path, request.strength.value(), request.seed),
+            out: target.path(page.path, request.strength, request.seed),
             overwrite: args.force,
             telling: args.telling.telling(),
             visible: args.visible.visible(),

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::Vary;
 use crate::cli::error::Failure;
-use crate::quantity::Seed;
+use crate::cli::files;
+use crate::quantity::{Seed, Strength};
 use crate::raster::{Encoding, Format};
 
 /// Where outputs go, decided once for all of them.
@@ -49,13 +50,11 @@ impl Target {
     }
 
     /// `NAME-s070-SEED.png` in the folder, unless one file was named.
-    pub fn path(&self, reference: &Path, strength: f64, seed: Seed) -> PathBuf {
+    pub fn path(&self, reference: &Path, strength: Strength, seed: Seed) -> PathBuf {
         if let Some(file) = &self.file {
             return file.clone();
         }
-        let mut name = reference.file_stem().unwrap_or_default().to_owned();
-        name.push(format!("-s{:03.0}-{seed}.{}", strength * 100.0, self.encoding.format().extension()));
-        self.folder.join(name)
+        self.folder.join(files::variation(reference, None, strength, seed, self.encoding.format()))
     }
 }
 
