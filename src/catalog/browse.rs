@@ -97,8 +97,10 @@ impl Catalog {
     pub fn runs(&self, filter: &Filter, limit: u32) -> Result<Vec<Glance>, CatalogError> {
         // The run's own row has no word for a strength that nobody knows, and such a run has none between limits.
         let strength = match self.adopts()? {
-            true => "CASE WHEN EXISTS (SELECT 1 FROM adoption o WHERE o.run = r.id) \
-                     THEN (SELECT o.strength FROM adoption o WHERE o.run = r.id) ELSE r.strength END",
+            true => {
+                "CASE WHEN EXISTS (SELECT 1 FROM adoption o WHERE o.run = r.id) \
+                     THEN (SELECT o.strength FROM adoption o WHERE o.run = r.id) ELSE r.strength END"
+            }
             false => "r.strength",
         };
         let sql = format!(

@@ -19,7 +19,7 @@ pub enum Role {
 }
 
 impl Role {
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Role::Reference => "reference",
             Role::Output => "output",

@@ -1,7 +1,7 @@
 //! Varying a part of a picture: what the mask says, and the seam.
 
 use crate::raster::filter::gaussian;
-use crate::raster::{Plane, Raster, Samples};
+use crate::raster::{self, DecodeError, Limits, Plane, Raster, Samples};
 
 use super::GenerateError;
 
@@ -9,6 +9,14 @@ use super::GenerateError;
 const EDGE: f32 = 1.5;
 /// Where a mask counts as white.
 const WHITE: f32 = 0.5;
+
+/// Where to vary: the brightness of the picture in `bytes`, 0..=1.
+///
+/// # Errors
+/// When it is no picture that can be read under `limits`.
+pub fn mask(bytes: &[u8], limits: &Limits) -> Result<Plane, DecodeError> {
+    Ok(raster::decode(bytes, limits)?.raster.flatten().luma())
+}
 
 /// 1 where `mask` lets `reference` vary, 0 where it stays.
 ///

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 pub use finding::{Area, Finding};
+pub use masked::{mask, varied};
 
 use crate::digest::Digest;
 use crate::progress::Progress;

@@ -12,6 +12,7 @@ mod reasons;
 mod recall;
 mod report;
 mod restore;
+mod similar;
 pub mod words;
 
 pub use again::Unweighed;
@@ -27,6 +28,7 @@ pub use report::{
     CatalogReport, ManifestReport, PayloadReport, Report, TagReport, TrustReport, WatermarkReport,
 };
 pub use restore::{RestoreError, restore};
+pub use similar::{Likeness, Similar};
 
 use recall::Mark;
 

@@ -1,7 +1,7 @@
 //! What this workspace remembers of a picture.
 
 use crate::catalog::{Adoption, Asset, Catalog, CatalogError, Role};
-use crate::deviation;
+use crate::deviation::{self, Fingerprint};
 use crate::digest::Digest;
 use crate::iscc::{self, ImageCode};
 use crate::manifest::{self, IngredientReading, Reading, State};
@@ -17,7 +17,7 @@ use super::foreign::{self, Foreign};
 const LOOKED_AT: usize = 4;
 
 /// Deviation below which two pictures are taken to be the same one.
-const SAME_PICTURE: f64 = 0.5;
+pub(super) const SAME_PICTURE: f64 = 0.5;
 
 /// A figure may show an output beside its reference: both are in it, and which of them measures nearer is chance. A
 /// reference alone is at least [`MIN_DEVIATION_FLOOR`](crate::policy::MIN_DEVIATION_FLOOR) from its output, so that this
@@ -214,14 +214,7 @@ impl Memory<'_> {
 
     /// The output that `raster` shows, among those whose fingerprints, or Image-Codes, are nearest.
     fn by_looks(&self, raster: &Raster) -> Result<Found, CatalogError> {
-        let near = self.catalog.nearest(Role::Output, &deviation::variants(raster), LOOKED_AT, &[])?;
-        let mut candidates: Vec<String> =
-            near.into_iter().filter(|near| near.quality >= LEAST_QUALITY).map(|near| near.asset).collect();
-        if deviation::fingerprint(raster).quality >= LEAST_QUALITY {
-            let alike = self.catalog.by_image_code(&ImageCode::of(raster), iscc::NEAR, LOOKED_AT)?;
-            candidates.extend(alike.into_iter().filter(|id| !candidates.contains(id)).collect::<Vec<_>>());
-        }
-        for id in candidates {
+        for id in self.looking_like(raster, &deviation::variants(raster), Role::Output, LOOKED_AT)? {
             let Some(asset) = self.catalog.by_id(&id)? else { continue };
             let (same_picture, deviation) = self.compare(&asset, raster)?;
             if same_picture == Some(true) {
@@ -229,6 +222,26 @@ impl Memory<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Pictures of `role` whose fingerprints are nearest to the `variants` of `raster`, `count` at most, then outputs whose
+    /// Image-Codes are, as many again.
+    pub(super) fn looking_like(
+        &self,
+        raster: &Raster,
+        variants: &[Fingerprint; 16],
+        role: Role,
+        count: usize,
+    ) -> Result<Vec<String>, CatalogError> {
+        let near = self.catalog.nearest(role, variants, count, &[])?;
+        let mut candidates: Vec<String> =
+            near.into_iter().filter(|near| near.quality >= LEAST_QUALITY).map(|near| near.asset).collect();
+        // The variants have the quality of the picture itself.
+        if role == Role::Output && variants[0].quality >= LEAST_QUALITY {
+            let alike = self.catalog.by_image_code(&ImageCode::of(raster), iscc::NEAR, count)?;
+            candidates.extend(alike.into_iter().filter(|id| !candidates.contains(id)).collect::<Vec<_>>());
+        }
+        Ok(candidates)
     }
 
     fn by_mark(&self, raster: &Raster, mark: Mark<'_>) -> Result<Found, CatalogError> {
@@ -293,28 +306,16 @@ impl Memory<'_> {
     /// An output may keep its reference's arrangement, so the reference looks like it, too: someone who puts
     /// the mark on the reference to discredit it is found out by the reference being nearer, and not by chance.
     fn compare(&self, output: &Asset, raster: &Raster) -> Result<(Option<bool>, Option<f64>), CatalogError> {
-        let own = self.distance(&output.sha256, raster);
+        let own = distance(self.objects, &output.sha256, raster);
         let Some(own) = own else { return Ok((None, None)) };
         let mut same = own < SAME_PICTURE;
         if !same {
             return Ok((Some(false), Some(own)));
         }
         for reference in self.references(&output.id)? {
-            same &= self.distance(&reference, raster).is_none_or(|other| own < other + AS_NEAR);
+            same &= distance(self.objects, &reference, raster).is_none_or(|other| own < other + AS_NEAR);
         }
         Ok((Some(same), Some(own)))
-    }
-
-    /// Deviation of `raster` from the picture in the store; `None` where that is lost, or where either shows
-    /// too little to be compared.
-    fn distance(&self, recorded: &Digest, raster: &Raster) -> Option<f64> {
-        let bytes = self.objects.get(recorded).ok()?;
-        let recorded = raster::decode(&bytes, &Limits::default()).ok()?.raster.flatten();
-        let shows_much = |raster: &Raster| deviation::fingerprint(raster).quality >= LEAST_QUALITY;
-        if !shows_much(&recorded) || !shows_much(raster) {
-            return None;
-        }
-        deviation::measure(&recorded, raster).ok().map(|measured| measured.deviation)
     }
 
     fn references(&self, output: &str) -> Result<Vec<Digest>, CatalogError> {
@@ -324,6 +325,18 @@ impl Memory<'_> {
         }
         Ok(digests)
     }
+}
+
+/// Deviation of `raster` from the picture in the store; `None` where that is lost, or where either shows too little to
+/// be compared.
+pub(super) fn distance(objects: &Objects, recorded: &Digest, raster: &Raster) -> Option<f64> {
+    let bytes = objects.get(recorded).ok()?;
+    let recorded = raster::decode(&bytes, &Limits::default()).ok()?.raster.flatten();
+    let shows_much = |raster: &Raster| deviation::fingerprint(raster).quality >= LEAST_QUALITY;
+    if !shows_much(&recorded) || !shows_much(raster) {
+        return None;
+    }
+    deviation::measure(&recorded, raster).ok().map(|measured| measured.deviation)
 }
 
 /// Labels of the manifest of a file and of those that it is an edit of, as far as they hold.

@@ -12,12 +12,13 @@ const JS: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Name, type and text.
-const ALL: [(&str, &str, &str); 7] = [
+const ALL: [(&str, &str, &str); 8] = [
     ("style.css", CSS, include_str!("assets/style.css")),
     ("drop.js", JS, include_str!("assets/drop.js")),
     ("verify.js", JS, include_str!("assets/verify.js")),
     ("make.js", JS, include_str!("assets/make.js")),
     ("job.js", JS, include_str!("assets/job.js")),
+    ("graph.js", JS, include_str!("assets/graph.js")),
     ("compare.js", JS, include_str!("assets/compare.js")),
     ("icon.svg", SVG, include_str!("assets/icon.svg")),
 ];

@@ -46,14 +46,18 @@ pub async fn guard(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let for_people = wants_page(request.headers());
     let visitor = meant(&site, &request).and_then(|()| visitor(&site, peer, request.headers()));
-    let mut response = match visitor {
+    let mut response = match &visitor {
         Ok(visitor) => {
-            request.extensions_mut().insert(visitor);
+            request.extensions_mut().insert(*visitor);
             next.run(request).await
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => problem.clone().into_response(),
     };
+    if let Some(problem) = response.extensions_mut().remove::<Problem>().filter(|_| for_people) {
+        response = problem.page(visitor.unwrap_or(Visitor::Stranger));
+    }
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
@@ -61,6 +65,11 @@ pub async fn guard(
     // What an owner sees is nobody else's, whatever stands between them.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Whether a browser asks that will show what it gets.
+fn wants_page(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"))
 }
 
 fn meant(site: &Site, request: &Request) -> Result<(), Problem> {
@@ -113,13 +122,9 @@ fn visitor(site: &Site, peer: Peer, headers: &HeaderMap) -> Result<Visitor, Prob
 
 /// In front of everything but verification and resolution.
 pub async fn owner_only(Extension(visitor): Extension<Visitor>, request: Request, next: Next) -> Response {
-    let asks_for_page = request
-        .headers()
-        .get(header::ACCEPT)
-        .is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
     match visitor {
         Visitor::Owner => next.run(request).await,
-        Visitor::Stranger if request.method() == Method::GET && asks_for_page => {
+        Visitor::Stranger if request.method() == Method::GET && wants_page(request.headers()) => {
             Redirect::to("/login").into_response()
         }
         Visitor::Stranger => Problem::NoToken.into_response(),

@@ -12,9 +12,11 @@ use super::gate::{Gate, Place};
 use super::problem::Problem;
 
 /// How long a body may take to come.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 /// What a form may have around its picture.
 const AROUND: u64 = 64 << 10;
+/// Field of the file that says where to vary.
+pub const MASK: &str = "mask";
 /// Fields of a form, and characters of one.
 const FIELDS: usize = 40;
 const WORDS: usize = 8 << 10;
@@ -25,6 +27,8 @@ pub struct Upload {
     /// What its file is called; for people, never a path.
     pub name: Option<String>,
     pub bytes: Vec<u8>,
+    /// Where to vary it, of forms that ask for that.
+    pub mask: Option<Vec<u8>>,
     pub fields: Vec<(String, String)>,
 }
 
@@ -36,7 +40,7 @@ impl Upload {
     }
 }
 
-/// The form or the bare picture in `request`, of at most `limit` bytes, and its place in the gate. Its length is looked at,
+/// The form or the bare picture in `request`, of at most `limit` bytes with its mask, and its place in the gate. Its length is looked at,
 /// and its room taken, before any of it is read.
 pub async fn receive(request: Request, gate: &Gate, limit: u64) -> Result<(Upload, Place), Problem> {
     let form = is_form(request.headers());
@@ -77,7 +81,7 @@ async fn whole(body: Body, limit: u64) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// The one file of a form, and its words.
+/// The picture of a form, its mask and its words.
 async fn fields(request: Request, limit: u64) -> Result<Upload, Problem> {
     let (parts, body) = request.into_parts();
     let most = usize::try_from(limit + AROUND).unwrap_or(usize::MAX);
@@ -101,8 +105,13 @@ async fn fields(request: Request, limit: u64) -> Result<Upload, Problem> {
         let name = field.name().unwrap_or_default().to_owned();
         if field.file_name().is_some() {
             let called = field.file_name().map(base_name).filter(|called| !called.is_empty());
-            upload.bytes = pieces(field, limit).await?;
-            upload.name = called;
+            let bytes = pieces(field, limit).await?;
+            if name == MASK {
+                // A field that was left empty is sent as a file without name and bytes.
+                upload.mask = Some(bytes).filter(|bytes| !bytes.is_empty());
+            } else {
+                (upload.bytes, upload.name) = (bytes, called);
+            }
         } else {
             let text = pieces(field, WORDS as u64).await?;
             upload.fields.push((name, String::from_utf8_lossy(&text).into_owned()));

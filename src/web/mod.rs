@@ -6,6 +6,7 @@
 mod assets;
 mod catalog;
 mod door;
+mod drop;
 mod frame;
 mod gate;
 mod guard;

@@ -104,16 +104,22 @@ async fn file(State(site): State<Arc<Site>>, Path(id): Path<String>) -> Result<R
     .await
 }
 
-fn find(site: &Site, id: &str) -> Result<(Asset, Objects), Problem> {
+/// The picture on record as `id`, and where its file is.
+pub fn find(site: &Site, id: &str) -> Result<(Asset, Objects), Problem> {
     let asset = site.catalog()?.ok_or(Problem::NotFound)?.by_id(id)?;
     Ok((asset.ok_or(Problem::NotFound)?, Objects::at(site.workspace()?.objects())))
 }
 
 fn view(objects: &Objects, of: &Digest, side: u32) -> Result<Vec<u8>, Problem> {
+    drawn(&stored(objects, of)?, side)
+}
+
+/// The pixels of a file in the store.
+pub fn stored(objects: &Objects, of: &Digest) -> Result<Raster, Problem> {
     // Its bytes are lost, or no picture any more.
     let bytes = objects.get(of).map_err(|_| Problem::NotFound)?;
     let decoded = raster::decode(&bytes, &Limits::default()).map_err(|_| Problem::NotFound)?;
-    drawn(&decoded.raster.flatten(), side)
+    Ok(decoded.raster.flatten())
 }
 
 /// Assets never change.

@@ -2,8 +2,8 @@
 
 use crate::html::html;
 use axum::Json;
+use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -71,10 +71,12 @@ impl Problem {
         }
     }
 
-    /// For whoever asked for JSON; the shape is that of the command line.
-    pub fn json(&self) -> Response {
+    /// For programs; the shape is that of the command line. `guard` makes a page of it for people.
+    fn json(&self) -> Response {
         let body = Json(json!({ "schema": 1, "error": self.to_string() }));
-        self.finish((self.status(), body).into_response())
+        let mut response = self.finish((self.status(), body).into_response());
+        response.extensions_mut().insert(self.clone());
+        response
     }
 
     /// For whoever looks at a page of `visitor`.
@@ -89,13 +91,6 @@ impl Problem {
         };
         let frame = Frame { title: words.could_not, here: Here::Nowhere, visitor, scripts: &[] };
         self.finish((self.status(), frame.page(body)).into_response())
-    }
-
-    /// By what the request says it would rather read.
-    pub fn suited(&self, headers: &HeaderMap, visitor: Visitor) -> Response {
-        let html =
-            headers.get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
-        if html { self.page(visitor) } else { self.json() }
     }
 
     fn finish(&self, mut response: Response) -> Response {
@@ -116,6 +111,6 @@ impl IntoResponse for Problem {
 }
 
 /// Where no path leads.
-pub async fn not_found(axum::Extension(visitor): axum::Extension<Visitor>, headers: HeaderMap) -> Response {
-    Problem::NotFound.suited(&headers, visitor)
+pub async fn not_found() -> Problem {
+    Problem::NotFound
 }

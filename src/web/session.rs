@@ -20,7 +20,7 @@ use super::text::ENGLISH;
 pub const COOKIE: &str = "vidimus";
 
 pub fn routes() -> Router<Arc<Site>> {
-    Router::new().route("/login", get(form).post(enter)).route("/logout", axum::routing::post(leave))
+    Router::new().route("/login", get(form).post(enter))
 }
 
 #[derive(Deserialize)]
@@ -46,10 +46,6 @@ async fn enter(
         return (StatusCode::UNAUTHORIZED, page(visitor, true)).into_response();
     }
     with_cookie(&format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", site.door.cookie()))
-}
-
-async fn leave() -> Response {
-    with_cookie(&format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"))
 }
 
 fn with_cookie(cookie: &str) -> Response {

@@ -1,5 +1,8 @@
 //! The server as a whole, over real connections.
 
+mod looks;
+mod masks;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -109,7 +112,7 @@ impl Served {
 
     /// Sends the form of a variation; where its job is.
     fn order(&self, fields: &[(&str, &str)]) -> (u16, String) {
-        let (kind, body) = form(fields, Some(("reference", "ref.png", &picture(1))));
+        let (kind, body) = form(fields, &[("reference", "ref.png", &picture(1))]);
         let (status, head, _) = self.send(&format!("POST /make HTTP/1.1\r\nContent-Type: {kind}"), &body);
         let place = head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_default();
         (status, place.to_owned())
@@ -161,13 +164,13 @@ fn answer_of(mut stream: TcpStream) -> (u16, String, Vec<u8>) {
     (status, head, all[end + 4..].to_vec())
 }
 
-fn form(fields: &[(&str, &str)], file: Option<(&str, &str, &[u8])>) -> (String, Vec<u8>) {
+fn form(fields: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, value) in fields {
         let part = format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         body.extend_from_slice(part.as_bytes());
     }
-    if let Some((name, called, bytes)) = file {
+    for (name, called, bytes) in files {
         let part = format!(
             "--edge\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{called}\"\r\n\
              Content-Type: text/html\r\n\r\n"
@@ -198,7 +201,7 @@ fn a_picture_is_verified_for_programs_and_for_people_without_scripts() {
     assert!(head.contains("content-type: application/json"));
     let document: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!((&document["schema"], &document["verdict"]), (&1.into(), &"no-evidence".into()));
-    let (kind, body) = form(&[], Some(("picture", "<b>one.png", &picture(1))));
+    let (kind, body) = form(&[], &[("picture", "<b>one.png", &picture(1))]);
     let (status, head, body) = served.send(&format!("POST /verify HTTP/1.1\r\nContent-Type: {kind}"), &body);
     let page = text(&body);
     assert_eq!((status, head.contains("content-type: text/html; charset=utf-8")), (200, true));
@@ -395,7 +398,7 @@ fn what_is_too_large_is_refused_before_it_is_read() {
     let mut stream = TcpStream::connect(served.address).expect("it listens");
     let _ = stream.write_all(&[head.as_bytes(), &body].concat());
     assert_eq!(answer_of(stream).0, 413);
-    let (kind, body) = form(&[], Some(("picture", "large.png", &vec![7; 150_000])));
+    let (kind, body) = form(&[], &[("picture", "large.png", &vec![7; 150_000])]);
     let (status, ..) = served.send(&format!("POST /verify HTTP/1.1\r\nContent-Type: {kind}"), &body);
     assert_eq!(status, 413);
 }
@@ -570,11 +573,11 @@ fn wrong_orders_are_told_what_was_expected() {
         (&[("policy", "none")], "no policy"),
         (&[("count", "1000")], "expected a number from 1 to 8"),
     ] {
-        let (kind, body) = form(fields, Some(("reference", "ref.png", &picture(1))));
+        let (kind, body) = form(fields, &[("reference", "ref.png", &picture(1))]);
         let (status, _, body) = served.send(&format!("POST /make HTTP/1.1\r\nContent-Type: {kind}"), &body);
         assert!(status == 400 && text(&body).contains(said), "{fields:?}: {}", text(&body));
     }
-    let (kind, body) = form(&[], Some(("reference", "ref.png", b"<html>")));
+    let (kind, body) = form(&[], &[("reference", "ref.png", b"<html>")]);
     assert_eq!(served.send(&format!("POST /make HTTP/1.1\r\nContent-Type: {kind}"), &body).0, 422);
 }
 

@@ -15,7 +15,7 @@ macro_rules! table {
 table! {
     language, skip, pages, make, verify, catalog, footer, could_not, back,
     sign_in, sign_in_lead, token, wrong_token,
-    drop_picture, drop_reference, formats,
+    drop_picture, drop_reference, drop_mask, mask_note, remove, drop_similar, formats,
     verify_title, verify_lead, verify_button, looking, how,
     is_ai, is_ai_rest, is_silent, is_silent_rest, is_contradiction, is_contradiction_rest,
     low, medium, high, shown, evidence,
@@ -32,9 +32,10 @@ table! {
     draft, preparing, ahead, cancel, look_again, marks, signed_by, unnamed, mark_is, size, label, prompt_unread,
     download, in_catalog, refused_title, refused_lead, quarantined, nothing_kept, in_log, other_seeds, try_auto,
     try_auto_note, compare, arrangement, by_detail, by_copies, copied_area, at_least, no_limit, held, held_nearest,
-    sought, outcome, clears, too_close,
+    sought, outcome, clears, too_close, varied, varied_share,
     catalog_title, catalog_lead, nothing_yet, nothing_found, older, any, words, from, to, since, until, search,
-    tile, tile_deviation, left_out, recorded, refusals, run, reference_of, measured, decision, cleared, by_policies,
+    tile, tile_deviation, similar_title, similar_lead, search_similar, nothing_similar, same_picture, similar_deviation,
+    similar_by_looks, zoom, zoom_in, zoom_out, zoom_fit, left_out, recorded, refusals, run, reference_of, measured, decision, cleared, by_policies,
     steps, prompt, started, algorithm, log, entry, at, kind, hash,
 }
 
@@ -56,7 +57,11 @@ pub const ENGLISH: Text = Text {
 
     drop_picture: "Drop a picture here, or choose one",
     drop_reference: "Drop a reference here, or choose one",
-    formats: "PNG, JPEG, WebP, TIFF, BMP or GIF, up to {most}",
+    drop_mask: "Vary only a part: drop a mask, or choose one",
+    mask_note: "A picture as large as the reference: only what is white in it is varied. What stays counts as copied.",
+    remove: "Remove",
+    drop_similar: "Search by looks: drop a picture, or choose one",
+    formats: "PNG, JPEG, WebP, TIFF, BMP, GIF or MRC, up to {most}",
 
     verify_title: "Is it AI-derived?",
     verify_lead: "Drop any picture. You get a verdict, and everything that it rests on: the signed manifest, the \
@@ -207,6 +212,8 @@ pub const ENGLISH: Text = Text {
     outcome: "Outcome",
     clears: "clears",
     too_close: "too close",
+    varied: "Varied",
+    varied_share: "{share} % of the picture; the rest is the reference's own",
 
     catalog_title: "Catalog",
     catalog_lead: "Every picture that was made here, and every one that was refused.",
@@ -222,6 +229,18 @@ pub const ENGLISH: Text = Text {
     search: "Search",
     tile: "{engine} · {strength}",
     tile_deviation: "deviation {deviation}",
+    similar_title: "Similar pictures",
+    similar_lead: "Everything on record that looks like this picture, the likest first, also mirrored, turned or inverted. \
+                   The deviation is the policy's measure: below 0.50 one may be a copy of the other.",
+    search_similar: "Find similar",
+    nothing_similar: "Nothing on record looks like it.",
+    same_picture: "may be the same picture",
+    similar_deviation: "deviation {deviation} from it",
+    similar_by_looks: "alike by its looks",
+    zoom: "Zoom",
+    zoom_in: "Larger",
+    zoom_out: "Smaller",
+    zoom_fit: "Show all",
     left_out: "{count} more are not drawn.",
     recorded: "Recorded",
     refusals: "Refused",

@@ -225,6 +225,28 @@ fn the_catalog_is_backed_up_counted_and_searched() {
     here.run(["catalog", "search", "nothing-like-it"]).expect(1);
 }
 
+#[test]
+fn the_catalog_is_searched_by_looks() {
+    let (here, _) = labs();
+    here.run(["specimen", "--out", "other.png", "--kind", "filovirus", "--seed", "77"]).expect(0);
+    // The reference as another program would send it on: mirrored, smaller, and recompressed.
+    let picture = image::open(here.path("ref.png")).expect("a picture");
+    let copy = picture.fliph().resize_exact(384, 384, image::imageops::FilterType::Triangle);
+    copy.to_luma8().save(here.path("mirrored.jpg")).expect("writable");
+    let found = here.run(["catalog", "search", "--similar", "mirrored.jpg", "--json"]).expect(0).json();
+    let first = &found["found"][0];
+    assert_eq!((&first["role"], &first["same_picture"]), (&"reference".into(), &true.into()), "{found:#}");
+    assert!(first["deviation"].as_f64().is_some_and(|deviation| deviation < 0.3), "{found:#}");
+    let told = here.run(["catalog", "search", "--similar", "mirrored.jpg", "--most", "1"]).expect(0).stdout;
+    assert!(told.lines().count() == 1 && told.contains("(may be the same picture)"), "{told}");
+    let none = here.run(["catalog", "search", "--similar", "other.png"]).expect(1);
+    assert_eq!(none.stdout.trim(), "nothing on record looks like it");
+    here.run(["catalog", "search", "--similar", "other.png", "word"]).expect(2);
+    here.run(["catalog", "search"]).expect(2);
+    let missing = here.run(["catalog", "search", "--similar", "missing.png"]).expect(2);
+    assert!(missing.stderr.contains("missing.png"), "{}", missing.stderr);
+}
+
 fn unpack(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut tar = tar::Archive::new(bytes);
     let member = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| {

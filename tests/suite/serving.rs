@@ -118,8 +118,15 @@ fn people_make_are_refused_verify_and_look_things_up() {
     // Refusal, and the way out of it.
     browser.open("/make");
     browser.choose("#reference", &lab.path("adenovirus.png"));
+    std::fs::write(lab.path("mask.png"), mask(&lab.path("adenovirus.png"))).expect("writable");
+    browser.choose("#mask", &lab.path("mask.png"));
+    browser.wait("document.querySelectorAll('[data-preview]')[1].naturalWidth > 0");
     set(&mut browser, "#strength", "0.3");
     set(&mut browser, "#seed", "1");
+    browser.inspect("make-masked");
+    browser.click("[data-clear]");
+    assert_eq!(browser.eval("document.querySelector('#mask').files.length"), 0);
+    browser.choose("#mask", &lab.path("mask.png"));
     browser.click("#make button.primary");
     browser.wait(&format!("location.pathname.startsWith('/jobs/') && {OVER}"));
     assert!(browser.text().contains("Too close: "), "{}", browser.text());
@@ -194,6 +201,44 @@ fn people_make_are_refused_verify_and_look_things_up() {
     );
     browser.inspect("asset");
     browser.plate("asset", 900);
+
+    // The lineage from near and from far, by mouse and by keys.
+    let wide = "document.querySelector('.graph svg').getBoundingClientRect().width";
+    let before = browser.eval(wide).as_f64().expect("a width");
+    browser.click("[data-zoom=in]");
+    browser.eval("document.querySelector('.graph').focus()");
+    browser.press("+");
+    let after = browser.eval(wide).as_f64().expect("a width");
+    assert!((after / before - 1.25 * 1.25).abs() < 0.01, "{before} {after}");
+    browser.inspect("asset-near");
+    browser.press("0");
+    let fits =
+        "(() => { const g = document.querySelector('.graph'); return g.scrollWidth <= g.clientWidth; })()";
+    assert_eq!(browser.eval(fits), true);
+    browser.press("-");
+    assert!(browser.eval(wide).as_f64().expect("a width") < after);
+    // The wheel alone scrolls the page.
+    browser.eval("document.querySelector('.graph').dispatchEvent(new WheelEvent('wheel', { deltaY: -100, ctrlKey: true, bubbles: true, cancelable: true }))");
+    assert!(
+        browser
+            .eval("document.querySelector('[data-zoom-told]').textContent")
+            .as_str()
+            .is_some_and(|told| told.ends_with(" %"))
+    );
+    browser.no_complaints();
+
+    // What looks like it: of what is on record, and like a file that is dropped.
+    browser.click("a[href$='/similar']");
+    browser.wait("location.pathname.endsWith('/similar') && document.querySelector('.tile, .empty')");
+    browser.inspect("similar");
+    browser.open("/catalog");
+    browser.choose("#picture", &lab.path("stripped.jpg"));
+    browser.wait("location.pathname === '/catalog/similar' && document.querySelector('.tile')");
+    let first = browser.eval("document.querySelector('.tile').innerText");
+    assert!(first.as_str().is_some_and(|text| text.contains("may be the same picture")), "{first}");
+    browser.inspect("similar-file");
+    browser.choose("#picture", &lab.path("unrelated.png"));
+    browser.wait("document.querySelector('figcaption').textContent.includes('unrelated')");
     browser.no_complaints();
 
     drop(browser);
@@ -241,7 +286,18 @@ fn the_keyboard_alone_is_enough() {
     browser.wait("location.pathname === '/catalog'");
     browser.tab_to("#words");
     browser.tab_to(".search button");
+    browser.tab_to("#picture");
     browser.no_complaints();
+}
+
+/// White but for a small corner, and as large as the picture at `path`.
+fn mask(path: &Path) -> Vec<u8> {
+    let (width, height) = image::image_dimensions(path).expect("a picture");
+    let level = |x, y| image::Luma([if x < 12 && y < 12 { 0u8 } else { 255 }]);
+    let mut out = std::io::Cursor::new(Vec::new());
+    let mask = image::GrayImage::from_fn(width, height, level);
+    mask.write_to(&mut out, image::ImageFormat::Png).expect("it encodes");
+    out.into_inner()
 }
 
 /// The pixels alone, as a messenger sends them on.

@@ -1,6 +1,7 @@
 //! Pictures that were made elsewhere.
 
 use super::*;
+use crate::catalog::Filter;
 
 fn unbounded() -> PolicyEntry {
     let text = include_str!("../../../policies/default.toml").replace("min = 0.40", "min = 0.00");
@@ -63,6 +64,11 @@ fn a_strength_that_nobody_knows_is_within_no_bounds_for_the_schema_either() {
     assert_eq!(facts.strength, None, "0 in the run is no strength");
     let runs = desk.catalog.made_by(&entry.output.id).expect("readable");
     assert_eq!((runs[0].strength, runs[0].adopted.is_some()), (None, true));
+    // Nor for whoever looks things up.
+    let found = |filter: &Filter| desk.catalog.runs(filter, 9).expect("readable").len();
+    assert_eq!(found(&Filter { strength_max: Some(1.0), ..Filter::default() }), 0);
+    assert_eq!(found(&Filter { strength_min: Some(0.0), ..Filter::default() }), 0);
+    assert_eq!(found(&Filter::default()), 1);
     assert_eq!(desk.findings(), []);
 }
 

@@ -334,12 +334,15 @@ pub enum CatalogCommand {
     },
     /// How much there is of each kind
     Stats,
-    /// Pictures with all of these words in title, id, digest, prompt, purpose or engine
+    /// Pictures with all of these words in title, id, digest, prompt, purpose or engine; or those that look like another
     Search {
-        #[arg(value_name = "WORD", required = true)]
+        #[arg(value_name = "WORD", required_unless_present = "similar")]
         words: Vec<String>,
+        /// Pictures that look like this one, in any symmetry and tone, the likest first
+        #[arg(long, value_name = "FILE", conflicts_with = "words")]
+        similar: Option<PathBuf>,
         /// Most pictures to tell of, the newest first
-        #[arg(long, value_name = "N", default_value = "20")]
+        #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..))]
         most: u32,
     },
 }

@@ -9,8 +9,13 @@ use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::term::{BOLD, GOOD, Terminal, paint, shown};
 use crate::cli::{files, place};
+use crate::digest::Digest;
 use crate::exchange;
 use crate::host::Host;
+use crate::objects::Objects;
+use crate::raster::{self, Limits};
+use crate::verify::{Memory, Similar};
+use crate::workspace::Workspace;
 
 pub fn run(command: &CatalogCommand, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
     let workspace = place::need(place)?;
@@ -91,7 +96,17 @@ pub fn run(command: &CatalogCommand, place: Option<&Path>, terminal: &Terminal) 
                 .collect();
             tell(terminal, &document, &lines.join("\n"))
         }
-        CatalogCommand::Search { words, most } => {
+        CatalogCommand::Search { similar: Some(file), most, .. } => {
+            let found = similar(file, *most as usize, &reading()?, &workspace)?;
+            let document = json!({ "schema": 1, "similar_to": file.to_string_lossy(), "found":
+                found.iter().map(similar_document).collect::<Vec<_>>() });
+            let lines: Vec<String> = found.iter().map(similar_line).collect();
+            let text =
+                if lines.is_empty() { "nothing on record looks like it".into() } else { lines.join("\n") };
+            tell(terminal, &document, &text)?;
+            Ok(if found.is_empty() { Outcome::No } else { Outcome::Yes })
+        }
+        CatalogCommand::Search { words, most, similar: None } => {
             let found = reading()?.search(words, *most).map_err(Failure::new)?;
             let document = json!({ "schema": 1, "found": found });
             let lines: Vec<String> = found.iter().map(line).collect();
@@ -104,8 +119,43 @@ pub fn run(command: &CatalogCommand, place: Option<&Path>, terminal: &Terminal) 
 }
 
 fn line(found: &Found) -> String {
-    let title: String = found.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("{}  {:<9}  {}  {title}", paint(BOLD, &found.id), found.role, found.sha256.short(12))
+    told(&found.id, &found.role, &found.sha256, &found.title)
+}
+
+fn told(id: &str, role: &str, sha256: &Digest, title: &str) -> String {
+    let title: String = title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    format!("{}  {role:<9}  {}  {title}", paint(BOLD, id), sha256.short(12))
+}
+
+/// What looks like the picture in `file`.
+fn similar(
+    file: &Path,
+    most: usize,
+    catalog: &Catalog,
+    workspace: &Workspace,
+) -> Result<Vec<Similar>, Failure> {
+    let decoded = raster::decode(&files::read(file)?, &Limits::default())
+        .map_err(|error| Failure::at(file.display(), error))?;
+    let objects = Objects::at(workspace.objects());
+    let memory = Memory { catalog, objects: &objects, watermark_key: None };
+    memory.similar(&decoded.raster.flatten(), None, most).map_err(Failure::new)
+}
+
+fn similar_document(found: &Similar) -> serde_json::Value {
+    let Similar { asset, likeness } = found;
+    json!({ "id": asset.id, "role": asset.role.name(), "sha256": asset.sha256, "title": asset.title,
+        "created": asset.created, "fingerprint_bits": likeness.bits, "deviation": likeness.deviation,
+        "same_picture": likeness.is_same_picture() })
+}
+
+fn similar_line(found: &Similar) -> String {
+    let Similar { asset, likeness } = found;
+    let far = match likeness.deviation {
+        Some(deviation) => format!("deviation {deviation:.2}"),
+        None => "deviation ?   ".to_owned(),
+    };
+    let same = if likeness.is_same_picture() { "  (may be the same picture)" } else { "" };
+    format!("{far}  {}{same}", told(&asset.id, asset.role.name(), &asset.sha256, &asset.title))
 }
 
 fn tell(terminal: &Terminal, document: &serde_json::Value, text: &str) -> Result<Outcome, Failure> {

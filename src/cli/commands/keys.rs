@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use time::macros::format_description;
 use time::OffsetDateTime;
+use time::macros::format_description;
 
 use crate::cli::args::KeysCommand;
 use crate::cli::error::{Failure, Outcome};

@@ -4,11 +4,13 @@ for (const zone of document.querySelectorAll("[data-drop]")) {
   const input = zone.querySelector("input[type=file]");
   const chosen = zone.querySelector("[data-chosen]");
   const preview = zone.querySelector("[data-preview]");
+  const clear = zone.querySelector("[data-clear]");
 
   const show = () => {
     const file = input.files[0];
     zone.classList.toggle("filled", Boolean(file));
     chosen.textContent = file ? file.name : "";
+    if (clear) clear.hidden = !file;
     if (!preview) return;
     if (preview.src) URL.revokeObjectURL(preview.src);
     preview.hidden = true;
@@ -21,6 +23,14 @@ for (const zone of document.querySelectorAll("[data-drop]")) {
     preview.addEventListener("error", () => { preview.hidden = true; });
   }
   input.addEventListener("change", show);
+  if (zone.dataset.atOnce !== undefined) {
+    input.addEventListener("change", () => { if (input.files.length > 0) input.form.requestSubmit(); });
+  }
+  clear?.addEventListener("click", () => {
+    input.value = "";
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+    input.focus();
+  });
   for (const name of ["dragenter", "dragover"]) {
     zone.addEventListener(name, (event) => {
       event.preventDefault();

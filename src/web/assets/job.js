@@ -16,7 +16,7 @@ async function result() {
 
 function show(view) {
   if (!find("stage")) return;
-  if (view.stage) find("stage").textContent = view.stage;
+  find("stage").textContent = view.stage;
   find("now").textContent = view.now;
   const bar = find("progress");
   bar.max = Math.max(1, view.total);

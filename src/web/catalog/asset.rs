@@ -12,17 +12,28 @@ use crate::web::make::gauges;
 use crate::web::problem::Problem;
 use crate::web::text::{ENGLISH, capital, fill, moment};
 
+/// What a picture is called for people, and the run that made it.
+pub struct Named {
+    pub name: String,
+    pub made_by: Option<Account>,
+}
+
+impl Named {
+    pub fn of(catalog: &Catalog, asset: &Asset) -> Result<Self, Problem> {
+        let made_by = match catalog.made_by(&asset.id)?.first() {
+            Some(run) => catalog.account(&run.run)?,
+            None => None,
+        };
+        let prompt = made_by.as_ref().and_then(|made| made.glance.prompt.as_deref());
+        let name = prompt.map_or(asset.title.as_str(), subject).to_owned();
+        Ok(Named { name, made_by })
+    }
+}
+
 pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup, Problem> {
     let graph = lineage::lineage(catalog, asset)?;
-    let made_by = match catalog.made_by(&asset.id)?.first() {
-        Some(run) => catalog.account(&run.run)?,
-        None => None,
-    };
+    let Named { name, made_by } = Named::of(catalog, asset)?;
     let is_output = asset.role == Role::Output;
-    let name = made_by
-        .as_ref()
-        .and_then(|made| made.glance.prompt.as_deref().map(|prompt| subject(prompt).to_owned()))
-        .unwrap_or_else(|| asset.title.clone());
     let role = if is_output { ENGLISH.variation } else { ENGLISH.reference };
     let refused = graph.edges.iter().filter(|edge| edge.output.is_none()).collect::<Vec<_>>();
     let body = html! {
@@ -40,8 +51,9 @@ pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup
                     (row(ENGLISH.recorded, &moment(&asset.created)))
                     (row("SHA-256", &asset.sha256.to_string()))
                 }
-                @if is_output {
-                    div.actions { a.button.primary href={ "/pictures/" (asset.id) "/file" } download { (ENGLISH.download) } }
+                div.actions {
+                    @if is_output { a.button.primary href={ "/pictures/" (asset.id) "/file" } download { (ENGLISH.download) } }
+                    a.button href={ "/catalog/" (asset.id) "/similar" } { (ENGLISH.similar_title) }
                 }
             }
         }
@@ -60,7 +72,7 @@ pub fn page(catalog: &Catalog, visitor: Visitor, asset: &Asset) -> Result<Markup
         }
         @if let Some(made) = &made_by { (log(catalog, &made.glance.run)?) }
     };
-    Ok(Frame { title: &name, here: Here::Catalog, visitor, scripts: &[] }.page(body))
+    Ok(Frame { title: &name, here: Here::Catalog, visitor, scripts: &["graph.js"] }.page(body))
 }
 
 pub fn run_page(catalog: &Catalog, visitor: Visitor, made: &Account) -> Result<Markup, Problem> {

@@ -23,7 +23,14 @@ pub fn drawing(graph: &Graph) -> Markup {
     let rows = places.values().map(|place| place.1).max().unwrap_or(0) + 1;
     let (width, height) = (columns * (WIDE + ACROSS) - ACROSS + 4, rows * (HIGH + DOWN) - DOWN + 4);
     html! {
-        div.graph tabindex="0" role="group" aria-label=(ENGLISH.lineage) {
+        div.zoomed data-graph="" {
+            div.zooms role="group" aria-label=(ENGLISH.zoom) data-zooms="" hidden {
+                button type="button" data-zoom="out" aria-label=(ENGLISH.zoom_out) title=(ENGLISH.zoom_out) { "−" }
+                output data-zoom-told="" aria-live="polite" { "100 %" }
+                button type="button" data-zoom="in" aria-label=(ENGLISH.zoom_in) title=(ENGLISH.zoom_in) { "+" }
+                button type="button" data-zoom="fit" { (ENGLISH.zoom_fit) }
+            }
+            div.graph tabindex="0" role="group" aria-label=(ENGLISH.lineage) {
             svg viewBox=(format!("-2 -2 {width} {height}")) width=(width) height=(height) role="group" {
                 @for (from, to, edge) in arrows(graph) {
                     @if let (Some(from), Some(to)) = (places.get(from), places.get(to)) {
@@ -40,6 +47,7 @@ pub fn drawing(graph: &Graph) -> Markup {
                 @for node in &graph.nodes {
                     @if let Some(place) = places.get(node.id.as_str()) { (drawn(graph, node, edge_of(place))) }
                 }
+            }
             }
         }
         @if left_out > 0 { p.note { (fill(ENGLISH.left_out, &[("count", &left_out.to_string())])) } }

@@ -8,7 +8,10 @@ use crate::catalog::{Catalog, Filter, Glance};
 use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
 use crate::web::problem::Problem;
+use crate::web::site::Site;
 use crate::web::text::{ENGLISH, fill};
+
+use super::similar;
 
 /// Runs on one page.
 const PAGE: u32 = 48;
@@ -69,7 +72,12 @@ impl Asked {
     }
 }
 
-pub fn page(catalog: Option<&Catalog>, visitor: Visitor, asked: &Asked) -> Result<Markup, Problem> {
+pub fn page(
+    site: &Site,
+    catalog: Option<&Catalog>,
+    visitor: Visitor,
+    asked: &Asked,
+) -> Result<Markup, Problem> {
     let filter = asked.filter()?;
     let (runs, engines) = match catalog {
         Some(catalog) => (catalog.runs(&filter, PAGE + 1)?, catalog.engines()?),
@@ -80,6 +88,7 @@ pub fn page(catalog: Option<&Catalog>, visitor: Visitor, asked: &Asked) -> Resul
     let body = html! {
         div.hero { h1 { (ENGLISH.catalog_title) } p.lead { (ENGLISH.catalog_lead) } }
         (search(asked, &engines))
+        (similar::chooser(site))
         @if runs.is_empty() {
             p.empty { (if filter == Filter::default() { ENGLISH.nothing_yet } else { ENGLISH.nothing_found }) }
         } @else {
@@ -89,7 +98,7 @@ pub fn page(catalog: Option<&Catalog>, visitor: Visitor, asked: &Asked) -> Resul
             div.actions { a.button href=(asked.next(&last.run)) { (ENGLISH.older) } }
         }
     };
-    Ok(Frame { title: ENGLISH.catalog_title, here: Here::Catalog, visitor, scripts: &[] }.page(body))
+    Ok(Frame { title: ENGLISH.catalog_title, here: Here::Catalog, visitor, scripts: &["drop.js"] }.page(body))
 }
 
 fn search(asked: &Asked, engines: &[String]) -> Markup {

@@ -45,18 +45,17 @@ pub async fn events(
             }
             let view = views.borrow_and_update().clone();
             let over = view.phase.is_over();
-            let data = told(&view, site.jobs.ahead(&id)).to_string();
+            let data = told(&view, super::result::stage(&site, &id, &view)).to_string();
             Some((Ok(Event::default().data(data)), (views, stopping, false, over)))
         }
     });
     Ok(Sse::new(stream).keep_alive(KeepAlive::new().interval(PULSE)))
 }
 
-fn told(view: &View, ahead: usize) -> serde_json::Value {
+fn told(view: &View, stage: String) -> serde_json::Value {
     json!({
         "phase": view.phase.name(),
-        "ahead": ahead,
-        "stage": view.stage,
+        "stage": stage,
         "now": view.now,
         "done": view.done,
         "total": view.total,

@@ -5,6 +5,7 @@ use crate::html::{Markup, html};
 use super::wish::MOST;
 use crate::policies::Shelf;
 use crate::policy::{Class, Limits, Subject};
+use crate::web::drop::Field;
 use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
 use crate::web::problem::Problem;
@@ -21,7 +22,24 @@ pub fn page(site: &Site, visitor: Visitor) -> Result<Markup, Problem> {
     let names: Vec<String> = shelf.list().into_keys().collect();
     let set = shelf.select("default", &Subject::default());
     let set = set.map_err(|error| Problem::Conflict(error.to_string()))?;
-    let most = format!("{} MB", site.bounds.upload.bytes >> 20);
+    let reference = Field {
+        name: "reference",
+        label: ENGLISH.drop_reference,
+        note: None,
+        required: true,
+        height: "tall",
+        preview: true,
+        at_once: false,
+    };
+    let mask = Field {
+        name: "mask",
+        label: ENGLISH.drop_mask,
+        note: Some(ENGLISH.mask_note),
+        required: false,
+        height: "low",
+        preview: true,
+        at_once: false,
+    };
     let body = html! {
         div.hero {
             h1 { (ENGLISH.make_title) }
@@ -29,16 +47,8 @@ pub fn page(site: &Site, visitor: Visitor) -> Result<Markup, Problem> {
         }
         form #make.make method="post" action="/make" enctype="multipart/form-data" {
             div.column {
-                div.drop.tall data-drop="" {
-                    input #reference.file type="file" name="reference" required
-                        accept="image/png,image/jpeg,image/webp,image/tiff,image/bmp,image/gif" aria-describedby="formats";
-                    label for="reference" {
-                        span.big { (ENGLISH.drop_reference) }
-                        span #formats.quiet { (fill(ENGLISH.formats, &[("most", &most)])) }
-                        span.chosen data-chosen="" {}
-                    }
-                    img.preview data-preview="" alt="" hidden;
-                }
+                (reference.show(site))
+                (mask.show(site))
             }
             div.column.fields {
                 div.field {

@@ -11,7 +11,7 @@ use crate::release::{Outcome, Tried};
 use crate::web::problem::Problem;
 use crate::web::site::Bounds;
 
-/// Bytes of references that jobs hold together.
+/// Bytes of references and masks that jobs hold together.
 const HELD: usize = 256 << 20;
 
 /// One order for variations of a reference.
@@ -22,10 +22,24 @@ pub struct Job {
     pub wish: Wish,
     /// The reference, drawn anew for looking at.
     pub shown: Vec<u8>,
-    /// The reference's file; gone once it had to make room.
-    bytes: Mutex<Option<Arc<Vec<u8>>>>,
+    /// What was sent; gone once it had to make room.
+    files: Mutex<Option<Arc<Files>>>,
     view: watch::Sender<View>,
     cancelled: AtomicBool,
+}
+
+/// The files of a job, as they came.
+#[derive(Debug)]
+pub struct Files {
+    pub reference: Vec<u8>,
+    /// Where to vary it; everywhere without one.
+    pub mask: Option<Vec<u8>>,
+}
+
+impl Files {
+    fn len(&self) -> usize {
+        self.reference.len() + self.mask.as_ref().map_or(0, Vec::len)
+    }
 }
 
 /// How a job stands.
@@ -91,21 +105,21 @@ impl Phase {
 }
 
 impl Job {
-    pub fn new(id: String, title: String, wish: Wish, shown: Vec<u8>, bytes: Arc<Vec<u8>>) -> Self {
-        let bytes = Mutex::new(Some(bytes));
+    pub fn new(id: String, title: String, wish: Wish, shown: Vec<u8>, files: Arc<Files>) -> Self {
+        let files = Mutex::new(Some(files));
         Job {
             id,
             title,
             wish,
             shown,
-            bytes,
+            files,
             view: watch::Sender::default(),
             cancelled: AtomicBool::new(false),
         }
     }
 
-    pub fn bytes(&self) -> Option<Arc<Vec<u8>>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn files(&self) -> Option<Arc<Files>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn view(&self) -> View {
@@ -125,8 +139,8 @@ impl Job {
     }
 
     fn forget(&self) -> usize {
-        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).take();
-        bytes.map_or(0, |bytes| bytes.len())
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).take();
+        files.map_or(0, |files| files.len())
     }
 }
 
@@ -166,7 +180,7 @@ impl Jobs {
         if line.stopped || waiting >= self.queued {
             return Err(Problem::Busy);
         }
-        let size = |job: &Job| job.bytes().map_or(0, |bytes| bytes.len());
+        let size = |job: &Job| job.files().map_or(0, |files| files.len());
         let mut held: usize = line.jobs.iter().map(|job| size(job)).sum::<usize>() + size(&job);
         for over in line.jobs.iter().filter(|job| job.view().phase.is_over()) {
             if held <= HELD {
@@ -265,7 +279,8 @@ mod tests {
 
     fn job(id: &str, bytes: usize) -> Job {
         let wish = Wish::of(&Upload::default()).expect("the defaults");
-        Job::new(id.into(), "a.png".into(), wish, Vec::new(), Arc::new(vec![0; bytes]))
+        let files = Files { reference: vec![0; bytes - bytes / 2], mask: Some(vec![0; bytes / 2]) };
+        Job::new(id.into(), "a.png".into(), wish, Vec::new(), Arc::new(files))
     }
 
     fn jobs(queued: usize, kept: usize) -> Jobs {
@@ -290,8 +305,8 @@ mod tests {
             let job = jobs.submit(job(id, HELD / 2)).expect("room");
             jobs.cancel(&job);
         }
-        assert!(jobs.find("a").expect("still known").bytes().is_none(), "it made room");
-        assert!(jobs.find("c").expect("known").bytes().is_some());
+        assert!(jobs.find("a").expect("still known").files().is_none(), "it made room");
+        assert!(jobs.find("c").expect("known").files().is_some());
         jobs.submit(job("d", 1)).expect("room");
         assert!(jobs.find("a").is_none() && jobs.find("b").is_some() && jobs.find("c").is_some());
     }

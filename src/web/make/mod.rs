@@ -10,7 +10,6 @@ mod worker;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, Extension, Form, Path, Query, Request, State};
-use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -21,7 +20,7 @@ use serde_json::json;
 pub use jobs::{Asked, Jobs};
 pub use result::gauges;
 
-use jobs::Job;
+use jobs::{Files, Job};
 use wish::Wish;
 
 use super::guard::Visitor;
@@ -29,6 +28,7 @@ use super::intake;
 use super::picture;
 use super::problem::Problem;
 use super::site::Site;
+use crate::generate::{self, GenerateError};
 use crate::policies::Shelf;
 use crate::policy::{PolicySet, Subject};
 use crate::raster;
@@ -60,16 +60,9 @@ async fn form_page(State(site): State<Arc<Site>>, Extension(visitor): Extension<
     form::page(&site, visitor).into_response()
 }
 
-async fn submit(
-    State(site): State<Arc<Site>>,
-    Extension(visitor): Extension<Visitor>,
-    headers: HeaderMap,
-    request: Request,
-) -> Response {
-    match submitted(&site, request).await {
-        Ok(job) => Redirect::to(&format!("/jobs/{}", job.id)).into_response(),
-        Err(problem) => problem.suited(&headers, visitor),
-    }
+async fn submit(State(site): State<Arc<Site>>, request: Request) -> Result<Redirect, Problem> {
+    let job = submitted(&site, request).await?;
+    Ok(Redirect::to(&format!("/jobs/{}", job.id)))
 }
 
 async fn submitted(site: &Arc<Site>, request: Request) -> Result<Arc<Job>, Problem> {
@@ -78,21 +71,28 @@ async fn submitted(site: &Arc<Site>, request: Request) -> Result<Arc<Job>, Probl
         return Err(Problem::BadRequest("there was no reference; choose a picture".to_owned()));
     }
     let wish = Wish::of(&upload)?;
+    if wish.size.is_some() && upload.mask.is_some() {
+        return Err(Problem::BadRequest(GenerateError::MaskedCanvas.to_string()));
+    }
     if !site.engines.offers.iter().any(|offer| offer.name == wish.engine) {
         return Err(Problem::BadRequest(format!("engine {:?} cannot run here", wish.engine)));
     }
     policies(site, &wish.policy, &wish.stated)?;
     let limits = site.bounds.upload;
-    let (bytes, shown) = place
-        .work(move || {
-            let decoded = raster::decode(&upload.bytes, &limits)?;
-            let shown = picture::drawn(&decoded.raster.flatten(), SHOWN)?;
-            Ok(((upload.bytes, upload.name), shown))
-        })
-        .await?;
-    let (bytes, name) = bytes;
-    let title = name.unwrap_or_else(|| "upload".to_owned());
-    site.jobs.submit(Job::new(new_id(site), title, wish, shown, Arc::new(bytes)))
+    let look = move || {
+        let reference = raster::decode(&upload.bytes, &limits)?.raster.flatten();
+        if let Some(mask) = &upload.mask {
+            // A wrong one is known before it is this job's turn.
+            let mask = generate::mask(mask, &limits)
+                .map_err(|error| Problem::Unreadable(format!("the mask: {error}")))?;
+            generate::varied(&mask, &reference).map_err(|error| Problem::BadRequest(error.to_string()))?;
+        }
+        Ok((picture::drawn(&reference, SHOWN)?, upload))
+    };
+    let (shown, upload) = place.work(look).await?;
+    let title = upload.name.unwrap_or_else(|| "upload".to_owned());
+    let files = Files { reference: upload.bytes, mask: upload.mask };
+    site.jobs.submit(Job::new(new_id(site), title, wish, shown, Arc::new(files)))
 }
 
 fn new_id(site: &Site) -> String {
@@ -166,9 +166,9 @@ async fn again(
     let job = site.jobs.find(&id).ok_or(Problem::NotFound)?;
     let aim: Aim = again.strength.parse().map_err(Problem::BadRequest)?;
     let gone = || Problem::Conflict("the reference is gone from memory; send it again".to_owned());
-    let bytes = job.bytes().ok_or_else(gone)?;
+    let files = job.files().ok_or_else(gone)?;
     let wish = Wish { aim, seed: None, ..job.wish.clone() };
-    let job = Job::new(new_id(&site), job.title.clone(), wish, job.shown.clone(), bytes);
+    let job = Job::new(new_id(&site), job.title.clone(), wish, job.shown.clone(), files);
     let job = site.jobs.submit(job)?;
     Ok(Redirect::to(&format!("/jobs/{}", job.id)))
 }

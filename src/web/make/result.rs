@@ -61,6 +61,15 @@ pub fn state(view: &View) -> String {
     }
 }
 
+/// What is done for the job `id` now, or how many are before it.
+pub fn stage(site: &Site, id: &str, view: &View) -> String {
+    match view.phase {
+        Phase::Waiting => fill(ENGLISH.ahead, &[("ahead", &site.jobs.ahead(id).to_string())]),
+        _ if view.stage.is_empty() => ENGLISH.preparing.to_owned(),
+        _ => view.stage.clone(),
+    }
+}
+
 fn asked_for(job: &Job) -> String {
     let wish = &job.wish;
     let strength = match wish.aim {
@@ -75,7 +84,6 @@ fn asked_for(job: &Job) -> String {
 }
 
 fn running(site: &Site, job: &Job, view: &View) -> Markup {
-    let ahead = site.jobs.ahead(&job.id);
     let total = view.total.max(1);
     html! {
         section.running aria-labelledby="stage" {
@@ -91,11 +99,7 @@ fn running(site: &Site, job: &Job, view: &View) -> Markup {
                 }
             }
             div.stage {
-                h2 #stage data-stage="" {
-                    @if view.phase == Phase::Waiting { (fill(ENGLISH.ahead, &[("ahead", &ahead.to_string())])) }
-                    @else if view.stage.is_empty() { (ENGLISH.preparing) }
-                    @else { (view.stage) }
-                }
+                h2 #stage data-stage="" { (stage(site, &job.id, view)) }
                 p.quiet data-now="" { (view.now) }
                 progress data-progress="" max=(total) value=(view.done) aria-labelledby="stage" {}
                 p.told-last data-told="" aria-live="polite" { (view.told.last().map(String::as_str).unwrap_or_default()) }
@@ -143,6 +147,9 @@ fn released(job: &Job, view: &View, done: &Released, tried: &[Tried]) -> Markup 
                             (row(ENGLISH.engine, &format!("{} {}", record.engine.name, record.engine.version)))
                             (row(ENGLISH.strength, &record.strength.to_string()))
                             (row(ENGLISH.seed, &record.seed.to_string()))
+                            @if let Some(share) = record.varied_share {
+                                (row(ENGLISH.varied, &fill(ENGLISH.varied_share, &[("share", &format!("{:.0}", 100.0 * share))])))
+                            }
                         }
                         (row(ENGLISH.size, &format!("{} × {}", done.width, done.height)))
                         (row(ENGLISH.label, &done.manifest_label))
@@ -163,7 +170,7 @@ fn released(job: &Job, view: &View, done: &Released, tried: &[Tried]) -> Markup 
 }
 
 fn refused(job: &Job, view: &View, no: &Refused, tried: &[Tried]) -> Markup {
-    let may_again = job.bytes().is_some();
+    let may_again = job.files().is_some();
     let sought = matches!(job.wish.aim, Aim::Auto);
     html! {
         article.result.refused {

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::jobs::{Asked, Job, Made, Phase};
 use crate::catalog::Catalog;
-use crate::generate::{Description, Engine, GenerateError};
+use crate::generate::{self, Description, Engine, GenerateError, Request};
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::label::Visible;
 use crate::policies::Shelf;
 use crate::progress::Progress;
 use crate::quantity::Seed;
-use crate::raster::Raster;
+use crate::raster::{Plane, Raster};
 use crate::release::{
     self, ATTEMPTS, Aim, Desk, Order, Outcome, Past, Reference, ReleaseError, Seeds, Source, Telling, Tried,
 };
@@ -74,14 +74,21 @@ fn failed(error: impl std::fmt::Display) -> Stop {
 fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(), Stop> {
     let wish = &job.wish;
     let workspace = site.workspace().map_err(failed)?;
-    let bytes = job.bytes().ok_or_else(|| failed("the reference is gone; send it again"))?;
+    let files = job.files().ok_or_else(|| failed("the reference is gone; send it again"))?;
     let engine = open(site, &wish.engine, ready)?;
     let secret = || site.secret.clone().ok_or_else(|| "the server was given none".to_owned());
     let keys = Keys::open(workspace, site.host.now(), &secret).map_err(failed)?;
     let mut catalog = Catalog::open(&workspace.database()).map_err(failed)?;
-    let reference =
-        Reference::prepare(job.title.clone(), bytes.to_vec(), &site.bounds.upload, keys.anchors());
-    let reference = reference.and_then(Reference::enlarge).map_err(failed)?;
+    let limits = &site.bounds.upload;
+    let reference = Reference::prepare(job.title.clone(), files.reference.clone(), limits, keys.anchors());
+    let mask = files.mask.as_deref().map(|mask| generate::mask(mask, limits)).transpose();
+    let mask = mask.map_err(failed)?;
+    // A mask is as large as the file's own picture.
+    let reference = match mask {
+        Some(_) => reference,
+        None => reference.and_then(Reference::enlarge),
+    };
+    let (reference, mask) = (reference.map_err(failed)?, mask.map(Arc::new));
     // What was said of it once, or of what it was made from, still counts.
     let said = Past::of(&reference, &catalog, workspace).map_err(failed)?.said;
     let shelf = Shelf::of(Some(workspace)).map_err(failed)?;
@@ -98,11 +105,11 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
     let folder = tempfile::tempdir().map_err(failed)?;
     let host: &dyn Host = site.host.as_ref();
     let mut seeds = Seeds::new(wish.seed, host);
-    let mut follower = Follower { site, job, began, engine: engine.describe(), source: &reference };
+    let engine_is = engine.describe();
+    let mut follower = Follower { site, job, began, engine: engine_is, source: &reference, mask };
     for number in 0..wish.count {
-        let mut left = if wish.seed.is_some() { 1 } else { ATTEMPTS };
-        loop {
-            let seed = seeds.next();
+        let attempts = if wish.seed.is_some() { 1 } else { ATTEMPTS };
+        let draw = |seed: Seed| {
             let out = folder.path().join(format!("{number}-{seed}.{}", wish.format.extension()));
             let mut desk = Desk {
                 host,
@@ -126,23 +133,18 @@ fn run(site: &Site, job: &Job, began: Duration, ready: &mut Ready) -> Result<(),
                 visible: Visible::default(),
                 dry_run: false,
             };
-            let made = follower.one(&mut desk, seed, order)?;
-            left -= 1;
-            let again = match &made.outcome {
-                Outcome::Refused(refused) if left > 0 && refused.may_be_chance(&policy) => {
-                    Some(format!("Seed {seed} refused: {}. Trying the next seed.", refused.refusal))
-                }
-                _ => None,
-            };
+            let made = follower.one(&mut desk, seed, order);
             job.change(|view| view.glimpse = None);
-            match again {
-                Some(sentence) => follower.tell(sentence),
-                None => {
-                    job.change(|view| view.made.push(made));
-                    break;
-                }
+            made
+        };
+        let made = seeds.until(attempts, draw, |seed, made| match &made.outcome {
+            Outcome::Refused(refused) if refused.may_be_chance(&policy) => {
+                say(job, format!("Seed {seed} refused: {}. Trying the next seed.", refused.refusal));
+                true
             }
-        }
+            _ => false,
+        })?;
+        job.change(|view| view.made.push(made));
     }
     Ok(())
 }
@@ -163,6 +165,7 @@ struct Follower<'a> {
     began: Duration,
     engine: Description,
     source: &'a Reference,
+    mask: Option<Arc<Plane>>,
 }
 
 impl Follower<'_> {
@@ -171,9 +174,9 @@ impl Follower<'_> {
         &mut self,
         desk: &mut Desk<'_>,
         seed: Seed,
-        order: impl Fn(crate::generate::Request) -> Order,
+        order: impl Fn(Request) -> Order,
     ) -> Result<Made, Stop> {
-        let request = self.job.wish.request(seed);
+        let request = Request { mask: self.mask.clone(), ..self.job.wish.request(seed) };
         match self.job.wish.aim {
             Aim::At(_) => {
                 let outcome = release::release(desk, self.source, &order(request), self)?;
@@ -190,15 +193,11 @@ impl Follower<'_> {
                 let sought = release::seek(desk, self.source, &request, self, &mut told)?;
                 let engine = sought.remembered(desk.engine);
                 let mut desk = Desk { engine: &engine, catalog: &mut *desk.catalog, ..*desk };
-                let request = crate::generate::Request { strength: sought.strength, ..request };
+                let request = Request { strength: sought.strength, ..request };
                 let outcome = release::release(&mut desk, self.source, &order(request), self)?;
                 Ok(Made { outcome, tried: sought.tried.clone() })
             }
         }
-    }
-
-    fn tell(&self, sentence: String) {
-        say(self.job, sentence);
     }
 }
 
@@ -226,7 +225,9 @@ impl Progress for Follower<'_> {
 
     fn glimpse(&mut self, picture: &dyn Fn() -> Raster) {
         // One that cannot be drawn is only missed.
-        if let Ok(png) = release::glimpse(&picture(), &self.engine, Some(self.source.sha256), false) {
+        if let Ok(png) =
+            release::glimpse(&picture(), &self.engine, Some(self.source.sha256), self.mask.is_some())
+        {
             self.job.change(|view| {
                 view.glimpse = Some(Arc::new(png));
                 view.glimpses += 1;

@@ -6,6 +6,7 @@ use super::Answer;
 use super::layers;
 use crate::lineage::{Edge, Graph, Node, Role};
 use crate::verify::{Confidence, Verdict};
+use crate::web::drop::Field;
 use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
 use crate::web::problem::Problem;
@@ -53,18 +54,18 @@ fn frame(visitor: Visitor) -> Frame<'static> {
 }
 
 fn chooser(site: &Site) -> Markup {
-    let most = format!("{} MB", site.bounds.upload.bytes >> 20);
+    let field = Field {
+        name: "picture",
+        label: ENGLISH.drop_picture,
+        note: None,
+        required: true,
+        height: "",
+        preview: false,
+        at_once: false,
+    };
     html! {
         form #verify method="post" action="/verify" enctype="multipart/form-data" {
-            div.drop data-drop="" {
-                input #picture.file type="file" name="picture" required
-                    accept="image/png,image/jpeg,image/webp,image/tiff,image/bmp,image/gif" aria-describedby="formats";
-                label for="picture" {
-                    span.big { (ENGLISH.drop_picture) }
-                    span #formats.quiet { (fill(ENGLISH.formats, &[("most", &most)])) }
-                    span.chosen data-chosen="" {}
-                }
-            }
+            (field.show(site))
             div.actions { button.primary type="submit" { (ENGLISH.verify_button) } span.busy data-busy="" hidden { (ENGLISH.looking) } }
         }
     }

@@ -45,7 +45,7 @@ impl Drafting<'_> {
     ) -> Result<Option<Ended>, Failure> {
         let args = self.args;
         let attempts = args.attempts.unwrap_or(if args.seed.is_some() { 1 } else { ATTEMPTS });
-        let draw = |seed| {
+        let draw = |seed| -> Result<Ended, Stop> {
             if self.interrupt.is_asked() {
                 return Err(ReleaseError::Generate(GenerateError::Cancelled).into());
             }

@@ -11,18 +11,16 @@ use drafting::{Drafting, Ended};
 pub use page::Page;
 use target::Target;
 
-use crate::catalog::Catalog;
 use crate::cli::args::Vary;
-use crate::cli::commands::keys;
 use crate::cli::error::{Failure, Outcome};
 use crate::cli::host::System;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::place::{self, Studio};
 use crate::cli::term::{Terminal, WARN, paint, shown};
-use crate::cli::{engine, files, place};
-use crate::host::Host;
+use crate::cli::{engine, files};
+use crate::generate;
 use crate::keys::Keys;
-use crate::policies::Shelf;
-use crate::raster::{self, Limits, Plane};
+use crate::raster::{Limits, Plane};
 use crate::release::{self, Aim, Desk, Past, PrepareError, Reference, Seeds};
 
 pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Outcome, Failure> {
@@ -39,19 +37,13 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let mask = args.mask.as_deref().map(mask).transpose()?;
     let references = args.references.iter().map(|path| files::read(path)).collect::<Result<Vec<_>, _>>()?;
 
-    // Asked for before anything is made: a slip in a name leaves nothing behind.
-    let existing = place::existing(place)?;
     let stated = args.stated.subject();
-    let shelf = Shelf::of(existing.as_ref()).map_err(Failure::new)?;
-    shelf.select(&args.policy, &stated).map_err(Failure::new)?;
+    place::check_policy(place, &args.policy, &stated)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
     let engine = engine::open(&args.engine, engine::Asked::by(&args.model, args.strength_meaning), terminal)?;
     // From here on: Ctrl-C ends a download at once, which goes on from there the next time.
     let interrupt = Interrupt::watch()?;
-    let (workspace, keys) = place::find_or_make(place, &host, terminal)?;
-    let shelf = Shelf::of(Some(&workspace)).map_err(Failure::new)?;
-    let mut catalog = Catalog::open(&workspace.database()).map_err(Failure::new)?;
-    keys::warn_of_expiry(Some(keys.signer().not_after), host.now(), terminal);
+    let Studio { workspace, keys, shelf, mut catalog } = place::studio(place, &host, terminal)?;
 
     let wanted = args.references.len() * args.count as usize;
     let mut outcome = Outcome::Yes;
@@ -161,9 +153,8 @@ fn failed(path: &Path, failure: &Failure, terminal: &Terminal) -> Value {
 
 /// Where to vary: a picture's brightness.
 fn mask(path: &Path) -> Result<Arc<Plane>, Failure> {
-    let decoded = raster::decode(&files::read(path)?, &Limits::default())
-        .map_err(|error| Failure::at(path.display(), error))?;
-    Ok(Arc::new(decoded.raster.flatten().luma()))
+    let mask = generate::mask(&files::read(path)?, &Limits::default());
+    mask.map(Arc::new).map_err(|error| Failure::at(path.display(), error))
 }
 
 pub(super) fn title(path: &Path) -> String {
