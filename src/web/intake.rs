@@ -33,6 +33,11 @@ pub struct Upload {
 }
 
 impl Upload {
+    /// What it is called, for people.
+    pub fn title(&self) -> String {
+        self.name.clone().unwrap_or_else(|| "upload".to_owned())
+    }
+
     /// What was entered in the field `name`, trimmed; `None` where that is nothing.
     pub fn field(&self, name: &str) -> Option<&str> {
         let found = self.fields.iter().find(|(field, _)| field == name);
@@ -40,8 +45,8 @@ impl Upload {
     }
 }
 
-/// The form or the bare picture in `request`, of at most `limit` bytes with its mask, and its place in the gate. Its length is looked at,
-/// and its room taken, before any of it is read.
+/// The form or the bare picture in `request`, of at most `limit` bytes with its mask, and its place in the gate. Its length
+/// is looked at, and its room taken, before any of it is read. Without a picture it is refused.
 pub async fn receive(request: Request, gate: &Gate, limit: u64) -> Result<(Upload, Place), Problem> {
     let form = is_form(request.headers());
     let most = if form { limit + AROUND } else { limit };
@@ -62,6 +67,9 @@ pub async fn receive(request: Request, gate: &Gate, limit: u64) -> Result<(Uploa
     let upload = tokio::time::timeout(PATIENCE, read)
         .await
         .map_err(|_| Problem::TooSlow { seconds: PATIENCE.as_secs() })??;
+    if upload.bytes.is_empty() {
+        return Err(Problem::BadRequest("there was no picture in it; choose a file".to_owned()));
+    }
     Ok((upload, place))
 }
 

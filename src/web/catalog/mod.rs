@@ -81,14 +81,10 @@ async fn like_upload(
 ) -> Response {
     let looked = async {
         let (upload, place) = intake::receive(request, &site.gate, site.bounds.upload.bytes).await?;
-        if upload.bytes.is_empty() {
-            return Err(Problem::BadRequest("there was no picture in it; choose a file".to_owned()));
-        }
         let site = Arc::clone(&site);
         let look = move || {
             let raster = raster::decode(&upload.bytes, &site.bounds.upload)?.raster.flatten();
-            let name = upload.name.unwrap_or_else(|| "upload".to_owned());
-            similar::page(&site, visitor, &Sought { name, raster, asset: None })
+            similar::page(&site, visitor, &Sought { name: upload.title(), raster, asset: None })
         };
         place.work(look).await
     };

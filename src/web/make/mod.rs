@@ -67,9 +67,6 @@ async fn submit(State(site): State<Arc<Site>>, request: Request) -> Result<Redir
 
 async fn submitted(site: &Arc<Site>, request: Request) -> Result<Arc<Job>, Problem> {
     let (upload, place) = intake::receive(request, &site.gate, site.bounds.upload.bytes).await?;
-    if upload.bytes.is_empty() {
-        return Err(Problem::BadRequest("there was no reference; choose a picture".to_owned()));
-    }
     let wish = Wish::of(&upload)?;
     if wish.size.is_some() && upload.mask.is_some() {
         return Err(Problem::BadRequest(GenerateError::MaskedCanvas.to_string()));
@@ -90,7 +87,7 @@ async fn submitted(site: &Arc<Site>, request: Request) -> Result<Arc<Job>, Probl
         Ok((picture::drawn(&reference, SHOWN)?, upload))
     };
     let (shown, upload) = place.work(look).await?;
-    let title = upload.name.unwrap_or_else(|| "upload".to_owned());
+    let title = upload.title();
     let files = Files { reference: upload.bytes, mask: upload.mask };
     site.jobs.submit(Job::new(new_id(site), title, wish, shown, Arc::new(files)))
 }

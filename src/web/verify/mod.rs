@@ -84,11 +84,7 @@ pub async fn receive(
     request: Request,
 ) -> Result<(Upload, Place), Problem> {
     site.admit(peer, visitor)?;
-    let (upload, place) = intake::receive(request, &site.gate, site.bounds.upload.bytes).await?;
-    if upload.bytes.is_empty() {
-        return Err(Problem::BadRequest("there was no picture in it; choose a file".to_owned()));
-    }
-    Ok((upload, place))
+    intake::receive(request, &site.gate, site.bounds.upload.bytes).await
 }
 
 /// What the picture of `request` is called, and what is found out about it when it is its turn.
@@ -103,7 +99,7 @@ pub async fn answer(
     let look = move || {
         let archive = site.workspace().ok().map(Archive::open);
         let report = report(&site, &upload, archive.as_ref())?;
-        Ok((name(upload), report))
+        Ok((upload.title(), report))
     };
     place.work(look).await
 }
@@ -130,7 +126,7 @@ fn look(site: &Site, visitor: Visitor, upload: Upload) -> Result<Answer, Problem
     let decoded = raster::decode(&upload.bytes, &site.bounds.upload)?;
     let shown = picture::drawn(&decoded.raster.flatten(), SHOWN)?;
     let Some(archive) = archive.filter(|_| visitor == Visitor::Owner) else {
-        return Ok(Answer { name: name(upload), report, shown, lineage: None, notes: Vec::new() });
+        return Ok(Answer { name: upload.title(), report, shown, lineage: None, notes: Vec::new() });
     };
     let known = report.catalog.asset.as_ref().filter(|_| report.verdict != Verdict::Contradiction);
     let lineage = match archive.memory().zip(known) {
@@ -140,9 +136,5 @@ fn look(site: &Site, visitor: Visitor, upload: Upload) -> Result<Answer, Problem
         },
         None => None,
     };
-    Ok(Answer { name: name(upload), report, shown, lineage, notes: archive.notes })
-}
-
-fn name(upload: Upload) -> String {
-    upload.name.unwrap_or_else(|| "upload".to_owned())
+    Ok(Answer { name: upload.title(), report, shown, lineage, notes: archive.notes })
 }
