@@ -182,17 +182,13 @@ fn reference(db: &Connection, entry: &AssetEntry, copy_of: Option<&str>) -> rusq
 }
 
 fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>) -> rusqlite::Result<()> {
-    let role = match role {
-        Role::Reference => "reference",
-        Role::Output => "output",
-    };
     put(
         db,
         "INSERT INTO asset (id, role, sha256, pixels_sha256, mime, width, height, bytes, fingerprint, \
          fingerprint_quality, title, copy_of, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             entry.id,
-            role,
+            role.name(),
             entry.sha256.as_bytes(),
             entry.pixels_sha256.as_bytes(),
             entry.mime,

@@ -538,31 +538,38 @@ fn ingredient(
 mod tests {
     use super::*;
 
+    impl Reading {
+        /// One that says nothing.
+        pub(crate) fn silent(label: &str, state: State) -> Self {
+            Reading {
+                state,
+                label: label.to_owned(),
+                title: None,
+                claim_generator: None,
+                vendor: None,
+                signer: None,
+                time_stamp: None,
+                digital_source_type: None,
+                created: None,
+                derivation: None,
+                agreement: Agreement::Absent,
+                soft_bindings: Vec::new(),
+                metadata: None,
+                training_mining: None,
+                recovery: None,
+                failures: Vec::new(),
+                ingredients: Vec::new(),
+            }
+        }
+    }
+
     fn failed(code: &str, ingredient: Option<&str>) -> Failure {
         let explanation = Some("told by the library".to_owned());
         Failure { code: code.into(), explanation, ingredient: ingredient.map(str::to_owned) }
     }
 
     fn reading(state: State, failures: Vec<Failure>) -> Reading {
-        Reading {
-            state,
-            label: "label".into(),
-            title: None,
-            claim_generator: None,
-            vendor: None,
-            signer: None,
-            time_stamp: None,
-            digital_source_type: None,
-            created: None,
-            derivation: None,
-            agreement: Agreement::Absent,
-            soft_bindings: Vec::new(),
-            metadata: None,
-            training_mining: None,
-            recovery: None,
-            failures,
-            ingredients: Vec::new(),
-        }
+        Reading { failures, ..Reading::silent("label", state) }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! IPTC Photo Metadata Standard 2025.1, XMP part 1 (ISO 16684-1), RFC 6920 for the source's digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Label;
 use crate::iptc;
@@ -58,10 +58,7 @@ fn properties(label: &Label) -> Vec<(&'static str, String)> {
 /// what reads the JSON of one by a search finds its quotes as they are.
 pub(super) fn packet(label: &Label) -> String {
     let properties = properties(label);
-    let used = |prefix: &str| properties.iter().any(|(name, _)| name.split(':').next() == Some(prefix));
-    let namespaces: String = NAMESPACES
-        .iter()
-        .filter(|(prefix, _)| used(prefix))
+    let namespaces: String = namespaces(properties.iter().map(|(name, _)| *name))
         .map(|(prefix, uri)| format!("\n    xmlns:{prefix}=\"{uri}\""))
         .collect();
     let elements: String =
@@ -84,9 +81,16 @@ pub(super) fn without_prompt(label: &Label) -> (BTreeMap<String, String>, BTreeM
     let properties = properties(label).into_iter().filter(|(name, _)| ![PROMPT, WRITER].contains(name));
     let properties: BTreeMap<String, String> =
         properties.map(|(name, value)| (name.to_owned(), value)).collect();
-    let used = |prefix: &str| properties.keys().any(|name| name.split(':').next() == Some(prefix));
-    let context = NAMESPACES.iter().filter(|(prefix, _)| used(prefix));
-    (context.map(|(prefix, uri)| ((*prefix).to_owned(), (*uri).to_owned())).collect(), properties)
+    let context = namespaces(properties.keys().map(String::as_str));
+    (context.map(|(prefix, uri)| (prefix.to_owned(), uri.to_owned())).collect(), properties)
+}
+
+/// Those that the properties of these `names` are of.
+fn namespaces<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let used: BTreeSet<&str> = names.filter_map(|name| name.split(':').next()).collect();
+    NAMESPACES.into_iter().filter(move |(prefix, _)| used.contains(prefix))
 }
 
 fn escape(text: &str) -> String {

@@ -385,23 +385,8 @@ mod tests {
             ingredient("broken", "parentOf", State::Invalid),
         ];
         let mut reading = Reading {
-            state: State::Valid,
-            label: "file".into(),
-            title: None,
-            claim_generator: None,
-            vendor: None,
-            signer: None,
-            time_stamp: None,
-            digital_source_type: None,
-            created: None,
-            derivation: None,
-            agreement: Agreement::Absent,
-            metadata: None,
-            training_mining: None,
-            soft_bindings: Vec::new(),
-            recovery: None,
-            failures: Vec::new(),
             ingredients: vec![edit, ingredient("input", "inputTo", State::Trusted)],
+            ..Reading::silent("file", State::Valid)
         };
         assert_eq!(labels(&reading), ["file", "edit", "ours"]);
         reading.agreement = Agreement::Differ;
