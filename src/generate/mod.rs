@@ -127,6 +127,8 @@ pub struct Record {
     pub prediction: Option<&'static str>,
     /// What a network's products were computed with: `f32` or `bf16`; `None` for engines that have no choice.
     pub precision: Option<&'static str>,
+    /// What a network was computed on: `cpu`, `cuda` or `metal`; `None` for engines that have no choice.
+    pub device: Option<&'static str>,
     /// LoRAs that were added to the model.
     pub loras: Vec<AppliedLora>,
     /// Windows that each step was drawn in, where the picture is larger than the model was trained for.
@@ -152,6 +154,7 @@ impl Record {
             sampler: None,
             prediction: None,
             precision: None,
+            device: None,
             loras: Vec::new(),
             windows: None,
             findings: Vec::new(),

@@ -72,6 +72,9 @@ pub struct Derivation {
     /// What a network's products were computed with, f32 or bf16; none for engines that have no choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<String>,
+    /// What a network was computed on, cpu, cuda or metal; none for engines that have no choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// LoRAs that were added to the model; `model_sha256` is that of both together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<LoraReference>,

@@ -60,6 +60,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             sampler: None,
             prediction: None,
             precision: None,
+            device: None,
             seed: Some(Seed(u64::MAX)),
             prompt: None,
             negative_prompt: None,

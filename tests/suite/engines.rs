@@ -30,6 +30,26 @@ fn flux_without_weights_says_what_to_do() {
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
 }
 
+/// Before weights are looked for, let alone fetched.
+#[test]
+fn a_device_that_is_not_in_the_build_is_refused_and_engines_tells_which_are() {
+    let lab = Lab::new();
+    lab.specimen("ref.png", 1);
+    for (kind, is_built) in [("cuda", cfg!(feature = "cuda")), ("metal", cfg!(feature = "metal"))] {
+        let ended = lab.run(["vary", "ref.png", "--engine", "flux", "--device", kind]).expect(2);
+        if cfg!(feature = "diffusion") && !is_built {
+            let expected = format!(
+                "device {kind}: it is not in this build; build the program with 'cargo build --release --features {kind}'"
+            );
+            assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+        }
+    }
+    let told = lab.run(["engines", "--json"]).expect(0).json();
+    assert_eq!(told["devices"][0]["name"], "cpu");
+    assert_eq!(told["devices"][0]["ready"], true);
+    assert!(lab.run(["engines"]).expect(0).stdout.contains("devices"));
+}
+
 #[test]
 fn what_an_engine_does_not_have_cannot_be_chosen() {
     let lab = Lab::new();
@@ -43,6 +63,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--sampler", "euler", "choice of samplers"),
         ("--prediction", "v", "choice of what is predicted"),
         ("--precision", "bf16", "choice of what it computes with"),
+        ("--device", "cuda:0", "choice of what it runs on"),
         ("--lora", "style.safetensors:0.5", "model that LoRAs could be added to"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
@@ -57,6 +78,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--sampler", "midjourney", "euler-ancestral"),
         ("--steps", "0", "1..=1000"),
         ("--guidance", "NaN", "a number from 0 to 100"),
+        ("--device", "gpu", "auto, cpu, metal, cuda, or one of several as cuda:1"),
         ("--lora", "style.safetensors:0", "a weight from -100 to 100 that is not 0"),
         ("--strength-meaning", "midjourney", "diffusers, comfyui"),
     ] {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
@@ -43,6 +44,34 @@ pub enum Precision {
     Auto,
     F32,
     Bf16,
+}
+
+/// What networks are computed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    Auto,
+    Cpu,
+    Cuda(usize),
+    Metal,
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Device, String> {
+        let number = text.strip_prefix("cuda").map(|rest| match rest.strip_prefix(':') {
+            Some(number) if number.bytes().all(|b| b.is_ascii_digit()) => number.parse().ok(),
+            None if rest.is_empty() => Some(0),
+            _ => None,
+        });
+        match (text, number) {
+            ("auto", _) => Ok(Device::Auto),
+            ("cpu", _) => Ok(Device::Cpu),
+            ("metal", _) => Ok(Device::Metal),
+            (_, Some(Some(number))) => Ok(Device::Cuda(number)),
+            _ => Err("expected auto, cpu, metal, cuda, or one of several as cuda:1".to_owned()),
+        }
+    }
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,10 +202,14 @@ pub struct ModelArgs {
     #[arg(long, value_name = "WHAT")]
     pub prediction: Option<Prediction>,
     /// What a network computes with: numbers of 32 bits, or of 16 in products (bfloat16), which is about twice as fast
-    /// where the machine has instructions for it (AVX512-BF16) and slow elsewhere; auto takes bf16 where it is fast and
-    /// the model's weights are stored in 16 bits or fewer [default: auto]
-    #[arg(long, value_name = "WHAT")]
+    /// where the machine has instructions for it (AVX512-BF16, a GPU) and slow elsewhere; auto takes bf16 where it is
+    /// fast and the model's weights are stored in 16 bits or fewer [default: auto]
+    #[arg(long, value_name = "WHAT", visible_alias = "dtype")]
     pub precision: Option<Precision>,
+    /// What a network is computed on: auto, cpu, cuda:N or metal; 'vidimus engines' tells which this program was built
+    /// with. auto takes a GPU where there is one that answers [default: auto]
+    #[arg(long, value_name = "WHICH")]
+    pub device: Option<Device>,
     /// LoRA that is added to the model, as safetensors, and how much of it, -100 to 100 [default: 1]; several add up
     #[arg(long, value_name = "FILE[:WEIGHT]", value_parser = OsStringValueParser::new().try_map(Lora::parse))]
     pub lora: Vec<Lora>,
@@ -253,6 +286,29 @@ fn guidance(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_is_a_kind_and_of_several_a_number() {
+        let parsed = |text: &str| text.parse::<Device>();
+        assert_eq!(parsed("auto"), Ok(Device::Auto));
+        assert_eq!(parsed("cpu"), Ok(Device::Cpu));
+        assert_eq!(parsed("metal"), Ok(Device::Metal));
+        assert_eq!(parsed("cuda"), Ok(Device::Cuda(0)));
+        assert_eq!(parsed("cuda:13"), Ok(Device::Cuda(13)));
+        for text in [
+            "",
+            "gpu",
+            "cuda:",
+            "cuda:-1",
+            "cuda:+1",
+            "cuda:1.5",
+            "cuda0",
+            "cuda:99999999999999999999",
+            "cpu:0",
+        ] {
+            assert!(parsed(text).is_err_and(|said| said.contains("cuda:1")), "{text}");
+        }
+    }
 
     #[test]
     fn a_lora_has_a_weight_behind_its_last_colon_if_that_is_a_number() {

@@ -9,7 +9,9 @@ mod visible;
 mod writing;
 
 pub use adopting::Adopt;
-pub use making::{Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary};
+pub use making::{
+    Device, Lora, Meaning, ModelArgs, Orientation, Precision, Prediction, Probe, Sampler, Vary,
+};
 pub use serving::Serve;
 pub use sweeping::Sweep;
 pub use telling::TellingArgs;

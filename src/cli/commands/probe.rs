@@ -119,6 +119,7 @@ fn page(path: &Path, file: &[u8], Draft { raster, record }: &Draft) -> Result<(S
         "sampler": record.sampler,
         "prediction": record.prediction,
         "precision": record.precision,
+        "device": record.device,
         "loras": record.loras,
         "windows": record.windows,
     });

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::Asked;
 use super::models::{Kind, Model, gap, licence, precision, refused};
-use super::places;
+use super::{Asked, devices};
 use crate::cli::error::Failure;
 use crate::cli::term::Terminal;
 use crate::generate::Engine;
@@ -30,8 +29,11 @@ const KIND: Kind = Kind {
 
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
+    let processor = devices::open(asked.device)?;
     let dir = KIND.chosen(asked.model, terminal)?;
-    let opened = FluxEngine::open(&dir, places::free_memory()).and_then(|engine| match asked.loras {
+    let precision = asked.precision.and_then(precision);
+    let free = devices::free_memory(&processor);
+    let opened = FluxEngine::open_on(&dir, processor, precision, free).and_then(|engine| match asked.loras {
         [] => Ok(engine),
         loras => engine.with_loras(&loras.iter().map(Into::into).collect::<Vec<_>>()),
     });
@@ -50,7 +52,6 @@ fn chosen(own: Options, asked: Asked) -> Options {
         steps: asked.steps.and_then(NonZeroU32::new).unwrap_or(own.steps),
         guidance: asked.guidance.unwrap_or(own.guidance),
         meaning: asked.meaning.map_or(own.meaning, Into::into),
-        precision: asked.precision.and_then(precision).unwrap_or(own.precision),
         ..own
     }
 }
@@ -91,9 +92,13 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::places;
     use super::*;
     use crate::cli::args;
+    use crate::generate::diffusion::flux::tiny;
     use crate::generate::diffusion::{Meaning, Precision};
+    use crate::progress::Silent;
+    use crate::quantity::Seed;
 
     /// A file of safetensors without tensors.
     const NOTHING: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
@@ -191,14 +196,23 @@ mod tests {
         let asked = Asked { steps: Some(20), guidance: Some(2.0), meaning, ..Asked::default() };
         let steps = NonZeroU32::new(20).expect("not zero");
         assert_eq!(chosen(own, asked), Options { steps, meaning: Meaning::ComfyUi, guidance: 2.0, ..own });
-        let own = Options { precision: Precision::Bf16, ..own };
-        for (asked, precision) in [
-            (args::Precision::Auto, Precision::Bf16),
-            (args::Precision::Bf16, Precision::Bf16),
-            (args::Precision::F32, Precision::F32),
-        ] {
-            let asked = Asked { precision: Some(asked), ..Asked::default() };
-            assert_eq!(chosen(own, asked), Options { precision, ..own });
+    }
+
+    #[test]
+    fn a_model_is_computed_with_what_was_asked_for_and_where() {
+        let dir = tiny::folder(true);
+        let drawn = |precision, device| {
+            let (model, steps) = (Some(dir.path()), Some(1));
+            let asked = Asked { model, steps, precision: Some(precision), device, ..Asked::default() };
+            let engine = open(asked, &Terminal::silent()).expect("a whole model");
+            engine.text2img("a virion", Some((64, 64)), Seed(1), &mut Silent).expect("it draws").record
+        };
+        // Its weights are stored in 32 bits.
+        for (asked, precision) in
+            [(args::Precision::Auto, "f32"), (args::Precision::Bf16, "bf16"), (args::Precision::F32, "f32")]
+        {
+            let record = drawn(asked, Some(args::Device::Cpu));
+            assert_eq!((record.precision, record.device), (Some(precision), Some("cpu")));
         }
     }
 

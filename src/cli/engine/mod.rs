@@ -1,6 +1,8 @@
 //! Engines by their names on the command line.
 
 #[cfg(feature = "diffusion")]
+mod devices;
+#[cfg(feature = "diffusion")]
 mod fetch;
 #[cfg(feature = "diffusion")]
 mod flux;
@@ -15,7 +17,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Lora, Meaning, ModelArgs, Precision, Prediction, Sampler};
+use super::args::{Device, Lora, Meaning, ModelArgs, Precision, Prediction, Sampler};
 use super::error::Failure;
 use super::term::{BOLD, GOOD, Terminal, paint};
 use crate::generate::Engine;
@@ -32,15 +34,27 @@ pub struct Asked<'a> {
     pub sampler: Option<Sampler>,
     pub prediction: Option<Prediction>,
     pub precision: Option<Precision>,
+    pub device: Option<Device>,
     pub loras: &'a [Lora],
 }
 
 impl<'a> Asked<'a> {
     pub fn by(args: &'a ModelArgs, meaning: Option<Meaning>) -> Self {
-        let ModelArgs { steps, guidance, sampler, prediction, precision, .. } = *args;
+        let ModelArgs { steps, guidance, sampler, prediction, precision, device, .. } = *args;
         let (model, negative_prompt) = (args.model.as_deref(), args.negative_prompt.as_deref());
         let loras = &args.lora;
-        Asked { model, steps, guidance, meaning, negative_prompt, sampler, prediction, precision, loras }
+        Asked {
+            model,
+            steps,
+            guidance,
+            meaning,
+            negative_prompt,
+            sampler,
+            prediction,
+            precision,
+            device,
+            loras,
+        }
     }
 
     /// Refuses a flag that was given and that `engine` has nothing for.
@@ -78,6 +92,7 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
                 asked.sampler_flag(),
                 asked.prediction_flag(),
                 (asked.precision.is_some(), "choice of what it computes with", "--precision"),
+                (asked.device.is_some(), "choice of what it runs on", "--device"),
                 (!asked.loras.is_empty(), "model that LoRAs could be added to", "--lora"),
             ];
             asked.lacking(name, &flags)?;
@@ -116,7 +131,22 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
     let (flux_text, flux_entry) = flux::list(model);
     let (stable_text, stable_entry) = stable::list(model);
     let engines = [entry, flux_entry, stable_entry];
-    (format!("{text}\n{flux_text}\n{stable_text}"), json!({ "schema": 1, "engines": engines }))
+    let (devices, devices_entry) = devices::list();
+    (
+        format!("{text}\n{flux_text}\n{stable_text}\n{devices}"),
+        json!({ "schema": 1, "engines": engines, "devices": devices_entry }),
+    )
+}
+
+/// What runs anywhere.
+#[cfg(not(feature = "diffusion"))]
+mod devices {
+    use super::*;
+
+    pub fn list() -> (String, Value) {
+        let text = format!("{} {}", paint(BOLD, "devices"), paint(GOOD, "cpu"));
+        (text, json!([{ "name": "cpu", "built": true, "ready": true, "free_memory": null, "missing": null }]))
+    }
 }
 
 /// FLUX.1 was left out of this program.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{fetch, places};
+use super::{devices, fetch, places};
 use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BOLD, GOOD, Terminal, WARN, paint, shown, wrapped};
@@ -206,7 +206,7 @@ impl Kind {
     pub fn shown(&self, models: &[Model], free: Option<u64>) -> (String, Value) {
         let whole = models.iter().filter(|model| model.is_whole()).count();
         let (state, style) = if whole > 0 { ("ready", GOOD) } else { ("needs weights", WARN) };
-        let mut lines = vec![format!("  img2img on the CPU; {}", self.licence)];
+        let mut lines = vec![format!("  img2img; {}", self.licence)];
         for model in models {
             let told = model.lines(free);
             lines.extend(
@@ -259,6 +259,10 @@ pub fn refused(error: &ModelError) -> Failure {
     let failure = Failure::new(error);
     match error {
         ModelError::Memory { .. } => failure.advise("free some, or use a machine with more"),
+        ModelError::NotBuilt { kind } => {
+            failure.advise(format_args!("{}, or take --device cpu", devices::how(kind)))
+        }
+        ModelError::Device { .. } => failure.advise("see to its driver, or take --device cpu"),
         _ => failure,
     }
 }

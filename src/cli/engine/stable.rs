@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::Asked;
 use super::models::{Kind, Model, gap, licence, precision, refused};
 use super::places;
+use super::{Asked, devices};
 use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::Terminal;
@@ -38,12 +38,14 @@ const EXPECTED: &str = "a folder of Stable Diffusion 1, 2 or XL as diffusers wri
 
 /// The model that was asked for; without that, the only one that is found.
 pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failure> {
+    let processor = devices::open(asked.device)?;
     let dir = KIND.chosen(asked.model, terminal)?;
     let prediction = asked.prediction.map(Into::into);
     let precision = asked.precision.and_then(precision);
-    let hints = Hints { prediction, precision, ..hints(&places::environment) };
+    let free = devices::free_memory(&processor);
+    let hints = Hints { prediction, precision, processor, ..hints(&places::environment) };
     let method = asked.sampler.map(method);
-    let opened = StableEngine::hinted(&dir, method, places::free_memory(), &hints);
+    let opened = StableEngine::hinted(&dir, method, free, &hints);
     let opened = opened.and_then(|engine| match asked.loras {
         [] => Ok(engine),
         loras => engine.with_loras(&loras.iter().map(Into::into).collect::<Vec<_>>()),

@@ -1,10 +1,9 @@
 //! CLIP's text encoder: tokens to what a network is told of a prompt.
 
-use candle_core::{Device, IndexOp, Tensor};
-use candle_nn::VarBuilder;
+use candle_core::{IndexOp, Tensor};
 
-use super::ops::layers::{LayerNorm, Linear, attention};
-use super::ops::{self, Precision, activated};
+use super::ops::layers::{LayerNorm, Linear, Vars, attention};
+use super::ops::{self, Compute, activated};
 
 /// The network, as its `config.json` has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +47,7 @@ pub struct Clip {
     norm: LayerNorm,
     projection: Option<Linear>,
     end: End,
+    compute: Compute,
 }
 
 /// What is read of a text.
@@ -68,12 +68,12 @@ struct Layer {
     contract: Linear,
     heads: usize,
     activation: Activation,
-    precision: Precision,
+    compute: Compute,
 }
 
 impl Clip {
     /// From tensors with Hugging Face's names; newer versions of it leave the leading `text_model` out.
-    pub fn new(shape: &Shape, vb: VarBuilder) -> candle_core::Result<Clip> {
+    pub fn new(shape: &Shape, vb: Vars) -> candle_core::Result<Clip> {
         let Shape { vocabulary, positions, width, epsilon, .. } = *shape;
         let projection = shape
             .projection
@@ -90,12 +90,13 @@ impl Clip {
             norm: LayerNorm::new(width, epsilon, vb.pp("final_layer_norm"))?,
             projection,
             end: shape.end,
+            compute: vb.compute().clone(),
         })
     }
 
     /// Of one text's tokens: all below the vocabulary's size, and no more of them than there are positions.
     pub fn read(&self, ids: &[u32]) -> candle_core::Result<Read> {
-        let tokens = self.tokens.index_select(&Tensor::new(ids, &Device::Cpu)?, 0)?;
+        let tokens = self.tokens.index_select(&Tensor::new(ids, self.tokens.device())?, 0)?;
         let mut states = (tokens + self.positions.narrow(0, 0, ids.len())?)?.unsqueeze(0)?;
         let mut penultimate = states.clone();
         for layer in &self.layers {
@@ -108,7 +109,8 @@ impl Clip {
             Some(projection) => projection.forward(&pooled)?,
             None => pooled,
         };
-        Ok(Read { last, penultimate, pooled })
+        let given = |x| self.compute.given(x);
+        Ok(Read { last: given(last)?, penultimate: given(penultimate)?, pooled: given(pooled)? })
     }
 }
 
@@ -124,7 +126,7 @@ impl End {
 }
 
 impl Layer {
-    fn new(shape: &Shape, vb: VarBuilder) -> candle_core::Result<Layer> {
+    fn new(shape: &Shape, vb: Vars) -> candle_core::Result<Layer> {
         let Shape { width, inner, epsilon, heads, activation, .. } = *shape;
         let square = |name: &str| Linear::new(width, width, vb.pp("self_attn").pp(name));
         Ok(Layer {
@@ -137,7 +139,7 @@ impl Layer {
             contract: Linear::new(inner, width, vb.pp("mlp.fc2"))?,
             heads,
             activation,
-            precision: Precision::of(&vb),
+            compute: vb.compute().clone(),
         })
     }
 
@@ -145,14 +147,14 @@ impl Layer {
         let [queries, keys, values, out] = &self.attention;
         let normal = self.norms[0].forward(x)?;
         let [queries, keys, values] = [queries, keys, values].map(|linear| linear.forward(&normal));
-        let seen = attention([&queries?, &keys?, &values?], self.heads, true, self.precision)?;
+        let seen = attention([&queries?, &keys?, &values?], self.heads, true, &self.compute)?;
         let x = out.beside(&seen, x)?;
         let inner = self.expand.forward(&self.norms[1].forward(&x)?)?;
         let activation = match self.activation {
             Activation::QuickGelu => ops::Activation::QuickGelu,
             Activation::Gelu => ops::Activation::GeluErf,
         };
-        self.contract.beside(&activated(&inner, activation)?, &x)
+        self.contract.beside(&activated(&self.compute, &inner, activation)?, &x)
     }
 }
 

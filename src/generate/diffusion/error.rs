@@ -44,6 +44,10 @@ pub enum ModelError {
     Build { file: PathBuf, cause: String },
     #[error("{dir}: the model needs {needed} of memory, and {free} are free", dir = dir.display())]
     Memory { dir: PathBuf, needed: Gib, free: Gib },
+    #[error("device {kind}: it is not in this build")]
+    NotBuilt { kind: &'static str },
+    #[error("device {kind}: none answers: {cause}")]
+    Device { kind: &'static str, cause: String },
     #[error("a picture of this size needs {needed} of memory, and {free} are free; make it smaller")]
     Picture { needed: Gib, free: Gib },
     #[error("{file}: {source}", file = file.display())]

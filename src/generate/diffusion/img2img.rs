@@ -14,7 +14,7 @@ use super::follow::{Follow, Told};
 use super::kept::Kept;
 use super::placed::Placed;
 use super::windows::Windows;
-use super::{failed, step};
+use super::{Processor, failed, step};
 
 /// What a model does about a request that is its own.
 pub trait Model {
@@ -28,6 +28,8 @@ pub trait Model {
 
     /// Bytes of memory that were free when the model was opened, where that is known.
     fn free(&self) -> Option<u64>;
+
+    fn processor(&self) -> &Processor;
 
     fn autoencoder(&self) -> &autoencoder::Config;
 
@@ -77,7 +79,7 @@ impl Sheet {
     fn new<M: Model>(model: &M, (width, height): (usize, usize), grows: bool) -> Result<Sheet, ModelError> {
         let frame = Frame::around(width, height, M::SQUARE);
         let refused = |needed, free| ModelError::Picture { needed, free };
-        room(model.autoencoder().bytes(&frame), model.free(), refused)?;
+        room(model.autoencoder().bytes(&frame, model.processor()), model.free(), refused)?;
         let windows = Windows::over(frame.latents(), model.trained_side(), M::SQUARE / SCALE);
         Ok(Sheet { frame, windows, grows })
     }

@@ -1,4 +1,4 @@
-//! Diffusion models from weights that the user has, on the CPU.
+//! Diffusion models from weights that the user has, on the CPU and on GPUs.
 
 mod autoencoder;
 mod clip;
@@ -19,6 +19,7 @@ mod ops;
 #[cfg(test)]
 mod parity;
 mod placed;
+mod processor;
 mod projection;
 mod published;
 mod safetensors;
@@ -42,6 +43,7 @@ pub use layout::{Found, State};
 pub use lora::Lora;
 pub use meaning::Meaning;
 pub use ops::Precision;
+pub use processor::{Kind, Processor};
 pub use published::{CARD, INDEX, Published};
 
 /// Reports progress, and stops if that is asked.

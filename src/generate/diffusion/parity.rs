@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::Processor;
 use super::latents::noise;
 use super::lora::Lora;
 use crate::quantity::Seed;
@@ -61,16 +62,22 @@ pub fn made(script: &str, channels: usize, what: &str, request: &Value) -> TempD
 
 /// One pipeline's stages.
 pub struct Stages {
-    pipeline: &'static str,
+    pipeline: String,
     pub made: HashMap<String, Tensor>,
     report: String,
 }
 
 impl Stages {
-    pub fn of(dir: &Path, pipeline: &'static str) -> Stages {
+    pub fn of(dir: &Path, pipeline: &str) -> Stages {
+        Stages::by(&Processor::default(), dir, pipeline)
+    }
+
+    /// To be held against what is made on `processor`.
+    pub fn by(processor: &Processor, dir: &Path, pipeline: &str) -> Stages {
         let file = dir.join(format!("{pipeline}.safetensors"));
         let made = candle_core::safetensors::load(file, &Device::Cpu).expect("python wrote it");
-        Stages { pipeline, made, report: String::new() }
+        let by = if processor.has_tensors() { " by candle's operations" } else { "" };
+        Stages { pipeline: format!("{pipeline}{by}"), made, report: String::new() }
     }
 
     /// Holds `found` against the stage `name`.
@@ -131,6 +138,11 @@ pub fn apart(a: &Tensor, b: &Tensor) -> f64 {
     let [a, b] = [a, b].map(values);
     let off: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a - b).collect();
     f64::from(largest(&off) / largest(&a))
+}
+
+/// This program's kernels, and what a GPU does.
+pub fn processors() -> [Processor; 2] {
+    [Processor::default(), Processor::of_tensors()]
 }
 
 /// Writes what was measured to a file in `target/`.

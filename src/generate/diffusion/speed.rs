@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::autoencoder::{Autoencoder, Config, Frame, Quant, SCALE};
 use super::ops::layers::Conv;
-use super::ops::{Linear, Matrix, Precision, Scores, attention};
+use super::ops::{Linear, Matrix, Precision, Scores, Vars, attention};
 use super::types::Type;
 use super::{ModelError, flux, stable};
 use crate::raster::{Depth, Plane, Raster};
@@ -101,7 +101,7 @@ fn decode(side: usize, precision: Precision) -> Result<Run, ModelError> {
 
 fn linear([rows, inputs, outputs]: [usize; 3], precision: Precision) -> Result<Run, ModelError> {
     let (weight, bias) = (Matrix::wide(tensor(&[outputs, inputs])?)?, tensor(&[outputs])?);
-    let linear = Linear::new(weight, Some(bias), precision)?;
+    let linear = Linear::new(weight, Some(bias), &precision.into())?;
     let x = tensor(&[rows, inputs])?;
     run(move || linear.forward(&x))
 }
@@ -115,7 +115,7 @@ fn conv(channels: usize, side: usize, precision: Precision) -> Result<Run, Model
 fn heads([heads, tokens, width]: [usize; 3], precision: Precision) -> Result<Run, ModelError> {
     let x = tensor(&[tokens, heads * width])?;
     let scale = 1.0 / (width as f64).sqrt();
-    run(move || attention([&x, &x, &x], heads, scale, Scores::AsTheyAre, precision))
+    run(move || attention([&x, &x, &x], heads, scale, Scores::AsTheyAre, &precision.into()))
 }
 
 /// Numbers of chance, evenly within −1..1.
@@ -132,8 +132,8 @@ pub(super) fn tensor(shape: &[usize]) -> candle_core::Result<Tensor> {
 }
 
 /// Weights of any name and shape, so large that numbers stay about as large as they are.
-pub(super) fn chance(precision: Precision) -> VarBuilder<'static> {
-    VarBuilder::from_backend(Box::new(Chance), precision.dtype(), Device::Cpu)
+pub(super) fn chance(precision: Precision) -> Vars {
+    Vars::of(VarBuilder::from_backend(Box::new(Chance), DType::F32, Device::Cpu), precision)
 }
 
 struct Chance;

@@ -3,7 +3,7 @@
 use candle_core::{Device, Module, Tensor};
 
 use super::ModelError;
-use super::ops::{Activation, Linear, Matrix, Place, Precision, Scores, activated, attention, rms_norm};
+use super::ops::{Activation, Compute, Linear, Matrix, Place, Scores, attention, rms_norm};
 
 /// What the encoder is.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +29,7 @@ pub struct Encoder {
     blocks: Vec<Block>,
     norm: Tensor,
     config: Config,
+    compute: Compute,
 }
 
 impl Encoder {
@@ -44,17 +45,18 @@ impl Encoder {
             blocks: blocks.collect::<Result<_, _>>()?,
             norm: encoder.vector("final_layer_norm.weight", config.width)?,
             config: config.clone(),
+            compute: place.compute().clone(),
         })
     }
 
     /// States of these tokens, (tokens, width).
     pub fn forward(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
-        let bias = self.bias(ids.len())?;
-        let mut states = self.words.lookup(ids)?;
+        let bias = self.compute.taken(&self.bias(ids.len())?)?;
+        let mut states = self.compute.taken(&self.words.lookup(ids)?)?;
         for block in &self.blocks {
             states = block.forward(&states, &bias, &self.config)?;
         }
-        rms_norm(&states, &self.norm, self.config.epsilon)
+        self.compute.given(rms_norm(&self.compute, &states, &self.norm, self.config.epsilon)?)
     }
 
     /// (heads, keys, queries).
@@ -90,7 +92,7 @@ struct Block {
     gate: Linear,
     inner: Linear,
     outer: Linear,
-    precision: Precision,
+    compute: Compute,
 }
 
 impl Block {
@@ -108,19 +110,19 @@ impl Block {
             gate: linear("1.DenseReluDense.wi_0", width, inner)?,
             inner: linear("1.DenseReluDense.wi_1", width, inner)?,
             outer: linear("1.DenseReluDense.wo", inner, width)?,
-            precision: place.precision(),
+            compute: place.compute().clone(),
         })
     }
 
     fn forward(&self, x: &Tensor, bias: &Tensor, config: &Config) -> candle_core::Result<Tensor> {
-        let normed = rms_norm(x, &self.norm, config.epsilon)?;
+        let normed = rms_norm(&self.compute, x, &self.norm, config.epsilon)?;
         let [q, k, v] = [&self.q, &self.k, &self.v].map(|linear| linear.forward(&normed));
         // The scores of T5 are not scaled.
         let scores = Scores::With(bias);
-        let attended = attention([&q?, &k?, &v?], config.heads, 1.0, scores, self.precision)?;
+        let attended = attention([&q?, &k?, &v?], config.heads, 1.0, scores, &self.compute)?;
         let x = self.o.beside(&attended, x)?;
-        let normed = rms_norm(&x, &self.second_norm, config.epsilon)?;
-        let gate = activated(&self.gate.forward(&normed)?, Activation::GeluTanh)?;
+        let normed = rms_norm(&self.compute, &x, &self.second_norm, config.epsilon)?;
+        let gate = self.gate.activated(&normed, 0..config.inner, Activation::GeluTanh)?;
         self.outer.beside(&(gate * self.inner.forward(&normed)?)?, &x)
     }
 }

@@ -375,6 +375,7 @@ impl Page<'_> {
             "sampler": record.and_then(|r| r.sampler),
             "prediction": record.and_then(|r| r.prediction),
             "precision": record.and_then(|r| r.precision),
+            "device": record.and_then(|r| r.device),
             "loras": record.map(|r| &r.loras),
             "windows": record.and_then(|r| r.windows),
             "findings": record.map(|r| &r.findings),

@@ -5,12 +5,13 @@ mod network;
 mod tiles;
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
 
 use crate::raster::Raster;
 
+use super::Processor;
 use super::latents::is_finite;
-use super::ops::layers::Conv;
+use super::ops::Compute;
+use super::ops::layers::{Conv, Vars};
 pub use frame::Frame;
 use network::{Decoder, Encoder};
 use tiles::{DECODE, ENCODE, Tiles};
@@ -41,7 +42,7 @@ pub struct Config {
 impl Config {
     /// Bytes that coding the framed picture takes at most beside the weights: what lies between the last layers of a
     /// tile, the kernels' own room, and the picture itself a few times.
-    pub fn bytes(&self, frame: &Frame) -> u64 {
+    pub fn bytes(&self, frame: &Frame, processor: &Processor) -> u64 {
         const KERNELS: u64 = 64 << 20;
         const PICTURES: u64 = 8 * 3;
         let pixels = |[rows, columns]: [usize; 2]| (rows * columns * SCALE * SCALE) as u64;
@@ -49,7 +50,9 @@ impl Config {
         let [first, second] = [0, 1].map(|i| self.channels.get(i).copied().unwrap_or_default() as u64);
         // The first residual block of the full size: what comes in, what is made of it, and what goes on.
         let between = (2 * second + first).max(second + 3 * first);
-        let numbers = pixels(Tiles::over(whole).size()).saturating_mul(between);
+        // candle lays out the nine pixels about each before it multiplies.
+        let about = if processor.has_tensors() { 9 * second.max(first) } else { 0 };
+        let numbers = pixels(Tiles::over(whole).size()).saturating_mul(between + about);
         let numbers = numbers.saturating_add(pixels(whole).saturating_mul(PICTURES));
         numbers.saturating_mul(size_of::<f32>() as u64).saturating_add(KERNELS)
     }
@@ -67,10 +70,11 @@ pub struct Autoencoder {
     latent_channels: usize,
     scale: f64,
     shift: f64,
+    compute: Compute,
 }
 
 impl Autoencoder {
-    pub fn new(config: &Config, quant: Quant, vb: VarBuilder) -> candle_core::Result<Autoencoder> {
+    pub fn new(config: &Config, quant: Quant, vb: Vars) -> candle_core::Result<Autoencoder> {
         let pixel = |there: bool, channels: usize, name: &str| {
             there.then(|| Conv::pixel(channels, channels, vb.pp(name))).transpose()
         };
@@ -82,12 +86,16 @@ impl Autoencoder {
             latent_channels: config.latents,
             scale: config.scale,
             shift: config.shift,
+            compute: vb.compute().clone(),
         })
     }
 
     /// Latents of the framed picture, (1, channels, height/8, width/8). Alpha is not looked at.
     pub fn encode(&self, picture: &Raster, frame: &Frame) -> candle_core::Result<Tensor> {
-        let encode = |x: &Tensor| through(self.behind_encoder.as_ref(), self.encoder.forward(x)?);
+        let encode = |x: &Tensor| {
+            let x = self.encoder.forward(&self.compute.taken(x)?)?;
+            self.compute.given(through(self.behind_encoder.as_ref(), x)?)
+        };
         let moments = Tiles::over(frame.latents()).each(&frame.tensor(picture)?, ENCODE, encode)?;
         let mean = moments.narrow(1, 0, self.latent_channels)?.contiguous()?;
         debug_assert_eq!(mean.dims()[2..], frame.latents());
@@ -97,7 +105,10 @@ impl Autoencoder {
     /// The picture of `latents`, in the size, channels, depth and alpha of `like`; a neutral picture stays neutral.
     pub fn decode(&self, latents: &Tensor, frame: &Frame, like: &Raster) -> candle_core::Result<Raster> {
         let latents = ((latents / self.scale)? + self.shift)?;
-        let decode = |x: &Tensor| self.decoder.forward(&through(self.before_decoder.as_ref(), x.clone())?);
+        let decode = |x: &Tensor| {
+            let x = through(self.before_decoder.as_ref(), self.compute.taken(x)?)?;
+            self.compute.given(self.decoder.forward(&x)?)
+        };
         let decoded = Tiles::over(frame.latents()).each(&latents, DECODE, decode)?;
         if !is_finite(&decoded)? {
             candle_core::bail!("the decoder lost its numbers: its picture is not finite");

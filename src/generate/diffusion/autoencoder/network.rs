@@ -1,10 +1,9 @@
 //! The networks of an autoencoder, with the names of tensors that Black Forest Labs' files have.
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
 
-use super::super::ops::Precision;
-use super::super::ops::layers::{Conv, Groups, attention, doubled};
+use super::super::ops::Compute;
+use super::super::ops::layers::{Conv, Groups, Vars, attention};
 use super::Config;
 
 const GROUPS: usize = 32;
@@ -28,7 +27,7 @@ pub struct Decoder {
 }
 
 impl Encoder {
-    pub fn new(config: &Config, vb: VarBuilder) -> candle_core::Result<Encoder> {
+    pub fn new(config: &Config, vb: Vars) -> candle_core::Result<Encoder> {
         let (first, last) = ends(config)?;
         let level = |(i, channels): (usize, &usize)| {
             let inputs = config.channels[i.saturating_sub(1)];
@@ -61,7 +60,7 @@ impl Encoder {
 }
 
 impl Decoder {
-    pub fn new(config: &Config, vb: VarBuilder) -> candle_core::Result<Decoder> {
+    pub fn new(config: &Config, vb: Vars) -> candle_core::Result<Decoder> {
         let (first, last) = ends(config)?;
         // The way up is counted from the full size, too, and begins at the smallest.
         let level = |(i, channels): (usize, &usize)| {
@@ -93,7 +92,7 @@ impl Decoder {
             x = level.through(x)?;
             if let Some(larger) = &level.sized {
                 let (_, _, height, width) = x.dims4()?;
-                x = larger.forward(&doubled(&x, 2 * height, 2 * width)?)?;
+                x = larger.of_doubled(&x, 2 * height, 2 * width)?;
             }
         }
         self.leave.forward(&x)
@@ -127,7 +126,7 @@ struct Residual {
 }
 
 impl Residual {
-    fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Residual> {
+    fn new(inputs: usize, outputs: usize, vb: Vars) -> candle_core::Result<Residual> {
         let norm = |channels, name: &str| Groups::new(GROUPS, channels, EPSILON, vb.pp(name));
         let other = inputs != outputs;
         Ok(Residual {
@@ -140,12 +139,7 @@ impl Residual {
         })
     }
 
-    fn several(
-        count: usize,
-        inputs: usize,
-        outputs: usize,
-        vb: &VarBuilder,
-    ) -> candle_core::Result<Vec<Residual>> {
+    fn several(count: usize, inputs: usize, outputs: usize, vb: &Vars) -> candle_core::Result<Vec<Residual>> {
         let inputs = std::iter::once(inputs).chain(std::iter::repeat(outputs)).take(count);
         inputs.enumerate().map(|(j, inputs)| Residual::new(inputs, outputs, vb.pp("block").pp(j))).collect()
     }
@@ -170,11 +164,11 @@ struct Middle {
     norm: Groups,
     /// Queries, keys, values and what is made of them.
     attention: [Conv; 4],
-    precision: Precision,
+    compute: Compute,
 }
 
 impl Middle {
-    fn new(channels: usize, vb: VarBuilder) -> candle_core::Result<Middle> {
+    fn new(channels: usize, vb: Vars) -> candle_core::Result<Middle> {
         let attention = vb.pp("attn_1");
         let square = |name: &str| Conv::pixel(channels, channels, attention.pp(name));
         Ok(Middle {
@@ -184,7 +178,7 @@ impl Middle {
             ],
             norm: Groups::new(GROUPS, channels, EPSILON, attention.pp("norm"))?,
             attention: [square("q")?, square("k")?, square("v")?, square("proj_out")?],
-            precision: Precision::of(&vb),
+            compute: vb.compute().clone(),
         })
     }
 
@@ -194,7 +188,7 @@ impl Middle {
         let normal = self.norm.forward(&x)?;
         let tokens = |conv: &Conv| conv.forward(&normal)?.flatten_from(2)?.transpose(1, 2)?.contiguous();
         let all = [&tokens(queries)?, &tokens(keys)?, &tokens(values)?];
-        let seen = attention(all, 1, false, self.precision)?;
+        let seen = attention(all, 1, false, &self.compute)?;
         let seen = seen.transpose(1, 2)?.contiguous()?.reshape(x.shape())?;
         self.residuals[1].forward(&out.beside(&seen, &x)?)
     }
@@ -207,7 +201,7 @@ struct Leave {
 }
 
 impl Leave {
-    fn new(inputs: usize, outputs: usize, vb: &VarBuilder) -> candle_core::Result<Leave> {
+    fn new(inputs: usize, outputs: usize, vb: &Vars) -> candle_core::Result<Leave> {
         Ok(Leave {
             norm: Groups::new(GROUPS, inputs, EPSILON, vb.pp("norm_out"))?,
             conv: Conv::new(inputs, outputs, vb.pp("conv_out"))?,

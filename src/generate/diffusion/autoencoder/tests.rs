@@ -45,7 +45,9 @@ fn a_picture_in_tiles_is_nearly_the_picture_as_a_whole_and_has_no_seam() {
 #[test]
 fn memory_grows_with_the_picture_up_to_a_tile_and_hardly_beyond() {
     let config = Config { channels: vec![128, 256, 512, 512], ..tiny::vae() };
-    let gib = |side: usize| config.bytes(&Frame::around(side, side, SCALE)) as f64 / f64::from(1 << 30);
+    let gib = |side: usize| {
+        config.bytes(&Frame::around(side, side, SCALE), &Processor::default()) as f64 / f64::from(1 << 30)
+    };
     assert!(gib(512) < 0.75 && gib(512) < gib(768) && gib(768) < 1.6, "{} {}", gib(512), gib(768));
     assert!(gib(1024) < 1.2, "{}", gib(1024));
     assert!(gib(4096) < 3.0, "{}", gib(4096));

@@ -37,7 +37,8 @@ impl FluxEngine {
             weights.all_changes_asked()?;
         }
         let dir = || files.transformer.path.clone();
-        room(files.memory(), self.free, |needed, free| ModelError::Memory { dir: dir(), needed, free })?;
+        let needed = files.memory_on(&self.processor, self.options.precision);
+        room(needed, self.free, |needed, free| ModelError::Memory { dir: dir(), needed, free })?;
         self.digest = lora::identity(self.digest, &added);
         self.loras.extend(added);
         Ok(FluxEngine { kept: Kept::nothing(), last_text: Mutex::new(None), ..self })

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::ops::PANEL_BYTES;
+use super::super::ops::{PANEL_BYTES, Precision};
 use super::super::weights::Weights;
-use super::super::{ModelError, names};
+use super::super::{ModelError, Processor, names};
 use super::diffusers;
 use super::parts::{Parts, locate};
 use super::shapes::T5_WORDS;
@@ -36,19 +36,36 @@ impl Files {
     /// when the transformer comes.
     pub fn memory(&self) -> u64 {
         let all = |_: &str| true;
+        let read = self.t5_reads();
         let widened = self.transformer.largest_widened(all).max(self.autoencoder.largest());
         let drawing = self.transformer.bytes(all).saturating_add(self.autoencoder.wide_bytes());
-        // Files of a whole T5 have a decoder, too, and the words' matrix under two names.
-        let twice = self.t5.has(T5_WORDS[0]);
-        let read = |name: &str| {
-            name == T5_WORDS[0] || name.starts_with("encoder.") && !(twice && name == T5_WORDS[1])
-        };
-        let reading = self.t5.bytes(read).saturating_add(self.t5.largest_widened(read));
+        let reading = self.t5.bytes(&read).saturating_add(self.t5.largest_widened(&read));
         reading.max(drawing.saturating_add(widened)).saturating_add(PANEL_BYTES)
+    }
+
+    /// The same in the memory of a device of candle's, with one matrix that is widened in f32 and in this precision.
+    fn memory_held(&self, precision: Precision) -> u64 {
+        let all = |_: &str| true;
+        let held = |weights: &Weights| weights.bytes_held(precision, all);
+        let widest = |weights: &Weights| 2 * weights.widest();
+        let drawing = held(&self.transformer).saturating_add(held(&self.autoencoder));
+        let reading = self.t5.bytes_held(precision, self.t5_reads()).saturating_add(widest(&self.t5));
+        reading.max(drawing.saturating_add(widest(&self.transformer)))
+    }
+
+    /// That of them which a model on `processor` takes.
+    pub fn memory_on(&self, processor: &Processor, precision: Precision) -> u64 {
+        if processor.has_tensors() { self.memory_held(precision) } else { self.memory() }
+    }
+
+    /// Which tensors are read of T5: files of a whole one have a decoder, too, and the words' matrix under two names.
+    fn t5_reads(&self) -> impl Fn(&str) -> bool + use<> {
+        let twice = self.t5.has(T5_WORDS[0]);
+        move |name| name == T5_WORDS[0] || name.starts_with("encoder.") && !(twice && name == T5_WORDS[1])
     }
 }
 
-/// Bytes of memory that the weights of the model in `dir` take at most at one time. Only headers are read.
+/// Bytes of the machine's memory that the weights of the model in `dir` take at most at one time. Only headers are read.
 ///
 /// # Errors
 /// When a part is missing, ambiguous or damaged.

@@ -1,5 +1,5 @@
-//! FLUX.1 (dev and schnell) img2img on the CPU, from weights that the user has and that stay in memory as their
-//! files store them.
+//! FLUX.1 (dev and schnell) img2img, from weights that the user has and that stay in memory as their files store them;
+//! in that of a GPU, what is no block of numbers that share scales is of the precision that is computed with.
 //!
 //! Semantics are those of diffusers' `FluxImg2ImgPipeline`, and with a mask of `FluxInpaintPipeline`, with two deliberate differences: the reference
 //! is encoded by the mean of its posterior, and the noise is this program's own seeded noise, so that
@@ -37,11 +37,11 @@ use super::follow::Follow;
 use super::img2img::{self, Model, Sheet, Start, room};
 use super::kept::Kept;
 use super::meaning::{self, Meaning};
-use super::ops::{Place, Precision};
+use super::ops::{Compute, Place, Precision};
 use super::special::Specials;
 use super::weights::Weights;
 use super::words::Words;
-use super::{ModelError, step, t5};
+use super::{ModelError, Processor, step, t5};
 use configs::Configs;
 use files::Files;
 pub use files::memory;
@@ -93,6 +93,7 @@ pub struct FluxEngine {
     loras: Vec<AppliedLora>,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
+    processor: Processor,
     kept: Kept<Transformer>,
     last_text: Mutex<Option<((String, usize), Text)>>,
 }
@@ -106,10 +107,25 @@ impl FluxEngine {
     /// weights take more than the `free` bytes of memory: those of the transformer and of T5 as they are stored, the
     /// others in f32. Nothing of their data has been read by then.
     pub fn open(dir: &Path, free: Option<u64>) -> Result<FluxEngine, ModelError> {
+        FluxEngine::open_on(dir, Processor::default(), None, free)
+    }
+
+    /// The same, to be computed on `processor`, in this precision unless its weights decide; the `free` bytes are those
+    /// of the processor's memory.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn open_on(
+        dir: &Path,
+        processor: Processor,
+        precision: Option<Precision>,
+        free: Option<u64>,
+    ) -> Result<FluxEngine, ModelError> {
         let parts = parts::locate(dir)?;
         let configs = if parts.configs.is_empty() { None } else { Some(Configs::read(dir)?) };
         let files = Files::open(&parts)?;
-        let needed = files.memory();
+        let precision = precision.unwrap_or_else(|| files.transformer.precision(&processor));
+        let needed = files.memory_on(&processor, precision);
         let Files { transformer, autoencoder, clip, t5 } = files;
         let shapes = Shapes::read(&transformer, &autoencoder, &clip, &t5, configs.as_ref())?;
         Transformer::new(&shapes.flux, &Place::checking(&transformer))?;
@@ -127,7 +143,7 @@ impl FluxEngine {
         let t5_words = Words::t5(&parts.t5_words, shapes.t5.vocabulary)?;
         let digest = parts::digest(&parts)?;
         Ok(FluxEngine {
-            options: Options { precision: transformer.precision(), ..Options::of(&shapes) },
+            options: Options { precision, ..Options::of(&shapes) },
             transformer,
             autoencoder,
             clip,
@@ -139,6 +155,7 @@ impl FluxEngine {
             digest,
             loras: Vec::new(),
             free,
+            processor,
             kept: Kept::nothing(),
             last_text: Mutex::new(None),
         })
@@ -147,6 +164,10 @@ impl FluxEngine {
     /// Whether the model was distilled with guidance, as dev was and schnell was not.
     pub fn is_guided(&self) -> bool {
         self.shapes.flux.guided
+    }
+
+    fn compute(&self) -> Compute {
+        self.processor.with(self.options.precision)
     }
 
     /// The text encoders' reading of `prompt`; the last one is kept.
@@ -162,11 +183,11 @@ impl FluxEngine {
         let failed = failed("read the prompt");
         let pooled = self
             .clip
-            .load(Precision::F32, |vb| Clip::new(&self.shapes.clip, vb))
+            .load(self.processor.with(Precision::F32), |vb| Clip::new(&self.shapes.clip, vb))
             .and_then(|model| text::pooled(&model, &self.clip_words, prompt, self.clip_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
-        let place = Place::of(&self.t5, self.options.precision);
+        let place = Place::of(&self.t5, self.compute());
         let context = t5::Encoder::new(&self.shapes.t5, self.shapes.t5_words, &place)
             .and_then(|model| text::context(&model, &self.t5_words, prompt, self.options.text_tokens))
             .map_err(&failed)?;
@@ -222,6 +243,10 @@ impl Model for FluxEngine {
         self.free
     }
 
+    fn processor(&self) -> &Processor {
+        &self.processor
+    }
+
     fn autoencoder(&self) -> &autoencoder::Config {
         &self.shapes.autoencoder
     }
@@ -256,11 +281,11 @@ impl Model for FluxEngine {
 
     fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
         let shape = &self.shapes.autoencoder;
-        self.autoencoder.load(self.options.precision, |vb| Autoencoder::new(shape, Quant::default(), vb))
+        self.autoencoder.load(self.compute(), |vb| Autoencoder::new(shape, Quant::default(), vb))
     }
 
     fn read_network(&self) -> Result<Transformer, ModelError> {
-        Transformer::new(&self.shapes.flux, &Place::of(&self.transformer, self.options.precision))
+        Transformer::new(&self.shapes.flux, &Place::of(&self.transformer, self.compute()))
     }
 
     fn steps((schedule, _): &(Schedule, Text)) -> u32 {
@@ -285,8 +310,14 @@ impl Model for FluxEngine {
         let (noise_level, steps) = taken.unwrap_or_default();
         let guidance = self.is_guided().then_some(self.options.guidance);
         let loras = self.loras.clone();
-        let precision = Some(self.options.precision.name());
-        Record { guidance, loras, precision, ..Record::new(self.describe(), request, noise_level, steps) }
+        let (precision, device) = (Some(self.options.precision.name()), Some(self.processor.name()));
+        Record {
+            guidance,
+            loras,
+            precision,
+            device,
+            ..Record::new(self.describe(), request, noise_level, steps)
+        }
     }
 }
 
@@ -303,4 +334,4 @@ mod parity_loras;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(super) mod tiny;
+pub(crate) mod tiny;

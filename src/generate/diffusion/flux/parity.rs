@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::super::autoencoder::Frame;
 use super::super::img2img::Varied;
-use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, report};
+use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, processors, report};
 use super::super::trial::Steps;
 use super::super::windows::Windows;
 use super::sample::{NOISE, Sampler};
@@ -126,12 +126,14 @@ fn every_stage_is_what_diffusers_makes_of_it() {
     let dir = reference();
     let reference = picture();
     let mut all = Vec::new();
-    for (name, steps) in PIPELINES {
-        let mut stages = Stages::of(dir.path(), name);
+    let each = PIPELINES.iter().flat_map(|pipeline| processors().map(|processor| (pipeline, processor)));
+    for ((name, steps), processor) in each {
+        let mut stages = Stages::by(&processor, dir.path(), name);
         let mut engine =
             FluxEngine::open(&dir.path().join(name), None).expect("a folder as diffusers writes it");
         assert_eq!(engine.options.guidance, 3.5);
-        engine.options.steps = NonZeroU32::new(steps).expect("not zero");
+        engine.processor = processor;
+        engine.options.steps = NonZeroU32::new(*steps).expect("not zero");
         engine.options.text_tokens = TOKENS;
         assert_eq!(engine.options.precision, Precision::F32, "its weights are stored in 32 bits");
         let mut rounded = FluxEngine::open(&dir.path().join(name), None).expect("the same");
@@ -142,7 +144,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
         let autoencoder = engine
             .autoencoder
-            .load(Precision::F32, |vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
+            .load(engine.compute(), |vb| Autoencoder::new(&engine.shapes.autoencoder, Quant::default(), vb));
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let encoded = autoencoder.expect("it builds").encode(&reference, &frame).expect("it encodes");
         stages.hold("encoded", &encoded);
@@ -193,9 +195,11 @@ fn every_stage_is_what_diffusers_makes_of_it() {
 
             let drawn = engine.generate(&reference, &request, &mut Silent).expect("it draws").raster;
             stages.hold_pixels(&strength.to_string(), &drawn);
-            let rounded = rounded.generate(&reference, &request, &mut Silent).expect("it draws");
-            assert_eq!(rounded.record.precision, Some("bf16"));
-            stages.hold_rounded(&strength.to_string(), [&rounded.raster, &drawn], [12.0, 1.0]);
+            if !engine.processor.has_tensors() {
+                let rounded = rounded.generate(&reference, &request, &mut Silent).expect("it draws");
+                assert_eq!((rounded.record.precision, rounded.record.device), (Some("bf16"), Some("cpu")));
+                stages.hold_rounded(&strength.to_string(), [&rounded.raster, &drawn], [12.0, 1.0]);
+            }
 
             let varied = frame.latents_of(&mask()).expect("a mask of the picture's size");
             let sampler = Sampler { varied: &Varied::These(varied), ..sampler };

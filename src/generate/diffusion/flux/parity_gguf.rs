@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::autoencoder;
 use super::super::img2img::Varied;
-use super::super::parity::{HEIGHT, SEED, Stages, WIDTH, made, picture, report};
+use super::super::parity::{HEIGHT, SEED, Stages, WIDTH, made, picture, processors, report};
 use super::super::windows::Windows;
 use super::parity::{PROMPT, TOKENS, stepped};
 use super::sample::{NOISE, Sampler};
@@ -34,15 +34,18 @@ fn quantised_files_draw_what_diffusers_draws_with_their_numbers() {
     });
     let dir = made("quantised.py", 16, NOISE, &request);
     let mut all = Vec::new();
-    for (name, _) in FILES {
+    for ((name, _), processor) in
+        FILES.iter().flat_map(|file| processors().map(|processor| (file, processor)))
+    {
         let folder = dir.path().join(name);
         // The flat layout has BFL's autoencoder, which nothing here is encoded by.
         let config = autoencoder::Config { latents: 16, ..tiny::vae() };
         tiny::save_autoencoder(&folder.join("ae.safetensors"), &config);
-        let mut stages = Stages::of(dir.path(), name);
+        let mut stages = Stages::by(&processor, dir.path(), name);
         let mut engine = FluxEngine::open(&folder, None).expect("a whole model");
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
         engine.options.precision = Precision::F32;
+        engine.processor = processor;
         engine.options.text_tokens = TOKENS;
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");

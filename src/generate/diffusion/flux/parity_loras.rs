@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::super::autoencoder;
 use super::super::img2img::Varied;
-use super::super::parity::{Files, HEIGHT, SEED, Stages, WIDTH, apart, loras, made, picture, report};
+use super::super::parity::{
+    Files, HEIGHT, SEED, Stages, WIDTH, apart, loras, made, picture, processors, report,
+};
 use super::super::windows::Windows;
 use super::parity::{PROMPT, TOKENS, stepped};
 use super::sample::{NOISE, Sampler};
@@ -42,8 +44,9 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
     let dir = made("loras.py", 16, NOISE, &request);
     let mut all = Vec::new();
     let mut plain = None;
-    for (name, case, file, files) in CASES {
-        let mut stages = Stages::of(dir.path(), file);
+    let each = processors().into_iter().flat_map(|processor| CASES.map(|case| (processor.clone(), case)));
+    for (processor, (name, case, file, files)) in each {
+        let mut stages = Stages::by(&processor, dir.path(), file);
         let folder = dir.path().join(name);
         if name == QUANTISED {
             // The flat layout has BFL's autoencoder, which nothing here is encoded by.
@@ -56,6 +59,7 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
         let mut engine = engine.expect("LoRAs for it");
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
         engine.options.precision = Precision::F32;
+        engine.processor = processor;
         engine.options.text_tokens = TOKENS;
 
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");

@@ -27,6 +27,11 @@ impl Rope {
         };
         Ok(Rope { cos: table(f64::cos)?, sin: table(f64::sin)? })
     }
+
+    /// The same in the memory of a device, in f32.
+    pub fn on(&self, device: &Device) -> candle_core::Result<Rope> {
+        Ok(Rope { cos: self.cos.to_device(device)?, sin: self.sin.to_device(device)? })
+    }
 }
 
 fn angles(axis: usize, at: usize) -> impl Iterator<Item = f64> {

@@ -10,6 +10,7 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::pre_tokenizers::metaspace::Metaspace;
 use tokenizers::{AddedToken, Tokenizer};
 
+use super::super::ops::{Precision, Vars};
 use super::super::{autoencoder, clip};
 use crate::random::Stream;
 
@@ -35,9 +36,10 @@ pub fn folder(dev: bool) -> TempDir {
 }
 
 /// Writes seeded weights under the names and in the shapes that `build` asks for.
-pub fn save(path: &Path, build: impl FnOnce(VarBuilder) -> candle_core::Result<()>) {
+pub fn save(path: &Path, build: impl FnOnce(Vars) -> candle_core::Result<()>) {
     let map = VarMap::new();
-    build(VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu)).expect("a sound configuration");
+    let vb = VarBuilder::from_varmap(&map, DType::F32, &Device::Cpu);
+    build(Vars::of(vb, Precision::F32)).expect("a sound configuration");
     let tensors: HashMap<String, Tensor> = map
         .data()
         .lock()
@@ -70,7 +72,7 @@ const POOLED: usize = 64;
 pub const INNER: usize = 4 * WIDTH;
 
 /// Black Forest Labs' transformer of two double and two single blocks.
-fn flux(dev: bool, vb: &VarBuilder) -> candle_core::Result<()> {
+fn flux(dev: bool, vb: &Vars) -> candle_core::Result<()> {
     linear(vb, "img_in", 4 * LATENT_CHANNELS, WIDTH, true)?;
     linear(vb, "txt_in", CONTEXT, WIDTH, true)?;
     let told =
@@ -79,7 +81,7 @@ fn flux(dev: bool, vb: &VarBuilder) -> candle_core::Result<()> {
         linear(vb, &format!("{name}.in_layer"), inputs, WIDTH, true)?;
         linear(vb, &format!("{name}.out_layer"), WIDTH, WIDTH, true)?;
     }
-    let norms = |vb: &VarBuilder, name: &str| {
+    let norms = |vb: &Vars, name: &str| {
         vb.get(WIDTH / HEADS, &format!("{name}.query_norm.scale"))?;
         vb.get(WIDTH / HEADS, &format!("{name}.key_norm.scale")).map(drop)
     };
@@ -106,13 +108,7 @@ fn flux(dev: bool, vb: &VarBuilder) -> candle_core::Result<()> {
     linear(vb, "final_layer.adaLN_modulation.1", WIDTH, 2 * WIDTH, true)
 }
 
-fn linear(
-    vb: &VarBuilder,
-    name: &str,
-    inputs: usize,
-    outputs: usize,
-    biased: bool,
-) -> candle_core::Result<()> {
+fn linear(vb: &Vars, name: &str, inputs: usize, outputs: usize, biased: bool) -> candle_core::Result<()> {
     vb.get((outputs, inputs), &format!("{name}.weight"))?;
     if biased { vb.get(outputs, &format!("{name}.bias")).map(drop) } else { Ok(()) }
 }
@@ -148,7 +144,7 @@ fn clip() -> clip::Shape {
 }
 
 /// Hugging Face's encoder of two blocks.
-fn t5(vb: &VarBuilder) -> candle_core::Result<()> {
+fn t5(vb: &Vars) -> candle_core::Result<()> {
     const ALL_HEADS: usize = 4 * 8;
     vb.get((64, CONTEXT), "shared.weight")?;
     vb.get(CONTEXT, "encoder.final_layer_norm.weight")?;

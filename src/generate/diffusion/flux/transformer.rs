@@ -3,7 +3,7 @@
 use candle_core::{Device, Module, Tensor};
 
 use super::super::ModelError;
-use super::super::ops::{Activation, Linear, Place, Precision, attention_of_all, layer_norm, turned};
+use super::super::ops::{Activation, Compute, Linear, Place, attention_of_all, layer_norm, turned};
 use super::rope::Rope;
 
 const EPSILON: f64 = 1e-6;
@@ -42,6 +42,7 @@ pub struct Transformer {
     double_blocks: Vec<DoubleBlock>,
     single_blocks: Vec<SingleBlock>,
     last: LastLayer,
+    compute: Compute,
 }
 
 impl Transformer {
@@ -62,6 +63,7 @@ impl Transformer {
                 .map(|i| SingleBlock::new(config, &single.at(i)))
                 .collect::<Result<_, _>>()?,
             last: LastLayer::new(config, &place.at("final_layer"))?,
+            compute: place.compute().clone(),
         })
     }
 
@@ -75,12 +77,16 @@ impl Transformer {
         time: f64,
         guidance: f64,
     ) -> candle_core::Result<Tensor> {
-        let mut told = (self.time_in.forward(&embedded(time)?)? + self.pooled_in.forward(pooled)?)?;
+        let taken = |x: &Tensor| self.compute.taken(x);
+        let time = self.time_in.forward(&taken(&embedded(time)?)?)?;
+        let mut told = (time + self.pooled_in.forward(&taken(pooled)?)?)?;
         if let Some(embedder) = &self.guidance_in {
-            told = (told + embedder.forward(&embedded(guidance)?)?)?;
+            told = (told + embedder.forward(&taken(&embedded(guidance)?)?)?)?;
         }
         let told = told.silu()?;
-        let (mut image, mut text) = (self.image_in.forward(image)?, self.text_in.forward(text)?);
+        let rope = &rope.on(told.device())?;
+        let (mut image, mut text) =
+            (self.image_in.forward(&taken(image)?)?, self.text_in.forward(&taken(text)?)?);
         for block in &self.double_blocks {
             (image, text) = block.forward(&image, &text, &told, rope)?;
         }
@@ -90,7 +96,7 @@ impl Transformer {
         for block in &self.single_blocks {
             all = block.forward(&all, &told, rope)?;
         }
-        self.last.forward(&all.narrow(0, texts, all.dim(0)? - texts)?, &told)
+        self.compute.given(self.last.forward(&all.narrow(0, texts, all.dim(0)? - texts)?, &told)?)
     }
 }
 
@@ -126,6 +132,7 @@ struct Modulation {
     shift: Tensor,
     scale: Tensor,
     gate: Tensor,
+    compute: Compute,
 }
 
 impl Modulation {
@@ -135,14 +142,15 @@ impl Modulation {
         let width = all.dim(1)? / (3 * N);
         let part = |i: usize| all.narrow(1, i * width, width);
         let one = |i: usize| {
-            Ok(Modulation { shift: part(3 * i)?, scale: part(3 * i + 1)?, gate: part(3 * i + 2)? })
+            let (shift, scale, gate) = (part(3 * i)?, part(3 * i + 1)?, part(3 * i + 2)?);
+            Ok(Modulation { shift, scale, gate, compute: matrix.compute().clone() })
         };
         let made = (0..N).map(one).collect::<candle_core::Result<Vec<_>>>()?;
         made.try_into().map_err(|_| candle_core::Error::Msg("another number of modulations".to_owned()))
     }
 
     fn norm(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        modulated_norm(x, &self.shift, &self.scale)
+        modulated_norm(&self.compute, x, &self.shift, &self.scale)
     }
 
     fn add(&self, x: &Tensor, change: &Tensor) -> candle_core::Result<Tensor> {
@@ -151,21 +159,26 @@ impl Modulation {
 }
 
 /// Rows of mean 0 and variance 1, scaled and shifted.
-fn modulated_norm(x: &Tensor, shift: &Tensor, scale: &Tensor) -> candle_core::Result<Tensor> {
-    layer_norm(x, &(scale + 1.0)?, shift, EPSILON)
+fn modulated_norm(
+    compute: &Compute,
+    x: &Tensor,
+    shift: &Tensor,
+    scale: &Tensor,
+) -> candle_core::Result<Tensor> {
+    layer_norm(compute, x, [&(scale + 1.0)?, shift], EPSILON)
 }
 
 /// The norms of queries and keys, and how they attend.
 struct Norms {
     query: Tensor,
     key: Tensor,
-    precision: Precision,
+    compute: Compute,
 }
 
 impl Norms {
     fn new(config: &Config, place: &Place) -> Result<Norms, ModelError> {
         let scale = |name: &str| place.vector(&format!("{name}_norm.scale"), config.width / config.heads);
-        Ok(Norms { query: scale("query")?, key: scale("key")?, precision: place.precision() })
+        Ok(Norms { query: scale("query")?, key: scale("key")?, compute: place.compute().clone() })
     }
 
     /// Queries, keys and values of tokens that stand at these places of the rope, (tokens, 3·width), as they attend: the
@@ -179,7 +192,7 @@ impl Norms {
     /// Attention of all tokens to all: (tokens, width).
     fn attended(&self, all: &Tensor) -> candle_core::Result<Tensor> {
         let head = self.query.dim(0)?;
-        attention_of_all(all, all.dim(1)? / (3 * head), 1.0 / (head as f64).sqrt(), self.precision)
+        attention_of_all(all, all.dim(1)? / (3 * head), 1.0 / (head as f64).sqrt(), &self.compute)
     }
 }
 
@@ -304,6 +317,7 @@ impl LastLayer {
     fn forward(&self, x: &Tensor, told: &Tensor) -> candle_core::Result<Tensor> {
         let by = self.modulation.forward(told)?;
         let width = by.dim(1)? / 2;
-        self.linear.forward(&modulated_norm(x, &by.narrow(1, 0, width)?, &by.narrow(1, width, width)?)?)
+        let (shift, scale) = (by.narrow(1, 0, width)?, by.narrow(1, width, width)?);
+        self.linear.forward(&modulated_norm(self.linear.compute(), x, &shift, &scale)?)
     }
 }

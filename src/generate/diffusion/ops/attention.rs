@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::kernels::{self, Bias, Pair, Tokens};
 use super::numbers::{Numbers, tensor};
-use super::{Linear, Precision};
+use super::{Compute, Linear, Precision, tensors};
 
 /// What is added to scores.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub fn attention(
     heads: usize,
     scale: f64,
     scores: Scores,
-    precision: Precision,
+    compute: &Compute,
 ) -> candle_core::Result<Tensor> {
     let ((queries, columns), (keys, others), (values, passed)) = (q.dims2()?, k.dims2()?, v.dims2()?);
     if heads == 0 || !columns.is_multiple_of(heads) || [others, passed] != [columns; 2] || keys != values {
@@ -31,6 +31,15 @@ pub fn attention(
             "{heads} heads in {columns} columns of queries, {others} of keys, {passed} of values"
         );
     }
+    if let Scores::With(bias) = scores
+        && bias.dims3()? != (heads, keys, queries)
+    {
+        candle_core::bail!("a bias of another shape: {:?}", bias.dims());
+    }
+    let precision = match compute {
+        Compute::Kernels(precision) => *precision,
+        Compute::Tensors(..) => return tensors::attention([q, k, v], heads, scale, scores),
+    };
     let width = columns / heads;
     let [q, k, v] = [q.contiguous()?, k.contiguous()?, v.contiguous()?];
     let [q, k, v] = [Numbers::of(&q)?, Numbers::of(&k)?, Numbers::of(&v)?];
@@ -41,9 +50,6 @@ pub fn attention(
         Scores::AsTheyAre => seen(Bias::Nothing),
         Scores::Causal => seen(Bias::Causal),
         Scores::With(bias) => {
-            if bias.dims3()? != (heads, keys, queries) {
-                candle_core::bail!("a bias of another shape: {:?}", bias.dims());
-            }
             let bias = bias.contiguous()?;
             seen(Bias::Scores(&Numbers::of(&bias)?))
         }
@@ -74,6 +80,9 @@ pub fn turned(
     if !whole || cos.dims2()? != (tokens, width / 2) || sin.dims() != cos.dims() {
         candle_core::bail!("{columns} columns of {tokens} tokens for heads of {width}");
     }
+    if let Compute::Tensors(..) = linear.compute() {
+        return tensors::turned(&linear.outputs(x, 0..columns)?, scales, epsilon, [cos, sin]);
+    }
     let (cos, sin) = (cos.contiguous()?, sin.contiguous()?);
     linear.finished(x, 0..columns, |made| {
         let [queries, keys] = scales.map(Numbers::of);
@@ -87,12 +96,20 @@ pub fn attention_of_all(
     all: &Tensor,
     heads: usize,
     scale: f64,
-    precision: Precision,
+    compute: &Compute,
 ) -> candle_core::Result<Tensor> {
     let (count, columns) = all.dims2()?;
     if heads == 0 || !columns.is_multiple_of(3 * heads) {
         candle_core::bail!("{heads} heads in {columns} columns");
     }
+    let precision = match compute {
+        Compute::Kernels(precision) => *precision,
+        Compute::Tensors(..) => {
+            let part = |i: usize| all.narrow(1, i * columns / 3, columns / 3);
+            let (q, k, v) = (part(0)?, part(1)?, part(2)?);
+            return tensors::attention([&q, &k, &v], heads, scale, Scores::AsTheyAre);
+        }
+    };
     let all = all.contiguous()?;
     let (numbers, width) = (Numbers::of(&all)?, columns / 3 / heads);
     let part = |i: usize| {

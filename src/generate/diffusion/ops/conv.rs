@@ -1,19 +1,25 @@
 //! Convolutions over (batch, channels, height, width).
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
-use super::Precision;
 use super::kernels::{Filters, Pair, Picture, Steps, convolve};
 use super::numbers::{Numbers, is_placeholder, tensor};
+use super::{Compute, Precision, Vars, tensors};
 
 /// A convolution that keeps the size, or halves it.
 pub struct Conv {
-    /// Without one where only names and shapes are checked.
-    filters: Option<Laid>,
+    filters: Form,
     bias: Tensor,
     steps: Steps,
+}
+
+enum Form {
+    /// Where only names and shapes are checked.
+    Nothing,
+    Kernels(Laid),
+    /// (outputs, inputs, side, side).
+    Tensors(Tensor),
 }
 
 /// Weights laid out for what is computed of them.
@@ -55,38 +61,34 @@ impl Laid {
 
 impl Conv {
     /// Of 3×3 pixels.
-    pub fn new(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+    pub fn new(inputs: usize, outputs: usize, vb: Vars) -> candle_core::Result<Conv> {
         Conv::of([inputs, outputs], 3, Steps { stride: 1, before: 1, behind: 1 }, vb)
     }
 
     /// Of 3×3 pixels about every second; odd sizes are rounded up.
-    pub fn halving(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+    pub fn halving(channels: usize, vb: Vars) -> candle_core::Result<Conv> {
         Conv::of([channels, channels], 3, Steps { stride: 2, before: 1, behind: 1 }, vb)
     }
 
     /// Of 3×3 pixels that begin at every second; odd sizes are rounded down.
-    pub fn halving_after(channels: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+    pub fn halving_after(channels: usize, vb: Vars) -> candle_core::Result<Conv> {
         Conv::of([channels, channels], 3, Steps { stride: 2, before: 0, behind: 1 }, vb)
     }
 
     /// Of one pixel.
-    pub fn pixel(inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Conv> {
+    pub fn pixel(inputs: usize, outputs: usize, vb: Vars) -> candle_core::Result<Conv> {
         Conv::of([inputs, outputs], 1, Steps { stride: 1, before: 0, behind: 0 }, vb)
     }
 
-    fn of(
-        [inputs, outputs]: [usize; 2],
-        side: usize,
-        steps: Steps,
-        vb: VarBuilder,
-    ) -> candle_core::Result<Conv> {
+    fn of([inputs, outputs]: [usize; 2], side: usize, steps: Steps, vb: Vars) -> candle_core::Result<Conv> {
         let weight = vb.get((outputs, inputs, side, side), "weight")?;
-        let filters = match is_placeholder(&weight) {
-            true => None,
-            false => {
+        let filters = match vb.compute() {
+            _ if is_placeholder(&weight) => Form::Nothing,
+            Compute::Kernels(precision) => {
                 let shape = [outputs, inputs, side];
-                Some(Laid::of(&Numbers::of(&weight)?, shape, Precision::of(&vb)))
+                Form::Kernels(Laid::of(&Numbers::of(&weight)?, shape, *precision))
             }
+            Compute::Tensors(..) => Form::Tensors(weight),
         };
         Ok(Conv { filters, bias: vb.get(outputs, "bias")?, steps })
     }
@@ -105,6 +107,21 @@ impl Conv {
         self.onto(x, None, Some(beside))
     }
 
+    /// Of every pixel twice in each direction, to so many rows and columns; the last once, where they are odd.
+    pub fn of_doubled(&self, x: &Tensor, height: usize, width: usize) -> candle_core::Result<Tensor> {
+        let (_, _, rows, columns) = x.dims4()?;
+        if height.div_ceil(2) != rows || width.div_ceil(2) != columns {
+            candle_core::bail!("{rows}×{columns} pixels doubled to {height}×{width}");
+        }
+        self.forward(&match self.filters {
+            Form::Tensors(_) => {
+                let all = x.upsample_nearest2d(2 * rows, 2 * columns)?;
+                all.narrow(2, 0, height)?.narrow(3, 0, width)?
+            }
+            _ => doubled(x, height, width)?,
+        })
+    }
+
     fn onto(
         &self,
         x: &Tensor,
@@ -112,7 +129,19 @@ impl Conv {
         beside: Option<&Tensor>,
     ) -> candle_core::Result<Tensor> {
         let (batch, inputs, height, width) = x.dims4()?;
-        let Some(filters) = &self.filters else { candle_core::bail!("a convolution without its weights") };
+        let filters = match &self.filters {
+            Form::Nothing => candle_core::bail!("a convolution without its weights"),
+            Form::Kernels(filters) => filters,
+            Form::Tensors(filters) => {
+                let made = tensors::convolved(x, filters, self.steps)?;
+                let bias = match channels {
+                    Some(channels) => (&self.bias + channels.flatten_all()?)?,
+                    None => self.bias.clone(),
+                };
+                let made = made.broadcast_add(&bias.reshape((1, bias.elem_count(), 1, 1))?)?;
+                return beside.map_or(Ok(made.clone()), |beside| made + beside);
+            }
+        };
         let [seen, outputs] = filters.channels();
         if inputs != seen {
             candle_core::bail!("{inputs} channels for filters of {seen}");
@@ -143,12 +172,8 @@ impl Conv {
     }
 }
 
-/// Every pixel twice in each direction; the last row or column once, where so many are asked for.
-pub fn doubled(x: &Tensor, height: usize, width: usize) -> candle_core::Result<Tensor> {
+fn doubled(x: &Tensor, height: usize, width: usize) -> candle_core::Result<Tensor> {
     let (batch, channels, rows, columns) = x.dims4()?;
-    if height.div_ceil(2) != rows || width.div_ceil(2) != columns {
-        candle_core::bail!("{rows}×{columns} pixels doubled to {height}×{width}");
-    }
     let x = x.contiguous()?;
     let x = Numbers::of(&x)?;
     let mut made = vec![0.0; batch * channels * height * width];

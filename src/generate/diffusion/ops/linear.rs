@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::kernels::{self, Activation, Lefts, Onto, Pair, Rights, Term, product, product_of_some};
 use super::numbers::{Numbers, tensor};
-use super::{LowRank, Matrix, Precision};
+use super::tensors::{self, Held};
+use super::{Compute, LowRank, Matrix, Precision};
 
 /// `x·wᵀ + b`, whatever type the weights are stored in. Those that take no more room when they are laid out for products
 /// are laid out once; others stay as they are stored and are widened a panel at a time in each call, so that no second
@@ -16,26 +17,34 @@ pub struct Linear {
     weight: Weight,
     /// Outputs and inputs.
     sides: [usize; 2],
+    /// As the layers want it.
     bias: Option<Tensor>,
     changes: Vec<LowRank>,
+    compute: Compute,
 }
 
 enum Weight {
     Single(Rights),
     Pairs(Rights<Pair>),
     Stored(Matrix, Precision),
+    Held(Held),
 }
 
 impl Linear {
     /// `weight` has a row for each output.
-    pub fn new(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> candle_core::Result<Linear> {
+    pub fn new(weight: Matrix, bias: Option<Tensor>, compute: &Compute) -> candle_core::Result<Linear> {
         let sides = [weight.rows(), weight.columns()];
-        let weight = match precision {
-            Precision::F32 if weight.fits::<f32>() => Weight::Single(laid_out(&weight)?),
-            Precision::Bf16 if weight.fits::<Pair>() => Weight::Pairs(laid_out(&weight)?),
-            _ => Weight::Stored(weight, precision),
+        let weight = match compute {
+            Compute::Kernels(Precision::F32) if weight.fits::<f32>() => Weight::Single(laid_out(&weight)?),
+            Compute::Kernels(Precision::Bf16) if weight.fits::<Pair>() => Weight::Pairs(laid_out(&weight)?),
+            Compute::Kernels(precision) => Weight::Stored(weight, *precision),
+            Compute::Tensors(device, precision) => Weight::Held(Held::of(&weight, device, *precision)?),
         };
-        Ok(Linear { weight, sides, bias, changes: Vec::new() })
+        Ok(Linear { weight, sides, bias, changes: Vec::new(), compute: compute.clone() })
+    }
+
+    pub fn compute(&self) -> &Compute {
+        &self.compute
     }
 
     /// With what is added to the weight.
@@ -45,7 +54,10 @@ impl Linear {
 
     /// Some of the outputs, of (rows, inputs).
     pub fn outputs(&self, x: &Tensor, outputs: Range<usize>) -> candle_core::Result<Tensor> {
-        self.finished(x, outputs, |_| Ok(()))
+        match &self.weight {
+            Weight::Held(held) => self.of_held(held, x, &outputs),
+            _ => self.finished(x, outputs, |_| Ok(())),
+        }
     }
 
     /// The same through an activation.
@@ -55,13 +67,29 @@ impl Linear {
         outputs: Range<usize>,
         activation: Activation,
     ) -> candle_core::Result<Tensor> {
+        if let Weight::Held(held) = &self.weight {
+            return tensors::activated(&self.of_held(held, x, &outputs)?, activation);
+        }
         self.finished(x, outputs, |made| {
             kernels::activate(made, activation);
             Ok(())
         })
     }
 
-    /// The same as `finish` leaves them, where they are made.
+    fn of_held(&self, held: &Held, x: &Tensor, outputs: &Range<usize>) -> candle_core::Result<Tensor> {
+        let ((_, inputs), [all, columns]) = (x.dims2()?, self.sides);
+        if inputs != columns || outputs.start > outputs.end || outputs.end > all {
+            candle_core::bail!("{inputs} inputs and outputs {outputs:?} of weights for {columns} and {all}");
+        }
+        let made = held.product(x, outputs)?;
+        let made = match &self.bias {
+            Some(bias) => made.broadcast_add(&bias.narrow(0, outputs.start, outputs.len())?)?,
+            None => made,
+        };
+        self.changed_by(x, made, outputs)
+    }
+
+    /// The same as `finish` leaves them, where kernels make them.
     pub(super) fn finished(
         &self,
         x: &Tensor,
@@ -81,13 +109,21 @@ impl Linear {
     /// All outputs, added to `beside`.
     pub fn beside(&self, x: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
         let outputs = 0..self.sides[0];
+        if let Weight::Held(held) = &self.weight {
+            return self.of_held(held, x, &outputs)? + beside;
+        }
         let made = tensor(self.onto(&[x], outputs.clone(), Some(beside))?, beside.shape())?;
         self.changed_by(x, made, &outputs)
     }
 
     /// All outputs, of inputs that are in two tensors: as if they were beside one another in one.
     pub fn of_both(&self, first: &Tensor, second: &Tensor) -> candle_core::Result<Tensor> {
-        if !self.changes.is_empty() || first.dim(0)? == 1 || !first.dim(1)?.is_multiple_of(Pair::NUMBERS) {
+        let held = matches!(self.weight, Weight::Held(_));
+        if held
+            || !self.changes.is_empty()
+            || first.dim(0)? == 1
+            || !first.dim(1)?.is_multiple_of(Pair::NUMBERS)
+        {
             return self.forward(&Tensor::cat(&[first, second], 1)?);
         }
         let outputs = 0..self.sides[0];
@@ -149,6 +185,7 @@ impl Linear {
             Weight::Stored(matrix, _) if rows == 1 => x.of_row(matrix, &mut made)?,
             Weight::Stored(matrix, Precision::F32) => x.of_stored::<f32>(matrix, &mut made)?,
             Weight::Stored(matrix, Precision::Bf16) => x.of_stored::<Pair>(matrix, &mut made)?,
+            Weight::Held(_) => candle_core::bail!("weights that no kernel reads"),
         }
         Ok(made)
     }
@@ -237,7 +274,7 @@ mod tests {
     }
 
     fn linear(weight: Matrix, bias: Option<Tensor>, precision: Precision) -> Linear {
-        Linear::new(weight, bias, precision).expect("a matrix that can be read")
+        Linear::new(weight, bias, &precision.into()).expect("a matrix that can be read")
     }
 
     /// More numbers than a panel has, so that several are put together.
@@ -328,7 +365,7 @@ mod tests {
                 let whole = values(linear.forward(&x).expect("it fits"));
                 assert_eq!(values(linear.of_both(&a, &b).expect("it fits")), whole, "{precision:?} {first}");
                 let some = linear.outputs(&x, 3..64).expect("it fits");
-                let expected = activated(&some, Activation::GeluTanh).expect("numbers");
+                let expected = activated(plain.compute(), &some, Activation::GeluTanh).expect("numbers");
                 let found = linear.activated(&x, 3..64, Activation::GeluTanh).expect("it fits");
                 assert_eq!(values(found), values(expected));
             }

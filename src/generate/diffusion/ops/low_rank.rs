@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
+use super::Compute;
+
 /// `up·down`, to be added to some rows of a matrix; as exact beside it as in it, and beside it needs no widened copy
 /// of what is stored otherwise.
 pub struct LowRank {
@@ -26,6 +28,11 @@ impl LowRank {
             candle_core::bail!("a rank of {rank} and of {width}");
         }
         Ok(LowRank { down, up, at })
+    }
+
+    /// The same for layers that compute so.
+    pub fn taken(self, compute: &Compute) -> candle_core::Result<LowRank> {
+        Ok(LowRank { down: compute.taken(&self.down)?, up: compute.taken(&self.up)?, at: self.at })
     }
 
     /// Adds it to a matrix, row by row in `numbers`.
@@ -65,7 +72,7 @@ impl LowRank {
 mod tests {
     use candle_core::{Device, Module};
 
-    use super::super::{Linear, Matrix, Precision};
+    use super::super::{Linear, Matrix};
     use super::*;
 
     fn numbers(rows: usize, columns: usize, step: usize) -> Tensor {
@@ -87,7 +94,7 @@ mod tests {
             change().merge(&mut merged).expect("within");
             let merged = Tensor::from_vec(merged, (9, 5), &Device::Cpu).expect("as many");
             let linear = |weight: &Tensor| {
-                Linear::new(Matrix::wide(weight.clone()).expect("a matrix"), None, Precision::F32)
+                Linear::new(Matrix::wide(weight.clone()).expect("a matrix"), None, &Compute::default())
                     .expect("numbers")
             };
             let (merged, beside) = (linear(&merged), linear(&weight));

@@ -57,6 +57,14 @@ impl Matrix {
         self.columns
     }
 
+    /// The bytes of a file, and their type; `None` for f32.
+    pub fn stored_as(&self) -> Option<(Type, &[u8])> {
+        match &self.data {
+            Data::Wide(_) => None,
+            Data::Stored { kind, bytes } => Some((*kind, bytes)),
+        }
+    }
+
     /// Ranges that make up `rows` together, each small enough to be widened at a time.
     pub fn panels(&self, rows: Range<usize>) -> impl Iterator<Item = Range<usize>> + use<> {
         let most = match self.data {

@@ -2,6 +2,7 @@
 
 mod activation;
 mod attention;
+mod compute;
 mod conv;
 mod eights;
 mod kernels;
@@ -14,11 +15,14 @@ mod norm;
 pub mod numbers;
 mod place;
 mod precision;
+mod tensors;
+mod vars;
 mod widen;
 
 pub use activation::{activated, gated};
 pub use attention::{Scores, attention, attention_of_all, turned};
-pub use conv::{Conv, doubled};
+pub use compute::Compute;
+pub use conv::Conv;
 pub use kernels::Activation;
 pub use linear::Linear;
 pub use low_rank::LowRank;
@@ -26,4 +30,5 @@ pub use matrix::{Matrix, PANEL_BYTES};
 pub use norm::{Groups, LayerNorm, layer_norm, rms_norm};
 pub use place::Place;
 pub use precision::Precision;
+pub use vars::Vars;
 pub use widen::widen;

@@ -1,12 +1,11 @@
 //! What networks compute with.
 
 use candle_core::DType;
-use candle_nn::VarBuilder;
 
 use super::kernels;
 
-/// What the factors of products are: those of linear layers, convolutions and attention. Sums, and all that is between
-/// products, are in f32 either way.
+/// What the factors of products are: those of linear layers, convolutions and attention. Sums, and on the CPU all that is
+/// between products, are in f32 either way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
     #[default]
@@ -28,14 +27,7 @@ impl Precision {
         kernels::has_pairs()
     }
 
-    /// That of the layers which `vb` builds. Its tensors are in f32 all the same, and each layer rounds what it keeps.
-    pub fn of(vb: &VarBuilder) -> Precision {
-        match vb.dtype() {
-            DType::BF16 => Precision::Bf16,
-            _ => Precision::F32,
-        }
-    }
-
+    /// The type of tensors that hold it.
     pub fn dtype(self) -> DType {
         match self {
             Precision::F32 => DType::F32,

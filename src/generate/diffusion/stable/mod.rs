@@ -1,4 +1,4 @@
-//! Stable Diffusion 1, 2 and XL img2img on the CPU, from weights that the user has in diffusers' layout.
+//! Stable Diffusion 1, 2 and XL img2img, from weights that the user has in diffusers' layout.
 //!
 //! Semantics are those of diffusers' `StableDiffusionImg2ImgPipeline` and `StableDiffusionXLImg2ImgPipeline`, and with a
 //! mask of their inpainting by networks that were not made for it, with these deliberate differences: the reference is
@@ -41,7 +41,7 @@ use super::meaning::Meaning;
 use super::ops::Precision;
 use super::weights::Weights;
 use super::windows::Windows;
-use super::{ModelError, step};
+use super::{ModelError, Processor, step};
 pub use checkpoint::{Family, Hints, Survey, claims, survey};
 use configs::Configs;
 pub use parts::{Part, Role, inventory, memory, unconfigured};
@@ -144,6 +144,7 @@ pub struct StableEngine {
     loras: Vec<AppliedLora>,
     /// Bytes of memory that were free, where that is known.
     free: Option<u64>,
+    processor: Processor,
     kept: Kept<Unet>,
     last_texts: Mutex<Option<(Vec<String>, Vec<Text>)>>,
 }
@@ -191,7 +192,8 @@ impl StableEngine {
             return Err(ModelError::Misfit { file, what, expected, other, found });
         }
         let text: Vec<u64> = source.encoders.iter().map(Encoder::wide_bytes).collect();
-        let precision = hints.precision.unwrap_or_else(|| source.unet.precision());
+        let processor = hints.processor.clone();
+        let precision = hints.precision.unwrap_or_else(|| source.unet.precision(&processor));
         let needed = parts::most([&source.unet, &source.autoencoder], precision, &text);
         room(needed, free, |needed, free| ModelError::Memory { dir: place.to_owned(), needed, free })?;
         let digest = source.digest()?;
@@ -206,6 +208,7 @@ impl StableEngine {
             configs,
             prediction,
             free,
+            processor,
             kept: Kept::nothing(),
             last_texts: Mutex::new(None),
         })
@@ -224,7 +227,9 @@ impl StableEngine {
                 progress.stage("reading the prompt", self.encoders.len() as u64);
                 self.kept.release();
                 let read =
-                    text::read(&self.encoders, &texts, failed("read the prompt"), || step(progress, 1))?;
+                    text::read(&self.encoders, &self.processor, &texts, failed("read the prompt"), || {
+                        step(progress, 1)
+                    })?;
                 *last = Some((texts.iter().map(|text| (*text).to_owned()).collect(), read.clone()));
                 read
             }
@@ -295,6 +300,10 @@ impl Model for StableEngine {
         self.free
     }
 
+    fn processor(&self) -> &Processor {
+        &self.processor
+    }
+
     fn autoencoder(&self) -> &autoencoder::Config {
         &self.configs.autoencoder.network
     }
@@ -319,11 +328,13 @@ impl Model for StableEngine {
 
     fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
         let shape = &self.configs.autoencoder;
-        self.autoencoder.load(self.options.precision, |vb| Autoencoder::new(&shape.network, shape.quant, vb))
+        self.autoencoder.load(self.processor.with(self.options.precision), |vb| {
+            Autoencoder::new(&shape.network, shape.quant, vb)
+        })
     }
 
     fn read_network(&self) -> Result<Unet, ModelError> {
-        self.unet.load(self.options.precision, |vb| Unet::new(&self.configs.unet, vb))
+        self.unet.load(self.processor.with(self.options.precision), |vb| Unet::new(&self.configs.unet, vb))
     }
 
     fn steps((plan, _): &(Plan, Texts)) -> u32 {
@@ -357,6 +368,7 @@ impl Model for StableEngine {
             prediction: self.prediction.map(PredictionType::name),
             loras: self.loras.clone(),
             precision: Some(self.options.precision.name()),
+            device: Some(self.processor.name()),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }

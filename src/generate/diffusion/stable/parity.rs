@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::autoencoder::Frame;
 use super::super::img2img::Varied;
-use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, report};
+use super::super::parity::{HEIGHT, SEED, STRENGTHS, Stages, WIDTH, made, mask, picture, processors, report};
 use super::super::trial::Steps;
 use super::sample::NOISE;
 use super::*;
@@ -59,11 +59,14 @@ fn every_stage_is_what_diffusers_makes_of_it() {
     });
     let dir = made("stable.py", 4, NOISE, &request);
     let mut all = Vec::new();
-    for name in PIPELINES {
-        let mut stages = Stages::of(dir.path(), name);
+    for (name, processor) in
+        PIPELINES.iter().flat_map(|name| processors().map(|processor| (*name, processor)))
+    {
+        let mut stages = Stages::by(&processor, dir.path(), name);
         let mut engine =
             StableEngine::open(&dir.path().join(name), None, None).expect("a folder as diffusers writes it");
         assert_eq!(engine.options.guidance, if name == "sdxl" { 5.0 } else { 7.5 });
+        engine.processor = processor;
         engine.options.guidance = 7.5;
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
         engine.options.negative_prompt = Some(NEGATIVE.to_owned());
@@ -73,8 +76,9 @@ fn every_stage_is_what_diffusers_makes_of_it() {
         rounded.options = Options { precision: Precision::Bf16, ..engine.options.clone() };
 
         let shape = &engine.configs.autoencoder;
-        let autoencoder =
-            engine.autoencoder.load(Precision::F32, |vb| Autoencoder::new(&shape.network, shape.quant, vb));
+        let autoencoder = engine.autoencoder.load(engine.processor.with(Precision::F32), |vb| {
+            Autoencoder::new(&shape.network, shape.quant, vb)
+        });
         let frame = Frame::around(WIDTH, HEIGHT, SQUARE);
         let autoencoder = autoencoder.expect("it builds");
         let encoded = autoencoder.encode(&picture(), &frame).expect("it encodes");
@@ -113,7 +117,7 @@ fn every_stage_is_what_diffusers_makes_of_it() {
             stages.hold_pixels(&strength.to_string(), &drawn.raster);
             assert_eq!(drawn.record.precision, Some("f32"));
             // Guidance makes what is rounded grow from step to step.
-            if name == "sd15" && strength == STRENGTHS[0] {
+            if !engine.processor.has_tensors() && name == "sd15" && strength == STRENGTHS[0] {
                 let rounded = rounded.generate(&picture(), &request, &mut Silent).expect("it draws");
                 assert_eq!(rounded.record.precision, Some("bf16"));
                 let pictures = [&rounded.raster, &drawn.raster];

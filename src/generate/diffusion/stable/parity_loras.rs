@@ -7,7 +7,9 @@ use serde_json::json;
 
 use super::super::img2img::Varied;
 use super::super::lora::Lora;
-use super::super::parity::{Files, HEIGHT, SEED, Stages, WIDTH, apart, loras, made, picture, report};
+use super::super::parity::{
+    Files, HEIGHT, SEED, Stages, WIDTH, apart, loras, made, picture, processors, report,
+};
 use super::parity::steps;
 use super::sample::NOISE;
 use super::*;
@@ -42,14 +44,16 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
     let dir = made("loras.py", 4, NOISE, &request);
     let mut all: Vec<Stages> = Vec::new();
     let mut plain = None;
-    for (name, case, file, files) in CASES {
-        let mut stages = Stages::of(dir.path(), file);
+    let each = processors().into_iter().flat_map(|processor| CASES.map(|case| (processor.clone(), case)));
+    for (processor, (name, case, file, files)) in each {
+        let mut stages = Stages::by(&processor, dir.path(), file);
         let folder = dir.path().join(name);
         let engine = StableEngine::open(&folder, None, None).expect("a folder as diffusers writes it");
         let mut engine = engine.with_loras(&loras(&folder, files)).expect("LoRAs for it");
         engine.options.guidance = GUIDANCE;
         engine.options.steps = NonZeroU32::new(STEPS).expect("not zero");
         engine.options.precision = Precision::F32;
+        engine.processor = processor;
         engine.options.negative_prompt = Some(NEGATIVE.to_owned());
         let texts = engine.read_prompts(PROMPT, &mut Silent).expect("a prompt");
         let away = texts.away.as_ref().expect("it is guided");

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::super::ModelError;
 use super::super::layout::{self, Found, PICKLE, State, Stored, found};
 use super::super::ops::Precision;
 use super::super::special::Specials;
 use super::super::weights::Weights;
+use super::super::{ModelError, Processor};
 use super::configs::{self, Configs};
 
 /// What a file is to the model.
@@ -86,14 +86,18 @@ pub fn unconfigured(dir: &Path) -> Vec<PathBuf> {
     files.into_iter().filter(|file| !file.is_file()).collect()
 }
 
-/// Bytes that the weights of a folder take in memory at one time, in the precision that they are computed with unless
+/// Bytes that the weights of a folder take in the machine's memory at one time, in the precision that they are computed with unless
 /// another is asked for; `None` where they are not all there.
 pub fn memory(dir: &Path) -> Option<u64> {
     let parts = locate(dir, configs::is_xl(dir)?).ok()?;
     let open = |files: &Vec<PathBuf>| Weights::open(files).ok();
     let (unet, autoencoder) = (open(&parts.unet)?, open(&parts.autoencoder)?);
     let text = parts.text.iter().map(|text| Some(open(&text.weights)?.wide_bytes()));
-    Some(most([&unet, &autoencoder], unet.precision(), &text.collect::<Option<Vec<u64>>>()?))
+    Some(most(
+        [&unet, &autoencoder],
+        unet.precision(&Processor::default()),
+        &text.collect::<Option<Vec<u64>>>()?,
+    ))
 }
 
 /// The most bytes of weights that are held at one time: text encoders, which take these bytes, are read one after another

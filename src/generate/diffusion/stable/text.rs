@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::super::ModelError;
 use super::super::clip::{Clip, Read, Shape};
 use super::super::ops::Precision;
 use super::super::special::Specials;
 use super::super::weights::Weights;
 use super::super::words::Words;
+use super::super::{ModelError, Processor};
 use super::parts;
 
 /// A text encoder with its tokenizer.
@@ -74,9 +74,9 @@ impl Encoder {
         Ok(ids)
     }
 
-    fn read(&self, texts: &[&str]) -> Result<Vec<Read>, ModelError> {
+    fn read(&self, processor: &Processor, texts: &[&str]) -> Result<Vec<Read>, ModelError> {
         let ids = texts.iter().map(|text| self.ids(text)).collect::<Result<Vec<_>, _>>()?;
-        let clip = self.weights.load(Precision::F32, |vb| Clip::new(&self.shape, vb))?;
+        let clip = self.weights.load(processor.with(Precision::F32), |vb| Clip::new(&self.shape, vb))?;
         ids.iter().map(|ids| Ok(clip.read(ids)?)).collect()
     }
 }
@@ -85,13 +85,14 @@ impl Encoder {
 /// the states before them. `done` is called after each.
 pub(super) fn read<E>(
     encoders: &[Encoder],
+    processor: &Processor,
     texts: &[&str],
     failed: impl Fn(ModelError) -> E,
     mut done: impl FnMut() -> Result<(), E>,
 ) -> Result<Vec<Text>, E> {
     let mut all: Vec<Text> = Vec::with_capacity(texts.len());
     for encoder in encoders {
-        let found = encoder.read(texts).map_err(&failed)?;
+        let found = encoder.read(processor, texts).map_err(&failed)?;
         for (i, Read { last, penultimate, pooled }) in found.into_iter().enumerate() {
             match all.get_mut(i) {
                 None => {

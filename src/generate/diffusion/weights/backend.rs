@@ -7,37 +7,36 @@ use candle_nn::var_builder::{SimpleBackend, VarBuilder};
 
 use super::super::ModelError;
 use super::super::error::first_line;
-use super::super::ops::Precision;
+use super::super::ops::{Compute, Vars};
 use super::Weights;
 
 impl Weights {
     /// Whether `build` finds every tensor it asks for, in the shape it asks for. Reads no weights.
     pub fn check<T>(
         self: &Arc<Self>,
-        build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
+        build: impl FnOnce(Vars) -> candle_core::Result<T>,
     ) -> Result<(), ModelError> {
         self.build(None, build).map(drop)
     }
 
-    /// What `build` makes of the weights, which it gets in f32, for layers that compute so.
+    /// What `build` makes of the weights, for layers that compute so.
     pub fn load<T>(
         self: &Arc<Self>,
-        precision: Precision,
-        build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
+        compute: impl Into<Compute>,
+        build: impl FnOnce(Vars) -> candle_core::Result<T>,
     ) -> Result<T, ModelError> {
-        self.build(Some(precision), build)
+        self.build(Some(compute.into()), build)
     }
 
     fn build<T>(
         self: &Arc<Self>,
-        read: Option<Precision>,
-        build: impl FnOnce(VarBuilder<'static>) -> candle_core::Result<T>,
+        read: Option<Compute>,
+        build: impl FnOnce(Vars) -> candle_core::Result<T>,
     ) -> Result<T, ModelError> {
         let fault = Arc::new(Mutex::new(None));
         let source = Source { weights: Arc::clone(self), read: read.is_some(), fault: Arc::clone(&fault) };
-        let dtype = read.unwrap_or_default().dtype();
-        let vb = VarBuilder::from_backend(Box::new(source), dtype, Device::Cpu);
-        build(vb).map_err(|error| {
+        let vb = VarBuilder::from_backend(Box::new(source), DType::F32, Device::Cpu);
+        build(Vars::of(vb, read.unwrap_or_default())).map_err(|error| {
             fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_else(|| ModelError::Build {
                 file: self.path.clone(),
                 cause: first_line(&error.to_string()),

@@ -16,12 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::ModelError;
 use super::gguf;
 use super::lora::{Change, Changes, LoraError};
 use super::ops::{LowRank, Matrix, Precision, widen};
 use super::safetensors::{self, Stored};
 use super::types::Type;
+use super::{ModelError, Processor};
 
 /// The open files of one network: one, or the shards of a large one.
 pub struct Weights {
@@ -142,6 +142,22 @@ impl Weights {
         read.filter_map(|(name, entry)| of(name, entry)).fold(0, u64::saturating_add)
     }
 
+    /// Bytes of those tensors that `is_read` in the memory of a device: matrices of blocks as they are stored, all else
+    /// in this precision.
+    pub fn bytes_held(&self, precision: Precision, is_read: impl Fn(&str) -> bool) -> u64 {
+        let size = precision.dtype().size_in_bytes() as u64;
+        let of = |name: &str, entry: &Entry| {
+            let (kind, shape) = (Type::named(&entry.dtype)?, entry.shape.as_slice());
+            let numbers = shape.iter().map(|side| *side as u64).fold(size, u64::saturating_mul);
+            let is_blocks = kind.block().0 > 1 && shape.len() == 2;
+            let bytes = if is_blocks { kind.bytes(shape).unwrap_or(u64::MAX) } else { numbers };
+            let beside = if is_blocks { self.changes.bytes(name, shape[1]) } else { 0 };
+            Some(bytes.saturating_add(beside))
+        };
+        let read = self.tensors.iter().filter(|(name, _)| is_read(name));
+        read.filter_map(|(name, entry)| of(name, entry)).fold(0, u64::saturating_add)
+    }
+
     /// Bytes that the largest of those tensors takes besides, while it is widened.
     pub fn largest_widened(&self, is_read: impl Fn(&str) -> bool) -> u64 {
         let of = |entry: &Entry| {
@@ -152,10 +168,10 @@ impl Weights {
         read.filter_map(|(_, entry)| of(entry)).max().unwrap_or_default()
     }
 
-    /// What a network of these weights is computed with unless something else is asked for: bfloat16 where the machine
+    /// What a network of these weights is computed with unless something else is asked for: bfloat16 where the processor
     /// has instructions for it, and most of the numbers in matrices and filters are stored in 16 bits or fewer, so that
     /// little is lost.
-    pub fn precision(&self) -> Precision {
+    pub fn precision(&self, processor: &Processor) -> Precision {
         let count = |fine: bool| {
             self.sum(|kind, shape| {
                 let is_fine = matches!(kind, Type::F32 | Type::F64);
@@ -163,7 +179,13 @@ impl Weights {
                 counts.then(|| shape.iter().map(|side| *side as u64).fold(1, u64::saturating_mul))
             })
         };
-        if Precision::is_bf16_fast() && count(false) > count(true) { Precision::Bf16 } else { Precision::F32 }
+        if processor.is_bf16_fast() && count(false) > count(true) { Precision::Bf16 } else { Precision::F32 }
+    }
+
+    /// Bytes that its largest tensor takes in f32.
+    pub fn widest(&self) -> u64 {
+        let of = |entry: &Entry| Type::F32.bytes(&entry.shape);
+        self.tensors.values().filter_map(of).max().unwrap_or_default()
     }
 
     /// Bytes that its largest tensor takes as it is stored.
@@ -334,7 +356,16 @@ mod tests {
             speed::file(&path, &shapes, kind, name).expect("it writes");
             let weights = Weights::open(std::slice::from_ref(&path)).expect("a sound file");
             let fast = is_half && Precision::is_bf16_fast();
-            assert_eq!(weights.precision(), if fast { Precision::Bf16 } else { Precision::F32 }, "{name}");
+            assert_eq!(
+                weights.precision(&Processor::default()),
+                if fast { Precision::Bf16 } else { Precision::F32 },
+                "{name}"
+            );
+            let on_gpu = weights.precision(&Processor::of_tensors());
+            assert_eq!(on_gpu, if is_half { Precision::Bf16 } else { Precision::F32 }, "{name}");
+            let held = if kind == Type::Q8_0 { 64 * 96 / 32 * 34 } else { 2 * 64 * 96 };
+            assert_eq!(weights.bytes_held(Precision::Bf16, |_| true), held + 2 * 8);
+            assert_eq!(weights.bytes_held(Precision::Bf16, |name| name == "vector"), 2 * 8);
             assert_eq!(weights.bytes_in(Precision::F32), 4 * (64 * 96 + 8));
             assert_eq!(weights.bytes_in(Precision::Bf16), 2 * 64 * 96 + 4 * 8 + 4 * 64 * 96);
         }

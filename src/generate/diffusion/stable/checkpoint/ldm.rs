@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use candle_nn::VarBuilder;
 use serde_json::{Map, Value, json};
 
 use super::super::super::flux::tiny::save;
+use super::super::super::ops::Vars;
 use super::Family;
 
 /// The tensors of a file, by name and shape.
@@ -369,7 +369,7 @@ pub fn raw(file: &Path, header: &str, bytes: u64) {
 
 /// A file with seeded weights in these tensors.
 pub fn drawn(file: &Path, tensors: &[(String, Vec<usize>)]) {
-    save(file, |vb: VarBuilder| {
+    save(file, |vb: Vars| {
         let mut wide = tensors.iter().filter(|(_, shape)| !shape.is_empty());
         wide.try_for_each(|(name, shape)| vb.get(shape.as_slice(), name).map(drop))
     });

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::ops::Precision;
 use super::super::weights::{Tensors, Weights};
-use super::super::{INDEX, ModelError, names, safetensors};
+use super::super::{INDEX, ModelError, Processor, names, safetensors};
 use super::configs::{Configs, Documents};
 use super::scheduler::PredictionType;
 pub use family::Family;
@@ -37,6 +37,8 @@ pub struct Hints {
     pub prediction: Option<PredictionType>,
     /// What it is to be computed with, unless its weights decide.
     pub precision: Option<Precision>,
+    /// What it is to be computed on.
+    pub processor: Processor,
     /// Folders with a CLIP tokenizer for a model without one.
     pub tokenizers: Vec<PathBuf>,
     /// For networks of other sizes than the families': document, setting and value.

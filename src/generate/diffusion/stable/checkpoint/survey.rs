@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::super::{ModelError, safetensors};
+use super::super::super::{ModelError, Processor, safetensors};
 use super::super::parts;
 use super::super::scheduler::PredictionType;
 use super::family::{Family, Other};
@@ -38,7 +38,7 @@ pub fn survey(file: &Path, hints: &Hints) -> Result<Survey, ModelError> {
     // All encoders have the same words.
     let tokenizer = words.next_back().unwrap_or_else(|| Ok(Vec::new()));
     let wide: Vec<u64> = text.iter().map(|text| text.weights.wide_bytes()).collect();
-    let memory = parts::most([&unet, &autoencoder], unet.precision(), &wide);
+    let memory = parts::most([&unet, &autoencoder], unet.precision(&Processor::default()), &wide);
     Ok(Survey { family, tokenizer, memory, prediction, is_said, licence })
 }
 

@@ -1,9 +1,8 @@
 //! The way down to the smallest size, the middle, and the way up.
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
 
-use super::super::super::ops::layers::{Conv, Groups, Linear, doubled};
+use super::super::super::ops::layers::{Conv, Groups, Linear, Vars};
 use super::Shape;
 use super::embedding;
 use super::transformer::Transformer;
@@ -17,7 +16,7 @@ struct Residual {
 }
 
 impl Residual {
-    fn new(shape: &Shape, inputs: usize, outputs: usize, vb: VarBuilder) -> candle_core::Result<Residual> {
+    fn new(shape: &Shape, inputs: usize, outputs: usize, vb: Vars) -> candle_core::Result<Residual> {
         let norm = |channels, name: &str| Groups::new(shape.groups, channels, shape.epsilon, vb.pp(name));
         let time = embedding::width(shape.levels[0].channels);
         let shortcut = match inputs == outputs {
@@ -68,7 +67,7 @@ fn stages(
     i: usize,
     way: usize,
     inputs: impl Iterator<Item = usize>,
-    vb: &VarBuilder,
+    vb: &Vars,
 ) -> candle_core::Result<Vec<Stage>> {
     let level = &shape.levels[i];
     let stage = |(j, inputs): (usize, usize)| {
@@ -88,7 +87,7 @@ pub(super) struct Down {
 }
 
 impl Down {
-    pub fn new(shape: &Shape, i: usize, inputs: usize, vb: VarBuilder) -> candle_core::Result<Down> {
+    pub fn new(shape: &Shape, i: usize, inputs: usize, vb: Vars) -> candle_core::Result<Down> {
         let level = &shape.levels[i];
         let inputs = std::iter::once(inputs).chain(std::iter::repeat(level.channels)).take(level.residuals);
         let smaller = match i + 1 == shape.levels.len() {
@@ -125,7 +124,7 @@ pub(super) struct Mid {
 }
 
 impl Mid {
-    pub fn new(shape: &Shape, vb: VarBuilder) -> candle_core::Result<Mid> {
+    pub fn new(shape: &Shape, vb: Vars) -> candle_core::Result<Mid> {
         let Some(level) = shape.levels.last() else { candle_core::bail!("a network of no levels") };
         let residual =
             |i: usize| Residual::new(shape, level.channels, level.channels, vb.pp("resnets").pp(i));
@@ -150,13 +149,7 @@ pub(super) struct Up {
 impl Up {
     /// `below` are the channels that come from the level below, `beside` those that the level above left on the way
     /// down.
-    pub fn new(
-        shape: &Shape,
-        i: usize,
-        below: usize,
-        beside: usize,
-        vb: VarBuilder,
-    ) -> candle_core::Result<Up> {
+    pub fn new(shape: &Shape, i: usize, below: usize, beside: usize, vb: Vars) -> candle_core::Result<Up> {
         let level = &shape.levels[i];
         let inputs = (0..=level.residuals).map(|j| {
             let comes = if j == 0 { below } else { level.channels };
@@ -187,7 +180,7 @@ impl Up {
             (Some(larger), Some(next)) => {
                 // An odd side was rounded up when it was halved.
                 let (_, _, height, width) = next.dims4()?;
-                larger.forward(&doubled(&x, height, width)?)
+                larger.of_doubled(&x, height, width)
             }
             _ => Ok(x),
         }

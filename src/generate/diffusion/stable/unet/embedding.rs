@@ -1,9 +1,9 @@
 //! Times and sizes as the network reads them: sines and cosines of many frequencies, then two layers.
 
 use candle_core::{Device, Tensor};
-use candle_nn::VarBuilder;
 
-use super::super::super::ops::layers::Linear;
+use super::super::super::ops::Compute;
+use super::super::super::ops::layers::{Linear, Vars};
 use super::{Condition, Shape};
 
 pub(super) struct Embedding {
@@ -12,6 +12,7 @@ pub(super) struct Embedding {
     numbers: usize,
     time: [Linear; 2],
     added: Option<(usize, [Linear; 2])>,
+    compute: Compute,
 }
 
 #[derive(Clone, Copy)]
@@ -21,9 +22,9 @@ struct Waves {
 }
 
 impl Embedding {
-    pub fn new(shape: &Shape, numbers: usize, vb: VarBuilder) -> candle_core::Result<Embedding> {
+    pub fn new(shape: &Shape, numbers: usize, vb: Vars) -> candle_core::Result<Embedding> {
         let width = width(numbers);
-        let pair = |inputs: usize, vb: VarBuilder| {
+        let pair = |inputs: usize, vb: Vars| {
             Ok::<_, candle_core::Error>([
                 Linear::new(inputs, width, vb.pp("linear_1"))?,
                 Linear::new(width, width, vb.pp("linear_2"))?,
@@ -34,16 +35,19 @@ impl Embedding {
             None => None,
         };
         let waves = Waves { cosines_first: shape.cosines_first, shift: shape.frequency_shift };
-        Ok(Embedding { waves, numbers, time: pair(numbers, vb.pp("time_embedding"))?, added })
+        let (time, compute) = (pair(numbers, vb.pp("time_embedding"))?, vb.compute().clone());
+        Ok(Embedding { waves, numbers, time, added, compute })
     }
 
     /// (1, 4 × numbers).
     pub fn forward(&self, timestep: f64, condition: &Condition) -> candle_core::Result<Tensor> {
-        let time = through(&self.time, &self.waves.of(&[timestep], self.numbers)?)?;
+        let waves = |values: &[f64], numbers| self.compute.taken(&self.waves.of(values, numbers)?);
+        let time = through(&self.time, &waves(&[timestep], self.numbers)?)?;
         match (&self.added, &condition.added) {
             (Some((numbers, layers)), Some(sizes)) => {
-                let sizes_of = self.waves.of(&sizes.numbers, *numbers)?;
-                time + through(layers, &Tensor::cat(&[&sizes.pooled, &sizes_of], 1)?)?
+                let pooled = self.compute.taken(&sizes.pooled)?;
+                let sizes = waves(&sizes.numbers, *numbers)?;
+                time + through(layers, &Tensor::cat(&[&pooled, &sizes], 1)?)?
             }
             (None, None) => Ok(time),
             _ => candle_core::bail!("a network and its condition of two kinds"),

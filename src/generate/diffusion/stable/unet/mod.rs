@@ -5,9 +5,9 @@ mod embedding;
 mod transformer;
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
 
-use super::super::ops::layers::{Conv, Groups};
+use super::super::ops::Compute;
+use super::super::ops::layers::{Conv, Groups, Vars};
 use blocks::{Down, Mid, Up};
 use embedding::Embedding;
 
@@ -80,10 +80,11 @@ pub struct Unet {
     up: Vec<Up>,
     norm: Groups,
     leave: Conv,
+    compute: Compute,
 }
 
 impl Unet {
-    pub fn new(shape: &Shape, vb: VarBuilder) -> candle_core::Result<Unet> {
+    pub fn new(shape: &Shape, vb: Vars) -> candle_core::Result<Unet> {
         let first = shape.levels.first().map_or(0, |level| level.channels);
         let count = shape.levels.len();
         let channels = |i: usize| shape.levels[i].channels;
@@ -106,6 +107,7 @@ impl Unet {
             up: (0..count).map(up).collect::<Result<_, _>>()?,
             norm: Groups::new(shape.groups, first, shape.epsilon, vb.pp("conv_norm_out"))?,
             leave: Conv::new(first, shape.latents, vb.pp("conv_out"))?,
+            compute: vb.compute().clone(),
         })
     }
 
@@ -117,8 +119,8 @@ impl Unet {
         condition: &Condition,
     ) -> candle_core::Result<Tensor> {
         let time = self.time.forward(timestep, condition)?;
-        let context = &condition.context;
-        let mut x = self.enter.forward(latents)?;
+        let context = &self.compute.taken(&condition.context)?;
+        let mut x = self.enter.forward(&self.compute.taken(latents)?)?;
         let mut left = vec![x.clone()];
         for down in &self.down {
             x = down.forward(x, &time, context, &mut left)?;
@@ -129,6 +131,6 @@ impl Unet {
         for up in &self.up {
             x = up.forward(x, &time, context, &mut left)?;
         }
-        self.leave.forward(&self.norm.activated(&x)?)
+        self.compute.given(self.leave.forward(&self.norm.activated(&x)?)?)
     }
 }

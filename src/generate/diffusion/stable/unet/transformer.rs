@@ -1,10 +1,9 @@
 //! Transformers over the pixels of a level, which look at one another and at the text (`Transformer2DModel`).
 
 use candle_core::Tensor;
-use candle_nn::VarBuilder;
 
-use super::super::super::ops::layers::{Groups, LayerNorm, Linear, attention};
-use super::super::super::ops::{Activation, Precision, gated};
+use super::super::super::ops::layers::{Groups, LayerNorm, Linear, Vars, attention};
+use super::super::super::ops::{Activation, Compute, gated};
 use super::{Level, Shape};
 
 /// Its own, whatever the network's.
@@ -19,7 +18,7 @@ pub(super) struct Transformer {
 }
 
 impl Transformer {
-    pub fn new(shape: &Shape, level: &Level, vb: VarBuilder) -> candle_core::Result<Transformer> {
+    pub fn new(shape: &Shape, level: &Level, vb: Vars) -> candle_core::Result<Transformer> {
         let width = level.channels;
         let projection = |name: &str| match shape.linear_projection {
             true => Linear::new(width, width, vb.pp(name)),
@@ -57,7 +56,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(width: usize, context: usize, heads: usize, vb: VarBuilder) -> candle_core::Result<Block> {
+    fn new(width: usize, context: usize, heads: usize, vb: Vars) -> candle_core::Result<Block> {
         let norm = |name: &str| LayerNorm::new(width, LAYER_EPSILON, vb.pp(name));
         let inner = 4 * width;
         Ok(Block {
@@ -75,7 +74,7 @@ impl Block {
         let x = self.itself.forward(&normal, &normal, x)?;
         let x = self.text.forward(&second.forward(&x)?, context, &x)?;
         let both = self.gated.forward(&third.forward(&x)?)?;
-        self.contract.beside(&gated(&both, Activation::GeluErf)?, &x)
+        self.contract.beside(&gated(self.gated.compute(), &both, Activation::GeluErf)?, &x)
     }
 }
 
@@ -85,18 +84,18 @@ struct Attention {
     values: Linear,
     out: Linear,
     heads: usize,
-    precision: Precision,
+    compute: Compute,
 }
 
 impl Attention {
-    fn new(width: usize, seen: usize, heads: usize, vb: VarBuilder) -> candle_core::Result<Attention> {
+    fn new(width: usize, seen: usize, heads: usize, vb: Vars) -> candle_core::Result<Attention> {
         Ok(Attention {
             queries: Linear::without_bias(width, width, vb.pp("to_q"))?,
             keys: Linear::without_bias(seen, width, vb.pp("to_k"))?,
             values: Linear::without_bias(seen, width, vb.pp("to_v"))?,
             out: Linear::new(width, width, vb.pp("to_out.0"))?,
             heads,
-            precision: Precision::of(&vb),
+            compute: vb.compute().clone(),
         })
     }
 
@@ -104,7 +103,7 @@ impl Attention {
     fn forward(&self, x: &Tensor, seen: &Tensor, beside: &Tensor) -> candle_core::Result<Tensor> {
         let queries = self.queries.forward(x)?;
         let (keys, values) = (self.keys.forward(seen)?, self.values.forward(seen)?);
-        let found = attention([&queries, &keys, &values], self.heads, false, self.precision)?;
+        let found = attention([&queries, &keys, &values], self.heads, false, &self.compute)?;
         self.out.beside(&found, beside)
     }
 }
