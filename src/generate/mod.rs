@@ -129,6 +129,9 @@ pub struct Record {
     pub precision: Option<&'static str>,
     /// What a network was computed on: `cpu`, `cuda` or `metal`; `None` for engines that have no choice.
     pub device: Option<&'static str>,
+    /// How much the reference counted beside the prompt, as a factor of what the model was told of it; `None` where it was
+    /// told nothing.
+    pub image_weight: Option<f64>,
     /// LoRAs that were added to the model.
     pub loras: Vec<AppliedLora>,
     /// Windows that each step was drawn in, where the picture is larger than the model was trained for.
@@ -155,6 +158,7 @@ impl Record {
             prediction: None,
             precision: None,
             device: None,
+            image_weight: None,
             loras: Vec::new(),
             windows: None,
             findings: Vec::new(),

@@ -75,6 +75,10 @@ pub struct Derivation {
     /// What a network was computed on, cpu, cuda or metal; none for engines that have no choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// How much the reference weighed beside the prompt, in the engine's own units; none where the model was told nothing
+    /// of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_weight: Option<f64>,
     /// LoRAs that were added to the model; `model_sha256` is that of both together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub loras: Vec<LoraReference>,

@@ -61,6 +61,7 @@ pub fn statement(reference: &[u8]) -> Statement {
             prediction: None,
             precision: None,
             device: None,
+            image_weight: None,
             seed: Some(Seed(u64::MAX)),
             prompt: None,
             negative_prompt: None,

@@ -64,6 +64,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--prediction", "v", "choice of what is predicted"),
         ("--precision", "bf16", "choice of what it computes with"),
         ("--device", "cuda:0", "choice of what it runs on"),
+        ("--image-weight", "1", "weight of the reference beside the prompt"),
         ("--lora", "style.safetensors:0.5", "model that LoRAs could be added to"),
     ] {
         let ended = lab.run(["vary", "ref.png", flag, value]).expect(2);
@@ -78,6 +79,7 @@ fn what_an_engine_does_not_have_cannot_be_chosen() {
         ("--sampler", "midjourney", "euler-ancestral"),
         ("--steps", "0", "1..=1000"),
         ("--guidance", "NaN", "a number from 0 to 100"),
+        ("--image-weight", "0", "a number above 0 and up to 3"),
         ("--device", "gpu", "auto, cpu, metal, cuda, or one of several as cuda:1"),
         ("--lora", "style.safetensors:0", "a weight from -100 to 100 that is not 0"),
         ("--strength-meaning", "midjourney", "diffusers, comfyui"),

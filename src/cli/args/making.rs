@@ -112,6 +112,14 @@ pub struct Vary {
     /// 40 % of the way (comfyui, its denoise) [default: diffusers]
     #[arg(long, value_name = "WHOSE")]
     pub strength_meaning: Option<Meaning>,
+    /// How much the reference weighs beside the prompt, above 0 and up to 3, for flux with a Redux model: what that sees
+    /// is told times this; 1 is as it was trained. Midjourney's --iw
+    #[arg(long, value_name = "W", value_parser = image_weight)]
+    pub image_weight: Option<f64>,
+    /// Folder with the Redux model: as diffusers writes it, or flux1-redux-dev.safetensors and a SigLIP [default: the
+    /// only one that is found]
+    #[arg(long, value_name = "DIR", requires = "image_weight")]
+    pub redux: Option<PathBuf>,
     /// Seed of everything random [default: a new one, which is printed and recorded]
     #[arg(long, value_name = "N")]
     pub seed: Option<Seed>,
@@ -278,6 +286,12 @@ pub struct Probe {
     pub force: bool,
 }
 
+fn image_weight(text: &str) -> Result<f64, String> {
+    let value = text.trim().parse::<f64>().ok().map(|value| (value * 1e4).round() / 1e4);
+    let value = value.filter(|value| *value > 0.0 && *value <= 3.0);
+    value.ok_or_else(|| "expected a number above 0 and up to 3, for example 1".to_owned())
+}
+
 fn guidance(text: &str) -> Result<f64, String> {
     let value = text.trim().parse::<f64>().ok().filter(|value| (0.0..=100.0).contains(value));
     value.ok_or_else(|| "expected a number from 0 to 100, for example 3.5".to_owned())
@@ -286,6 +300,16 @@ fn guidance(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_weight_is_above_0_and_up_to_3() {
+        assert_eq!(image_weight(" 1 "), Ok(1.0));
+        assert_eq!(image_weight("3"), Ok(3.0));
+        assert_eq!(image_weight("0.33333"), Ok(0.3333));
+        for text in ["0", "0.00001", "-1", "3.01", "NaN", "inf", "much", ""] {
+            assert!(image_weight(text).is_err_and(|said| said.starts_with("expected a number")), "{text}");
+        }
+    }
 
     #[test]
     fn a_device_is_a_kind_and_of_several_a_number() {

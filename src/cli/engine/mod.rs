@@ -36,6 +36,9 @@ pub struct Asked<'a> {
     pub precision: Option<Precision>,
     pub device: Option<Device>,
     pub loras: &'a [Lora],
+    /// How much the reference weighs beside the prompt, and where the model is that looks at it.
+    pub image_weight: Option<f64>,
+    pub redux: Option<&'a Path>,
 }
 
 impl<'a> Asked<'a> {
@@ -54,6 +57,7 @@ impl<'a> Asked<'a> {
             precision,
             device,
             loras,
+            ..Asked::default()
         }
     }
 
@@ -72,6 +76,10 @@ impl<'a> Asked<'a> {
 
     fn sampler_flag(&self) -> (bool, &'static str, &'static str) {
         (self.sampler.is_some(), "choice of samplers", "--sampler")
+    }
+
+    fn image_weight_flag(&self) -> (bool, &'static str, &'static str) {
+        (self.image_weight.is_some(), "weight of the reference beside the prompt", "--image-weight")
     }
 
     fn prediction_flag(&self) -> (bool, &'static str, &'static str) {
@@ -94,6 +102,7 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
                 (asked.precision.is_some(), "choice of what it computes with", "--precision"),
                 (asked.device.is_some(), "choice of what it runs on", "--device"),
                 (!asked.loras.is_empty(), "model that LoRAs could be added to", "--lora"),
+                asked.image_weight_flag(),
             ];
             asked.lacking(name, &flags)?;
             Ok(Box::new(PatchEngine))
@@ -103,7 +112,10 @@ pub fn open(name: &str, asked: Asked, terminal: &Terminal) -> Result<Box<dyn Eng
             asked.lacking(name, &flags)?;
             flux::open(asked, terminal)
         }
-        "stable-diffusion" => stable::open(asked, terminal),
+        "stable-diffusion" => {
+            asked.lacking(name, &[asked.image_weight_flag()])?;
+            stable::open(asked, terminal)
+        }
         _ => Err(Failure::new(format_args!("there is no engine {name:?}"))
             .advise("'vidimus engines' lists those that there are")),
     }

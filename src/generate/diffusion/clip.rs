@@ -2,8 +2,9 @@
 
 use candle_core::{IndexOp, Tensor};
 
-use super::ops::layers::{LayerNorm, Linear, Vars, attention};
-use super::ops::{self, Compute, activated};
+use super::ops::layers::{LayerNorm, Linear, Vars};
+use super::ops::{self, Compute};
+use super::tower::{self, Layer};
 
 /// The network, as its `config.json` has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,6 +51,17 @@ pub struct Clip {
     compute: Compute,
 }
 
+impl Shape {
+    fn layer(&self) -> tower::Shape {
+        let Shape { width, inner, heads, epsilon, .. } = *self;
+        let activation = match self.activation {
+            Activation::QuickGelu => ops::Activation::QuickGelu,
+            Activation::Gelu => ops::Activation::GeluErf,
+        };
+        tower::Shape { width, inner, heads, activation, epsilon, causal: true }
+    }
+}
+
 /// What is read of a text.
 pub struct Read {
     /// The last layer's states under the final norm, (1, tokens, width).
@@ -58,17 +70,6 @@ pub struct Read {
     pub penultimate: Tensor,
     /// The final state of the end token, projected where there is a projection, (1, width).
     pub pooled: Tensor,
-}
-
-struct Layer {
-    norms: [LayerNorm; 2],
-    /// Queries, keys, values and what is made of them.
-    attention: [Linear; 4],
-    expand: Linear,
-    contract: Linear,
-    heads: usize,
-    activation: Activation,
-    compute: Compute,
 }
 
 impl Clip {
@@ -86,7 +87,9 @@ impl Clip {
         Ok(Clip {
             tokens: embeddings.get((vocabulary, width), "token_embedding.weight")?,
             positions: embeddings.get((positions, width), "position_embedding.weight")?,
-            layers: (0..shape.layers).map(|i| Layer::new(shape, layers.pp(i))).collect::<Result<_, _>>()?,
+            layers: (0..shape.layers)
+                .map(|i| Layer::new(shape.layer(), layers.pp(i)))
+                .collect::<Result<_, _>>()?,
             norm: LayerNorm::new(width, epsilon, vb.pp("final_layer_norm"))?,
             projection,
             end: shape.end,
@@ -122,39 +125,6 @@ impl End {
             End::Last => return ids.len().saturating_sub(1),
         };
         ids.iter().position(|id| Some(*id) == sought).unwrap_or(0)
-    }
-}
-
-impl Layer {
-    fn new(shape: &Shape, vb: Vars) -> candle_core::Result<Layer> {
-        let Shape { width, inner, epsilon, heads, activation, .. } = *shape;
-        let square = |name: &str| Linear::new(width, width, vb.pp("self_attn").pp(name));
-        Ok(Layer {
-            norms: [
-                LayerNorm::new(width, epsilon, vb.pp("layer_norm1"))?,
-                LayerNorm::new(width, epsilon, vb.pp("layer_norm2"))?,
-            ],
-            attention: [square("q_proj")?, square("k_proj")?, square("v_proj")?, square("out_proj")?],
-            expand: Linear::new(width, inner, vb.pp("mlp.fc1"))?,
-            contract: Linear::new(inner, width, vb.pp("mlp.fc2"))?,
-            heads,
-            activation,
-            compute: vb.compute().clone(),
-        })
-    }
-
-    fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        let [queries, keys, values, out] = &self.attention;
-        let normal = self.norms[0].forward(x)?;
-        let [queries, keys, values] = [queries, keys, values].map(|linear| linear.forward(&normal));
-        let seen = attention([&queries?, &keys?, &values?], self.heads, true, &self.compute)?;
-        let x = out.beside(&seen, x)?;
-        let inner = self.expand.forward(&self.norms[1].forward(&x)?)?;
-        let activation = match self.activation {
-            Activation::QuickGelu => ops::Activation::QuickGelu,
-            Activation::Gelu => ops::Activation::GeluErf,
-        };
-        self.contract.beside(&activated(&self.compute, &inner, activation)?, &x)
     }
 }
 

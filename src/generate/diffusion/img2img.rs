@@ -39,10 +39,12 @@ pub trait Model {
     /// What stays in memory from one draft to the next.
     fn kept(&self) -> &Kept<Self::Network>;
 
+    /// Without a reference where there is none.
     fn prepare(
         &self,
         request: &Request,
         sheet: &Sheet,
+        reference: Option<&Raster>,
         progress: &mut dyn Progress,
     ) -> Result<Self::Prepared, GenerateError>;
 
@@ -141,7 +143,7 @@ pub fn generate<M: Model>(
     }
     let sheet = Sheet::new(model, scene.size, beyond.is_some());
     let sheet = sheet.map_err(failed(engine, "encode the reference"))?;
-    let prepared = model.prepare(request, &sheet, progress)?;
+    let prepared = model.prepare(request, &sheet, Some(reference), progress)?;
     let encoded = model.kept().encoded(model, &picture, &sheet.frame, progress)?;
 
     let varied = |these: &_| sheet.frame.latents_of(these).map_err(failed(engine, "draw the picture"));
@@ -180,7 +182,7 @@ pub fn text2img<M: Model>(
     let request = Request { prompt: Some(prompt.to_owned()), ..Request::new(Strength::ONE, seed) };
     let failed = failed(M::NAME, "draw the picture");
     let sheet = Sheet::new(model, scene.size, false).map_err(&failed)?;
-    let prepared = model.prepare(&request, &sheet, progress)?;
+    let prepared = model.prepare(&request, &sheet, None, progress)?;
     let [rows, columns] = sheet.frame.latents();
     let shape = (1, model.autoencoder().latents, rows, columns);
     let encoded = Tensor::zeros(shape, DType::F32, &Device::Cpu).map_err(|error| failed(error.into()))?;

@@ -28,6 +28,7 @@ mod special;
 pub mod speed;
 pub mod stable;
 mod t5;
+mod tower;
 #[cfg(test)]
 mod trial;
 mod types;

@@ -68,10 +68,6 @@ pub struct Stages {
 }
 
 impl Stages {
-    pub fn of(dir: &Path, pipeline: &str) -> Stages {
-        Stages::by(&Processor::default(), dir, pipeline)
-    }
-
     /// To be held against what is made on `processor`.
     pub fn by(processor: &Processor, dir: &Path, pipeline: &str) -> Stages {
         let file = dir.join(format!("{pipeline}.safetensors"));

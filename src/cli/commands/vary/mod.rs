@@ -40,7 +40,12 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     let stated = args.stated.subject();
     place::check_policy(place, &args.policy, &stated)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
-    let engine = engine::open(&args.engine, engine::Asked::by(&args.model, args.strength_meaning), terminal)?;
+    let asked = engine::Asked {
+        image_weight: args.image_weight,
+        redux: args.redux.as_deref(),
+        ..engine::Asked::by(&args.model, args.strength_meaning)
+    };
+    let engine = engine::open(&args.engine, asked, terminal)?;
     // From here on: Ctrl-C ends a download at once, which goes on from there the next time.
     let interrupt = Interrupt::watch()?;
     let Studio { workspace, keys, shelf, mut catalog } = place::studio(place, &host, terminal)?;

@@ -376,6 +376,7 @@ impl Page<'_> {
             "prediction": record.and_then(|r| r.prediction),
             "precision": record.and_then(|r| r.precision),
             "device": record.and_then(|r| r.device),
+            "image_weight": record.and_then(|r| r.image_weight),
             "loras": record.map(|r| &r.loras),
             "windows": record.and_then(|r| r.windows),
             "findings": record.map(|r| &r.findings),

@@ -11,8 +11,8 @@ use super::schedule::Shift;
 
 /// Of the folder's `model_index.json`: the pipelines whose parts make this engine's model begin so.
 const FAMILY: &str = "Flux";
-/// Of those, the ones with another transformer input than text and a noisy picture.
-const OTHERS: [&str; 4] = ["FluxControl", "FluxFill", "FluxKontext", "Flux2"];
+/// Of those, the ones with another transformer input than text and a noisy picture, or with no transformer.
+const OTHERS: [&str; 5] = ["FluxControl", "FluxFill", "FluxKontext", "FluxPrior", "Flux2"];
 
 /// The settings of one model.
 pub(super) struct Configs {

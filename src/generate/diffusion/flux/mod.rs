@@ -11,6 +11,7 @@ mod diffusers;
 mod files;
 mod folder;
 mod parts;
+mod redux;
 mod rope;
 mod sample;
 mod schedule;
@@ -41,12 +42,14 @@ use super::ops::{Compute, Place, Precision};
 use super::special::Specials;
 use super::weights::Weights;
 use super::words::Words;
-use super::{ModelError, Processor, step, t5};
+use super::{ModelError, Processor, digest, step, t5};
 use configs::Configs;
 use files::Files;
 pub use files::memory;
 pub use folder::{PARTS, check, is_ours};
 pub use parts::{Part, Role, inventory};
+use redux::Redux;
+pub use redux::is_there as has_redux;
 use sample::Sampler;
 use schedule::Schedule;
 use shapes::Shapes;
@@ -96,6 +99,9 @@ pub struct FluxEngine {
     processor: Processor,
     kept: Kept<Transformer>,
     last_text: Mutex<Option<((String, usize), Text)>>,
+    /// What looks at the reference, and how much that counts.
+    redux: Option<(Redux, f64)>,
+    last_look: Mutex<Option<(Digest, Tensor)>>,
 }
 
 impl FluxEngine {
@@ -158,6 +164,8 @@ impl FluxEngine {
             processor,
             kept: Kept::nothing(),
             last_text: Mutex::new(None),
+            redux: None,
+            last_look: Mutex::new(None),
         })
     }
 
@@ -192,9 +200,71 @@ impl FluxEngine {
             .and_then(|model| text::context(&model, &self.t5_words, prompt, self.options.text_tokens))
             .map_err(&failed)?;
         step(progress, 1)?;
-        let read = Text { pooled, context };
+        let read = Text { pooled, context, image_weight: None };
         *last = Some((key, read.clone()));
         Ok(read)
+    }
+}
+
+impl FluxEngine {
+    /// The same model, which is also told what the Redux model in `dir` sees of the reference: tokens behind those of the
+    /// prompt, times `weight`, which is 1 as they were trained.
+    ///
+    /// # Errors
+    /// When it is missing, damaged, or does not fit the model; and when there is no memory for it.
+    pub fn with_redux(self, dir: &Path, weight: f64) -> Result<FluxEngine, ModelError> {
+        let redux = Redux::open(dir)?;
+        if redux.width != self.shapes.flux.context {
+            let (file, other) = (redux.files[0].clone(), self.transformer.path.clone());
+            let (expected, found) = (self.shapes.flux.context, redux.width);
+            return Err(ModelError::Misfit { file, what: "width of the text", expected, other, found });
+        }
+        room(redux.bytes(), self.free, |needed, free| ModelError::Memory {
+            dir: dir.to_owned(),
+            needed,
+            free,
+        })?;
+        let own = digest::of("redux 1", &redux.files.iter().collect::<Vec<_>>())?;
+        let digest = Digest::of(format!("vidimus model with redux 1\n{}\n{own}\n", self.digest));
+        Ok(FluxEngine { digest, redux: Some((redux, weight)), ..self })
+    }
+
+    /// What the model is told of the prompt, and where a weight was given of the reference.
+    fn told(
+        &self,
+        prompt: &str,
+        reference: Option<&Raster>,
+        progress: &mut dyn Progress,
+    ) -> Result<Text, GenerateError> {
+        let text = self.read_prompt(prompt, progress)?;
+        match (&self.redux, reference) {
+            (Some((redux, weight)), Some(reference)) => {
+                let tokens = self.look(redux, reference, progress)?;
+                text.beside(&tokens, *weight).map_err(|error| failed("look at the reference")(error))
+            }
+            _ => Ok(text),
+        }
+    }
+
+    /// What is seen of the reference; the last one's is kept.
+    fn look(
+        &self,
+        redux: &Redux,
+        reference: &Raster,
+        progress: &mut dyn Progress,
+    ) -> Result<Tensor, GenerateError> {
+        let picture = reference.digest();
+        let mut last = self.last_look.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, tokens)) = last.as_ref().filter(|(known, _)| *known == picture) {
+            return Ok(tokens.clone());
+        }
+        progress.stage("looking at the reference", 1);
+        // There may be no room beside the transformer.
+        self.kept.release();
+        let tokens = redux.tokens(&self.processor, reference).map_err(failed("look at the reference"))?;
+        step(progress, 1)?;
+        *last = Some((picture, tokens.clone()));
+        Ok(tokens)
     }
 }
 
@@ -263,6 +333,7 @@ impl Model for FluxEngine {
         &self,
         request: &Request,
         sheet: &Sheet,
+        reference: Option<&Raster>,
         progress: &mut dyn Progress,
     ) -> Result<(Schedule, Text), GenerateError> {
         let Options { steps, meaning, .. } = self.options;
@@ -276,7 +347,7 @@ impl Model for FluxEngine {
         let tokens = sheet.windows.size().iter().map(|side| side * SCALE / SQUARE).product();
         let shift = self.shapes.shift;
         let schedule = Schedule::new(steps, request.strength, meaning, shift, tokens, sheet.grows);
-        Ok((schedule, self.read_prompt(request.prompt.as_deref().unwrap_or(""), progress)?))
+        Ok((schedule, self.told(request.prompt.as_deref().unwrap_or(""), reference, progress)?))
     }
 
     fn read_autoencoder(&self) -> Result<Autoencoder, ModelError> {
@@ -316,6 +387,7 @@ impl Model for FluxEngine {
             loras,
             precision,
             device,
+            image_weight: prepared.and_then(|(_, text)| text.image_weight),
             ..Record::new(self.describe(), request, noise_level, steps)
         }
     }

@@ -14,6 +14,16 @@ pub struct Text {
     pub pooled: Tensor,
     /// (tokens, width of T5).
     pub context: Tensor,
+    /// How much the tokens of a picture count that stand behind those of the prompt; `None` without any.
+    pub image_weight: Option<f64>,
+}
+
+impl Text {
+    /// With the tokens of a picture, (tokens, width of T5), behind its own.
+    pub fn beside(self, tokens: &Tensor, weight: f64) -> candle_core::Result<Text> {
+        let context = Tensor::cat(&[self.context, (tokens * weight)?], 0)?;
+        Ok(Text { context, image_weight: Some(weight), ..self })
+    }
 }
 
 /// CLIP's final state at the end token, (1, width), of `length` tokens at most.

@@ -24,6 +24,12 @@ impl Linear {
         Linear::of(weight.squeeze(3)?.squeeze(2)?, Some(vb.get(outputs, "bias")?), vb.compute())
     }
 
+    /// A convolution over patches that do not overlap is one of each patch's numbers.
+    pub fn of_patches(channels: usize, side: usize, outputs: usize, vb: Vars) -> candle_core::Result<Linear> {
+        let weight = vb.get((outputs, channels, side, side), "weight")?;
+        Linear::of(weight.flatten_from(1)?, Some(vb.get(outputs, "bias")?), vb.compute())
+    }
+
     fn of(weight: Tensor, bias: Option<Tensor>, compute: &Compute) -> candle_core::Result<Linear> {
         Ok(Linear(super::Linear::new(Matrix::wide(weight)?, bias, compute)?))
     }

@@ -320,6 +320,7 @@ impl Model for StableEngine {
         &self,
         request: &Request,
         sheet: &Sheet,
+        _: Option<&Raster>,
         progress: &mut dyn Progress,
     ) -> Result<(Plan, Texts), GenerateError> {
         let plan = self.plan(request, sheet.grows).map_err(failed("plan the steps"))?;
