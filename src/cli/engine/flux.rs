@@ -35,7 +35,7 @@ pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failur
     let dir = KIND.chosen(asked.model, terminal)?;
     let precision = asked.precision.and_then(precision);
     let free = devices::free_memory(&processor);
-    let redux = asked.image_weight.map(|weight| Ok((redux(asked.redux, &dir)?, weight))).transpose()?;
+    let redux = asked.image_weight.map(|(weight, named)| Ok((redux(named, &dir)?, weight))).transpose()?;
     let opened = FluxEngine::open_on(&dir, processor, precision, free).and_then(|engine| match &redux {
         Some((dir, weight)) => engine.with_redux(dir, *weight),
         None => Ok(engine),
@@ -129,10 +129,12 @@ pub fn list(model: Option<&Path>) -> (String, Value) {
 mod tests {
     use super::*;
     use crate::cli::args;
+    use crate::generate::Request;
     use crate::generate::diffusion::flux::tiny;
     use crate::generate::diffusion::{Meaning, Precision};
     use crate::progress::Silent;
-    use crate::quantity::Seed;
+    use crate::quantity::{Seed, Strength};
+    use crate::raster::{Depth, Plane, Raster};
 
     /// A file of safetensors without tensors.
     const NOTHING: &[u8] = b"\x02\0\0\0\0\0\0\0{}";
@@ -256,6 +258,26 @@ mod tests {
         assert!(said.contains("more than one Redux model") && said.contains("second"), "{said}");
         assert_eq!(among(Some(&second), std::slice::from_ref(&first)).expect("it was named"), second);
         assert_eq!(redux_among(None, &second, &[first]).expect("the model's own folder"), second);
+    }
+
+    #[test]
+    fn a_model_is_told_of_the_reference_what_was_asked_for() {
+        let (dir, redux) = (tiny::folder(true), tiny::redux());
+        let drawn = |image_weight| {
+            let asked = Asked { model: Some(dir.path()), steps: Some(2), image_weight, ..Asked::default() };
+            let engine = open(asked, &Terminal::silent()).expect("a whole model");
+            let plane = Plane::from_fn(64, 64, |x, y| ((x / 8 + y / 8) % 2) as f32);
+            let reference = Raster::from_planes(&[plane], Depth::Eight);
+            let request = Request::new(Strength::ONE, Seed(1));
+            engine.generate(&reference, &request, &mut Silent).expect("it draws")
+        };
+        let [without, little, much] =
+            [None, Some(0.1), Some(3.0)].map(|w| drawn(w.map(|weight| (weight, Some(redux.path())))));
+        assert_eq!(without.record.image_weight, None);
+        assert_eq!(much.record.image_weight, Some(3.0));
+        let models = [&without, &much].map(|draft| draft.record.engine.model_digest);
+        assert_ne!(models[0], models[1]);
+        assert!(without.raster != little.raster && little.raster != much.raster);
     }
 
     #[test]

@@ -36,9 +36,8 @@ pub struct Asked<'a> {
     pub precision: Option<Precision>,
     pub device: Option<Device>,
     pub loras: &'a [Lora],
-    /// How much the reference weighs beside the prompt, and where the model is that looks at it.
-    pub image_weight: Option<f64>,
-    pub redux: Option<&'a Path>,
+    /// How much the reference weighs beside the prompt, and where the model is that looks at it, if that was said.
+    pub image_weight: Option<(f64, Option<&'a Path>)>,
 }
 
 impl<'a> Asked<'a> {

@@ -41,8 +41,7 @@ pub fn run(args: &Vary, place: Option<&Path>, terminal: &Terminal) -> Result<Out
     place::check_policy(place, &args.policy, &stated)?;
     // After all that is quickly known to be wrong: a model may have to be fetched.
     let asked = engine::Asked {
-        image_weight: args.image_weight,
-        redux: args.redux.as_deref(),
+        image_weight: args.image_weight.map(|weight| (weight, args.redux.as_deref())),
         ..engine::Asked::by(&args.model, args.strength_meaning)
     };
     let engine = engine::open(&args.engine, asked, terminal)?;

@@ -35,6 +35,17 @@ pub fn folder(dev: bool) -> TempDir {
     dir
 }
 
+/// A Redux model for it, as people have it who have its weights alone.
+pub fn redux() -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory for the tests");
+    save(&dir.path().join("flux1-redux-dev.safetensors"), |vb| {
+        linear(&vb, "redux_up", 72, 3 * CONTEXT, true)?;
+        linear(&vb, "redux_down", 3 * CONTEXT, CONTEXT, true)
+    });
+    save(&dir.path().join("siglip.safetensors"), |vb| super::redux::tiny(vb.pp("vision_model")));
+    dir
+}
+
 /// Writes seeded weights under the names and in the shapes that `build` asks for.
 pub fn save(path: &Path, build: impl FnOnce(Vars) -> candle_core::Result<()>) {
     let map = VarMap::new();

@@ -71,6 +71,13 @@ impl Redux {
     }
 }
 
+/// Asks for the tensors of a small tower.
+#[cfg(test)]
+pub(super) fn tiny(vb: Vars) -> candle_core::Result<()> {
+    let shape = Shape { patches: 2, patch: 4, width: 72, inner: 80, layers: 2, heads: 1, epsilon: 1e-6 };
+    Siglip::new(&shape, vb).map(drop)
+}
+
 /// From what is seen to tokens (`ReduxImageEncoder`).
 struct Embedder {
     up: Linear,
