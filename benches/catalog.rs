@@ -261,7 +261,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
         },
         measurement: MeasurementEntry {
             draft_sha256: Digest::of(format!("draft {number}")),
-            measure: "org.vidimus.deviation.2".into(),
+            measure: "org.vidimus.deviation.3".into(),
             deviation: Deviation {
                 deviation: 0.6,
                 composition: 0.4,

@@ -20,7 +20,7 @@ pub const ALL: [Evasion; 17] = [
     ("recoloured", |r| Ok(recoloured(r, [0.8, 2.0, 1.0]))),
     ("16 levels", |r| Ok(toned(r, |v| (15.0 * v).round() / 15.0))),
     ("noise 0.04", |r| Ok(noisy(r, 0.04))),
-    ("blur 1.2", |r| Ok(each(r, |plane| gaussian(plane, 1.2, 3.0)))),
+    ("blur 1.2", |r| Ok(blurred(r, 1.2))),
     ("JPEG 50", |r| jpeg(r, 50)),
     ("mirrored", |r| Ok(seen(r, 1.0, |[x, y], [w, _]| [w - 1.0 - x, y]))),
     ("quarter turn", |r| Ok(quarter(r))),
@@ -41,7 +41,7 @@ pub const HELD_OUT: [Evasion; 17] = [
     ("recoloured otherwise", |r| Ok(recoloured(r, [1.6, 0.7, 0.8]))),
     ("20 levels", |r| Ok(toned(r, |v| (19.0 * v).round() / 19.0))),
     ("noise 0.03", |r| Ok(noisy(r, 0.03))),
-    ("blur 1", |r| Ok(each(r, |plane| gaussian(plane, 1.0, 3.0)))),
+    ("blur 1", |r| Ok(blurred(r, 1.0))),
     ("JPEG 60", |r| jpeg(r, 60)),
     ("upside down", |r| Ok(seen(r, 1.0, |[x, y], [_, h]| [x, h - 1.0 - y]))),
     ("three quarter turns", |r| Ok(quarter(&quarter(&quarter(r))))),
@@ -55,18 +55,32 @@ pub const HELD_OUT: [Evasion; 17] = [
 
 /// What may be done to a part before or after it is pasted, and leaves its finest detail little.
 pub const WEAKENED: [Evasion; 5] = [
-    ("blur 0.8", |r| Ok(each(r, |plane| gaussian(plane, 0.8, 3.0)))),
-    ("blur 1.2", |r| Ok(each(r, |plane| gaussian(plane, 1.2, 3.0)))),
+    ("blur 1", |r| Ok(blurred(r, 1.0))),
+    ("blur 1.4", |r| Ok(blurred(r, 1.4))),
+    ("noise 0.04", |r| Ok(noisy(r, 0.04))),
+    ("JPEG 50", |r| jpeg(r, 50)),
+    ("to 66 % and back", |r| Ok(smaller_and_back(r, 0.66))),
+];
+
+/// The same in other amounts, which no limit was set with.
+pub const WEAKENED_HELD_OUT: [Evasion; 5] = [
+    ("blur 0.8", |r| Ok(blurred(r, 0.8))),
+    ("blur 1.2", |r| Ok(blurred(r, 1.2))),
     ("noise 0.03", |r| Ok(noisy(r, 0.03))),
     ("JPEG 60", |r| jpeg(r, 60)),
-    ("to 75 % and back", |r| {
-        let small = resized(r, 0.75);
-        Ok(each(&small, |plane| {
-            let (width, height) = (r.width() as usize, r.height() as usize);
-            resize(plane, width, height, Kernel::Cubic).map(|v| v.clamp(0.0, 1.0))
-        }))
-    }),
+    ("to 75 % and back", |r| Ok(smaller_and_back(r, 0.75))),
 ];
+
+fn blurred(raster: &Raster, sigma: f32) -> Raster {
+    each(raster, |plane| gaussian(plane, sigma, 3.0))
+}
+
+fn smaller_and_back(raster: &Raster, size: f32) -> Raster {
+    let (width, height) = (raster.width() as usize, raster.height() as usize);
+    each(&resized(raster, size), |plane| {
+        resize(plane, width, height, Kernel::Cubic).map(|v| v.clamp(0.0, 1.0))
+    })
+}
 
 fn resized(raster: &Raster, size: f32) -> Raster {
     each(raster, |plane| resize(plane, share(plane.width(), size), share(plane.height(), size), Kernel::Area))

@@ -22,6 +22,8 @@ pub struct Subject {
 /// What is done to the subjects.
 pub struct Deeds {
     pub evasions: [Evasion; 17],
+    /// What parts are weakened by.
+    pub weakened: [Evasion; 5],
     /// The turn of parts that are not pasted as they are, in degrees.
     pub turn: f32,
     /// Whether evasions are also tried in pairs.
@@ -66,7 +68,7 @@ pub fn all(subjects: &[Subject], deeds: &Deeds) -> Result<Vec<Family>, Box<dyn E
         all.push(pasted(subjects, share, deeds.turn)?);
     }
     for share in WEAKENED {
-        all.push(weakened(subjects, share)?);
+        all.push(weakened(subjects, share, &deeds.weakened)?);
     }
     for strength in STRENGTHS {
         all.push(drawn(subjects, strength, deeds)?);
@@ -111,13 +113,13 @@ fn pasted(subjects: &[Subject], share: f32, turn: f32) -> Result<Family, Box<dyn
 }
 
 /// Parts that were weakened before they were pasted, and pictures weakened with the part in them.
-fn weakened(subjects: &[Subject], share: f32) -> Result<Family, Box<dyn Error>> {
+fn weakened(subjects: &[Subject], share: f32, deeds: &[Evasion]) -> Result<Family, Box<dyn Error>> {
     let name = format!("{:.0} % copied and weakened", 100.0 * share);
     family(&name, Should::Refuse, subjects, |subject| {
         let mut made = Vec::new();
         for (other, i) in subject.others.iter().take(3).zip(1..) {
             let whole = paste(&subject.reference, other, share)?;
-            for (how, weaken) in evasions::WEAKENED {
+            for (how, weaken) in deeds {
                 let before = paste(&weaken(&subject.reference)?, other, share)?;
                 made.push((format!("{how}, into other {i}"), before));
                 made.push((format!("into other {i}, then {how}"), weaken(&whole)?));

@@ -39,9 +39,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let deeds = if held_out {
-        Deeds { evasions: evasions::HELD_OUT, turn: 52.0, pairs, seeds: 101..=100 + seeds }
+        let weakened = evasions::WEAKENED_HELD_OUT;
+        Deeds { evasions: evasions::HELD_OUT, weakened, turn: 52.0, pairs, seeds: 101..=100 + seeds }
     } else {
-        Deeds { evasions: evasions::ALL, turn: 30.0, pairs, seeds: 1..=seeds }
+        let weakened = evasions::WEAKENED;
+        Deeds { evasions: evasions::ALL, weakened, turn: 30.0, pairs, seeds: 1..=seeds }
     };
     let subjects = match (named.is_empty(), held_out) {
         (false, _) => pictures(&named)?,

@@ -52,7 +52,7 @@ impl<const N: usize> Cells<N> {
     }
 
     /// Every sum spread by a Gaussian window of `sigma` pixels.
-    pub fn windowed(self, sigma: f32) -> Self {
+    pub fn windowed(&self, sigma: f32) -> Self {
         let sigma = sigma / self.side as f32;
         Cells { side: self.side, planes: self.planes.iter().map(|p| gaussian(p, sigma, 3.0)).collect() }
     }

@@ -25,6 +25,21 @@ pub const PART: Demand = Demand { significance: 7.0, agreement: 0.87 };
 /// Window of a part's local statistics, in pixels: small, for what is pasted ends somewhere.
 pub const PART_WINDOW: f32 = 3.0;
 
+/// Window of the statistics by which a piece is told, in pixels: its area decides, so its border must not be lost.
+pub const PIECE_WINDOW: f32 = 1.5;
+/// Squared local correlation of the finest octave from which a cell may belong to a piece, and the mean of the next octave
+/// from which it is the same data.
+const PIECE: [f32; 2] = [0.4, 0.72];
+/// Side of the squares that a piece is made of, in cells: along one edge many placements agree.
+const PIECE_SIDE: usize = 4;
+/// Share of the picture at which the weight of one piece is one half: as it was found, and laid once more on what agrees,
+/// by which the pieces that an engine puts together grow. And the share that it must have to count at all.
+const HALF_PIECE: f64 = 0.033;
+const HALF_LAID_AGAIN: f64 = 0.046;
+pub const LEAST_PIECE: f64 = 0.02;
+/// Least agreement in the second octave, and number of its cells, of what is laid once more.
+const PROMISING: (f32, usize) = (0.7, 12);
+
 /// Pixels of a band that make one independent sample.
 const SAMPLE_AREA: f64 = 8.0;
 /// Parameters of the placement, spent on the fit.
@@ -50,6 +65,22 @@ pub fn weight(area: f64) -> f64 {
 /// Weight of a share that is copied to the letter, with one half at `HALF_VERBATIM`.
 pub fn weight_verbatim(area: f64) -> f64 {
     rising(area, HALF_VERBATIM)
+}
+
+/// Weight of a piece that has this share, with one half at `HALF_PIECE`.
+pub fn weight_piece(area: f64) -> f64 {
+    rising_late(area, HALF_PIECE)
+}
+
+/// The same of one that was laid on what agrees.
+pub fn weight_laid_again(area: f64) -> f64 {
+    rising_late(area, HALF_LAID_AGAIN)
+}
+
+/// Little below the half: what an engine puts together has pieces, too.
+fn rising_late(area: f64, half: f64) -> f64 {
+    const FALL: i32 = 4;
+    if area < half { 0.5 * (area / half).powi(FALL) } else { rising(area, half) }
 }
 
 fn rising(area: f64, half: f64) -> f64 {
@@ -92,6 +123,46 @@ pub fn find_part(pair: &Aligned, octaves: &[Octave]) -> Found {
     all
 }
 
+/// The cells of the largest piece that a part has copied, whatever it lost to blur, noise or recompression: it agrees all
+/// over, in the finest octave as far as that is left, and in the next. `octaves` are those of `PIECE_WINDOW`.
+pub fn find_piece(octaves: &[Octave]) -> Vec<[f64; 4]> {
+    let [fine, next, ..] = octaves else { return Vec::new() };
+    let (columns, rows) = (fine.columns, fine.rows);
+    let alike = opened(&filled(&alike(fine, PIECE[0]), columns, rows), columns, rows, PIECE_SIDE);
+    let below = |i: &usize| {
+        let at = |i: usize, n: usize, m: usize| ((2 * i + 1) * m / (2 * n)).min(m - 1);
+        let (x, y) = (at(i % columns, columns, next.columns), at(i / columns, rows, next.rows));
+        next.agreement[y * next.columns + x]
+    };
+    let pieces = components(&alike, columns, rows).into_iter();
+    largest(pieces.filter(|cells| cells.iter().map(below).sum::<f32>() > PIECE[1] * cells.len() as f32))
+        .map_or(Vec::new(), |cells| cells.iter().map(|i| place(*i, columns, rows)).collect())
+}
+
+/// The range of x and y, as fractions of the sides, of the largest area that looks like a copy in the second octave.
+pub fn promising(octaves: &[Octave]) -> Option<[f64; 4]> {
+    let octave = octaves.get(1)?;
+    let (columns, rows) = (octave.columns, octave.rows);
+    let cells =
+        largest(components(&opened(&alike(octave, SAME), columns, rows, 2), columns, rows).into_iter())?;
+    let mean = cells.iter().map(|i| octave.agreement[*i]).sum::<f32>() / cells.len() as f32;
+    (mean > PROMISING.0 && cells.len() >= PROMISING.1).then(|| {
+        let ranges = cells.iter().map(|i| place(*i, columns, rows));
+        ranges.fold([1.0, 0.0, 1.0, 0.0], |[a, b, c, d], [x0, x1, y0, y1]| {
+            [x0.min(a), x1.max(b), y0.min(c), y1.max(d)]
+        })
+    })
+}
+
+/// Whether each cell agrees by more than `least`.
+fn alike(octave: &Octave, least: f32) -> Vec<bool> {
+    octave.agreement.iter().zip(&octave.cover).map(|(a, cover)| *cover > 0.5 && *a > least).collect()
+}
+
+fn largest(components: impl Iterator<Item = Vec<usize>>) -> Option<Vec<usize>> {
+    components.reduce(|most, cells| if cells.len() > most.len() { cells } else { most })
+}
+
 fn find_in(pair: &Aligned, octave: &Octave, demand: Demand, verbatim: f32) -> Found {
     let (columns, rows) = (octave.columns, octave.rows);
     let covered = octave.cover.iter().filter(|c| **c > 0.5).count();
@@ -109,16 +180,12 @@ fn areas(pair: &Aligned, octave: &Octave, demand: Demand, verbatim: f32, speaks:
     let (columns, rows) = (octave.columns, octave.rows);
     let textured = speaks.iter().filter(|s| **s).count();
     let same: Vec<bool> = speaks.iter().zip(&octave.agreement).map(|(s, a)| *s && *a > SAME).collect();
-    let opened = opened(&same, columns, rows);
+    let opened = opened(&same, columns, rows, 2);
     let kept: Vec<Vec<usize>> = components(&opened, columns, rows)
         .into_iter()
         .filter(|cells| satisfies(cells, octave, demand))
         .collect();
-    let cell = |i: &usize| {
-        let (x, y) = ((i % columns) as f64, (i / columns) as f64);
-        let (w, h) = (columns as f64, rows as f64);
-        [x / w, (x + 1.0) / w, y / h, (y + 1.0) / h]
-    };
+    let cell = |i: &usize| place(*i, columns, rows);
     Found {
         share: pair.overlap * kept.iter().map(Vec::len).sum::<usize>() as f64 / textured.max(1) as f64,
         textured: 1.0,
@@ -129,6 +196,18 @@ fn areas(pair: &Aligned, octave: &Octave, demand: Demand, verbatim: f32, speaks:
             .map(|cells| cells.iter().map(cell).collect())
             .collect(),
     }
+}
+
+/// x and y range of a cell as fractions of the sides.
+fn place(i: usize, columns: usize, rows: usize) -> [f64; 4] {
+    let (x, y) = ((i % columns) as f64, (i / columns) as f64);
+    let (w, h) = (columns as f64, rows as f64);
+    [x / w, (x + 1.0) / w, y / h, (y + 1.0) / h]
+}
+
+/// Share of cells of a window, by their ranges.
+pub fn area(cells: &[[f64; 4]]) -> f64 {
+    cells.iter().map(|[x0, x1, y0, y1]| (x1 - x0) * (y1 - y0)).sum()
 }
 
 fn median(cells: &[usize], octave: &Octave) -> f32 {
@@ -196,18 +275,30 @@ fn satisfies(cells: &[usize], octave: &Octave, demand: Demand) -> bool {
     mean >= demand.agreement && significance >= demand.significance
 }
 
-/// Morphological opening by 2 × 2 cells: threads and single cells go.
-fn opened(mask: &[bool], columns: usize, rows: usize) -> Vec<bool> {
+/// Morphological opening by squares of `side` cells: threads and single cells go.
+fn opened(mask: &[bool], columns: usize, rows: usize, side: usize) -> Vec<bool> {
     let mut out = vec![false; mask.len()];
-    for y in 0..rows.saturating_sub(1) {
-        for x in 0..columns.saturating_sub(1) {
-            let square =
-                [y * columns + x, y * columns + x + 1, (y + 1) * columns + x, (y + 1) * columns + x + 1];
-            if square.iter().all(|i| mask[*i]) {
-                square.iter().for_each(|i| out[*i] = true);
+    for y in 0..(rows + 1).saturating_sub(side) {
+        for x in 0..(columns + 1).saturating_sub(side) {
+            let lines = || (y..y + side).map(|row| row * columns + x..row * columns + x + side);
+            if lines().all(|line| mask[line].iter().all(|m| *m)) {
+                lines().for_each(|line| out[line].fill(true));
             }
         }
     }
+    out
+}
+
+/// `mask` with all its holes, which do not reach the border.
+fn filled(mask: &[bool], columns: usize, rows: usize) -> Vec<bool> {
+    let outside: Vec<bool> = mask.iter().map(|m| !m).collect();
+    let at_border = |i: &usize| {
+        let (x, y) = (i % columns, i / columns);
+        x == 0 || y == 0 || x + 1 == columns || y + 1 == rows
+    };
+    let holes = components(&outside, columns, rows).into_iter().filter(|cells| !cells.iter().any(at_border));
+    let mut out = mask.to_vec();
+    holes.flatten().for_each(|i| out[i] = true);
     out
 }
 
@@ -256,12 +347,29 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_counts_for_little_until_it_is_large() {
+        assert!((weight_piece(HALF_PIECE) - 0.5).abs() < 1e-12);
+        assert!((weight_laid_again(HALF_LAID_AGAIN) - 0.5).abs() < 1e-12);
+        assert!(weight_piece(0.7 * HALF_PIECE) < 0.13 && weight_piece(3.0 * HALF_PIECE) > 0.75);
+    }
+
+    #[test]
+    fn holes_are_filled_and_bays_are_not() {
+        let mask: Vec<bool> = "####.#..####..##.#..".bytes().map(|b| b == b'#').collect();
+        let filled: String = filled(&mask, 5, 4).iter().map(|m| if *m { '#' } else { '.' }).collect();
+        assert_eq!(filled, "####.#..####..##.#..");
+        let ring: Vec<bool> = ".###..#.#..###......".bytes().map(|b| b == b'#').collect();
+        let filled: String = super::filled(&ring, 5, 4).iter().map(|m| if *m { '#' } else { '.' }).collect();
+        assert_eq!(filled, ".###..###..###......");
+    }
+
+    #[test]
     fn opening_leaves_areas_and_drops_threads() {
         let mask: Vec<bool> = "##..#.##...#....##..".bytes().map(|b| b == b'#').collect();
-        let opened: String = opened(&mask, 5, 4).iter().map(|m| if *m { '#' } else { '.' }).collect();
+        let opened: String = opened(&mask, 5, 4, 2).iter().map(|m| if *m { '#' } else { '.' }).collect();
         assert_eq!(opened, "....................");
         let square: Vec<bool> = ".##...##..#.........".bytes().map(|b| b == b'#').collect();
-        assert_eq!(components(&super::opened(&square, 5, 4), 5, 4), vec![vec![1, 2, 6, 7]]);
+        assert_eq!(components(&super::opened(&square, 5, 4, 2), 5, 4), vec![vec![1, 2, 6, 7]]);
     }
 
     #[test]

@@ -88,6 +88,14 @@ pub fn octaves(pair: &Aligned) -> Vec<Octave> {
 
 /// The finest `count` of them, with statistics over so many pixels.
 pub fn finest(pair: &Aligned, count: usize, window: f32) -> Vec<Octave> {
+    products(pair, count).iter().map(|products| Octave::of(products, window)).collect()
+}
+
+/// Sums of a², ab and b² of a pair of bands over cells, of the pixels that both pictures cover, and of all.
+pub type Products = Cells<6>;
+
+/// Those of the finest `count` octaves.
+pub fn products(pair: &Aligned, count: usize) -> Vec<Products> {
     let (w, h) = (pair.output.width(), pair.output.height());
     let mut o = pair.output.clone();
     let mut r = pair.reference.clone();
@@ -100,7 +108,7 @@ pub fn finest(pair: &Aligned, count: usize, window: f32) -> Vec<Octave> {
     }
     let mut out = Vec::new();
     loop {
-        out.push(octave(&o, &r, &mask, window));
+        out.push(octave(&o, &r, &mask));
         let (w, h) = (o.width() / 2, o.height() / 2);
         if out.len() == count || w.min(h) < 16 {
             return out;
@@ -111,6 +119,29 @@ pub fn finest(pair: &Aligned, count: usize, window: f32) -> Vec<Octave> {
 }
 
 impl Octave {
+    /// With statistics over a Gaussian window of so many pixels.
+    pub fn of(products: &Products, window: f32) -> Octave {
+        let cells = products.windowed(window);
+        let n = cells.columns() * cells.rows();
+        let sums: Vec<[f32; 6]> = (0..n).map(|i| cells.at(i)).collect();
+        let cover: Vec<f32> = sums.iter().map(|s| s[3] / s[5].max(1e-6)).collect();
+        let energy: Vec<[f32; 2]> =
+            sums.iter().map(|s| [s[0] / s[3].max(1e-3), s[2] / s[3].max(1e-3)]).collect();
+        let floor = [0, 1].map(|k| {
+            let mut v: Vec<f32> =
+                energy.iter().zip(&cover).filter(|(_, c)| **c > 0.5).map(|(e, _)| e[k]).collect();
+            v.sort_by(f32::total_cmp);
+            v.get(v.len() / 10).copied().unwrap_or(0.0).max(1e-6)
+        });
+        let held =
+            energy.iter().map(|e| [0, 1].map(|k| ((e[k] - floor[k]) / e[k].max(1e-9)).max(0.0))).collect();
+        let agreement = sums.iter().map(|s| s[1] * s[1] / (s[0] * s[2]).max(1e-14)).collect();
+        let covered = || energy.iter().zip(&cover).filter(|(_, c)| **c > 0.5);
+        let count = covered().count().max(1) as f64;
+        let mean = [0, 1].map(|k| covered().map(|(e, _)| f64::from(e[k])).sum::<f64>() / count);
+        Octave { energy: mean, columns: cells.columns(), rows: cells.rows(), agreement, held, cover }
+    }
+
     /// Mean agreement, weighted by how far both pictures stand above their noise; `None` without texture.
     fn mean(&self) -> Option<f64> {
         let (mut sum, mut weights) = (0.0, 0.0);
@@ -125,33 +156,16 @@ impl Octave {
     }
 }
 
-fn octave(o: &Plane, r: &Plane, mask: &Plane, window: f32) -> Octave {
+fn octave(o: &Plane, r: &Plane, mask: &Plane) -> Products {
     let band = |p: &Plane| gaussian(p, 0.6, 4.0).zip(&gaussian(p, 1.4, 3.0), |a, b| a - b);
     let (bo, br) = (band(o), band(r));
-    let cells = Cells::<6>::gather(o.width(), o.height(), CELL, |x, y| {
+    Cells::gather(o.width(), o.height(), CELL, |x, y| {
         if mask.at(x, y) < 0.99 {
             return Some([0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
         }
         let (a, b) = (bo.at(x, y), br.at(x, y));
         Some([a * a, a * b, b * b, 1.0, 0.0, 1.0])
     })
-    .windowed(window);
-    let n = cells.columns() * cells.rows();
-    let sums: Vec<[f32; 6]> = (0..n).map(|i| cells.at(i)).collect();
-    let cover: Vec<f32> = sums.iter().map(|s| s[3] / s[5].max(1e-6)).collect();
-    let energy: Vec<[f32; 2]> = sums.iter().map(|s| [s[0] / s[3].max(1e-3), s[2] / s[3].max(1e-3)]).collect();
-    let floor = [0, 1].map(|k| {
-        let mut v: Vec<f32> =
-            energy.iter().zip(&cover).filter(|(_, c)| **c > 0.5).map(|(e, _)| e[k]).collect();
-        v.sort_by(f32::total_cmp);
-        v.get(v.len() / 10).copied().unwrap_or(0.0).max(1e-6)
-    });
-    let held = energy.iter().map(|e| [0, 1].map(|k| ((e[k] - floor[k]) / e[k].max(1e-9)).max(0.0))).collect();
-    let agreement = sums.iter().map(|s| s[1] * s[1] / (s[0] * s[2]).max(1e-14)).collect();
-    let covered = || energy.iter().zip(&cover).filter(|(_, c)| **c > 0.5);
-    let count = covered().count().max(1) as f64;
-    let mean = [0, 1].map(|k| covered().map(|(e, _)| f64::from(e[k])).sum::<f64>() / count);
-    Octave { energy: mean, columns: cells.columns(), rows: cells.rows(), agreement, held, cover }
 }
 
 #[cfg(test)]

@@ -23,6 +23,9 @@ const SURE: f64 = 0.95;
 const LARGE: usize = 6400;
 /// How far beyond the keypoints is looked for more of the same, in pixels and as a share of their extent.
 const BEYOND: (f32, f32) = (32.0, 0.5);
+/// What is laid once more around what agrees, in pixels; from how many pixels on detail counts, from coarse to fine; and
+/// steps of each.
+const AGAIN: (f32, [f32; 2], usize) = (6.0, [1.6, 0.8], 6);
 
 /// A part of the output and the piece of the reference that may be the same data.
 pub struct Part {
@@ -104,6 +107,23 @@ fn laid(hypothesis: &Hypothesis, near: Rectangle, output: &Searched, reference: 
         }
     }
     best.filter(|(ncc, _)| *ncc > FINE).map(|(_, map)| map)
+}
+
+/// `map`, a placement of `part`, refined on what lies in the `range` of x and y, as fractions of the part's sides.
+pub fn nearer(part: &Part, map: Affine, range: [f64; 4]) -> Affine {
+    let (width, height) = (part.output.width() as f32, part.output.height() as f32);
+    let [left, right, top, bottom] = range.map(|v| v as f32);
+    let extent = [left * width, top * height, right * width, bottom * height];
+    let window = Rectangle::about(extent, AGAIN.0, AGAIN.0, &part.output);
+    let stride = 1 + usize::from(window.width * window.height > LARGE);
+    let output = window.of(&part.output);
+    let mut map = map.shifted(window.x as f64, window.y as f64);
+    for finer in AGAIN.1 {
+        let [o, r] = [&output, &part.reference]
+            .map(|p| gaussian(p, finer, 4.0).zip(&gaussian(p, 2.5 * finer, 3.0), |a, b| a - b));
+        map = refine(&o, &r, map, AGAIN.2, stride).map;
+    }
+    map.shifted(-(window.x as f64), -(window.y as f64))
 }
 
 /// A window of a plane.

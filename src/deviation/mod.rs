@@ -7,7 +7,8 @@
 //!   the octaves it holds; a re-rendered picture agrees in none, even where the arrangement is kept.
 //! * `copied` is the weight of connected areas that are the same data, under the placement of the whole or
 //!   of a part, wherever the rest comes from. Parts are known by keypoints, at any turn, mirrored or not. An
-//!   area that is copied to the letter weighs much: a twentieth of the picture is too much of it.
+//!   area that is copied to the letter weighs much: a twentieth of the picture is too much of it. So does one piece
+//!   under one placement that was weakened, by a blur or noise, though it has to be larger.
 //! * `deviation = 1 − max(detail, copied)`, exactly so in the rounded figures.
 //! * `composition` tells whether the arrangement is new, and is no part of the deviation.
 //!
@@ -24,6 +25,7 @@ mod fingerprint;
 mod flow;
 mod keypoints;
 mod local;
+mod marked;
 mod matches;
 mod overlay;
 #[cfg(test)]
@@ -38,7 +40,7 @@ use crate::quantity::Deviation;
 use crate::raster::{Plane, Raster};
 
 /// Name of the measure. Whatever changes a figure changes the name.
-pub const MEASURE: &str = "org.vidimus.deviation.2";
+pub const MEASURE: &str = "org.vidimus.deviation.3";
 
 /// Least short side of a picture that can be judged, in pixels.
 pub const LEAST_SIDE: u32 = 32;
@@ -119,41 +121,35 @@ impl Prepared {
         let octaves = detail::octaves(&pair);
         let whole = copied::find(&pair, &octaves, copied::WHOLE);
         let detail = detail::agreement(&octaves);
-        let mut copied = Copied::nowhere(output);
-        copied.mark(&whole, 0, 0, output.width(), output.height());
+        let mut marked = marked::Marked::nowhere(output);
+        marked.mark(&whole, 0, 0, output.width(), output.height());
         // What is the same all over needs no search for parts.
         if parts && detail < CLEAR {
-            self.mark_parts(output, &mut copied);
+            let explained = |marked: &marked::Marked, near: local::Rectangle| marked.explains(near);
+            local::parts(
+                &local::Searched::new(output),
+                &self.searched,
+                &mut marked,
+                explained,
+                |marked, part| {
+                    marked.look(&part);
+                },
+            );
         }
-        let Copied { canvas, verbatim, parts } = copied;
-        let everywhere = canvas.all() / whole.textured.max(LEAST_TEXTURE);
-        let likeness = Likeness {
+        let everywhere = marked.canvas.all() / whole.textured.max(LEAST_TEXTURE);
+        let verbatim = marked.verbatim.all();
+        let mut likeness = Likeness {
             ncc: fit.ncc,
             detail,
-            copied_area: whole.share.max(everywhere).max(verbatim.all()).min(1.0),
-            verbatim: verbatim.all(),
+            copied_area: whole.share.max(everywhere).max(verbatim).min(1.0),
+            verbatim,
+            piece: 0.0,
         };
-        Compared { likeness, pair, octaves, canvas, parts }
-    }
-
-    fn mark_parts(&self, output: &Plane, copied: &mut Copied) {
-        local::parts(
-            &local::Searched::new(output),
-            &self.searched,
-            copied,
-            |copied, near| copied.verbatim.share(near.x, near.y, near.width, near.height) > 0.7,
-            |copied, part| {
-                let pair = flow::Aligned::rigid(&part.output, &part.reference, part.map);
-                let octaves = detail::finest(&pair, 2, copied::PART_WINDOW);
-                let found = copied::find_part(&pair, &octaves);
-                copied.mark(&found, part.x, part.y, part.output.width(), part.output.height());
-                if !found.cells.is_empty() {
-                    let size = (part.output.width(), part.output.height());
-                    let agreement = detail::shown(&octaves);
-                    copied.parts.push(Laid { place: (part.x, part.y), size, pair, agreement });
-                }
-            },
-        );
+        if let Some(piece) = marked.with_piece() {
+            likeness.copied_area = likeness.copied_area.max(piece.share);
+            likeness.piece = piece.weight;
+        }
+        Compared { likeness, pair, octaves, canvas: marked.canvas, parts: marked.parts }
     }
 }
 
@@ -173,11 +169,14 @@ struct Likeness {
     copied_area: f64,
     /// Share of the picture, copied to the letter.
     verbatim: f64,
+    /// Weight of the largest copied piece.
+    piece: f64,
 }
 
 impl Likeness {
     fn copied(&self) -> f64 {
-        copied::weight(self.copied_area).max(copied::weight_verbatim(self.verbatim))
+        let [whole, verbatim] = [copied::weight(self.copied_area), copied::weight_verbatim(self.verbatim)];
+        whole.max(verbatim).max(self.piece)
     }
 
     fn similarity(&self) -> f64 {
@@ -215,45 +214,7 @@ struct Compared {
     octaves: Vec<detail::Octave>,
     /// Where the output is copied.
     canvas: copied::Canvas,
-    parts: Vec<Laid>,
-}
-
-/// A part of the output that is copied, with what it is a copy of laid on it.
-struct Laid {
-    /// Left and upper border.
-    place: (usize, usize),
-    /// Width and height.
-    size: (usize, usize),
-    pair: flow::Aligned,
-    /// As [`detail::shown`].
-    agreement: Plane,
-}
-
-/// Where the output is copied, under the placement of the whole and under those of parts.
-struct Copied {
-    canvas: copied::Canvas,
-    /// What is copied to the letter.
-    verbatim: copied::Canvas,
-    parts: Vec<Laid>,
-}
-
-impl Copied {
-    fn nowhere(output: &Plane) -> Copied {
-        let canvas = || copied::Canvas::new(output.width(), output.height());
-        Copied { canvas: canvas(), verbatim: canvas(), parts: Vec::new() }
-    }
-
-    /// Marks what was found on a window of the output at (x, y) of `width` × `height`.
-    fn mark(&mut self, found: &copied::Found, x: usize, y: usize, width: usize, height: usize) {
-        self.canvas.mark(&found.cells, x, y, width, height);
-        let share = (width * height) as f64 / (self.canvas.width * self.canvas.height) as f64;
-        for cells in &found.verbatim {
-            let area: f64 = cells.iter().map(|[x0, x1, y0, y1]| (x1 - x0) * (y1 - y0)).sum();
-            if area * share > copied::LEAST_VERBATIM {
-                self.verbatim.mark(cells, x, y, width, height);
-            }
-        }
-    }
+    parts: Vec<marked::Laid>,
 }
 
 /// 1 − similarity of the arrangement: unrelated pictures reach an NCC of about 0.45 somewhere.

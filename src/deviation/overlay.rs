@@ -1,7 +1,8 @@
 //! Where two pictures agree, for people to look at.
 
 use super::detail;
-use super::{Compared, Laid, MeasureError, Prepared, Seen};
+use super::marked::Laid;
+use super::{Compared, MeasureError, Prepared, Seen};
 use crate::quantity::Deviation;
 use crate::raster::{Depth, Kernel, Plane, Raster, resize, tinted};
 
@@ -37,7 +38,7 @@ pub fn overlay(reference: &Raster, output: &Raster) -> Result<(Deviation, Raster
         (fitted(&laid), fitted(&if alone { agreement.map(|_| 0.0) } else { agreement }));
     for part in &parts {
         part.paint(&part.pair.reference, &mut laid);
-        part.paint(&part.agreement, &mut heat);
+        part.paint(&detail::shown(&part.octaves), &mut heat);
     }
     let mut panels = [
         [luma.clone(), luma.clone(), luma.clone()],

@@ -266,6 +266,28 @@ fn a_twentieth_of_the_area_is_found_at_any_turn() {
     }
 }
 
+/// A patch of 82 × 60 pixels, one tenth of the area, that lost its finest detail.
+#[test]
+fn a_tenth_of_the_area_is_found_though_it_was_weakened() {
+    let (a, b) = (field(1), field(2));
+    let joined = Plane::from_fn(WIDTH, HEIGHT, |x, y| {
+        let inside = (30..112).contains(&x) && (100..160).contains(&y);
+        if inside { a.at(x + 57, y - 34) } else { b.at(x, y) }
+    });
+    let reference = Prepared::of(&grey(&a)).expect("large enough");
+    let weakened = [
+        ("blurred", grey(&gaussian(&joined, 1.2, 4.0))),
+        ("noisy", grey(&noisy(&joined, 0.03))),
+        ("JPEG 60", jpeg(&grey(&joined), 60)),
+        ("smaller", grey(&resize(&resize(&joined, 192, 144, Kernel::Area), WIDTH, HEIGHT, Kernel::Cubic))),
+    ];
+    for (name, output) in weakened {
+        let found = reference.measure(&output).expect("large enough");
+        assert!(found.deviation < 0.5 && found.copied_area > 0.03, "{name}: {found:?}");
+        assert!(found.detail < 0.5, "{name}: {found:?}");
+    }
+}
+
 #[test]
 fn the_order_of_the_pair_matters_little() {
     let (a, b) = (grey(&field(1)), grey(&field(2)));

@@ -169,7 +169,7 @@ fn searched(catalog: &Catalog, entry: &ReleaseEntry) -> Result<SearchEntry, Cata
 fn comparison(reference: &str, distance: u32, deviation: Option<f64>) -> ComparisonEntry {
     let figures =
         |deviation: f64| Deviation { deviation, detail: 1.0 - deviation, ..measurement(0).deviation };
-    let measure = "org.vidimus.deviation.2".to_owned();
+    let measure = "org.vidimus.deviation.3".to_owned();
     let deviation = deviation.map(|d| Deviation { copied: 0.0, ..figures(d) });
     ComparisonEntry { reference: reference.to_owned(), distance, measure, deviation }
 }
@@ -295,7 +295,7 @@ fn run(number: u64) -> RunEntry {
 fn measurement(number: u64) -> MeasurementEntry {
     MeasurementEntry {
         draft_sha256: Digest::of(format!("draft {number}")),
-        measure: "org.vidimus.deviation.2".into(),
+        measure: "org.vidimus.deviation.3".into(),
         deviation: Deviation {
             deviation: 0.61,
             composition: 0.4,
