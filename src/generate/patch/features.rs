@@ -1,6 +1,7 @@
-//! Patches as short vectors: principal components, as floats or as 16-bit integers for the search.
+//! Patches as short vectors: principal components, as floats or as integers for the search.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 
 use rayon::prelude::*;
 
@@ -13,6 +14,8 @@ use super::pca::principal_axes;
 
 /// Largest length of a quantised vector: differences then fit 16 bits, and their squares' sum 32.
 const LONGEST: f32 = 8191.0;
+/// By how much vectors, and their components, may exceed those of the sample that the scale was learnt from.
+const SPARE: f32 = 1.25;
 
 /// Rows that are described at once: a mirrored border is made for so many alone.
 const BAND: usize = 16;
@@ -172,14 +175,14 @@ fn add_products<const N: usize>(
 }
 
 /// How the patches of one set of pictures are described: their axes, and the scale to integers.
-pub struct Dictionary<const N: usize> {
+pub struct Dictionary<T, const N: usize> {
     pub basis: Basis<N>,
-    pub quantiser: Quantiser,
+    pub quantiser: Quantiser<T, N>,
     /// Mean squared length of a patch's vector, in the units of distances.
     pub energy: f32,
 }
 
-impl<const N: usize> Dictionary<N> {
+impl<T: Component, const N: usize> Dictionary<T, N> {
     /// Learnt from `samples` patches of `image`, and the vectors of these.
     pub fn of(image: &Image, patch: usize, samples: usize, stream: Stream) -> (Self, Vec<[f32; N]>) {
         let rows = patches(image, patch, samples, stream);
@@ -192,69 +195,129 @@ impl<const N: usize> Dictionary<N> {
     }
 
     /// Features of all patches of each of `images`.
-    pub fn describe_all<'b>(&self, images: impl Iterator<Item = Cow<'b, Image>>) -> Vec<Vec<Feature<N>>> {
+    pub fn describe_all<'b>(&self, images: impl Iterator<Item = Cow<'b, Image>>) -> Vec<Vec<Feature<T, N>>> {
         images.map(|image| self.described(&image)).collect()
     }
 
     /// Features of all patches of `image`.
-    pub fn described(&self, image: &Image) -> Vec<Feature<N>> {
-        let mut out = vec![Feature([0; N]); image.pixels()];
+    pub fn described(&self, image: &Image) -> Vec<Feature<T, N>> {
+        let mut out = vec![Feature([T::default(); N]); image.pixels()];
         self.basis.project_into(image, &mut out, |v| self.quantiser.quantise(v));
         out
+    }
+}
+
+/// An integer that a component is kept in.
+pub trait Component: Copy + Default + Send + Sync {
+    const MOST: f32;
+
+    fn of(value: f32) -> Self;
+
+    /// Squared difference where one step of the component is `step` units.
+    fn squared_difference(self, other: Self, step: i16) -> i32;
+}
+
+/// Any vector as it is: `step` is 1.
+impl Component for i16 {
+    const MOST: f32 = LONGEST;
+
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        value as i16
+    }
+
+    #[inline(always)]
+    fn squared_difference(self, other: Self, _step: i16) -> i32 {
+        let d = i32::from(self.wrapping_sub(other));
+        d * d
+    }
+}
+
+/// Half the memory. Later components are smaller than the first, and have finer steps.
+impl Component for i8 {
+    const MOST: f32 = 127.0;
+
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        value as i8
+    }
+
+    #[inline(always)]
+    fn squared_difference(self, other: Self, step: i16) -> i32 {
+        let d = i32::from((i16::from(self) - i16::from(other)).wrapping_mul(step));
+        d * d
     }
 }
 
 /// A quantised patch vector, aligned so that it does not straddle more cache lines than it must.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(16))]
-pub struct Feature<const N: usize>(pub [i16; N]);
+pub struct Feature<T, const N: usize>(pub [T; N]);
 
 /// Scale from floats to integers for one level; squared distances are exact integers after it.
 #[derive(Clone, Copy, Debug)]
-pub struct Quantiser {
+pub struct Quantiser<T, const N: usize> {
     scale: f32,
+    /// Units to one step of a component: powers of two.
+    pub steps: [i16; N],
+    /// Steps to a unit.
+    shares: [f32; N],
+    kept_in: PhantomData<T>,
 }
 
-impl Quantiser {
+impl<T: Component, const N: usize> Quantiser<T, N> {
     /// A scale that vectors a quarter longer than the longest of `sample` just fill.
-    pub fn of<const N: usize>(sample: &[[f32; N]]) -> Self {
+    pub fn of(sample: &[[f32; N]]) -> Self {
         let longest = sample.iter().map(squared_length).fold(0.0, f32::max).sqrt();
-        Quantiser { scale: LONGEST / (1.25 * longest).max(1e-6) }
+        let scale = LONGEST / (SPARE * longest).max(1e-6);
+        let most = |k: usize| sample.iter().map(|v| v[k].abs()).fold(0.0, f32::max) * SPARE * scale;
+        let steps = std::array::from_fn(|k| {
+            let mut step = 1;
+            while f32::from(step) * T::MOST < most(k).min(LONGEST) {
+                step *= 2;
+            }
+            step
+        });
+        Quantiser { scale, steps, shares: steps.map(|step| 1.0 / f32::from(step)), kept_in: PhantomData }
     }
 
-    /// A vector that is longer than the scale allows is shortened.
+    /// A vector, or a component, that is longer than the scale allows is shortened.
     #[inline(always)]
-    pub fn quantise<const N: usize>(self, vector: [f32; N]) -> Feature<N> {
+    pub fn quantise(&self, vector: [f32; N]) -> Feature<T, N> {
         let length = squared_length(&vector).sqrt() * self.scale;
         let scale = if length > LONGEST { self.scale * LONGEST / length } else { self.scale };
-        // Adding 1.5·2²³ and taking it away rounds to a whole number, several at once on any machine.
-        Feature(vector.map(|x| ((x * scale + 12_582_912.0) - 12_582_912.0) as i16))
+        let mut whole = [T::default(); N];
+        for ((whole, x), share) in whole.iter_mut().zip(vector).zip(self.shares) {
+            let steps = (x * scale * share).clamp(-T::MOST, T::MOST);
+            // Adding 1.5·2²³ and taking it away rounds to a whole number, several at once on any machine.
+            *whole = T::of((steps + 12_582_912.0) - 12_582_912.0);
+        }
+        Feature(whole)
     }
 
     /// A squared length of floats in the integers' units.
-    pub fn squared(self, value: f32) -> f32 {
+    pub fn squared(&self, value: f32) -> f32 {
         value * self.scale * self.scale
+    }
+
+    /// Squared distance; once it is at least `limit` the rest may be left out.
+    #[inline(always)]
+    pub fn distance(&self, a: &Feature<T, N>, b: &Feature<T, N>, limit: i32) -> i32 {
+        let squares = |from: usize, to: usize| {
+            let mut sum = 0;
+            for ((x, y), step) in a.0[from..to].iter().zip(&b.0[from..to]).zip(&self.steps[from..to]) {
+                sum += x.squared_difference(*y, *step);
+            }
+            sum
+        };
+        // One wide vector first: most candidates need no more.
+        let first = squares(0, 16);
+        if N == 16 || first >= limit { first } else { first + squares(16, N) }
     }
 }
 
 fn squared_length<const N: usize>(vector: &[f32; N]) -> f32 {
     vector.iter().map(|x| x * x).sum()
-}
-
-/// Squared distance; once it is at least `limit` the rest may be left out.
-#[inline(always)]
-pub fn distance<const N: usize>(a: &Feature<N>, b: &Feature<N>, limit: i32) -> i32 {
-    let squares = |x: &[i16], y: &[i16]| {
-        let mut sum = 0;
-        for (x, y) in x.iter().zip(y) {
-            let d = i32::from(x.wrapping_sub(*y));
-            sum += d * d;
-        }
-        sum
-    };
-    // One wide vector first: most candidates need no more.
-    let first = squares(&a.0[..16], &b.0[..16]);
-    if N == 16 || first >= limit { first } else { first + squares(&a.0[16..], &b.0[16..]) }
 }
 
 #[cfg(test)]
@@ -284,19 +347,47 @@ mod tests {
         }
     }
 
-    #[test]
-    fn integer_distances_follow_the_real_ones() {
+    /// Vectors whose components fall off, as principal components do.
+    fn falling<const N: usize>() -> Vec<[f32; N]> {
         let stream = Stream::new(4, "test");
-        let vector = |i: u64| std::array::from_fn::<f32, 24, _>(|k| stream.normal(24 * i + k as u64) as f32);
-        let all: Vec<[f32; 24]> = (0..50).map(vector).collect();
-        let quantiser = Quantiser::of(&all);
-        let whole: Vec<Feature<24>> = all.iter().map(|v| quantiser.quantise(*v)).collect();
+        let vector = |i: u64| {
+            std::array::from_fn(|k| stream.normal(N as u64 * i + k as u64) as f32 * 0.8f32.powi(k as i32))
+        };
+        (0..50).map(vector).collect()
+    }
+
+    /// Largest error of a distance, and the mean distance.
+    fn error<T: Component, const N: usize>(all: &[[f32; N]]) -> (f32, f32) {
+        let quantiser = Quantiser::<T, N>::of(all);
+        let whole: Vec<Feature<T, N>> = all.iter().map(|v| quantiser.quantise(*v)).collect();
+        let (mut worst, mut total) = (0.0f32, 0.0);
         for (a, p) in all.iter().zip(&whole) {
             for (b, q) in all.iter().zip(&whole) {
                 let real: f32 = a.iter().zip(b).map(|(x, y)| (x - y).powi(2)).sum();
-                let error = (distance(p, q, i32::MAX) as f32 - quantiser.squared(real)).abs();
-                assert!(error <= 0.002 * quantiser.squared(real) + 200.0);
+                let real = quantiser.squared(real);
+                worst = worst.max((quantiser.distance(p, q, i32::MAX) as f32 - real).abs());
+                total += real;
             }
+        }
+        (worst, total / (all.len() * all.len()) as f32)
+    }
+
+    #[test]
+    fn integer_distances_follow_the_real_ones() {
+        let (worst, mean) = error::<i16, 24>(&falling());
+        assert!(worst < 0.002 * mean, "{worst} of {mean}");
+        let (worst, mean) = error::<i8, 16>(&falling());
+        assert!(worst < 0.03 * mean, "{worst} of {mean}");
+    }
+
+    #[test]
+    fn what_exceeds_the_sample_is_shortened_and_never_wraps() {
+        let all = falling::<16>();
+        let quantiser = Quantiser::<i8, 16>::of(&all);
+        for sign in [1.0, -1.0] {
+            let far = quantiser.quantise(all[0].map(|v| sign * 1000.0 * v.abs()));
+            assert!(far.0.iter().all(|v| f32::from(*v) * sign >= 0.0), "{far:?}");
+            assert!(quantiser.distance(&far, &quantiser.quantise([0.0; 16]), i32::MAX) > 0);
         }
     }
 }

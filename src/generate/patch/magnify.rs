@@ -43,8 +43,8 @@ pub fn sizes(from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
 
 /// The reference's patches without their finest band, and that band.
 pub struct Magnifier {
-    dictionary: Dictionary<16>,
-    keys: Vec<Vec<Feature<16>>>,
+    dictionary: Dictionary<i16, 16>,
+    keys: Vec<Vec<Feature<i16, 16>>>,
     bands: Vec<Image>,
     bias: Bias,
     /// Width and height of a copy.
@@ -86,8 +86,9 @@ impl Magnifier {
             barred_cost: 0,
             barred_radius: 0,
         };
-        let (sources, stream) = (&self.keys, stream.child(1));
-        Search { query: &query, sources, size: self.size, costs, stream }.run(&mut field, PASSES);
+        let (sources, quantiser) = (&self.keys, &self.dictionary.quantiser);
+        let (size, stream) = (self.size, stream.child(1));
+        Search { query: &query, sources, quantiser, size, costs, stream }.run(&mut field, PASSES);
         drop(query);
         let band = vote(&self.bands.iter().collect::<Vec<_>>(), &field, PATCH, KERNEL);
         add(&mut larger, &band);

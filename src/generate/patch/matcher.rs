@@ -9,7 +9,7 @@ use crate::random::Stream;
 
 use super::bend::Bend;
 use super::copies::Regions;
-use super::features::{Dictionary, Feature, distance};
+use super::features::{Component, Dictionary, Feature};
 use super::image::Image;
 use super::schedule::Schedule;
 use super::search::{Bias, Costs, Field, Match, Search};
@@ -33,16 +33,16 @@ const PATCHES: f64 = 1.2;
 const BARRED: f32 = 4.0;
 
 /// Features learnt from one level, and the scale of its costs.
-pub struct Matcher<'a, const N: usize> {
+pub struct Matcher<'a, T, const N: usize> {
     sources: &'a Sources,
     schedule: &'a Schedule,
     bend: Option<&'a Bend>,
-    dictionary: Dictionary<N>,
+    dictionary: Dictionary<T, N>,
     /// What a match at another place costs typically.
     elsewhere: f32,
 }
 
-impl<'a, const N: usize> Matcher<'a, N> {
+impl<'a, T: Component, const N: usize> Matcher<'a, T, N> {
     pub fn new(
         sources: &'a Sources,
         schedule: &'a Schedule,
@@ -57,7 +57,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
     }
 
     /// Features of all patches of every copy as `show` shows it.
-    pub fn describe<'b>(&'b self, show: impl Fn(&'b Image) -> Cow<'b, Image>) -> Vec<Vec<Feature<N>>> {
+    pub fn describe<'b>(&'b self, show: impl Fn(&'b Image) -> Cow<'b, Image>) -> Vec<Vec<Feature<T, N>>> {
         self.dictionary.describe_all(self.sources.copies.iter().map(|copy| show(&copy.image)))
     }
 
@@ -80,7 +80,7 @@ impl<'a, const N: usize> Matcher<'a, N> {
     /// Improves `field` by `passes` of PatchMatch for `query` among `keys`, without what is `barred`.
     pub fn search(
         &self,
-        keys: &[Vec<Feature<N>>],
+        keys: &[Vec<Feature<T, N>>],
         query: Image,
         field: &mut Field,
         barred: &[Option<Match>],
@@ -103,7 +103,8 @@ impl<'a, const N: usize> Matcher<'a, N> {
             barred_radius: radius,
         };
         let size = (self.sources.width, self.sources.height);
-        Search { query: &described, sources: keys, size, costs, stream }.run(field, passes);
+        let (query, quantiser) = (&described, &self.dictionary.quantiser);
+        Search { query, sources: keys, quantiser, size, costs, stream }.run(field, passes);
     }
 
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.
@@ -125,7 +126,8 @@ impl<'a, const N: usize> Matcher<'a, N> {
         let other = basis.sample(&self.sources.copies[1].image, SAMPLES, stream.child(2));
         let quantise = |all: &[[f32; N]]| all.iter().map(|v| quantiser.quantise(*v)).collect::<Vec<_>>();
         let (queries, candidates) = (quantise(&own[..ASKING.min(own.len())]), quantise(&other));
-        let nearest = |query| candidates.iter().fold(i32::MAX, |best, c| best.min(distance(query, c, best)));
+        let nearest =
+            |query| candidates.iter().fold(i32::MAX, |best, c| best.min(quantiser.distance(query, c, best)));
         let mut all: Vec<i32> = queries.par_iter().map(nearest).collect();
         let middle = all.len() / 2;
         *all.select_nth_unstable(middle).1 as f32

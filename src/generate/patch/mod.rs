@@ -66,7 +66,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "8", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "9", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -159,8 +159,8 @@ impl PatchEngine {
             let layout = layout.take();
             steps += refine::steps(level) as u32;
             match level {
-                0 | 1 => refine::refine::<16>(&context, &sources, level, layout, &mut drawing, progress)?,
-                _ => refine::refine::<24>(&context, &sources, level, layout, &mut drawing, progress)?,
+                0 | 1 => refine::refine::<i8, 16>(&context, &sources, level, layout, &mut drawing, progress)?,
+                _ => refine::refine::<i16, 24>(&context, &sources, level, layout, &mut drawing, progress)?,
             }
             if level > 0 {
                 let drawn = &drawing.image;

@@ -10,6 +10,7 @@ use crate::random::Stream;
 
 use super::super::GenerateError;
 use super::bend::Bend;
+use super::features::Component;
 use super::image::Image;
 use super::keep::Keep;
 use super::layout::Layout;
@@ -69,7 +70,7 @@ pub fn work(pyramid: &Pyramid, level: usize, first: bool) -> u64 {
 }
 
 /// Draws `level`. On the start level `layout` is given, on the others `drawing` comes from the level before.
-pub fn refine<const N: usize>(
+pub fn refine<T: Component, const N: usize>(
     context: &Context,
     sources: &Sources,
     level: usize,
@@ -87,7 +88,7 @@ pub fn refine<const N: usize>(
     };
     let stream = Stream::new(seed, "patch refinement").child(level as u64);
     let patch = patch_width(level);
-    let matcher = Matcher::<N>::new(sources, schedule, bend, patch, stream.child(0));
+    let matcher = Matcher::<T, N>::new(sources, schedule, bend, patch, stream.child(0));
     let pixels = sources.pixels() as u64;
 
     // What only coarser levels have.

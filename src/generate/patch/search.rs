@@ -7,7 +7,7 @@ use crate::random::Stream;
 use crate::simd::{self, Kernel};
 
 use super::bend::Bend;
-use super::features::{Feature, distance};
+use super::features::{Component, Feature, Quantiser};
 
 /// A patch of the corpus: copy, row and column of its centre. There is one for every pixel, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,10 +157,12 @@ pub struct Costs<'a> {
 }
 
 /// One level's search: the same source and query for all iterations.
-pub struct Search<'a, const N: usize> {
-    pub query: &'a [Feature<N>],
+pub struct Search<'a, T, const N: usize> {
+    pub query: &'a [Feature<T, N>],
     /// Those of each copy.
-    pub sources: &'a [Vec<Feature<N>>],
+    pub sources: &'a [Vec<Feature<T, N>>],
+    /// What both were quantised by.
+    pub quantiser: &'a Quantiser<T, N>,
     /// Width and height of a copy: those of the field, unless the picture is being magnified.
     pub size: (usize, usize),
     pub costs: Costs<'a>,
@@ -177,7 +179,7 @@ const RANDOM: usize = 4;
 const AHEAD: usize = 8;
 const NOWHERE: Candidate = Candidate { copy: 0, y: -1, x: -1 };
 
-impl<const N: usize> Search<'_, N> {
+impl<T: Component, const N: usize> Search<'_, T, N> {
     /// Improves `field` in `iterations` passes.
     pub fn run(&self, field: &mut Field, iterations: usize) {
         let mut next = field.matches.clone();
@@ -208,7 +210,7 @@ impl<const N: usize> Search<'_, N> {
     }
 
     #[inline(always)]
-    fn source(&self, m: Candidate) -> &Feature<N> {
+    fn source(&self, m: Candidate) -> &Feature<T, N> {
         &self.sources[m.copy as usize][m.y as usize * self.size.0 + m.x as usize]
     }
 
@@ -238,8 +240,8 @@ impl<const N: usize> Search<'_, N> {
 }
 
 /// One row of a pass.
-struct Row<'a, 'b, const N: usize> {
-    search: &'a Search<'b, N>,
+struct Row<'a, 'b, T, const N: usize> {
+    search: &'a Search<'b, T, N>,
     old: &'a [Match],
     /// Width and height of the field.
     size: (usize, usize),
@@ -251,7 +253,7 @@ struct Row<'a, 'b, const N: usize> {
     distances: &'a mut [i32],
 }
 
-impl<const N: usize> Kernel for Row<'_, '_, N> {
+impl<T: Component, const N: usize> Kernel for Row<'_, '_, T, N> {
     type Output = ();
 
     #[inline(always)]
@@ -287,7 +289,7 @@ impl<const N: usize> Kernel for Row<'_, '_, N> {
     }
 }
 
-impl<const N: usize> Row<'_, '_, N> {
+impl<T: Component, const N: usize> Row<'_, '_, T, N> {
     /// The random candidates of the pixel at `x`, on their way into the cache.
     #[inline(always)]
     fn draw(&self, x: usize) -> [Candidate; RANDOM] {
@@ -307,9 +309,9 @@ impl<const N: usize> Row<'_, '_, N> {
 }
 
 /// The best candidate of one pixel so far.
-struct Best<'a, 'b, const N: usize> {
-    search: &'a Search<'b, N>,
-    query: &'a Feature<N>,
+struct Best<'a, 'b, T, const N: usize> {
+    search: &'a Search<'b, T, N>,
+    query: &'a Feature<T, N>,
     /// Its own place in copy 0.
     place: (i32, i32),
     barred: Option<Candidate>,
@@ -318,9 +320,9 @@ struct Best<'a, 'b, const N: usize> {
     total: i32,
 }
 
-impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
+impl<'a, 'b, T: Component, const N: usize> Best<'a, 'b, T, N> {
     #[inline(always)]
-    fn new(search: &'a Search<'b, N>, pixel: usize, place: (i32, i32)) -> Self {
+    fn new(search: &'a Search<'b, T, N>, pixel: usize, place: (i32, i32)) -> Self {
         Best {
             search,
             query: &search.query[pixel],
@@ -335,7 +337,7 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
     #[inline(always)]
     fn start(&mut self, m: Candidate) {
         self.found = m;
-        self.distance = distance(self.query, self.search.source(m), i32::MAX);
+        self.distance = self.search.quantiser.distance(self.query, self.search.source(m), i32::MAX);
         self.total = self.distance.saturating_add(self.extra(m));
     }
 
@@ -344,7 +346,7 @@ impl<'a, 'b, const N: usize> Best<'a, 'b, N> {
         if !self.search.has(m) || m == self.found {
             return;
         }
-        let d = distance(self.query, self.search.source(m), self.total);
+        let d = self.search.quantiser.distance(self.query, self.search.source(m), self.total);
         if d >= self.total {
             return;
         }
@@ -390,9 +392,9 @@ mod tests {
         let feature =
             |i: usize| Feature(std::array::from_fn(|k| (stream.bits((16 * i + k) as u64) % 2000) as i16));
         let copy = |k: usize| (k * width * height..(k + 1) * width * height).map(feature).collect();
-        let sources: [Vec<Feature<16>>; 2] = [copy(0), copy(1)];
+        let sources: [Vec<Feature<i16, 16>>; 2] = [copy(0), copy(1)];
         // The query is the second copy moved by (3, 5).
-        let query: Vec<Feature<16>> = (0..width * height)
+        let query: Vec<Feature<i16, 16>> = (0..width * height)
             .map(|i| {
                 let (y, x) = ((i / width + 3).min(height - 1), (i % width + 5).min(width - 1));
                 sources[1][y * width + x]
@@ -409,7 +411,8 @@ mod tests {
             barred_radius: 0,
             bend: None,
         };
-        let search = Search { query: &query, sources: &sources, size: (width, height), costs, stream };
+        let (query, sources, quantiser) = (&query, &sources, &Quantiser::of(&[]));
+        let search = Search { query, sources, quantiser, size: (width, height), costs, stream };
         let mut field = Field::random((width, height), 2, (width, height), stream.child(7));
         search.run(&mut field, 30);
         let exact = field.distances.iter().filter(|d| **d == 0).count();
