@@ -42,18 +42,18 @@ pub fn sizes(from: (usize, usize), to: (usize, usize)) -> Vec<(usize, usize)> {
 }
 
 /// The reference's patches without their finest band, and that band.
-pub struct Magnifier {
+pub struct Magnifier<'a> {
     dictionary: Dictionary<i16, 16>,
     keys: Vec<Vec<Feature<i16, 16>>>,
     bands: Vec<Image>,
-    bias: Bias,
+    bias: Bias<'a>,
     /// Width and height of a copy.
     size: (usize, usize),
 }
 
-impl Magnifier {
+impl<'a> Magnifier<'a> {
     /// For steps that make a picture `ratio` times as large along either side.
-    pub fn new(sources: &Sources, ratio: f64, stream: Stream) -> Self {
+    pub fn new(sources: &'a Sources, ratio: f64, stream: Stream) -> Self {
         let images = sources.images();
         let blurred: Vec<Image> = images.par_iter().map(|image| without_band(image, ratio)).collect();
         let bands = images.par_iter().zip(&blurred).map(|(a, b)| difference(a, b)).collect();
@@ -64,7 +64,7 @@ impl Magnifier {
             keys: dictionary.describe_all(shown.iter().map(Cow::Borrowed)),
             dictionary,
             bands,
-            bias: Bias::new(sources.all(), outside, |at| sources.outside(at) * outside),
+            bias: Bias { sources, outside, usage: None },
             size: (sources.width, sources.height),
         }
     }

@@ -108,16 +108,13 @@ impl<'a, T: Component, const N: usize> Matcher<'a, T, N> {
     }
 
     /// Costs of every patch whoever asks: high outside the reference, and the more its place is in use.
-    fn bias(&self, field: &Field) -> Bias {
+    fn bias(&self, field: &Field) -> Bias<'a> {
         let outside = OUTSIDE * self.dictionary.energy;
-        if field.distances.is_empty() {
-            return Bias::new(self.sources.all(), outside, |at| self.sources.outside(at) * outside);
-        }
-        let usage = Usage::of(self.sources, field);
-        let weight = OCCURRENCE * (self.schedule.clock / 0.6).min(1.0);
-        let unit = weight as f32 * field.median_distance();
-        let cost = |at| self.sources.outside(at) * outside + unit * usage.at(self.sources.origin(at));
-        Bias::new(self.sources.all(), outside + unit * Usage::MOST, cost)
+        let usage = (!field.distances.is_empty()).then(|| {
+            let weight = OCCURRENCE * (self.schedule.clock / 0.6).min(1.0);
+            (Usage::of(self.sources, field), weight as f32 * field.median_distance())
+        });
+        Bias { sources: self.sources, outside, usage }
     }
 
     /// Median distance of a patch of copy 0, of which `own` is a sample, to its nearest in a sample of a turned copy.

@@ -8,6 +8,8 @@ use crate::simd::{self, Kernel};
 
 use super::bend::Bend;
 use super::features::{Component, Feature, Quantiser};
+use super::sources::Sources;
+use super::usage::Usage;
 
 /// A patch of the corpus: copy, row and column of its centre. There is one for every pixel, so it is small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,30 +122,29 @@ impl Field {
     }
 }
 
-/// What every patch of the corpus costs whoever asks. There are several patches for every pixel, so a cost is small:
-/// a step of the most that one comes to.
-pub struct Bias {
-    steps: Vec<u16>,
-    step: f32,
+/// What every patch of the corpus costs whoever asks: more outside the reference, and more where its place is in use.
+/// Few candidates are near enough that it is asked for, so it is not kept.
+pub struct Bias<'a> {
+    pub sources: &'a Sources,
+    /// Cost of a patch that lies all outside.
+    pub outside: f32,
+    /// Use of the places, and what use as often as the mean costs.
+    pub usage: Option<(Usage, f32)>,
 }
 
-impl Bias {
-    /// Costs `cost(0)` to `cost(patches - 1)`, none above `most`.
-    pub fn new(patches: usize, most: f32, cost: impl Fn(usize) -> f32 + Sync) -> Self {
-        let step = most.max(1.0) / f32::from(u16::MAX);
-        let steps = (0..patches).into_par_iter().map(|at| (cost(at) / step).round() as u16).collect();
-        Bias { steps, step }
-    }
-
-    #[inline(always)]
-    fn of(&self, at: usize) -> i32 {
-        (f32::from(self.steps[at]) * self.step) as i32
+impl Bias<'_> {
+    /// Of the patch at pixel `at` of a copy.
+    #[inline]
+    fn of(&self, copy: usize, at: usize) -> i32 {
+        let copy = &self.sources.copies[copy];
+        let used = self.usage.as_ref().map_or(0.0, |(usage, unit)| unit * usage.at(copy.origin(at)));
+        (copy.outside(at) * self.outside + used) as i32
     }
 }
 
 /// What a match costs beyond its distance. All costs are in the units of squared distances, never negative.
 pub struct Costs<'a> {
-    pub bias: &'a Bias,
+    pub bias: &'a Bias<'a>,
     /// Copy 0 within `own_radius` pixels of the pixel itself, or of where `bend` has it from: leaving one out.
     pub own_place: i32,
     /// Copy 0, wherever.
@@ -211,14 +212,13 @@ impl<T: Component, const N: usize> Search<'_, T, N> {
 
     #[inline(always)]
     fn source(&self, m: Candidate) -> &Feature<T, N> {
-        &self.sources[m.copy as usize][m.y as usize * self.size.0 + m.x as usize]
+        &self.sources[m.copy as usize][self.index(m)]
     }
 
-    /// The number of a patch of the corpus, copy by copy.
+    /// The pixel of its copy.
     #[inline(always)]
     fn index(&self, m: Candidate) -> usize {
-        let (width, height) = self.size;
-        (m.copy as usize * height + m.y as usize) * width + m.x as usize
+        m.y as usize * self.size.0 + m.x as usize
     }
 
     /// A candidate anywhere (even `turn`) or near `found`, the nearer the later the turn.
@@ -364,7 +364,7 @@ impl<'a, 'b, T: Component, const N: usize> Best<'a, 'b, T, N> {
             let (dy, dx) = ((m.y - y).abs(), (m.x - x).abs());
             dy < radius && dx < radius && dy * dy + dx * dx < radius * radius
         };
-        let mut cost = costs.bias.of(self.search.index(m));
+        let mut cost = costs.bias.of(m.copy as usize, self.search.index(m));
         if m.copy == 0 {
             cost = cost.saturating_add(costs.upright);
             if near(self.place.0, self.place.1, costs.own_radius) {
@@ -383,7 +383,10 @@ impl<'a, 'b, T: Component, const N: usize> Best<'a, 'b, T, N> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::corpus;
+    use super::super::image::Image;
     use super::*;
+    use crate::raster::Plane;
 
     #[test]
     fn a_shifted_picture_is_found_at_its_shift() {
@@ -400,7 +403,9 @@ mod tests {
                 sources[1][y * width + x]
             })
             .collect();
-        let bias = Bias::new(2 * width * height, 0.0, |_| 0.0);
+        let blank = Image::from_planes(&[Plane::filled(width, height, 0.0)]);
+        let blank = corpus::copy(&blank, (width, height), 0, 0.0, false, 1);
+        let bias = Bias { sources: &Sources::own(vec![blank.clone(), blank]), outside: 0.0, usage: None };
         let costs = Costs {
             bias: &bias,
             own_place: 0,
@@ -418,15 +423,6 @@ mod tests {
         let exact = field.distances.iter().filter(|d| **d == 0).count();
         assert!(exact * 10 > width * height * 9, "{exact} of {}", width * height);
         assert_eq!(field.matches[10 * width + 10], Match { copy: 1, y: 13, x: 15 });
-    }
-
-    #[test]
-    fn a_bias_is_kept_to_a_step_of_the_largest() {
-        let costs = [0.0, 1.0, 3_000.0, 123_456.0, 40_000_000.0];
-        let bias = Bias::new(costs.len(), costs[4], |at| costs[at]);
-        for (at, cost) in costs.into_iter().enumerate() {
-            assert!((bias.of(at) as f32 - cost).abs() <= 0.51 * costs[4] / 65_535.0 + 1.0, "{cost}");
-        }
     }
 
     #[test]
