@@ -112,7 +112,7 @@ impl PatchEngine {
         let image = if scene.stretched { image.resized(across, down) } else { image };
         let keep = mask.map(|mask| Keep::new(image.clone(), mask));
         let tones = Tones::of(&image);
-        let pyramid = Pyramid::new(scene.drawn.0, scene.drawn.1);
+        let pyramid = Pyramid::of(across, down, &image);
         let schedule = Schedule::new(request.strength, &pyramid);
 
         let copies = corpus::copies(scene.drawn.0 * scene.drawn.1);

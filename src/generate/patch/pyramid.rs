@@ -1,6 +1,9 @@
 //! Sizes, patch widths and blurred twins of the levels of the pyramid. Level 0 is the picture itself.
 
-use super::image::Image;
+use crate::raster::Plane;
+
+use super::exact::MOST_PIXELS;
+use super::image::{Image, resized};
 
 /// Step between levels.
 pub const RATIO: f64 = 1.5;
@@ -8,6 +11,11 @@ pub const RATIO: f64 = 1.5;
 const COARSE: f64 = 26.0;
 /// No side of a level is shorter.
 const LEAST: usize = 13;
+/// Share of a picture's variance that its coarsest level shows where it holds large things. Of small ones that are
+/// packed less is left there: their outlines are gone, and what is drawn of their grey shades runs together.
+const LARGE: f64 = 0.64;
+/// No picture of fewer levels loses one: its coarsest patches would be narrow.
+const WIDEST: usize = 4;
 
 /// Sizes of all levels, finest first.
 #[derive(Clone, Debug)]
@@ -21,6 +29,19 @@ impl Pyramid {
         let coarsest = ((short / COARSE).ln() / RATIO.ln() + 1e-6).floor().max(0.0) as usize;
         let side = |n: usize, level: usize| ((n as f64 / factor(level)).round() as usize).max(LEAST);
         Pyramid { sizes: (0..=coarsest).map(|l| (side(width, l), side(height, l))).collect() }
+    }
+
+    /// For a picture of this size that is drawn of `reference`: a level less where that is packed with small things.
+    pub fn of(width: usize, height: usize, reference: &Image) -> Self {
+        let mut pyramid = Pyramid::new(width, height);
+        let coarsest = pyramid.coarsest();
+        if coarsest > WIDEST
+            && pyramid.pixels(coarsest - 1) <= MOST_PIXELS
+            && shown(reference, factor(coarsest)) < LARGE
+        {
+            pyramid.sizes.pop();
+        }
+        pyramid
     }
 
     /// Index of the coarsest level.
@@ -44,6 +65,18 @@ impl Pyramid {
             None => image.clone(),
         }
     }
+}
+
+/// Share of the variance of `image` that is left when it is `factor` times smaller; all of none.
+fn shown(image: &Image, factor: f64) -> f64 {
+    let side = |n: usize| ((n as f64 / factor).round() as usize).max(1);
+    let variance = |plane: &Plane| plane.std().powi(2);
+    let (mut whole, mut left) = (0.0, 0.0);
+    for plane in image.planes() {
+        whole += variance(&plane);
+        left += variance(&resized(&plane, side(image.width), side(image.height)));
+    }
+    if whole > 1e-9 { left / whole } else { 1.0 }
 }
 
 /// How many pixels of level 0 one pixel of `level` is wide.
@@ -72,5 +105,21 @@ mod tests {
             assert_eq!(pyramid.size(0), (width, height));
             assert!((26..40).contains(&w.min(h)), "{width}×{height}: {w}×{h}");
         }
+    }
+
+    #[test]
+    fn a_picture_packed_with_small_things_has_a_level_less() {
+        let discs = |cell: usize| {
+            let inside = move |n: usize| (n % cell) as f32 - cell as f32 / 2.0;
+            let near = move |x, y| inside(x).hypot(inside(y)) < 0.4 * cell as f32;
+            Image::from_planes(&[Plane::from_fn(320, 208, move |x, y| if near(x, y) { 1.0 } else { 0.0 })])
+        };
+        let whole = Pyramid::new(320, 208).coarsest();
+        assert_eq!(Pyramid::of(320, 208, &discs(64)).coarsest(), whole);
+        assert_eq!(Pyramid::of(320, 208, &discs(11)).coarsest(), whole - 1);
+        // Neither does a small picture, nor a flat one.
+        assert_eq!(Pyramid::of(96, 80, &discs(11)).coarsest(), Pyramid::new(96, 80).coarsest());
+        let flat = Image::from_planes(&[Plane::filled(320, 208, 0.5)]);
+        assert_eq!(Pyramid::of(320, 208, &flat).coarsest(), whole);
     }
 }
