@@ -58,7 +58,7 @@ const OWN_PLACE: [(f64, f64); 3] = [(0.42, 0.4), (0.48, 0.75), (0.57, 1.0)];
 /// What a patch of the upright copy costs more than a turned one, in typical distances of a match: from strength 0.5 on
 /// turned ones are taken where they are nearly as good, since what is not turned is what any comparison by shifts sees.
 /// At 0.6 and 0.75, where much of the arrangement stays, more would put wrong things in the place of single large ones.
-const UPRIGHT: [(f64, f64); 4] = [(0.60, 0.0), (0.66, 1.2), (0.74, 2.5), (0.88, 6.0)];
+const UPRIGHT: [(f64, f64); 4] = [(0.60, 0.0), (0.66, 2.5), (0.74, 3.0), (0.88, 6.0)];
 
 /// Clock (strength 0.7) up to which the search begins in place.
 const IN_PLACE: f64 = 0.7;
