@@ -6,6 +6,10 @@
 //!
 //!     cargo bench --features diffusion --bench engines -- --off [NAME…]
 //!
+//! or Stable Diffusion 1.5's UNet beside stable-diffusion.cpp, by a Python that has it and a model that `sdcpp.py` makes:
+//!
+//!     cargo bench --features diffusion --bench engines -- --sdcpp PYTHON MODEL [--threads 1] [--rounds 3]
+//!
 //! Networks have the real sizes and weights of chance. Names choose rows by how they begin. PyTorch runs in the
 //! environment that `make test` installs; without it the table has our own column alone. Each figure is the least of
 //! the rounds.
@@ -26,13 +30,16 @@ struct Options {
     precisions: Vec<Precision>,
     rounds: usize,
     off: bool,
+    /// stable-diffusion.cpp's Python and model.
+    sdcpp: Option<[String; 2]>,
     names: Vec<String>,
 }
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let precisions = vec![Precision::F32, Precision::Bf16];
-    let mut options = Options { threads: vec![1, 2], precisions, rounds: 3, off: false, names: Vec::new() };
+    let mut options =
+        Options { threads: vec![1, 2], precisions, rounds: 3, off: false, sdcpp: None, names: Vec::new() };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
@@ -51,12 +58,17 @@ fn main() -> Result<(), Failure> {
             }
             "--rounds" => options.rounds = value()?.parse()?,
             "--off" => options.off = true,
+            "--sdcpp" => options.sdcpp = Some([value()?, value()?]),
             // A process of its own for each: only so is its peak memory its own.
             "--peak" => return peak(&value()?, options.precisions[0]),
             name => options.names.push(name.to_owned()),
         }
     }
-    if options.off { off(&options) } else { table(&options) }
+    match &options.sdcpp {
+        Some(sdcpp) => beside_sdcpp(&options, sdcpp),
+        None if options.off => off(&options),
+        None => table(&options),
+    }
 }
 
 impl Options {
@@ -123,6 +135,36 @@ fn table(options: &Options) -> Result<(), Failure> {
             let own = std::process::Command::new(std::env::current_exe()?).args(peak).output()?;
             let peak = String::from_utf8_lossy(&own.stdout);
             println!("\nPeak memory of {name} in {}: {}", of.name(), peak.trim());
+        }
+    }
+    Ok(())
+}
+
+fn beside_sdcpp(options: &Options, [python, model]: &[String; 2]) -> Result<(), Failure> {
+    const KINDS: [&str; 2] = ["f16", "q8_0"];
+    let dir = tempfile::tempdir()?;
+    let case = CASES.iter().find(|case| case.name == "unet-512").ok_or("no such row")?;
+    println!("| unet-512 on threads | by | CPU s |\n|---|---|---|");
+    for threads in &options.threads {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(*threads).build()?;
+        let build = |of: &Precision| pool.install(|| case.build(dir.path(), *of));
+        let runs = options.precisions.iter().map(build).collect::<Result<Vec<_>, _>>()?;
+        let start = |kind| Peer::start_sdcpp(python, model, *threads, kind);
+        let mut peers = KINDS.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
+        let (mut ours, mut theirs) = (vec![f64::INFINITY; runs.len()], [f64::INFINITY; KINDS.len()]);
+        for _ in 0..options.rounds {
+            for (ours, run) in ours.iter_mut().zip(&runs) {
+                *ours = ours.min(pool.install(|| seconds(run))?);
+            }
+            for (theirs, peer) in theirs.iter_mut().zip(&mut peers) {
+                *theirs = theirs.min(peer.seconds()?);
+            }
+        }
+        for (of, ours) in options.precisions.iter().zip(&ours) {
+            println!("| {threads} | ours, {} | {ours:.2} |", of.name());
+        }
+        for (kind, theirs) in KINDS.iter().zip(&theirs) {
+            println!("| {threads} | stable-diffusion.cpp, {kind} | {theirs:.2} |");
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! PyTorch, which measures when it is told to.
+//! Other programs, which measure when they are told to.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -22,15 +22,23 @@ impl Peer {
         if !python.exists() {
             return Ok(None);
         }
-        let mut process = Command::new(python)
-            .arg(root.join("benches/engines/peer.py"))
-            .args([name, &threads.to_string(), precision.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut command = Command::new(python);
+        command.arg(root.join("benches/engines/peer.py"));
+        Peer::told(command.args([name, &threads.to_string(), precision.name()])).map(Some)
+    }
+
+    /// Makes stable-diffusion.cpp's UNet ready, with weights of this kind, from the model in `dir`.
+    pub fn start_sdcpp(python: &str, dir: &str, threads: usize, kind: &str) -> Result<Peer, Failure> {
+        let mut command = Command::new(python);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/engines/sdcpp.py"));
+        Peer::told(command.args(["run", dir, &threads.to_string(), kind]))
+    }
+
+    fn told(command: &mut Command) -> Result<Peer, Failure> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (to, from) = (process.stdin.take(), process.stdout.take());
-        let (Some(to), Some(from)) = (to, from) else { return Err("no pipes to PyTorch".into()) };
-        Ok(Some(Peer { process, to, from: BufReader::new(from) }))
+        let (Some(to), Some(from)) = (to, from) else { return Err("no pipes to it".into()) };
+        Ok(Peer { process, to, from: BufReader::new(from) })
     }
 
     /// CPU seconds of one run.
@@ -38,7 +46,7 @@ impl Peer {
         writeln!(self.to, "run")?;
         let mut line = String::new();
         self.from.read_line(&mut line)?;
-        line.trim().parse().map_err(|_| format!("PyTorch says {line:?}").into())
+        line.trim().parse().map_err(|_| format!("it says {line:?}").into())
     }
 }
 
