@@ -86,14 +86,17 @@ impl Marked {
         self.mark(&found, place.0, place.1, size.0, size.1);
         let (mut weight, mut is_piece) = self.take(&laid, copied::weight_piece);
         // What is weakened has fewer keypoints, and lies less well: it is laid once more on what agrees.
-        let mut map = part.map;
+        let (mut map, mut shown) = (part.map, None);
         for _ in 0..ROUNDS {
             let Some(range) = copied::promising(&laid.octaves).filter(|_| weight < 0.5) else { break };
             map = local::nearer(part, map, range);
-            laid = Laid::new(part, map);
+            let before = std::mem::replace(&mut laid, Laid::new(part, map));
             let (again, is_better) = self.take(&laid, copied::weight_laid_again);
+            // People are shown the laying whose piece counts.
+            shown = if is_better { None } else { shown.or(is_piece.then_some(before)) };
             (weight, is_piece) = (again, is_piece || is_better);
         }
+        let laid = shown.unwrap_or(laid);
         if !found.cells.is_empty() {
             self.parts.push(laid);
         } else if let Some(piece) = self.piece.as_mut().filter(|_| is_piece) {

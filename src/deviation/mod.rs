@@ -36,6 +36,7 @@ pub use features::{Features, features, votes};
 pub use fingerprint::{Fingerprint, fingerprint, variants};
 pub use overlay::overlay;
 
+use self::marked::Marked;
 use crate::quantity::Deviation;
 use crate::raster::{Plane, Raster};
 
@@ -121,20 +122,13 @@ impl Prepared {
         let octaves = detail::octaves(&pair);
         let whole = copied::find(&pair, &octaves, copied::WHOLE);
         let detail = detail::agreement(&octaves);
-        let mut marked = marked::Marked::nowhere(output);
+        let mut marked = Marked::nowhere(output);
         marked.mark(&whole, 0, 0, output.width(), output.height());
         // What is the same all over needs no search for parts.
         if parts && detail < CLEAR {
-            let explained = |marked: &marked::Marked, near: local::Rectangle| marked.explains(near);
-            local::parts(
-                &local::Searched::new(output),
-                &self.searched,
-                &mut marked,
-                explained,
-                |marked, part| {
-                    marked.look(&part);
-                },
-            );
+            let output = local::Searched::new(output);
+            let look = |marked: &mut Marked, part| marked.look(&part);
+            local::parts(&output, &self.searched, &mut marked, Marked::explains, look);
         }
         let everywhere = marked.canvas.all() / whole.textured.max(LEAST_TEXTURE);
         let verbatim = marked.verbatim.all();
