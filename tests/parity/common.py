@@ -31,6 +31,17 @@ def drawn(model, seed):
     return model.eval()
 
 
+def watched(unpacked=lambda latents: latents):
+    """What a pipeline is to call after every step, and the latents that it then had, to be filled."""
+    seen = []
+
+    def note(_pipeline, _step, _time, now):
+        seen.append(unpacked(now["latents"]))
+        return {}
+
+    return note, seen
+
+
 def clip_vocabulary(folder):
     """CLIP's kind of tokens, as vocab.json and merges.txt; and themselves."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())

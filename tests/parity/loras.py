@@ -13,7 +13,7 @@ import inspect
 import shutil
 
 import torch
-from common import asked, keep, save
+from common import asked, keep, save, watched
 from diffusers.loaders import lora_conversion_utils as conversion
 from diffusers.loaders import lora_pipeline
 from diffusers.models.autoencoders import vae as posterior
@@ -249,7 +249,6 @@ def stages(pipeline, request, steps, noise, picture):
         module.randn_tensor = lambda shape, **_: noise.reshape(shape).clone()
     pipeline.set_progress_bar_config(disable=True)
     is_flux = hasattr(pipeline, "transformer")
-    seen = []
     config = pipeline.vae.config
     if is_flux:
         context, pooled, _ = pipeline.encode_prompt(
@@ -271,11 +270,7 @@ def stages(pipeline, request, steps, noise, picture):
         made["called"] = pipeline.unet(made["encoded"], request["timestep"], made["context"], **added).sample
         more = dict(negative_prompt=request["negative"])
         unpacked, shift = lambda latents: latents, 0.0
-
-    def note(_pipeline, _step, _time, now):
-        seen.append(unpacked(now["latents"]))
-        return {}
-
+    note, seen = watched(unpacked)
     last = pipeline(
         prompt=request["prompt"],
         image=picture,

@@ -10,7 +10,7 @@ as they are.
 """
 
 import torch
-from common import asked, drawn, keep
+from common import asked, drawn, keep, watched
 from diffusers import FluxPriorReduxPipeline
 from diffusers.models.autoencoders import vae as posterior
 from diffusers.pipelines.flux import pipeline_flux_img2img as img2img
@@ -72,12 +72,7 @@ def main():
                 picture, prompt_embeds=context.clone(), pooled_prompt_embeds=pooled.clone(), return_dict=False
             )
             assert torch.equal(same, pooled)
-        seen = []
-
-        def note(_pipeline, _step, _time, now):
-            seen.append(unpacked(now["latents"]))
-            return {}
-
+        note, seen = watched(unpacked)
         last = pipeline(
             prompt_embeds=both,
             pooled_prompt_embeds=pooled,

@@ -11,7 +11,7 @@ Noise is given, and the picture is encoded by the mean of its posterior, so that
 """
 
 import torch
-from common import END, START, WORDS, asked, clip_vocabulary, drawn, keep, save
+from common import END, START, WORDS, asked, clip_vocabulary, drawn, keep, save, watched
 from diffusers import (
     AutoencoderKL,
     FlowMatchEulerDiscreteScheduler,
@@ -151,12 +151,7 @@ def stages(pipeline, request, steps, noise, picture, mask):
     made = {"context": context, "pooled": pooled, "encoded": encoded}
     unpacked = lambda latents: pipeline._unpack_latents(latents, height, width, pipeline.vae_scale_factor)
     for strength in request["strengths"]:
-        seen = []
-
-        def note(_pipeline, _step, _time, now):
-            seen.append(unpacked(now["latents"]))
-            return {}
-
+        note, seen = watched(unpacked)
         arguments = dict(
             prompt=request["prompt"],
             image=picture,
@@ -180,11 +175,11 @@ def stages(pipeline, request, steps, noise, picture, mask):
         painter.set_progress_bar_config(disable=True)
         painter(mask_image=mask, **arguments)
         made[f"{strength}.inpainted"] = torch.stack(seen)
-    seen = []
+    note, seen = watched(unpacked)
     drawer = FluxPipeline(**pipeline.components)
     drawer.set_progress_bar_config(disable=True)
     without = {name: value for name, value in arguments.items() if name not in ("image", "strength")}
-    last = drawer(**without | {"callback_on_step_end": lambda *now: seen.append(unpacked(now[-1]["latents"])) or {}})
+    last = drawer(**without | {"callback_on_step_end": note})
     latents = unpacked(last.images) / pipeline.vae.config.scaling_factor + pipeline.vae.config.shift_factor
     made["alone.latents"] = torch.stack(seen)
     made["alone.decoded"] = pipeline.vae.decode(latents).sample

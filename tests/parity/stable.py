@@ -14,7 +14,7 @@ Noise is given, and the picture is encoded by the mean of its posterior, so that
 import json
 
 import torch
-from common import END, START, asked, clip_vocabulary, drawn, keep, save
+from common import END, START, asked, clip_vocabulary, drawn, keep, save, watched
 from diffusers import (
     AutoencoderKL,
     DDIMScheduler,
@@ -203,12 +203,7 @@ def read(pipeline, request):
 
 def alone(pipeline, drawer, request, noise, picture):
     """The prompt without the picture, in the picture's size."""
-    seen = []
-
-    def note(_pipeline, _step, _time, now):
-        seen.append(now["latents"])
-        return {}
-
+    note, seen = watched()
     drawer.set_progress_bar_config(disable=True)
     latents = drawer(
         prompt=request["prompt"],
@@ -239,12 +234,7 @@ def stages(pipeline, painter, request, noise, picture, mask):
     added = {} if pooled is None else dict(added_cond_kwargs=dict(text_embeds=pooled, time_ids=sizes))
     made["called"] = pipeline.unet(made["encoded"], request["timestep"], made["context"], **added).sample
     for strength in request["strengths"]:
-        seen = []
-
-        def note(_pipeline, _step, _time, now):
-            seen.append(now["latents"])
-            return {}
-
+        note, seen = watched()
         arguments = dict(
             prompt=request["prompt"],
             negative_prompt=request["negative"],

@@ -121,6 +121,31 @@ pub(super) fn stepped(sampler: &Sampler, reference: &Tensor) -> Tensor {
     steps.stacked()
 }
 
+/// The latents after every step of what `engine` draws of the picture whose latents are `encoded`, by what `text` says.
+pub(super) fn drawn(engine: &FluxEngine, text: &Text, strength: Strength, encoded: &Tensor) -> Tensor {
+    let schedule = Schedule::new(
+        engine.options.steps,
+        strength,
+        Meaning::Diffusers,
+        engine.shapes.shift,
+        WIDTH * HEIGHT / (SQUARE * SQUARE),
+        false,
+    );
+    let model = engine.read_network().expect("it loads");
+    let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 2);
+    let sampler = Sampler {
+        model: &model,
+        axes: engine.shapes.flux.axes,
+        text,
+        guidance: engine.options.guidance,
+        schedule: &schedule,
+        windows: &windows,
+        varied: &Varied::All,
+        seed: SEED,
+    };
+    stepped(&sampler, encoded)
+}
+
 #[test]
 fn every_stage_is_what_diffusers_makes_of_it() {
     let dir = reference();

@@ -7,11 +7,9 @@ use std::path::Path;
 use serde_json::json;
 
 use super::super::autoencoder;
-use super::super::img2img::Varied;
-use super::super::parity::{HEIGHT, SEED, Stages, WIDTH, made, picture, processors, report};
-use super::super::windows::Windows;
-use super::parity::{PROMPT, TOKENS, stepped};
-use super::sample::{NOISE, Sampler};
+use super::super::parity::{SEED, Stages, WIDTH, made, picture, processors, report};
+use super::parity::{PROMPT, TOKENS, drawn};
+use super::sample::NOISE;
 use super::*;
 use crate::progress::Silent;
 use crate::quantity::Strength;
@@ -51,27 +49,8 @@ fn quantised_files_draw_what_diffusers_draws_with_their_numbers() {
         let text = engine.read_prompt(PROMPT, &mut Silent).expect("a prompt");
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
-        let schedule = Schedule::new(
-            engine.options.steps,
-            Strength::new(STRENGTH).expect("within 0..=1"),
-            Meaning::Diffusers,
-            engine.shapes.shift,
-            WIDTH * HEIGHT / (SQUARE * SQUARE),
-            false,
-        );
-        let model = engine.read_network().expect("it loads");
-        let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 2);
-        let sampler = Sampler {
-            model: &model,
-            axes: engine.shapes.flux.axes,
-            text: &text,
-            guidance: engine.options.guidance,
-            schedule: &schedule,
-            windows: &windows,
-            varied: &Varied::All,
-            seed: SEED,
-        };
-        let steps = stepped(&sampler, &stages.made["encoded"]);
+        let strength = Strength::new(STRENGTH).expect("within 0..=1");
+        let steps = drawn(&engine, &text, strength, &stages.made["encoded"]);
         stages.hold(&format!("{STRENGTH}.latents"), &steps);
         all.push(stages);
 

@@ -6,13 +6,9 @@ use std::collections::HashMap;
 use serde_json::json;
 
 use super::super::autoencoder;
-use super::super::img2img::Varied;
-use super::super::parity::{
-    Files, HEIGHT, SEED, Stages, WIDTH, apart, loras, made, picture, processors, report,
-};
-use super::super::windows::Windows;
-use super::parity::{PROMPT, TOKENS, stepped};
-use super::sample::{NOISE, Sampler};
+use super::super::parity::{Files, SEED, Stages, apart, loras, made, picture, processors, report};
+use super::parity::{PROMPT, TOKENS, drawn};
+use super::sample::NOISE;
 use super::*;
 use crate::progress::Silent;
 use crate::quantity::Strength;
@@ -66,27 +62,7 @@ fn a_model_with_loras_draws_what_diffusers_draws_with_them() {
         stages.hold("pooled", &text.pooled);
         stages.hold("context", &text.context.unsqueeze(0).expect("another dimension"));
         let strength = Strength::new(STRENGTH).expect("within 0..=1");
-        let schedule = Schedule::new(
-            engine.options.steps,
-            strength,
-            Meaning::Diffusers,
-            engine.shapes.shift,
-            WIDTH * HEIGHT / (SQUARE * SQUARE),
-            false,
-        );
-        let model = engine.read_network().expect("it loads");
-        let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 2);
-        let sampler = Sampler {
-            model: &model,
-            axes: engine.shapes.flux.axes,
-            text: &text,
-            guidance: engine.options.guidance,
-            schedule: &schedule,
-            windows: &windows,
-            varied: &Varied::All,
-            seed: SEED,
-        };
-        let latents = stepped(&sampler, &stages.made["encoded"]);
+        let latents = drawn(&engine, &text, strength, &stages.made["encoded"]);
         stages.hold("drawn.latents", &latents);
         let read = text.pooled.clone();
         match (case, &plain) {

@@ -6,13 +6,11 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use serde_json::json;
 
-use super::super::super::parity::{HEIGHT, SEED, Stages, WIDTH, apart, made, picture, processors, report};
-use super::super::parity::{PROMPT, TOKENS, stepped};
-use super::super::sample::{NOISE, Sampler};
+use super::super::super::parity::{SEED, Stages, apart, made, picture, processors, report};
+use super::super::parity::{PROMPT, TOKENS, drawn};
+use super::super::sample::NOISE;
 use super::super::*;
 use super::Redux;
-use crate::generate::diffusion::img2img::Varied;
-use crate::generate::diffusion::windows::Windows;
 use crate::progress::Silent;
 use crate::quantity::Strength;
 
@@ -29,13 +27,13 @@ fn a_model_that_sees_the_reference_draws_what_diffusers_draws_with_it() {
     let dir = made("redux.py", 16, NOISE, &request);
     let (model, redux) = (dir.path().join("flux"), dir.path().join("redux"));
     let mut all = Vec::new();
-    let mut drawn: Vec<Tensor> = Vec::new();
+    let mut all_drawn: Vec<Tensor> = Vec::new();
     for processor in processors() {
         let mut stages = Stages::by(&processor, dir.path(), "redux");
         let opened = Redux::open(&redux).expect("a folder as diffusers writes it");
-        let pixels = super::picture::of(&picture(), opened.shape.side());
-        let count = opened.shape.side();
-        let pixels = Tensor::from_vec(pixels, (1, 3, count, count), &Device::Cpu).expect("as many");
+        let side = opened.shape.side();
+        let pixels = super::picture::of(&picture(), side);
+        let pixels = Tensor::from_vec(pixels, (1, 3, side, side), &Device::Cpu).expect("as many");
         stages.hold("pixels", &pixels);
         let tokens = opened.tokens(&processor, &picture()).expect("it looks");
         stages.hold("tokens", &tokens.unsqueeze(0).expect("another dimension"));
@@ -52,29 +50,9 @@ fn a_model_that_sees_the_reference_draws_what_diffusers_draws_with_it() {
             stages.hold("pooled", &text.pooled);
             stages.hold(&format!("{name}.context"), &text.context.unsqueeze(0).expect("another dimension"));
             let strength = Strength::new(STRENGTH).expect("within 0..=1");
-            let schedule = Schedule::new(
-                engine.options.steps,
-                strength,
-                Meaning::Diffusers,
-                engine.shapes.shift,
-                WIDTH * HEIGHT / (SQUARE * SQUARE),
-                false,
-            );
-            let model = engine.read_network().expect("it loads");
-            let windows = Windows::over([HEIGHT / 8, WIDTH / 8], engine.trained_side(), 2);
-            let sampler = Sampler {
-                model: &model,
-                axes: engine.shapes.flux.axes,
-                text: &text,
-                guidance: engine.options.guidance,
-                schedule: &schedule,
-                windows: &windows,
-                varied: &Varied::All,
-                seed: SEED,
-            };
-            let latents = stepped(&sampler, &stages.made["encoded"]);
+            let latents = drawn(&engine, &text, strength, &stages.made["encoded"]);
             stages.hold(&format!("{name}.latents"), &latents);
-            drawn.push(latents);
+            all_drawn.push(latents);
             let asked = Request { prompt: Some(PROMPT.to_owned()), ..Request::new(strength, SEED) };
             let draft = engine.generate(&picture(), &asked, &mut Silent).expect("it draws");
             stages.hold_pixels(&name, &draft.raster);
@@ -84,7 +62,10 @@ fn a_model_that_sees_the_reference_draws_what_diffusers_draws_with_it() {
         }
         all.push(stages);
     }
-    assert!(drawn.windows(2).take(2).all(|two| apart(&two[0], &two[1]) > 0.01), "a weight changes nothing");
+    assert!(
+        all_drawn.windows(2).take(2).all(|two| apart(&two[0], &two[1]) > 0.01),
+        "a weight changes nothing"
+    );
     report("parity-redux.md", &all);
     other_layouts_are_the_same_model(&redux);
     what_does_not_fit_is_refused(&model, &redux);
