@@ -10,6 +10,7 @@
 mod annotations;
 mod build;
 mod bundle;
+mod extract;
 mod raw;
 mod read;
 mod reading;

@@ -6,7 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use c2pa::{CallbackSigner, Reader, Signer, SigningAlg};
 
 use super::bundle::Trust;
-use super::reading::{Reading, reading};
+use super::extract::reading;
+use super::reading::Reading;
 use super::sign::one_line;
 use super::{LIMIT_BYTES, context};
 

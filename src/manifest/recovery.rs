@@ -7,7 +7,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::build;
-use super::reading::{self, Failure};
+use super::extract;
+use super::reading::Failure;
 use super::sign::{Credential, Place, SignError, SignedAsset, sdk, signed};
 use super::statement::Software;
 
@@ -89,7 +90,7 @@ pub fn restore(
 
 /// How what is signed now compares with what was signed once: `parent` was held against it.
 fn this_content(parent: &Ingredient, recovery: &Recovery) -> &'static str {
-    let failures = parent.validation_results().map(reading::failures).unwrap_or_default();
+    let failures = parent.validation_results().map(extract::failures).unwrap_or_default();
     match (failures.iter().any(Failure::is_of_content), recovery.found_by.as_str()) {
         (false, _) => "this content is what was signed",
         (true, PIXELS) => "these bytes differ from what was signed, the pixels do not",
