@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::raster::{Limits, Raster, decode};
+use crate::release::Outcome;
 
 /// A server that made one variation of `picture(1)`, and the asset that it is.
 fn with_a_variation() -> (Served, String) {

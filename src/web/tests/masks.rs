@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::raster::{Channels, Raster, Samples};
+use crate::release::Outcome;
 
 /// White but for a corner of `kept` × `kept` pixels.
 fn mask(width: u32, height: u32, kept: u32) -> Vec<u8> {
