@@ -24,8 +24,13 @@ fn lab() -> Lab {
 
 /// The same with pictures that carry the whole payload: the short level names no picture.
 pub fn large_lab() -> Lab {
+    lab_of("512x512")
+}
+
+/// The same with pictures of `size`, which has to be enough for the whole payload.
+pub fn lab_of(size: &str) -> Lab {
     let lab = Lab::new();
-    lab.run(["specimen", "--out", "ref.png", "--size", "512x512", "--seed", "1"]).expect(0);
+    lab.run(["specimen", "--out", "ref.png", "--size", size, "--seed", "1"]).expect(0);
     for (out, seed) in [("out.png", 1), ("other.png", 20)] {
         let released = lab.variation("ref.png", out, seed);
         assert_eq!(released["watermark"]["level"], "long", "{released:#}");
