@@ -258,6 +258,7 @@ fn release(number: u64, reference: AssetEntry) -> ReleaseEntry {
             stated: Subject::default(),
             started: datetime!(2026-08-02 10:00 UTC),
             adopted: None,
+            largest_copy: Some(0.05),
         },
         measurement: MeasurementEntry {
             draft_sha256: Digest::of(format!("draft {number}")),

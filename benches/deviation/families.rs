@@ -49,15 +49,26 @@ pub struct Family {
 
 pub struct Member {
     pub name: String,
+    /// What the engine itself took from one place in one piece, as a share of the picture; none where no engine drew.
+    pub largest_copy: Option<f64>,
     pub deviation: Deviation,
     pub seconds: f64,
+}
+
+impl Member {
+    fn of(subject: &Subject, how: &str, picture: &Raster) -> Result<Member, Box<dyn Error>> {
+        let start = Instant::now();
+        let deviation = measure(&subject.reference, picture)?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Member { name: format!("{}: {how}", subject.name), largest_copy: None, deviation, seconds })
+    }
 }
 
 /// Shares of the area that are pasted into other content, as is or turned; and those of them that are weakened, too.
 const PASTED: [f32; 5] = [0.05, 0.1, 0.2, 0.3, 0.5];
 const WEAKENED: [f32; 3] = [0.05, 0.1, 0.2];
 /// Strengths that our engine is asked for: from 0.8 on the arrangement is meant to be new.
-const STRENGTHS: [f64; 7] = [0.55, 0.6, 0.65, 0.75, 0.8, 0.85, 1.0];
+const STRENGTHS: [f64; 8] = [0.45, 0.55, 0.6, 0.65, 0.75, 0.8, 0.85, 1.0];
 
 pub fn all(subjects: &[Subject], deeds: &Deeds) -> Result<Vec<Family>, Box<dyn Error>> {
     let mut all = vec![alone(subjects, deeds)?];
@@ -156,17 +167,19 @@ fn paste(from: &Raster, other: &Raster, share: f32) -> Made {
 
 fn drawn(subjects: &[Subject], strength: f64, deeds: &Deeds) -> Result<Family, Box<dyn Error>> {
     let should = if strength >= 0.6 { Should::Pass } else { Should::Either };
-    family(&format!("our engine at {strength}"), should, subjects, |subject| {
-        let strength = Strength::new(strength).ok_or("a strength is 0 to 1")?;
-        let draw = |seed: u64| {
+    let name = format!("our engine at {strength}");
+    let strength = Strength::new(strength).ok_or("a strength is 0 to 1")?;
+    let mut members = Vec::new();
+    for subject in subjects {
+        for seed in deeds.seeds.clone() {
             let request = Request::new(strength, Seed(seed));
-            Ok((
-                format!("seed {seed}"),
-                PatchEngine.generate(&subject.reference, &request, &mut Silent)?.raster,
-            ))
-        };
-        deeds.seeds.clone().map(draw).collect()
-    })
+            let draft = PatchEngine.generate(&subject.reference, &request, &mut Silent)?;
+            let member = Member::of(subject, &format!("seed {seed}"), &draft.raster)?;
+            members.push(Member { largest_copy: draft.record.largest_copy_stated(), ..member });
+        }
+    }
+    eprintln!("{name}: {}", members.len());
+    Ok(Family { name, should, members })
 }
 
 fn unrelated(subjects: &[Subject]) -> Result<Family, Box<dyn Error>> {
@@ -184,10 +197,7 @@ fn family(
     let mut members = Vec::new();
     for subject in subjects {
         for (how, picture) in make(subject)? {
-            let start = Instant::now();
-            let deviation = measure(&subject.reference, &picture)?;
-            let seconds = start.elapsed().as_secs_f64();
-            members.push(Member { name: format!("{}: {how}", subject.name), deviation, seconds });
+            members.push(Member::of(subject, &how, &picture)?);
         }
     }
     eprintln!("{name}: {}", members.len());

@@ -5,7 +5,7 @@ use std::error::Error;
 use vidimus::policy::Policy;
 use vidimus::quantity::Deviation;
 
-use crate::families::{Family, Should};
+use crate::families::{Family, Member, Should};
 
 pub fn print(families: &[Family]) -> Result<(), Box<dyn Error>> {
     let shipped = |name: &str| Policy::shipped(name).ok_or_else(|| format!("no policy {name}"));
@@ -17,7 +17,7 @@ pub fn print(families: &[Family]) -> Result<(), Box<dyn Error>> {
     for family in families.iter().filter(|family| !family.members.is_empty()) {
         let all = sorted(family.members.iter().map(|member| member.deviation.deviation));
         let [default, strict] =
-            policies.each_ref().map(|policy| 100.0 * share(family, |d| refuses(policy, d)));
+            policies.each_ref().map(|policy| 100.0 * share(family, |member| refuses(policy, member)));
         println!(
             "| {} | {} | {default:.1} | {strict:.1} | {:.2} | {:.2} | {:.2} |",
             family.name,
@@ -40,6 +40,7 @@ pub fn print(families: &[Family]) -> Result<(), Box<dyn Error>> {
         println!("| {limit:.2} | {:.1} | {:.1} |", 100.0 * passed, 100.0 * refused);
     }
     println!("\nArea under it: {:.4}.", area(&copies, &new));
+    witnesses(families, &policies[0]);
     let wrong = families.iter().flat_map(|family| {
         let expected = family.should;
         family.members.iter().filter(move |_| expected != Should::Either).filter_map(move |member| {
@@ -65,13 +66,50 @@ pub fn print(families: &[Family]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn refuses(policy: &Policy, deviation: &Deviation) -> bool {
+/// What our engine's own map says beside the measure.
+fn witnesses(families: &[Family], policy: &Policy) {
+    let max = policy.limits().max_copy.unwrap_or(1.0);
+    println!(
+        "\nTwo witnesses of our own engine's drafts: the measure, and the engine's map, by its largest piece from one place:\n"
+    );
+    println!(
+        "| family | drafts | largest piece, %: median | most | too close by the measure alone | by the map alone | by both |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for family in families {
+        let pieces = sorted(family.members.iter().filter_map(|member| member.largest_copy));
+        let (Some(most), Some(median)) = (pieces.last(), pieces.get(pieces.len() / 2)) else { continue };
+        let count = |measure: bool, map: bool| {
+            let says = |member: &&Member| {
+                (by_measure(policy, &member.deviation), member.largest_copy > Some(max)) == (measure, map)
+            };
+            family.members.iter().filter(says).count()
+        };
+        println!(
+            "| {} | {} | {:.1} | {:.1} | {} | {} | {} |",
+            family.name,
+            pieces.len(),
+            100.0 * median,
+            100.0 * most,
+            count(true, false),
+            count(false, true),
+            count(true, true)
+        );
+    }
+}
+
+fn refuses(policy: &Policy, member: &Member) -> bool {
+    let overdrawn = policy.limits().max_copy.is_some_and(|max| member.largest_copy > Some(max));
+    by_measure(policy, &member.deviation) || overdrawn
+}
+
+fn by_measure(policy: &Policy, deviation: &Deviation) -> bool {
     let limits = policy.limits();
     deviation.deviation < limits.min_deviation || deviation.composition < limits.min_composition
 }
 
-fn share(family: &Family, is: impl Fn(&Deviation) -> bool) -> f64 {
-    let count = family.members.iter().filter(|member| is(&member.deviation)).count();
+fn share(family: &Family, is: impl Fn(&Member) -> bool) -> f64 {
+    let count = family.members.iter().filter(|member| is(member)).count();
     count as f64 / family.members.len().max(1) as f64
 }
 

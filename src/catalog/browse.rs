@@ -54,6 +54,8 @@ pub struct Account {
     pub steps: Option<u32>,
     pub purpose: Option<String>,
     pub measured: Option<Deviation>,
+    /// Share of the picture that the engine knows to have taken from one place of the reference in one piece, 0..=1.
+    pub largest_copy: Option<f64>,
     /// Names of the policies that judged, and the strictest of what they ask.
     pub policies: Vec<String>,
     pub min_deviation: f64,
@@ -154,6 +156,8 @@ impl Catalog {
                 psnr_db: row.get(6)?,
             })
         })?;
+        let copy = "SELECT largest_copy FROM match_field WHERE run = ?";
+        let largest_copy = self.one(copy, [run], |row| row.get::<_, i64>(0).map(unit))?;
         let asked = "SELECT p.name, p.min_deviation, p.min_composition FROM applied a JOIN policy p ON p.digest = a.policy \
                      WHERE a.run = ? ORDER BY p.name";
         let asked = self.many(asked, [run], |row| {
@@ -166,6 +170,7 @@ impl Catalog {
             let reasons: Option<String> = row.get(4)?;
             Ok(Account {
                 measured,
+                largest_copy,
                 min_deviation: most(&mut asked.iter().map(|(_, deviation, _)| *deviation)),
                 min_composition: most(&mut asked.iter().map(|(_, _, composition)| *composition)),
                 policies: asked.iter().map(|(name, ..)| name.clone()).collect(),

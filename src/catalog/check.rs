@@ -13,7 +13,7 @@ use super::read::blob;
 use super::rules::{COMPARED, RULES};
 use super::schema;
 use super::seal::seal;
-use super::write::limit;
+use super::write::{limit, units};
 use super::{Catalog, CatalogError, sqlite};
 use crate::digest::Digest;
 use crate::policy::Policy;
@@ -168,6 +168,12 @@ impl Catalog {
         Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
     }
 
+    /// Whether a run has a match field, which no seal before the sixth covers.
+    fn has_match_field(&self, run: &str) -> Result<bool, CatalogError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM match_field WHERE run = ?1)";
+        Ok(self.one(sql, [run], |row| row.get(0))?.unwrap_or_default())
+    }
+
     /// The rules on record of a policy.
     fn rules_of(&self, policy: &Digest) -> Result<Option<RecordedRules>, CatalogError> {
         let list = |table: &str, column: &str| {
@@ -184,7 +190,9 @@ impl Catalog {
         })?;
         let stamp = "SELECT EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?)";
         let stamp = self.one(stamp, [policy.as_bytes()], |row| row.get(0))?.unwrap_or_default();
-        Ok(figures.map(|figures| (figures, lists, stamp)))
+        let copy = "SELECT max_copy FROM policy_copy WHERE policy = ?";
+        let copy = self.one(copy, [policy.as_bytes()], |row| row.get::<_, i64>(0))?;
+        Ok(figures.map(|figures| (figures, lists, stamp, copy)))
     }
 
     fn check_log(&self, signed: &Verifies<'_>, findings: &mut Vec<Finding>) -> Result<(), CatalogError> {
@@ -261,6 +269,7 @@ impl Catalog {
                 || (number == 1 && !self.is_as_upgraded(&run)?)
                 || (number < 3 && self.carries(&run)?)
                 || (number < 5 && self.has_image_code(&run)?)
+                || (number < 6 && self.has_match_field(&run)?)
             {
                 fault("was written over other rows than the catalog has now");
             }
@@ -337,9 +346,9 @@ impl Catalog {
     }
 }
 
-/// Rules as they stand in the rows: figures, the lists of engines, purposes, approvers and marks, and whether a time
-/// stamp is required.
-type RecordedRules = (Figures, [Vec<String>; 4], bool);
+/// Rules as they stand in the rows: figures, the lists of engines, purposes, approvers and marks, whether a time
+/// stamp is required, and how large one piece may be.
+type RecordedRules = (Figures, [Vec<String>; 4], bool, Option<i64>);
 type Figures = (i64, i64, bool, bool, Option<u32>, bool, Option<String>);
 
 /// The rows that `rules` make.
@@ -357,7 +366,8 @@ fn recorded(rules: &PolicyRules) -> Option<RecordedRules> {
     let keys = rules.approvers.iter().map(hex::encode).collect();
     let mut marks: Vec<String> = rules.marks.iter().map(|mark| mark.name().to_owned()).collect();
     marks.sort();
-    Some((figures, [list(&rules.engines), list(&rules.purposes), keys, marks], rules.require_time_stamp))
+    let lists = [list(&rules.engines), list(&rules.purposes), keys, marks];
+    Some((figures, lists, rules.require_time_stamp, rules.max_copy.and_then(units)))
 }
 
 /// What is wrong with the file or a row of it, if that is why it could not be read.

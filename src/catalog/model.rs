@@ -66,6 +66,8 @@ pub struct RunEntry {
     pub started: OffsetDateTime,
     /// For a picture that was made elsewhere.
     pub adopted: Option<AdoptionEntry>,
+    /// Share of the picture that the engine knows to have taken from one place of the reference in one piece, 0..=1.
+    pub largest_copy: Option<f64>,
 }
 
 /// That a picture was made elsewhere and brought here.
@@ -133,6 +135,8 @@ pub struct PolicyRules {
     pub engines: Option<BTreeSet<String>>,
     pub purposes: Option<BTreeSet<String>>,
     pub max_generations: Option<u32>,
+    /// Of the picture, in one piece, from one place of the reference, 0..=1.
+    pub max_copy: Option<f64>,
     pub require_xmp: bool,
     pub require_time_stamp: bool,
     /// Such as 2027-12-31.
@@ -152,6 +156,7 @@ impl From<&Policy> for PolicyRules {
             engines: policy.engines().cloned(),
             purposes: policy.purposes().cloned(),
             max_generations: limits.max_generations,
+            max_copy: limits.max_copy,
             require_xmp: limits.require_xmp,
             require_time_stamp: limits.require_time_stamp,
             expires: limits.expires.map(|day| day.to_string()),

@@ -100,6 +100,11 @@ pub(super) const RULES: &[Rule] = &[
     ),
     (
         "release",
+        "its engine took more in one piece than a policy that applied allows",
+        "SELECT l.output FROM release l JOIN overdrawn o ON o.run = l.run",
+    ),
+    (
+        "release",
         "a mark that a policy requires is missing",
         "SELECT l.output FROM release l JOIN applied a ON a.run = l.run JOIN policy p ON p.digest = a.policy \
          JOIN policy_rule q ON q.policy = a.policy \

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use super::{CatalogError, prepare, sqlite};
 
 /// In order; the schema's version is how many were applied.
-pub(super) const MIGRATIONS: [&str; 8] = [
+pub(super) const MIGRATIONS: [&str; 9] = [
     include_str!("../../catalog/migrations/0001_initial.sql"),
     include_str!("../../catalog/migrations/0002_comparisons.sql"),
     include_str!("../../catalog/migrations/0003_policy.sql"),
@@ -17,6 +17,7 @@ pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("../../catalog/migrations/0006_timestamp.sql"),
     include_str!("../../catalog/migrations/0007_adoption.sql"),
     include_str!("../../catalog/migrations/0008_foreign.sql"),
+    include_str!("../../catalog/migrations/0009_match_field.sql"),
 ];
 
 /// Applies what is missing, each migration whole or not at all.

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row};
 use crate::digest::{Digest, Hasher};
 
 /// The seal that is written now.
-pub(super) const LATEST: u64 = 5;
+pub(super) const LATEST: u64 = 6;
 
 /// The rows of run `?1` under the first seal, in the order of the hash. Columns are named: one that a later migration
 /// adds is for a later seal to cover.
@@ -75,6 +75,13 @@ const FOURTH: [&str; 1] = ["SELECT run, image_sha256, strength, declared FROM ad
 const FIFTH: [&str; 1] = ["SELECT output, code FROM image_code \
      WHERE output IN (SELECT output FROM derivation WHERE run = ?1) ORDER BY output"];
 
+/// What the sixth seal covers beside: what the engine knew of its own copying, and what policies allow of it.
+const SIXTH: [&str; 2] = [
+    "SELECT run, largest_copy FROM match_field WHERE run = ?1",
+    "SELECT policy, max_copy FROM policy_copy WHERE policy IN (SELECT policy FROM applied WHERE run = ?1) \
+     ORDER BY policy",
+];
+
 /// The rows that a seal of this number covers; none for a number that is not known.
 fn rows(number: u64) -> Vec<&'static str> {
     match number {
@@ -83,6 +90,7 @@ fn rows(number: u64) -> Vec<&'static str> {
         3 => [&FIRST[..], &SECOND, &THIRD].concat(),
         4 => [&FIRST[..], &SECOND, &THIRD, &FOURTH].concat(),
         5 => [&FIRST[..], &SECOND, &THIRD, &FOURTH, &FIFTH].concat(),
+        6 => [&FIRST[..], &SECOND, &THIRD, &FOURTH, &FIFTH, &SIXTH].concat(),
         _ => Vec::new(),
     }
 }

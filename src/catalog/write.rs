@@ -218,10 +218,12 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
     let (policy, any_engine, any_purpose) =
         (policy.as_bytes(), entry.engines.is_none(), entry.purposes.is_none());
     let (detail, copied) = (limit(entry.min_detail), limit(entry.min_copied));
+    let max_copy = entry.max_copy.and_then(units);
     // Other rules under the same digest are not known: the INSERT is tried, and the schema refuses it.
     let sql = "SELECT EXISTS (SELECT 1 FROM policy_rule WHERE policy = ? AND min_detail = ? AND min_copied = ? \
          AND any_engine = ? AND any_purpose = ? AND max_generations IS ? AND require_xmp = ? AND expires IS ?) \
-         AND EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?1) = ?";
+         AND EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?1) = ? \
+         AND (SELECT max_copy FROM policy_copy WHERE policy = ?1) IS ?";
     let known: bool = db.prepare_cached(sql)?.query_row(
         params![
             policy,
@@ -232,7 +234,8 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
             entry.max_generations,
             entry.require_xmp,
             entry.expires,
-            entry.require_time_stamp
+            entry.require_time_stamp,
+            max_copy
         ],
         |row| row.get(0),
     )?;
@@ -250,6 +253,9 @@ fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Res
     }
     if entry.require_time_stamp {
         put(db, "INSERT INTO policy_time_stamp (policy) VALUES (?)", [policy])?;
+    }
+    if let Some(max) = max_copy {
+        put(db, "INSERT INTO policy_copy (policy, max_copy) VALUES (?, ?)", params![policy, max])?;
     }
     for mark in &entry.marks {
         put(db, "INSERT INTO policy_mark (policy, mark) VALUES (?, ?)", params![policy, mark.name()])?;
@@ -341,6 +347,13 @@ fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite:
             db,
             "INSERT INTO adoption (run, image_sha256, strength, declared) VALUES (?, ?, ?, ?)",
             params![entry.id, adopted.image_sha256.as_bytes(), entry.strength, adopted.declared.to_string()],
+        )?;
+    }
+    if let Some(share) = entry.largest_copy {
+        put(
+            db,
+            "INSERT INTO match_field (run, largest_copy) VALUES (?, ?)",
+            params![entry.id, units(share)],
         )?;
     }
     for class in &entry.stated.classes {
@@ -485,7 +498,7 @@ fn put(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> 
 
 /// In units of 0.0001. Measured values come in whole units already. NaN is NULL, which the schema refuses:
 /// as a number it would be 0, and a part that was not measured would count as far away.
-fn units(value: f64) -> Option<i64> {
+pub(super) fn units(value: f64) -> Option<i64> {
     (!value.is_nan()).then(|| (value * 10_000.0).round() as i64)
 }
 

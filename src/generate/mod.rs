@@ -165,6 +165,11 @@ impl Record {
             engine,
         }
     }
+
+    /// The largest copy as policies limit it and the catalog keeps it: in units of 0.0001, rounded up.
+    pub fn largest_copy_stated(&self) -> Option<f64> {
+        self.largest_copy.map(|share| (share * 10_000.0 - 1e-6).ceil() / 10_000.0)
+    }
 }
 
 /// A generated picture that nobody has judged yet.

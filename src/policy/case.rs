@@ -33,6 +33,9 @@ pub struct Case {
     pub plan: Plan,
     /// From its own reference.
     pub deviation: Deviation,
+    /// Share of the picture that the engine itself took from one place of the reference in one piece, in 0..=1: its match
+    /// field is a second witness, which sees what was turned and bent. `None` where nobody knows.
+    pub largest_copy: Option<f64>,
     /// Other pictures on record that it was held against.
     pub others: Vec<Other>,
 }

@@ -27,6 +27,8 @@ pub(super) struct ExampleTable {
     engine: Option<String>,
     purpose: Option<String>,
     generation: Option<u32>,
+    #[serde(rename = "largest-copy")]
+    largest_copy: Option<f64>,
     xmp: Option<bool>,
     #[serde(rename = "time-stamp")]
     time_stamp: Option<bool>,
@@ -61,6 +63,7 @@ pub struct Example {
     engine: Option<String>,
     purpose: Option<String>,
     generation: Option<u32>,
+    largest_copy: Option<f64>,
     xmp: Option<bool>,
     time_stamp: Option<bool>,
     on: Option<Date>,
@@ -83,6 +86,8 @@ impl Example {
             },
             _ => return Err(wrong("expected reference and image, or figures, not parts of both".into())),
         };
+        let largest_copy =
+            table.largest_copy.map(|found| share("largest-copy", Some(found), 0.0)).transpose()?;
         let strength = table.strength.map(|found| {
             Strength::new(found).ok_or_else(|| wrong(format!("strength is {found}: expected 0 to 1")))
         });
@@ -103,6 +108,7 @@ impl Example {
             engine: table.engine,
             purpose: table.purpose,
             generation: table.generation,
+            largest_copy,
             xmp: table.xmp,
             time_stamp: table.time_stamp,
             on: on.map_err(|error| wrong(error.to_string()))?,
@@ -136,7 +142,11 @@ impl Example {
             },
             (Measured::Pictures { .. }, None) => return Err("its pictures were not measured".to_owned()),
         };
-        let judged = PolicySet::alone(policy.clone()).violations(&self.plan(policy), Some(&deviation));
+        let judged = PolicySet::alone(policy.clone()).violations(
+            &self.plan(policy),
+            Some(&deviation),
+            self.largest_copy,
+        );
         let found: Vec<String> = judged.iter().map(ToString::to_string).collect();
         match (self.expect, &self.rule) {
             (Expect::Cleared, _) if !found.is_empty() => {

@@ -21,6 +21,12 @@ pub(super) fn too_close(other: &Other, min: f64) -> Option<Reason> {
     }
 }
 
+/// What the engine's match field says is too much of one piece. An engine that knows nothing of it says nothing.
+pub(super) fn copied_too_much(policy: &Policy, largest_copy: Option<f64>) -> Option<Reason> {
+    let (share, max) = (largest_copy?, policy.limits().max_copy?);
+    (share.is_nan() || share > max).then_some(Reason::CopyTooLarge { share, max })
+}
+
 /// Every rule of one policy that a plan or a measurement breaks; what is not given is not judged.
 pub(super) fn violated(policy: &Policy, plan: Option<&Plan>, deviation: Option<&Deviation>) -> Vec<Reason> {
     let mut reasons = Vec::new();
@@ -121,6 +127,7 @@ mod tests {
                 ssim: 0.0,
                 psnr_db: 10.0,
             },
+            largest_copy: Some(0.05),
             others: Vec::new(),
         }
     }
@@ -260,10 +267,14 @@ mod tests {
 
     #[test]
     fn every_rule_of_a_plan_holds_to_the_last() {
-        let policy = changed(
-            "[strength]",
-            "expires = 2027-01-01\n[generation]\nengines = [\"patch\"]\nmax = 2\n[purpose]\nallowed = [\"teaching\"]\n[strength]",
-        );
+        let text = include_str!("../../policies/strict.toml")
+            .replacen(
+                "[strength]",
+                "expires = 2027-01-01\n[purpose]\nallowed = [\"teaching\"]\n[strength]",
+                1,
+            )
+            .replacen("[generation]", "[generation]\nengines = [\"patch\"]\nmax = 2", 1);
+        let policy = PolicySet::alone(Policy::parse(&text).expect("it parses"));
         let sound = Plan { purpose: Some("teaching".into()), generation: 2, ..plan(0.8) };
         assert!(policy.admit(&sound).is_ok(), "the last day and the last generation");
         let said = |plan: Plan| policy.admit(&plan).expect_err("broken").to_string();

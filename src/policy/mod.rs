@@ -71,6 +71,9 @@ pub struct Limits {
     pub min_copied: f64,
     /// How far from an original; `None` for any distance.
     pub max_generations: Option<u32>,
+    /// The largest share of the picture that an engine that knows may take from one place of the reference, in one piece;
+    /// `None` for any.
+    pub max_copy: Option<f64>,
     pub require_manifest: bool,
     pub require_watermark: bool,
     /// The unsigned label. What asks for something in it asks for it.
@@ -118,6 +121,10 @@ impl Limits {
             min_detail: self.min_detail.max(other.min_detail),
             min_copied: self.min_copied.max(other.min_copied),
             max_generations: least(self.max_generations, other.max_generations),
+            max_copy: match (self.max_copy, other.max_copy) {
+                (Some(one), Some(two)) => Some(one.min(two)),
+                (one, two) => one.or(two),
+            },
             require_manifest: self.require_manifest || other.require_manifest,
             require_watermark: self.require_watermark || other.require_watermark,
             require_xmp: self.require_xmp || other.require_xmp,

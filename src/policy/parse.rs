@@ -134,11 +134,12 @@ struct DeviationTable {
     copied: Option<f64>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct GenerationTable {
     engines: Option<BTreeSet<String>>,
     max: Option<u32>,
+    max_copy: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -194,7 +195,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let part = |key, value: Option<f64>| {
         value.map_or(Ok(min_deviation), |found| within(key, found, min_deviation, 1.0))
     };
-    let generation = file.generation.unwrap_or(GenerationTable { engines: None, max: None });
+    let generation = file.generation.unwrap_or_default();
     let max_generations = generation.max.map(|max| match max {
         0 => Err(PolicyError::Range { key: "generation.max", found: 0.0, expected: "1 or more".into() }),
         max => Ok(max),
@@ -207,6 +208,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         min_detail: part("deviation.detail", file.deviation.detail)?,
         min_copied: part("deviation.copied", file.deviation.copied)?,
         max_generations: max_generations.transpose()?,
+        max_copy: generation.max_copy.map(share_in_units).transpose()?,
         require_manifest: file.marks.manifest,
         require_watermark: file.marks.watermark,
         require_xmp: file.marks.xmp || file.marks.prompt || file.marks.disclosure || file.marks.tc260,
@@ -300,6 +302,12 @@ impl From<First> for Second {
             test: Vec::new(),
         }
     }
+}
+
+/// The catalog compares in units of 0.0001: what is finer would be another limit there.
+fn share_in_units(found: f64) -> Result<f64, PolicyError> {
+    let share = within("generation.max-copy", found, 0.0, 1.0)?;
+    Ok((share * 10_000.0 + 1e-6).floor() / 10_000.0)
 }
 
 fn applies(table: AppliesTable) -> Result<Applies, PolicyError> {
@@ -413,9 +421,14 @@ mod tests {
                 ("classes = [\"clinical\"]", "classes = []", "applies.classes is empty"),
                 ("classes = [\"clinical\"]", "tags = [\"Patient 7\"]", "not a tag"),
                 ("detail      = 0.70", "detail      = 0.60", "deviation.detail is 0.6: expected 0.65 to 1"),
-                ("engines = [\"patch\"]", "engines = []", "generation.engines is empty"),
-                ("engines = [\"patch\"]", "engines = [\"Patch 1\"]", "generation.engines \"Patch 1\" cannot"),
-                ("max     = 1", "max     = 0", "generation.max is 0: expected 1 or more"),
+                ("engines  = [\"patch\"]", "engines = []", "generation.engines is empty"),
+                (
+                    "engines  = [\"patch\"]",
+                    "engines = [\"Patch 1\"]",
+                    "generation.engines \"Patch 1\" cannot",
+                ),
+                ("max      = 1", "max      = 0", "generation.max is 0: expected 1 or more"),
+                ("max-copy = 0.10", "max-copy = 8", "generation.max-copy is 8: expected 0 to 1"),
                 (
                     "allowed = [\"teaching\"",
                     "allowed = [\" teaching\"",

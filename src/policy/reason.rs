@@ -13,12 +13,13 @@ use crate::digest::Digest;
 pub const LOST_DISTANCE: u32 = 64;
 
 /// Every rule that can refuse, as its key in the file.
-pub(super) const RULES: [&str; 12] = [
+pub(super) const RULES: [&str; 13] = [
     "expires",
     "strength.min",
     "strength.max",
     "generation.engines",
     "generation.max",
+    "generation.max-copy",
     "purpose.allowed",
     "marks.xmp",
     "marks.time-stamp",
@@ -78,6 +79,10 @@ pub enum Reason {
         composition: f64,
         min: f64,
     },
+    CopyTooLarge {
+        share: f64,
+        max: f64,
+    },
     OtherTooClose {
         title: String,
         sha256: Digest,
@@ -106,6 +111,7 @@ impl Reason {
             Reason::StrengthUnknown { .. } => "strength.max",
             Reason::EngineNotAllowed { .. } => "generation.engines",
             Reason::TooManyGenerations { .. } => "generation.max",
+            Reason::CopyTooLarge { .. } => "generation.max-copy",
             Reason::PurposeNotAllowed { .. } => "purpose.allowed",
             Reason::NoXmp => "marks.xmp",
             Reason::NoTimeStamp => "marks.time-stamp",
@@ -134,6 +140,7 @@ impl Reason {
             (StrengthTooHigh { max: a, .. }, StrengthTooHigh { max: b, .. }) => a < b,
             (StrengthUnknown { min: a, max: b }, StrengthUnknown { min: c, max: d }) => b - a < d - c,
             (TooManyGenerations { max: a, .. }, TooManyGenerations { max: b, .. }) => a < b,
+            (CopyTooLarge { max: a, .. }, CopyTooLarge { max: b, .. }) => a < b,
             (StrengthTooLow { min: a, .. }, StrengthTooLow { min: b, .. })
             | (DeviationTooLow { min: a, .. }, DeviationTooLow { min: b, .. })
             | (OtherTooClose { min: a, .. }, OtherTooClose { min: b, .. })
@@ -193,6 +200,12 @@ impl fmt::Display for Reason {
                 "too close: arrangement differs by {}, at least {min:.2} required",
                 below(*composition, *min)
             ),
+            Reason::CopyTooLarge { share, max } => write!(
+                f,
+                "too close: the engine took {} of the picture from one place of the reference in one piece, at most {} allowed",
+                percent(*share, *max),
+                percent(*max, *max)
+            ),
             Reason::OtherTooClose { title, sha256, deviation, min } => write!(
                 f,
                 "too close to another reference on record, {} ({}): deviation {}, at least {min:.2} required",
@@ -215,6 +228,16 @@ impl fmt::Display for Reason {
 fn below(value: f64, limit: f64) -> String {
     let short = format!("{value:.2}");
     if short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
+}
+
+/// A whole number of percent, decimals where it would else read like the limit itself or the limit has some.
+fn percent(share: f64, limit: f64) -> String {
+    let places = (0..2).find(|places| {
+        let said = |value: f64| format!("{:.*}", *places, 100.0 * value);
+        let plain = (said(limit).parse::<f64>().unwrap_or(f64::NAN) - 100.0 * limit).abs() < 1e-9;
+        plain && (share == limit || said(share) != said(limit))
+    });
+    format!("{:.*} %", places.unwrap_or(2), 100.0 * share)
 }
 
 /// Titles are file names: control characters would draw on the terminal.

@@ -26,6 +26,7 @@ fn sample() -> toml::Table {
         engine = "patch"
         purpose = "teaching"
         generation = 1
+        largest-copy = 0.05
         xmp = true
         time-stamp = true
         on = 2027-01-01

@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use super::case::{Case, Cleared, Other, Plan};
-use super::judge::{too_close, violated};
+use super::judge::{copied_too_much, too_close, violated};
 use super::reason::{Reason, Refusal, Violation};
 use super::{Limits, MIN_DEVIATION_FLOOR, Mark, OnViolation, Policy, Why};
 use crate::digest::Digest;
@@ -73,7 +73,7 @@ impl PolicySet {
 
     /// Judges a request before anything is generated.
     pub fn admit(&self, plan: &Plan) -> Result<(), Refusal> {
-        self.refused(self.violations(plan, None), |policy| violated(policy, Some(plan), None))
+        self.refused(self.violations(plan, None, None), |policy| violated(policy, Some(plan), None))
     }
 
     /// Judges a measured draft. This is the only way to a [`Cleared`].
@@ -81,6 +81,7 @@ impl PolicySet {
         let (plan, deviation) = (&case.plan, &case.deviation);
         let each = |policy: &Policy| {
             let mut reasons = violated(policy, Some(plan), Some(deviation));
+            reasons.extend(copied_too_much(policy, case.largest_copy));
             reasons.extend(too_close_to(policy, &case.others));
             reasons
         };
@@ -103,7 +104,9 @@ impl PolicySet {
         });
         // What was drawn from one picture and shows another was approved by nobody.
         let alone = self.members().all(|(policy, _)| too_close_to(policy, &case.others).next().is_none());
-        let planned = self.admit(&case.plan).is_ok();
+        // The limit on pieces is no measured one: it is a rule for how an engine draws.
+        let own = self.members().all(|(policy, _)| copied_too_much(policy, case.largest_copy).is_none());
+        let planned = self.admit(&case.plan).is_ok() && own;
         // NaN is below every floor.
         if planned && alone && agreed && case.deviation.deviation >= MIN_DEVIATION_FLOOR {
             return Ok(self.cleared(case, refusal.reasons));
@@ -126,8 +129,17 @@ impl PolicySet {
     }
 
     /// Each rule that is broken, once, by the policy that asks most.
-    pub(super) fn violations(&self, plan: &Plan, deviation: Option<&Deviation>) -> Vec<Violation> {
-        self.strictest(|policy| violated(policy, Some(plan), deviation))
+    pub(super) fn violations(
+        &self,
+        plan: &Plan,
+        deviation: Option<&Deviation>,
+        largest_copy: Option<f64>,
+    ) -> Vec<Violation> {
+        self.strictest(|policy| {
+            let mut reasons = violated(policy, Some(plan), deviation);
+            reasons.extend(copied_too_much(policy, largest_copy));
+            reasons
+        })
     }
 
     fn strictest(&self, each: impl Fn(&Policy) -> Vec<Reason>) -> Vec<Violation> {
@@ -164,7 +176,7 @@ impl PolicySet {
     /// Every figure, with the policy that decides it; of two that ask the same, the named one or the first.
     pub fn deciders(&self) -> Vec<Decider> {
         type Asks = fn(&Limits) -> Option<(f64, String)>;
-        const FIGURES: [(&str, Asks); 18] = [
+        const FIGURES: [(&str, Asks); 19] = [
             ("expires", |l| {
                 l.expires.map(|day| (-f64::from(day.to_julian_day()), format!("nothing after {day}")))
             }),
@@ -179,6 +191,9 @@ impl PolicySet {
             }),
             ("generation.max", |l| {
                 l.max_generations.map(|max| (-f64::from(max), format!("at most generation {max}")))
+            }),
+            ("generation.max-copy", |l| {
+                l.max_copy.map(|max| (-max, format!("at most {max} of the picture in one piece")))
             }),
             ("marks.manifest", |l| l.require_manifest.then(|| (1.0, "required".into()))),
             ("marks.watermark", |l| l.require_watermark.then(|| (1.0, "required".into()))),
@@ -370,6 +385,7 @@ mod tests {
             draft: digest,
             plan: plan(),
             deviation: measured(deviation),
+            largest_copy: None,
             others: Vec::new(),
         };
         let refusal = set.judge(case(0.65)).expect_err("too close for two");
@@ -392,6 +408,59 @@ mod tests {
         assert!(firm.lift(case(0.45), &keys(&[1, 2, 3])).is_err(), "default says refuse");
     }
 
+    /// A draft that is far from everything.
+    fn drafted() -> Case {
+        let digest = Digest::of("pixels");
+        Case {
+            reference: digest,
+            draft: digest,
+            plan: plan(),
+            deviation: measured(0.9),
+            largest_copy: None,
+            others: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_the_engine_took_in_one_piece_is_limited_where_it_is_known_and_nobody_lifts_it() {
+        let lax = |name: &str, max: &str| {
+            let text = include_str!("../../policies/strict.toml")
+                .replacen("name   = \"strict\"", &format!("name = \"{name}\""), 1)
+                .replacen("max-copy = 0.10", &format!("max-copy = {max}"), 1)
+                .replacen(
+                    "action = \"quarantine\"",
+                    &format!("action = \"override\"\napprovers = {KEYS}"),
+                    1,
+                );
+            Policy::parse(&text).expect("it parses")
+        };
+        let set = PolicySet::new(lax("one", "0.125"), vec![(lax("two", "0.12345"), Why::Always)]);
+        assert_eq!(set.limits().max_copy, Some(0.1234), "in whole units, and the lesser of two");
+        let copied = |largest_copy| Case { largest_copy, ..drafted() };
+        assert!(set.judge(copied(Some(0.1234))).is_ok() && set.judge(copied(None)).is_ok());
+        let refusal = set.judge(copied(Some(0.1235))).expect_err("one unit more");
+        assert_eq!(
+            refusal.to_string(),
+            "too close: the engine took 12.35 % of the picture from one place of the reference in one piece, at most \
+             12.34 % allowed (policy two, generation.max-copy)"
+        );
+        assert_eq!(refusal.action, OnViolation::Quarantine, "it is no measured limit");
+        assert!(set.judge(copied(Some(f64::NAN))).is_err());
+        assert!(set.lift(copied(Some(0.5)), &BTreeSet::from([[0x11; 32], [0x22; 32]])).is_err());
+        let below = Case { deviation: measured(0.55), ..copied(Some(0.05)) };
+        assert!(set.lift(below, &BTreeSet::from([[0x11; 32], [0x22; 32]])).is_ok());
+        let asks =
+            set.deciders().into_iter().find(|one| one.rule == "generation.max-copy").expect("it is asked");
+        assert_eq!(
+            (asks.asks.as_str(), asks.policy.as_str()),
+            ("at most 0.1234 of the picture in one piece", "two")
+        );
+    }
+
+    /// Of two people.
+    const KEYS: &str = "[\"1111111111111111111111111111111111111111111111111111111111111111\", \
+                        \"2222222222222222222222222222222222222222222222222222222222222222\"]";
+
     #[test]
     fn no_member_can_be_left_out_of_a_judgement() {
         let set = set();
@@ -410,19 +479,9 @@ mod tests {
             change(&mut plan);
             let refusal = set.admit(&plan).expect_err(rule);
             assert!(refusal.to_string().ends_with(&format!("(policy clinical, {rule})")), "{refusal}");
-            let digest = Digest::of("pixels");
-            let case =
-                Case { reference: digest, draft: digest, plan, deviation: measured(0.9), others: Vec::new() };
-            assert!(set.judge(case).is_err(), "{rule}");
+            assert!(set.judge(Case { plan, ..drafted() }).is_err(), "{rule}");
         }
-        let digest = Digest::of("pixels");
-        let case = Case {
-            reference: digest,
-            draft: digest,
-            plan: plan(),
-            deviation: measured(0.9),
-            others: Vec::new(),
-        };
+        let case = drafted();
         assert_eq!(set.judge(case).expect("far enough").policies().len(), 3);
     }
 }

@@ -120,6 +120,7 @@ impl<'a> Approved<'a> {
             draft: finished.digest(),
             plan: self.cleared.plan().clone(),
             deviation,
+            largest_copy: self.draft.origin.largest_copy(),
             others: self.held.others_of(finished, desk),
         };
         self.course.timings.measure += watch.stop(desk);

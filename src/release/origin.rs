@@ -89,6 +89,12 @@ impl Origin {
         self.record().is_some_and(|record| record.varied_share.is_some())
     }
 
+    /// Share of the picture that the engine knows to have taken from one place of the reference in one piece, as policies
+    /// limit it.
+    pub fn largest_copy(&self) -> Option<f64> {
+        self.record()?.largest_copy_stated()
+    }
+
     /// Who made it, and which version of that, for people and for labels.
     pub(super) fn maker(&self) -> (&str, &str) {
         match self {

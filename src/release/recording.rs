@@ -75,7 +75,14 @@ impl<'a> Signed<'a> {
         let others = self.held.others().into_iter().chain(finished).collect();
         let (draft, deviation) = (self.cleared.draft(), *self.cleared.deviation());
         let plan = self.cleared.plan().clone();
-        let case = Case { reference: self.course.reference.pixels, draft, plan, deviation, others };
+        let case = Case {
+            reference: self.course.reference.pixels,
+            draft,
+            plan,
+            deviation,
+            largest_copy: self.draft.origin.largest_copy(),
+            others,
+        };
         match overriding::judge(desk, case, &self.course.approvers(desk, draft)?) {
             Ok(cleared) => self.cleared = cleared,
             Err(refusal) => return Ok(Some(refusal)),
@@ -272,6 +279,7 @@ impl Course<'_> {
             stated: self.order.stated.clone(),
             started: self.started,
             adopted: None,
+            largest_copy: origin.and_then(Origin::largest_copy),
         };
         match &self.asked {
             Asked::Engine { engine, request } => {

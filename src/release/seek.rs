@@ -45,7 +45,9 @@ pub struct Tried {
     pub strength: Strength,
     pub deviation: f64,
     pub composition: f64,
-    /// Whether it keeps the policy's limits with [`MARGIN`] to spare.
+    /// Whether it keeps the policy's limits.
+    pub keeps: bool,
+    /// Whether it keeps them with [`MARGIN`] to spare.
     pub clears: bool,
     /// Milliseconds of drawing.
     pub generate_ms: f64,
@@ -81,9 +83,11 @@ pub fn seek(
         let draft = desk.engine.generate(reference.canvas(), &request, progress)?;
         let generate_ms = watch.stop(desk);
         let measured = reference.measure(&draft.raster)?;
-        let clears = has_margin(desk.policy, &measured);
+        let own = !overdrawn(desk.policy, &draft);
+        let keeps = own && desk.policy.weigh(&measured, &[]).is_ok();
+        let clears = own && has_margin(desk.policy, &measured);
         let Deviation { deviation, composition, .. } = measured;
-        let one = Tried { strength, deviation, composition, clears, generate_ms };
+        let one = Tried { strength, deviation, composition, keeps, clears, generate_ms };
         told(&one);
         tried.push(one);
         Ok((clears, request, draft))
@@ -127,6 +131,12 @@ fn grid(least: Strength, most: Strength) -> Vec<Strength> {
         grid.push(most);
     }
     grid
+}
+
+/// Whether the engine took more in one piece than is allowed. Marking changes nothing of that: it needs no margin.
+fn overdrawn(policy: &PolicySet, draft: &Draft) -> bool {
+    let max = policy.limits().max_copy;
+    draft.record.largest_copy_stated().zip(max).is_some_and(|(share, max)| share > max)
 }
 
 fn has_margin(policy: &PolicySet, measured: &Deviation) -> bool {

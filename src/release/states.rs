@@ -210,6 +210,7 @@ impl<'a> Measured<'a> {
             draft: self.drafted.pixels,
             plan: course.plan.clone(),
             deviation: self.deviation,
+            largest_copy: self.drafted.draft.origin.largest_copy(),
             others,
         }
     }

@@ -32,7 +32,7 @@ table! {
     draft, preparing, ahead, cancel, look_again, marks, signed_by, unnamed, mark_is, size, label, prompt_unread,
     download, in_catalog, refused_title, refused_lead, quarantined, nothing_kept, in_log, other_seeds, try_auto,
     try_auto_note, compare, arrangement, by_detail, by_copies, copied_area, at_least, no_limit, held, held_nearest,
-    sought, outcome, clears, too_close, varied, varied_share,
+    sought, outcome, clears, too_close, varied, varied_share, own_copy, own_copy_share,
     catalog_title, catalog_lead, nothing_yet, nothing_found, older, any, words, from, to, since, until, search,
     tile, tile_deviation, similar_title, similar_lead, search_similar, nothing_similar, same_picture, similar_deviation,
     similar_by_looks, zoom, zoom_in, zoom_out, zoom_fit, left_out, recorded, refusals, run, reference_of, measured, decision, cleared, by_policies,
@@ -214,6 +214,8 @@ pub const ENGLISH: Text = Text {
     too_close: "too close",
     varied: "Varied",
     varied_share: "{share} % of the picture; the rest is the reference's own",
+    own_copy: "Largest piece",
+    own_copy_share: "{share} % of the picture, taken by the engine from one place of the reference",
 
     catalog_title: "Catalog",
     catalog_lead: "Every picture that was made here, and every one that was refused.",

@@ -174,8 +174,8 @@ fn limits_of_policies_hold_for_what_was_made_elsewhere() {
     assert!(copy.contains("too close: deviation 0.00, at least 0.50 required"), "{copy}");
     let default = fs::read_to_string(lab.path("policies/default.toml")).expect("installed");
     let only = default.replace("name   = \"default\"", "name   = \"only\"");
-    fs::write(lab.path("policies/only.toml"), format!("{only}\n[generation]\nengines = [\"midjourney\"]\n"))
-        .expect("writable");
+    let only = only.replace("[generation]", "[generation]\nengines = [\"midjourney\"]");
+    fs::write(lab.path("policies/only.toml"), only).expect("writable");
     let other = adopt("made.png", &["--tool", "comfyui", "--policy", "only"]).expect(1).stdout;
     assert!(other.contains("engine comfyui is not allowed: expected midjourney"), "{other}");
     let own = adopt("made.png", &["--tool", "patch"]).expect(2).stderr;

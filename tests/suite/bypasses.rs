@@ -93,7 +93,7 @@ fn rows_that_were_changed_with_the_schema_as_before_are_found() {
             lab.sqlite3(&sql).expect(0);
         },
         "its limits are not those of its text",
-        Some("policy_rule is append-only"),
+        Some("policy_copy is append-only"),
     );
     tried(
         "put triggers to sleep for the connection",

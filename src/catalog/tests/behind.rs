@@ -75,6 +75,17 @@ fn every_kind_of_edit_is_found_and_named() {
         ("UPDATE time_stamp SET trusted = 0", "a mark that a policy requires is missing"),
         ("UPDATE time_stamp SET at = '2020-01-01'", "was written over other rows than the catalog has now"),
         ("DELETE FROM policy_time_stamp", "its limits are not those of its text"),
+        ("DELETE FROM policy_copy", "its limits are not those of its text"),
+        ("UPDATE policy_copy SET max_copy = 9999", "its limits are not those of its text"),
+        (
+            "UPDATE match_field SET largest_copy = 9999",
+            "its engine took more in one piece than a policy that applied allows",
+        ),
+        (
+            "DELETE FROM match_field WHERE run NOT IN (SELECT run FROM adoption)",
+            "its engine took more in one piece than a policy that applied allows",
+        ),
+        ("UPDATE match_field SET largest_copy = 1", "was written over other rows than the catalog has now"),
         ("DELETE FROM carried", "a mark that a policy asks for is not among those it carries"),
         ("DELETE FROM policy_mark WHERE mark = 'label'", "its limits are not those of its text"),
         ("UPDATE carried SET value = 'none'", "was written over other rows than the catalog has now"),
@@ -254,6 +265,7 @@ fn a_history_cut_off_with_all_its_rows_leaves_a_shorter_log_and_no_finding() {
         "DELETE FROM applied WHERE run = ?",
         "DELETE FROM run_class WHERE run = ?",
         "DELETE FROM run_tag WHERE run = ?",
+        "DELETE FROM match_field WHERE run = ?",
         "DELETE FROM run WHERE id = ?",
     ] {
         assert!(db.execute(sql, [&run]).expect(sql) > 0, "{sql}");

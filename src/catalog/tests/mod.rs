@@ -35,7 +35,7 @@ use crate::policy::{Class, Mark, Policy, Subject, Why};
 use crate::quantity::Deviation;
 
 /// Tables in an order in which rows can be written.
-const TABLES: [&str; 29] = [
+const TABLES: [&str; 31] = [
     "asset",
     "policy",
     "policy_engine",
@@ -43,11 +43,13 @@ const TABLES: [&str; 29] = [
     "policy_approver",
     "policy_time_stamp",
     "policy_mark",
+    "policy_copy",
     "policy_rule",
     "run",
     "run_class",
     "run_tag",
     "adoption",
+    "match_field",
     "applied",
     "derivation",
     "measurement",
@@ -289,6 +291,7 @@ fn run(number: u64) -> RunEntry {
         },
         started: datetime!(2026-08-02 10:00 UTC),
         adopted: None,
+        largest_copy: Some(0.06),
     }
 }
 

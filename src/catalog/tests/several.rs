@@ -172,6 +172,13 @@ fn rules_are_closed_with_their_policy_and_those_who_judge_with_their_decision() 
             "INSERT INTO carried SELECT reference, 'label', 'AI' FROM derivation LIMIT 1",
             "mark refused: the output is not on record",
         ),
+        ("INSERT INTO policy_copy SELECT digest, 10000 FROM policy", "policy_copy is append-only"),
+        (
+            "INSERT INTO policy_copy SELECT zeroblob(32), 10000",
+            "policy rule refused: the policy is not on record",
+        ),
+        ("INSERT INTO match_field SELECT run, 0 FROM decision", "match_field is append-only"),
+        ("INSERT INTO match_field VALUES ('none', 0)", "match field refused: the run is not on record"),
         ("INSERT INTO run_class SELECT run, 'photo' FROM decision", "run_class is append-only"),
         ("INSERT INTO run_tag SELECT run, 'new' FROM decision", "run_tag is append-only"),
         (
@@ -202,10 +209,47 @@ fn rules_are_closed_with_their_policy_and_those_who_judge_with_their_decision() 
 }
 
 #[test]
+fn what_an_engine_took_in_one_piece_is_held_against_every_policy_and_has_to_be_told() {
+    let words = "decision refused: the engine took more in one piece than the policy allows";
+    for (largest_copy, engine, clears) in [
+        (Some(0.07), "patch", true),
+        (Some(0.0701), "patch", false),
+        (Some(0.0701), "test", false),
+        // The embedded engine knows; another may have no such map.
+        (None, "patch", false),
+        (None, "test", true),
+    ] {
+        let mut desk = Desk::new();
+        let mut entry = release(6);
+        (entry.run.largest_copy, entry.run.engine) = (largest_copy, engine.into());
+        match record(&mut desk.catalog, &entry) {
+            Ok(_) => assert!(clears, "{largest_copy:?} {engine}"),
+            Err(error) => assert!(!clears && error.to_string().ends_with(words), "{engine}: {error}"),
+        }
+    }
+    let mut desk = Desk::new();
+    let mut entry = refusal(6);
+    entry.run.largest_copy = Some(0.9);
+    desk.refuse(&entry);
+    assert_eq!(desk.findings(), [], "what is refused may have been anything");
+    let mut silent = refusal(7);
+    silent.run.largest_copy = None;
+    desk.refuse(&silent);
+    let late =
+        "INSERT INTO match_field SELECT run, 0 FROM decision WHERE run NOT IN (SELECT run FROM match_field)";
+    let refused = stranger(&desk.path).execute(late, []).expect_err("too late").to_string();
+    assert_eq!(refused, "match field refused: the run is decided already");
+}
+
+#[test]
 fn a_policy_under_whose_digest_other_rules_are_on_record_is_refused() {
     let mut desk = Desk::busy();
     let mut entry = release(6);
     entry.policies.others[0].rules.max_generations = Some(9);
+    let refused = record(&mut desk.catalog, &entry).expect_err("other rules").to_string();
+    assert!(refused.ends_with("is append-only"), "{refused}");
+    let mut entry = release(6);
+    entry.policies.others[0].rules.max_copy = None;
     let refused = record(&mut desk.catalog, &entry).expect_err("other rules").to_string();
     assert!(refused.ends_with("is append-only"), "{refused}");
     let mut entry = release(6);

@@ -82,6 +82,9 @@ fn the_shell_releases_nothing() {
              WHERE run = '1234567890123456789012345Y';"
         )
     };
+    let drawn =
+        |largest: i64| format!("INSERT INTO match_field VALUES ('1234567890123456789012345Y', {largest});");
+    let (much, little) = (drawn(1201), drawn(1200));
     let searched = "INSERT INTO comparison (run, reference, distance, measure, detail, copied) \
                     SELECT '1234567890123456789012345Y', asset, 100, 'm', 0, 0 FROM known WHERE role = 'reference' \
                     AND asset NOT IN (SELECT reference FROM derivation WHERE run = '1234567890123456789012345Y'); \
@@ -95,21 +98,32 @@ fn the_shell_releases_nothing() {
     let cases = [
         (released.to_owned(), "release refused: no clearing decision"),
         ([&output("output"), run, released].concat(), "release refused: no clearing decision"),
-        ([&output("output"), run, decided].concat(), "decision refused: nothing was measured in this run"),
         (
-            [&output("output"), run, &measured(5000), decided].concat(),
+            [&output("output"), run, &little, decided].concat(),
+            "decision refused: nothing was measured in this run",
+        ),
+        (
+            [&output("output"), run, &little, &measured(5000), decided].concat(),
             "decision refused: the draft was not held against the known references",
         ),
         (
-            [&output("output"), run, &measured(5001), searched, decided].concat(),
+            [&output("output"), run, &little, &measured(5001), searched, decided].concat(),
             "decision refused: deviation below the policy's limit",
+        ),
+        (
+            [&output("output"), run, &much, &measured(5000), searched, decided].concat(),
+            "decision refused: the engine took more in one piece than the policy allows",
+        ),
+        (
+            [&output("output"), run, &measured(5000), searched, decided].concat(),
+            "decision refused: the engine took more in one piece than the policy allows",
         ),
         (
             [&output("output"), run, &measured(-5000)].concat(),
             "measurement refused: a figure is outside 0 to 1",
         ),
         (
-            [&output("output"), run, &measured(5000), searched, decided, released].concat(),
+            [&output("output"), run, &little, &measured(5000), searched, decided, released].concat(),
             "release refused: the manifest is missing",
         ),
         ([&output("reference"), run].concat(), "derivation refused: the output is not on record"),

@@ -8,7 +8,7 @@ use crate::catalog::{Account, Asset, Catalog, Role};
 use crate::lineage;
 use crate::web::frame::{Frame, Here};
 use crate::web::guard::Visitor;
-use crate::web::make::gauges;
+use crate::web::make::{gauges, own_copy};
 use crate::web::problem::Problem;
 use crate::web::text::{ENGLISH, capital, fill, moment};
 
@@ -122,6 +122,7 @@ fn account(made: &Account) -> Markup {
                     (row(ENGLISH.engine, &format!("{} {}", glance.engine, made.engine_version)))
                     (row(ENGLISH.strength, &glance.strength_told()))
                     (row(ENGLISH.seed, &glance.seed))
+                    (own_copy(made.largest_copy))
                     @if let Some(steps) = made.steps { (row(ENGLISH.steps, &steps.to_string())) }
                     @if let Some(prompt) = &glance.prompt { (row(ENGLISH.prompt, prompt)) }
                     @if let Some(purpose) = &made.purpose { (row(ENGLISH.purpose, purpose)) }

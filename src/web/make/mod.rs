@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 pub use jobs::{Asked, Jobs};
-pub use result::gauges;
+pub use result::{gauges, own_copy};
 
 use jobs::{Files, Job};
 use wish::Wish;

@@ -147,6 +147,7 @@ fn released(job: &Job, view: &View, done: &Released, tried: &[Tried]) -> Markup 
                             (row(ENGLISH.engine, &format!("{} {}", record.engine.name, record.engine.version)))
                             (row(ENGLISH.strength, &record.strength.to_string()))
                             (row(ENGLISH.seed, &record.seed.to_string()))
+                            (own_copy(record.largest_copy_stated()))
                             @if let Some(share) = record.varied_share {
                                 (row(ENGLISH.varied, &fill(ENGLISH.varied_share, &[("share", &format!("{:.0}", 100.0 * share))])))
                             }
@@ -213,6 +214,12 @@ fn compare(before: &str, after: &str) -> Markup {
             figcaption { span { (ENGLISH.reference) } span { (ENGLISH.variation) } }
         }
     }
+}
+
+/// What the engine itself knows of its copying.
+pub fn own_copy(share: Option<f64>) -> Markup {
+    let said = |share: f64| fill(ENGLISH.own_copy_share, &[("share", &format!("{:.1}", 100.0 * share))]);
+    html! { @if let Some(share) = share { (row(ENGLISH.own_copy, &said(share))) } }
 }
 
 /// What was measured, and what is asked.

@@ -69,6 +69,7 @@ impl Page<'_> {
             self.origin(&done.origin, tried),
             self.line("Differs", self.differs(&done.deviation)),
         ];
+        lines.extend(self.own_copy(&done.origin));
         if let Some(path) = &done.sidecar {
             lines.insert(1, self.line("", format_args!("its manifest beside it: {}", shown(path))));
         }
@@ -135,6 +136,7 @@ impl Page<'_> {
             self.origin(&trial.origin, tried),
             self.line("Differs", self.differs(&trial.deviation)),
         ];
+        lines.extend(self.own_copy(&trial.origin));
         lines.extend(self.compared(&trial.held));
         if self.terminal.verbose {
             lines.push(self.timings(&trial.timings));
@@ -158,6 +160,7 @@ impl Page<'_> {
         if let Some(deviation) = &refused.deviation {
             lines.push(self.line("Differs", self.differs(deviation)));
         }
+        lines.extend(refused.origin.as_ref().and_then(|origin| self.own_copy(origin)));
         lines.extend(refused.held.as_ref().and_then(|held| self.compared(held)));
         let seed = match &refused.asked {
             Asked::Engine { request, .. } => Some(request.seed),
@@ -226,7 +229,11 @@ impl Page<'_> {
 
     /// One of the drafts that a strength is sought by.
     pub fn tried(&self, one: &Tried) -> String {
-        let clears = if one.clears { "clears" } else { "too close" };
+        let clears = match (one.clears, one.keeps) {
+            (true, _) => "clears".to_owned(),
+            (false, true) => format!("clears, without {:.2} to spare", release::MARGIN),
+            (false, false) => "too close".to_owned(),
+        };
         format!("strength {}: differs by {}: {clears}", one.strength, self.figures(one))
     }
 
@@ -301,6 +308,22 @@ impl Page<'_> {
             self.policy.name(),
             deviation.composition,
         )
+    }
+
+    /// What the engine itself knows of its copying.
+    fn own_copy(&self, origin: &Origin) -> Option<String> {
+        let share = origin.largest_copy()?;
+        let allowed = self.policy.limits().max_copy.map(|max| {
+            let style = if share <= max { GOOD } else { BAD };
+            (style, format!(", at most {} allowed", percent(max)))
+        });
+        let (figure, allowed) = match allowed {
+            Some((style, allowed)) => (paint(style, percent(share)), allowed),
+            None => (percent(share), String::new()),
+        };
+        let text =
+            format!("largest piece that the engine took from one place: {figure} of the picture{allowed}");
+        Some(self.line("", text))
     }
 
     /// What else it was held against, and what came nearest.
@@ -437,6 +460,10 @@ fn claimed(declared: &Declared) -> Vec<String> {
     add("sampler", "sampler", declared.sampler.clone());
     add("job", "job", declared.job.clone());
     said
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
 }
 
 fn compared(held: &Held) -> Value {
