@@ -1,19 +1,17 @@
 //! FLUX.1 from weights that the user has.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::models::{Kind, Model, gap, licence, precision, refused};
-use super::{Asked, devices, places};
+use super::{Asked, devices, redux};
 use crate::cli::error::Failure;
 use crate::cli::term::Terminal;
 use crate::generate::Engine;
 use crate::generate::diffusion::State;
-use crate::generate::diffusion::flux::{
-    FluxEngine, Options, PARTS, check, has_redux, inventory, is_ours, memory,
-};
+use crate::generate::diffusion::flux::{FluxEngine, Options, PARTS, check, inventory, is_ours, memory};
 
 const KIND: Kind = Kind {
     name: "flux",
@@ -35,7 +33,8 @@ pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failur
     let dir = KIND.chosen(asked.model, terminal)?;
     let precision = asked.precision.and_then(precision);
     let free = devices::free_memory(&processor);
-    let redux = asked.image_weight.map(|(weight, named)| Ok((redux(named, &dir)?, weight))).transpose()?;
+    let redux =
+        asked.image_weight.map(|(weight, named)| Ok((redux::chosen(named, &dir)?, weight))).transpose()?;
     let opened = FluxEngine::open_on(&dir, processor, precision, free).and_then(|engine| match &redux {
         Some((dir, weight)) => engine.with_redux(dir, *weight),
         None => Ok(engine),
@@ -51,34 +50,6 @@ pub fn open(asked: Asked, terminal: &Terminal) -> Result<Box<dyn Engine>, Failur
     }
     engine.options = chosen(engine.options, asked);
     Ok(Box::new(engine))
-}
-
-/// The folder of a Redux model: the one that was named; else that of the `model`, or the only one that is found.
-fn redux(named: Option<&Path>, model: &Path) -> Result<PathBuf, Failure> {
-    let folders = places::folders(&places::environment);
-    redux_among(named, model, &folders)
-}
-
-fn redux_among(named: Option<&Path>, model: &Path, folders: &[PathBuf]) -> Result<PathBuf, Failure> {
-    if let Some(named) = named {
-        return Ok(named.to_owned());
-    }
-    if has_redux(model) {
-        return Ok(model.to_owned());
-    }
-    let found: Vec<&PathBuf> = folders.iter().filter(|dir| has_redux(dir)).collect();
-    match found[..] {
-        [one] => Ok(one.clone()),
-        [] => Err(Failure::new("--image-weight needs a Redux model, and none was found").advise(
-            "name its folder with --redux: black-forest-labs/FLUX.1-Redux-dev, or flux1-redux-dev.safetensors \
-             and a SigLIP",
-        )),
-        _ => {
-            let dirs: Vec<String> = found.iter().map(|dir| dir.display().to_string()).collect();
-            Err(Failure::new(format_args!("more than one Redux model was found: {}", dirs.join(", ")))
-                .advise("choose one with --redux"))
-        }
-    }
 }
 
 /// The model's own options, but for what was asked for.
@@ -122,13 +93,17 @@ fn find(dir: &Path) -> Option<Model> {
 }
 
 pub fn list(model: Option<&Path>) -> (String, Value) {
-    KIND.list(model)
+    let (text, mut entry) = KIND.list(model);
+    let (redux_text, redux_entry) = redux::list(model);
+    entry["redux"] = redux_entry;
+    (format!("{text}\n{redux_text}"), entry)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::args;
+    use crate::cli::engine::places;
     use crate::generate::Request;
     use crate::generate::diffusion::flux::tiny;
     use crate::generate::diffusion::{Meaning, Precision};
@@ -232,32 +207,6 @@ mod tests {
         let asked = Asked { steps: Some(20), guidance: Some(2.0), meaning, ..Asked::default() };
         let steps = NonZeroU32::new(20).expect("not zero");
         assert_eq!(chosen(own, asked), Options { steps, meaning: Meaning::ComfyUi, guidance: 2.0, ..own });
-    }
-
-    #[test]
-    fn a_redux_model_is_the_one_that_was_named_or_the_only_one() {
-        let home = tempfile::tempdir().expect("a directory for the tests");
-        let made = |name: &str| {
-            let dir = home.path().join(name);
-            for file in
-                ["style_models/flux1-redux-dev.safetensors", "clip_vision/sigclip_vision_384.safetensors"]
-            {
-                let file = dir.join(file);
-                std::fs::create_dir_all(file.parent().expect("a folder")).expect("a new folder");
-                std::fs::write(file, NOTHING).expect("a new file");
-            }
-            dir
-        };
-        let nothing = home.path().join("nothing");
-        let among = |named: Option<&Path>, folders: &[PathBuf]| redux_among(named, &nothing, folders);
-        let said = among(None, std::slice::from_ref(&nothing)).expect_err("there is none").to_string();
-        assert!(said.contains("none was found") && said.contains("--redux"), "{said}");
-        let (first, second) = (made("first"), made("second"));
-        assert_eq!(among(None, &[nothing.clone(), first.clone()]).expect("one"), first);
-        let said = among(None, &[first.clone(), second.clone()]).expect_err("two").to_string();
-        assert!(said.contains("more than one Redux model") && said.contains("second"), "{said}");
-        assert_eq!(among(Some(&second), std::slice::from_ref(&first)).expect("it was named"), second);
-        assert_eq!(redux_among(None, &second, &[first]).expect("the model's own folder"), second);
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod models;
 #[cfg(feature = "diffusion")]
 mod places;
 #[cfg(feature = "diffusion")]
+mod redux;
+#[cfg(feature = "diffusion")]
 mod stable;
 
 use std::path::Path;

@@ -92,6 +92,12 @@ impl Model {
         lines
     }
 
+    /// The same, the first line so many columns from the left, and the others two more.
+    pub fn told(&self, free: Option<u64>, indent: usize) -> Vec<String> {
+        let lines = self.lines(free).into_iter().enumerate();
+        lines.map(|(i, line)| format!("{}{line}", " ".repeat(indent + if i == 0 { 0 } else { 2 }))).collect()
+    }
+
     /// Where the hub's cache has it.
     fn cached(&self) -> Option<String> {
         let cache = self.dir.parent()?.parent()?.parent()?;
@@ -99,7 +105,7 @@ impl Model {
         Some(format!("in {}, commit {commit}", shown(cache)))
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         json!({
             "folder": self.dir.to_string_lossy(),
             "notes": self.notes,
@@ -118,7 +124,7 @@ pub const NOT_FOR_COMMERCE: &str = "not for commercial use, marketing included";
 
 /// The licence that a folder's own card names; else that of a model which its name shows to be one that is known.
 pub fn licence(dir: &Path, file: Option<&Path>) -> Option<Licence> {
-    const KNOWN: [(&str, &str); 9] = [
+    const KNOWN: [(&str, &str); 11] = [
         ("sd_xl_turbo", "sai-nc-community"),
         ("sd_turbo", "sai-nc-community"),
         ("sd_xl_base", "openrail++"),
@@ -126,6 +132,8 @@ pub fn licence(dir: &Path, file: Option<&Path>) -> Option<Licence> {
         ("v1-5-pruned", "creativeml-openrail-m"),
         ("flux.1-dev", "flux-1-dev-non-commercial-license"),
         ("flux1-dev", "flux-1-dev-non-commercial-license"),
+        ("flux.1-redux", "flux-1-dev-non-commercial-license"),
+        ("flux1-redux", "flux-1-dev-non-commercial-license"),
         ("flux.1-schnell", "apache-2.0"),
         ("flux1-schnell", "apache-2.0"),
     ];
@@ -207,14 +215,7 @@ impl Kind {
         let whole = models.iter().filter(|model| model.is_whole()).count();
         let (state, style) = if whole > 0 { ("ready", GOOD) } else { ("needs weights", WARN) };
         let mut lines = vec![format!("  img2img; {}", self.licence)];
-        for model in models {
-            let told = model.lines(free);
-            lines.extend(
-                told.iter()
-                    .enumerate()
-                    .map(|(i, line)| format!("{}{line}", if i == 0 { "  " } else { "    " })),
-            );
-        }
+        lines.extend(models.iter().flat_map(|model| model.told(free, 2)));
         let none = || format!("expected {}", self.expected);
         if models.is_empty() {
             lines.push(format!("  {}", none()));
@@ -224,16 +225,7 @@ impl Kind {
             1 => format!("  another is fetched by its id on the hub: --model {}", self.published),
             _ => "  choose one with --model".to_owned(),
         });
-        let lines = lines.iter().map(|line| {
-            let indent = line.len() - line.trim_start().len();
-            format!("{}{}", " ".repeat(indent), wrapped(line, indent, indent + 2))
-        });
-        let text = format!(
-            "{} {}\n{}",
-            paint(BOLD, self.name),
-            paint(style, state),
-            lines.collect::<Vec<_>>().join("\n")
-        );
+        let text = format!("{} {}\n{}", paint(BOLD, self.name), paint(style, state), laid(&lines));
         let missing: Vec<String> = match models {
             [] => vec![none()],
             _ if whole > 0 => Vec::new(),
@@ -252,6 +244,15 @@ impl Kind {
         });
         (text, entry)
     }
+}
+
+/// Lines for people, each broken where it is too long.
+pub fn laid(lines: &[String]) -> String {
+    let lines = lines.iter().map(|line| {
+        let indent = line.len() - line.trim_start().len();
+        format!("{}{}", " ".repeat(indent), wrapped(line, indent, indent + 2))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// A model that cannot be opened, and what can be done about it.

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::ModelError;
+
 /// A file on disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Found {
@@ -41,6 +43,27 @@ pub enum State {
     Missing {
         expected: &'static str,
     },
+}
+
+impl State {
+    /// The files of the part that people call `part`, which is looked for in `dir`.
+    ///
+    /// # Errors
+    /// When it is not there, or not as it must be.
+    pub fn files(self, dir: &Path, part: &'static str) -> Result<Vec<PathBuf>, ModelError> {
+        let dir = || dir.to_owned();
+        match self {
+            State::Found(found) => Ok(found.into_iter().map(|file| file.path).collect()),
+            State::Several(found) => {
+                let names: Vec<String> = found.iter().map(|file| file.path.display().to_string()).collect();
+                Err(ModelError::Several { dir: dir(), part, found: names.join(", ") })
+            }
+            State::Unreadable { file, format } => {
+                Err(ModelError::NotSafetensors { file: file.path, found: format })
+            }
+            State::Missing { expected } => Err(ModelError::Missing { dir: dir(), part, expected }),
+        }
+    }
 }
 
 /// Why a pickle is no model.

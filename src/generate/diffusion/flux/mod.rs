@@ -49,7 +49,7 @@ pub use files::memory;
 pub use folder::{PARTS, check, is_ours};
 pub use parts::{Part, Role, inventory};
 use redux::Redux;
-pub use redux::is_there as has_redux;
+pub use redux::{inventory as redux_inventory, is_there as has_redux, memory as redux_memory};
 use sample::Sampler;
 use schedule::Schedule;
 use shapes::Shapes;

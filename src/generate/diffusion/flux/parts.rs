@@ -12,6 +12,7 @@ use super::super::special::Specials;
 use super::super::{ModelError, digest};
 use super::configs::Configs;
 use super::folder;
+use super::redux::EMBEDDER;
 
 /// What a file is to the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,19 +103,7 @@ pub(super) struct Parts {
 }
 
 pub(super) fn locate(dir: &Path) -> Result<Parts, ModelError> {
-    let files = |role: Role| match state(dir, role) {
-        State::Found(found) => Ok(found.into_iter().map(|f| f.path).collect::<Vec<_>>()),
-        State::Several(found) => {
-            let names: Vec<String> = found.iter().map(|f| f.path.display().to_string()).collect();
-            Err(ModelError::Several { dir: dir.to_owned(), part: role.name(), found: names.join(", ") })
-        }
-        State::Unreadable { file, format } => {
-            Err(ModelError::NotSafetensors { file: file.path, found: format })
-        }
-        State::Missing { expected } => {
-            Err(ModelError::Missing { dir: dir.to_owned(), part: role.name(), expected })
-        }
-    };
+    let files = |role: Role| state(dir, role).files(dir, role.name());
     let mut parts = Parts {
         transformer: files(Role::Transformer)?,
         autoencoder: files(Role::Autoencoder)?,
@@ -171,8 +160,8 @@ fn weights(dir: &Path, role: Role, pattern: Option<Pattern>) -> State {
         .flat_map(|entries| entries.filter_map(Result::ok))
         .filter_map(|entry| {
             let name = entry.file_name().to_str()?.to_lowercase();
-            let format =
-                starts.iter().any(|start| name.starts_with(start)).then(|| format_of(&name, role))??;
+            let is_named = starts.iter().any(|start| name.starts_with(start)) && !name.starts_with(EMBEDDER);
+            let format = is_named.then(|| format_of(&name, role))??;
             Some((found(&entry.path())?, format))
         })
         .collect();

@@ -126,15 +126,7 @@ pub(super) struct Text {
 }
 
 pub(super) fn locate(dir: &Path, is_xl: bool) -> Result<Parts, ModelError> {
-    let files = |role: Role| match state(dir, role) {
-        State::Found(found) => Ok(found.into_iter().map(|f| f.path).collect::<Vec<_>>()),
-        State::Unreadable { file, format } => {
-            Err(ModelError::NotSafetensors { file: file.path, found: format })
-        }
-        State::Several(_) | State::Missing { .. } => {
-            Err(ModelError::Missing { dir: dir.to_owned(), part: role.name(), expected: role.expected() })
-        }
-    };
+    let files = |role: Role| state(dir, role).files(dir, role.name());
     let text = |(weights, words, folder): (Role, Role, &str)| {
         let folder = dir.join(folder);
         let specials = Specials::files(&folder);

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::super::super::ModelError;
 use super::super::super::config::{hold, parse, small};
-use super::super::super::layout::{self, Stored, found};
+use super::super::super::layout::{self, Found, State, Stored, found};
 use super::super::super::weights::Weights;
 use super::siglip::{PATCHES, POSITIONS, PREFIX, Shape};
 
@@ -34,29 +34,77 @@ impl Settings {
 const HEAD: usize = 72;
 const EPSILON: f64 = 1e-6;
 
+/// What a file is to the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// From what is seen to tokens.
+    Embedder,
+    /// What sees: SigLIP.
+    ImageEncoder,
+}
+
+impl Role {
+    const ALL: [Role; 2] = [Role::Embedder, Role::ImageEncoder];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Embedder => "Redux embedder",
+            Role::ImageEncoder => "SigLIP image encoder",
+        }
+    }
+
+    /// Names that a search looks for, for people.
+    fn expected(self) -> &'static str {
+        match self {
+            Role::Embedder => {
+                "image_embedder/diffusion_pytorch_model.safetensors, or flux1-redux-*.safetensors, or that under \
+                 style_models/"
+            }
+            Role::ImageEncoder => {
+                "image_encoder/model.safetensors, or sigclip_vision* or siglip*.safetensors, or that under \
+                 clip_vision/"
+            }
+        }
+    }
+
+    /// Where diffusers has it; otherwise folders that others have it in, and starts of the file's name.
+    fn places(self) -> (&'static str, &'static str, [&'static str; 2], &'static [&'static str]) {
+        match self {
+            Role::Embedder => {
+                ("image_embedder", "diffusion_pytorch_model", ["", "style_models"], &[EMBEDDER])
+            }
+            Role::ImageEncoder => {
+                ("image_encoder", "model", ["", "clip_vision"], &["sigclip_vision", "siglip"])
+            }
+        }
+    }
+}
+
+/// How a file of an embedder begins, which is no transformer's.
+pub const EMBEDDER: &str = "flux1-redux";
+
+/// One part of a model's folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Part {
+    pub role: Role,
+    pub state: State,
+}
+
+/// What is there and what is missing in `dir`: the embedder, and then SigLIP.
+pub fn inventory(dir: &Path) -> [Part; 2] {
+    Role::ALL.map(|role| Part { role, state: state(dir, role) })
+}
+
 /// Whether both parts are in `dir`.
 pub fn is_there(dir: &Path) -> bool {
     locate(dir).is_ok()
 }
 
 pub fn locate(dir: &Path) -> Result<Files, ModelError> {
-    let missing = |part, expected| ModelError::Missing { dir: dir.to_owned(), part, expected };
-    let embedder = either(&dir.join("image_embedder"), "diffusion_pytorch_model", || {
-        one(dir, &["", "style_models"], &["flux1-redux"])
-    })?
-    .ok_or_else(|| {
-        let expected = "image_embedder/diffusion_pytorch_model.safetensors, or flux1-redux-*.safetensors, or \
-                        that under style_models/";
-        missing("Redux embedder", expected)
-    })?;
-    let vision = either(&dir.join("image_encoder"), "model", || {
-        one(dir, &["", "clip_vision"], &["sigclip_vision", "siglip"])
-    })?
-    .ok_or_else(|| {
-        let expected = "image_encoder/model.safetensors, or sigclip_vision* or siglip*.safetensors, or that \
-                        under clip_vision/";
-        missing("SigLIP image encoder", expected)
-    })?;
+    let files = |role: Role| state(dir, role).files(dir, role.name());
+    let (embedder, vision) = (files(Role::Embedder)?, files(Role::ImageEncoder)?);
     let file = |name: &str| found(&dir.join(name)).map(|file| file.path);
     let beside = vision.first().and_then(|file| file.parent()).map(|folder| folder.join("config.json"));
     // Another model's, where all files lie in one folder.
@@ -65,28 +113,27 @@ pub fn locate(dir: &Path) -> Result<Files, ModelError> {
     Ok(Files { embedder, vision, settings })
 }
 
-/// A part in diffusers' layout, or what `else_` finds.
-fn either(
-    folder: &Path,
-    stem: &str,
-    else_: impl FnOnce() -> Option<PathBuf>,
-) -> Result<Option<Vec<PathBuf>>, ModelError> {
-    match layout::weights(folder, stem) {
-        Stored::Whole(files) => Ok(Some(files.into_iter().map(|file| file.path).collect())),
-        Stored::Pickle(file) => Err(ModelError::NotSafetensors { file: file.path, found: layout::PICKLE }),
-        Stored::Nothing => Ok(else_().map(|file| vec![file])),
+fn state(dir: &Path, role: Role) -> State {
+    let (folder, stem, folders, starts) = role.places();
+    match layout::weights(&dir.join(folder), stem) {
+        Stored::Whole(files) => State::Found(files),
+        Stored::Pickle(file) => State::Unreadable { file, format: layout::PICKLE },
+        Stored::Nothing => match one(dir, &folders, starts) {
+            Some(file) => State::Found(vec![file]),
+            None => State::Missing { expected: role.expected() },
+        },
     }
 }
 
 /// The first file in one of `folders` whose name begins so.
-fn one(dir: &Path, folders: &[&str], starts: &[&str]) -> Option<PathBuf> {
+fn one(dir: &Path, folders: &[&str], starts: &[&str]) -> Option<Found> {
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(dir.join(folder)).ok());
     let named = entries.flat_map(|entries| entries.filter_map(Result::ok)).filter_map(|entry| {
         let name = entry.file_name().to_str()?.to_lowercase();
         let is_ours = name.ends_with(".safetensors") && starts.iter().any(|start| name.starts_with(start));
-        is_ours.then(|| found(&entry.path()).map(|file| file.path))?
+        is_ours.then(|| found(&entry.path()))?
     });
-    named.min()
+    named.min_by(|a, b| a.path.cmp(&b.path))
 }
 
 #[derive(Deserialize)]

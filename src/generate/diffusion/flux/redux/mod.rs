@@ -17,7 +17,7 @@ use super::super::ops::Precision;
 use super::super::ops::layers::{Linear, Vars};
 use super::super::weights::Weights;
 use super::super::{ModelError, Processor};
-pub use files::is_there;
+pub use files::{EMBEDDER, inventory, is_there};
 use siglip::{Shape, Siglip};
 
 /// A Redux model, opened and checked. Weights are read when they are needed, and then let go.
@@ -69,6 +69,14 @@ impl Redux {
         let embedder = self.embedder.load(compute.clone(), |vb| Embedder::new(from, to, vb))?;
         Ok(compute.given(embedder.forward(&seen)?.squeeze(0)?)?)
     }
+}
+
+/// Bytes of memory that the model in `dir` takes while it looks. Only headers are read.
+///
+/// # Errors
+/// Those of [`Redux::open`].
+pub fn memory(dir: &Path) -> Result<u64, ModelError> {
+    Ok(Redux::open(dir)?.bytes())
 }
 
 /// Asks for the tensors of a small tower.
