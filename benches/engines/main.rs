@@ -6,9 +6,10 @@
 //!
 //!     cargo bench --features diffusion --bench engines -- --off [NAME…]
 //!
-//! or Stable Diffusion 1.5's UNet beside stable-diffusion.cpp, by a Python that has it and a model that `sdcpp.py` makes:
+//! or Stable Diffusion 1.5's UNet, and a FLUX.1 of three blocks from one file in Q8_0, beside stable-diffusion.cpp, by a
+//! Python that has it and models that `sdcpp.py` makes:
 //!
-//!     cargo bench --features diffusion --bench engines -- --sdcpp PYTHON MODEL [--threads 1] [--rounds 3]
+//!     cargo bench --features diffusion --bench engines -- --sdcpp PYTHON MODEL [--threads 1,2] [--rounds 3] [NAME…]
 //!
 //! Networks have the real sizes and weights of chance. Names choose rows by how they begin. PyTorch runs in the
 //! environment that `make test` installs; without it the table has our own column alone. Each figure is the least of
@@ -17,10 +18,12 @@
 mod peer;
 mod process;
 
+use std::path::Path;
+
 use peer::Peer;
 use process::Failure;
 use vidimus::generate::diffusion::Precision;
-use vidimus::generate::diffusion::speed::{CASES, Run};
+use vidimus::generate::diffusion::speed::{self, CASES, Run};
 
 /// Seconds of CPU time that a measurement takes at least, so that clock ticks do not show.
 const LEAST: f64 = 0.5;
@@ -140,31 +143,39 @@ fn table(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Rows beside stable-diffusion.cpp, and what each is to it.
+const SDCPP: [(&str, [&str; 2]); 2] = [("unet-512", ["f16", "q8_0"]), ("flux-q8_0", ["flux", "flux-flash"])];
+
 fn beside_sdcpp(options: &Options, [python, model]: &[String; 2]) -> Result<(), Failure> {
-    const KINDS: [&str; 2] = ["f16", "q8_0"];
     let dir = tempfile::tempdir()?;
-    let case = CASES.iter().find(|case| case.name == "unet-512").ok_or("no such row")?;
-    println!("| unet-512 on threads | by | CPU s |\n|---|---|---|");
-    for threads in &options.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(*threads).build()?;
-        let build = |of: &Precision| pool.install(|| case.build(dir.path(), *of));
-        let runs = options.precisions.iter().map(build).collect::<Result<Vec<_>, _>>()?;
-        let start = |kind| Peer::start_sdcpp(python, model, *threads, kind);
-        let mut peers = KINDS.into_iter().map(start).collect::<Result<Vec<_>, _>>()?;
-        let (mut ours, mut theirs) = (vec![f64::INFINITY; runs.len()], [f64::INFINITY; KINDS.len()]);
-        for _ in 0..options.rounds {
-            for (ours, run) in ours.iter_mut().zip(&runs) {
-                *ours = ours.min(pool.install(|| seconds(run))?);
+    println!("| | threads | by | CPU s |\n|---|---|---|---|");
+    for (name, kinds) in SDCPP.iter().filter(|(name, _)| options.names(name)) {
+        for threads in &options.threads {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(*threads).build()?;
+            let built = |of: &Precision| match CASES.iter().find(|case| case.name == *name) {
+                Some(case) => case.build(dir.path(), *of),
+                // The very file, and as many tokens as it has of text.
+                None => speed::flux(&Path::new(model).join("flux-q8_0.gguf"), 256, *of),
+            };
+            let runs = options.precisions.iter().map(|of| pool.install(|| built(of)));
+            let runs = runs.collect::<Result<Vec<_>, _>>()?;
+            let start = |kind| Peer::start_sdcpp(python, model, *threads, kind);
+            let mut peers = kinds.iter().map(|kind| start(kind)).collect::<Result<Vec<_>, _>>()?;
+            let (mut ours, mut theirs) = (vec![f64::INFINITY; runs.len()], [f64::INFINITY; 2]);
+            for _ in 0..options.rounds {
+                for (ours, run) in ours.iter_mut().zip(&runs) {
+                    *ours = ours.min(pool.install(|| seconds(run))?);
+                }
+                for (theirs, peer) in theirs.iter_mut().zip(&mut peers) {
+                    *theirs = theirs.min(peer.seconds()?);
+                }
             }
-            for (theirs, peer) in theirs.iter_mut().zip(&mut peers) {
-                *theirs = theirs.min(peer.seconds()?);
+            for (of, ours) in options.precisions.iter().zip(&ours) {
+                println!("| {name} | {threads} | ours, {} | {ours:.2} |", of.name());
             }
-        }
-        for (of, ours) in options.precisions.iter().zip(&ours) {
-            println!("| {threads} | ours, {} | {ours:.2} |", of.name());
-        }
-        for (kind, theirs) in KINDS.iter().zip(&theirs) {
-            println!("| {threads} | stable-diffusion.cpp, {kind} | {theirs:.2} |");
+            for (kind, theirs) in kinds.iter().zip(&theirs) {
+                println!("| {name} | {threads} | stable-diffusion.cpp, {kind} | {theirs:.2} |");
+            }
         }
     }
     Ok(())

@@ -27,7 +27,7 @@ impl Peer {
         Peer::told(command.args([name, &threads.to_string(), precision.name()])).map(Some)
     }
 
-    /// Makes stable-diffusion.cpp's UNet ready, with weights of this kind, from the model in `dir`.
+    /// Makes a network ready in stable-diffusion.cpp, of this kind (see `sdcpp.py`), from the models in `dir`.
     pub fn start_sdcpp(python: &str, dir: &str, threads: usize, kind: &str) -> Result<Peer, Failure> {
         let mut command = Command::new(python);
         command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/engines/sdcpp.py"));

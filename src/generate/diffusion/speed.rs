@@ -78,6 +78,14 @@ pub const CASES: [Case; 17] = [
     Case { name: "attention-24x1536x128", build: |_, of| heads([24, 1536, 128], of) },
 ];
 
+/// One call of a FLUX.1 transformer in a file, for a picture of 512 × 512 pixels and so many tokens of text.
+///
+/// # Errors
+/// When the file is no such transformer.
+pub fn flux(file: &Path, texts: usize, precision: Precision) -> Result<Run, String> {
+    flux::speed::stored(file, texts, precision).map_err(|error| error.to_string())
+}
+
 /// What makes a measurement of a network's run on these tensors.
 pub(super) fn run(
     of: impl Fn() -> candle_core::Result<Tensor> + Send + Sync + 'static,

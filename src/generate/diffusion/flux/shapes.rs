@@ -105,7 +105,7 @@ fn fit(
     if found == expected { Ok(()) } else { Err(ModelError::Misfit { file, what, expected, other, found }) }
 }
 
-fn flux_transformer(w: &Weights) -> Result<transformer::Config, ModelError> {
+pub(super) fn flux_transformer(w: &Weights) -> Result<transformer::Config, ModelError> {
     const EXPECTED: &str = "a FLUX.1 transformer with BFL's tensor names (img_in.weight, double_blocks.0…)";
     let (width, channels) = family(w, "img_in.weight", EXPECTED)?;
     let [head] = dims(w, "double_blocks.0.img_attn.norm.query_norm.scale")?;

@@ -9,6 +9,7 @@ use super::super::speed::{Run, file, run, tensor};
 use super::super::types::Type;
 use super::super::weights::Weights;
 use super::rope::Rope;
+use super::shapes::flux_transformer;
 use super::transformer::{Config, Transformer};
 
 const TEXTS: usize = 512;
@@ -42,10 +43,24 @@ pub fn block(
         _ => "F32",
     };
     file(&path, &shapes(&config), kind, dtype)?;
-    let weights = Arc::new(Weights::open(&[path])?);
-    let model = Transformer::new(&config, &Place::of(&weights, precision))?;
-    let (image, text) = (tensor(&[SIDE * SIDE, config.channels])?, tensor(&[TEXTS, config.context])?);
-    let (pooled, rope) = (tensor(&[1, config.pooled])?, Rope::new(config.axes, TEXTS, [SIDE, SIDE])?);
+    call(&config, &Arc::new(Weights::open(&[path])?), TEXTS, precision)
+}
+
+/// One call of the transformer in `file`, with so many tokens of text.
+pub fn stored(file: &Path, texts: usize, precision: Precision) -> Result<Run, ModelError> {
+    let weights = Arc::new(Weights::open(&[file.to_owned()])?);
+    call(&flux_transformer(&weights)?, &weights, texts, precision)
+}
+
+fn call(
+    config: &Config,
+    weights: &Arc<Weights>,
+    texts: usize,
+    precision: Precision,
+) -> Result<Run, ModelError> {
+    let model = Transformer::new(config, &Place::of(weights, precision))?;
+    let (image, text) = (tensor(&[SIDE * SIDE, config.channels])?, tensor(&[texts, config.context])?);
+    let (pooled, rope) = (tensor(&[1, config.pooled])?, Rope::new(config.axes, texts, [SIDE, SIDE])?);
     run(move || model.velocity(&image, (&text, &pooled), &rope, 0.5, 3.5))
 }
 
