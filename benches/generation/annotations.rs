@@ -70,7 +70,7 @@ fn found(picture: &Raster) -> Result<(Vec<Area>, bool), Box<dyn Error>> {
     let directed = findings.contains(&Finding::Directed);
     let areas = findings.into_iter().find_map(|finding| match finding {
         Finding::Annotation { areas } => Some(areas),
-        Finding::Directed | Finding::Extended { .. } => None,
+        Finding::Directed | Finding::Dominant { .. } | Finding::Extended { .. } => None,
     });
     Ok((areas.unwrap_or_default(), directed))
 }

@@ -42,6 +42,8 @@ pub enum Finding {
     Annotation { areas: Vec<Area> },
     /// The picture is laid one way, as photographs are: its patches are mirrored, not turned.
     Directed,
+    /// One large thing dominates the reference, of which there is no other, and the strength is one that takes it apart.
+    Dominant { area: Area },
     /// The picture shows more of the scene than the reference, which was made up: this share of the picture.
     Extended { share: f64 },
 }
@@ -60,6 +62,12 @@ impl fmt::Display for Finding {
             Finding::Directed => f.write_str(
                 "the reference is laid one way, as photographs are (over strength 0.6 a scene falls apart): its \
                  patches were mirrored, not turned",
+            ),
+            Finding::Dominant { area: a } => write!(
+                f,
+                "one large thing dominates the reference ({}×{} pixels at {}, {}): over strength 0.65 it is taken apart, \
+                 since there is no other to draw it from",
+                a.width, a.height, a.left, a.top
             ),
             Finding::Extended { share } => {
                 write!(f, "{:.0} % of the picture lies beyond the reference and was made up, whatever the strength", 100.0 * share)

@@ -80,3 +80,32 @@ fn a_scene_is_not_turned_unless_that_is_asked_for() {
     assert_eq!(auto["deviation"], upright["deviation"]);
     assert_ne!(auto["deviation"], any["deviation"]);
 }
+
+#[test]
+fn one_large_thing_is_told_of_where_the_strength_takes_it_apart() {
+    let lab = Lab::new();
+    let thing = Plane::from_fn(320, 240, |x, y| {
+        let grain = 0.15 * ((x * 73 + y * 179) % 31) as f32 / 31.0;
+        let inside = (x as f32 - 170.0).hypot(y as f32 - 115.0) < 60.0;
+        grain + if inside { 0.7 } else { 0.2 }
+    });
+    let png = raster::encode(&Raster::from_planes(&[thing], Depth::Eight), Format::Png, 90);
+    fs::write(lab.path("thing.png"), png.expect("it encodes")).expect("it writes");
+    lab.specimen("plain.png", 9);
+    let findings = |name: &str, strength: &str| {
+        let args = ["vary", name, "--strength", strength, "--orientation", "any", "--seed", "1", "--dry-run"];
+        let told = lab.run([&["--json"], &args[..]].concat()).json();
+        (told["findings"].clone(), lab.run(args).stdout)
+    };
+    let (found, said) = findings("thing.png", "0.8");
+    assert_eq!(found[0]["finding"], "dominant", "{found:#}");
+    let area = &found[0]["area"];
+    let side = |name: &str| area[name].as_u64().expect("a number");
+    assert!(side("left").abs_diff(110) < 12 && side("width").abs_diff(120) < 20, "{area}");
+    assert!(said.contains("one large thing dominates the reference"), "{said}");
+    for (name, strength) in [("thing.png", "0.6"), ("plain.png", "0.8")] {
+        let (found, said) = findings(name, strength);
+        assert_eq!(found, json!([]), "{name}");
+        assert!(!said.contains("dominates"), "{said}");
+    }
+}

@@ -11,6 +11,7 @@ mod copies;
 mod corpus;
 mod dense;
 mod direction;
+mod dominant;
 mod effort;
 mod energy;
 mod exact;
@@ -107,6 +108,7 @@ impl PatchEngine {
             Orientation::Auto => (direction::is_directed(&clear), true),
             given => (given == Orientation::Upright, false),
         };
+        let whole = schedule::takes_apart(request.strength).then(|| dominant::find(&image)).flatten();
         // The picture is drawn at the reference's own magnification, where its patches fit.
         let (across, down) = scene.drawn;
         let image = if scene.stretched { image.resized(across, down) } else { image };
@@ -178,10 +180,11 @@ impl PatchEngine {
         }
         let drawn = Raster::from_planes(&colour.inverse(&picture), reference.depth());
         let varied = |area: &Area| keep.is_none_or(|keep| keep.varies(area));
-        let areas: Vec<Area> = areas.into_iter().filter(varied).collect();
+        let areas: Vec<Area> = areas.into_iter().filter(&varied).collect();
         let annotated = (!areas.is_empty()).then_some(Finding::Annotation { areas });
-        let findings =
-            annotated.into_iter().chain((looked && directed).then_some(Finding::Directed)).collect();
+        let directed = (looked && directed).then_some(Finding::Directed);
+        let dominant = whole.filter(varied).map(|area| Finding::Dominant { area });
+        let findings = annotated.into_iter().chain(directed).chain(dominant).collect();
         let record = Record { findings, ..self.record(request, schedule.noise, steps, largest_copy) };
         if let Some(keep) = keep {
             let (raster, varied) = keep.join(&drawn, reference);

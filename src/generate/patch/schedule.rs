@@ -67,6 +67,14 @@ const IN_PLACE: f64 = 0.7;
 const BREAK_FROM: f64 = 0.65;
 const COPY_CAP: [(f64, f64); 2] = [(0.65, 0.06), (1.0, 0.025)];
 
+/// Strength over which a thing that is alone in its picture is taken apart.
+const WHOLE: f64 = 0.65;
+
+/// Whether a thing that there is but one of is taken apart.
+pub fn takes_apart(strength: Strength) -> bool {
+    strength.value() > WHOLE
+}
+
 /// What a strength means for one picture. Noise is in units of the reference's standard deviation.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
