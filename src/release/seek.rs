@@ -53,6 +53,17 @@ pub struct Tried {
     pub generate_ms: f64,
 }
 
+impl Tried {
+    /// In words.
+    pub fn outcome(&self) -> String {
+        match (self.clears, self.keeps) {
+            (true, _) => "clears".to_owned(),
+            (false, true) => format!("clears, without {MARGIN:.2} to spare"),
+            (false, false) => "too close".to_owned(),
+        }
+    }
+}
+
 /// The strength that was found, and its draft.
 pub struct Sought {
     pub strength: Strength,
@@ -185,7 +196,9 @@ impl Engine for Remembered<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generate::Record;
     use crate::policy::Policy;
+    use crate::raster::{Depth, Plane};
 
     fn strength(value: f64) -> Strength {
         Strength::new(value).expect("within 0..=1")
@@ -198,6 +211,30 @@ mod tests {
         assert_eq!(grid(strength(0.4), strength(0.4)), [strength(0.4)]);
         let all = grid(strength(0.0), strength(1.0));
         assert_eq!((all.len(), all[0], all[50]), (51, strength(0.0), strength(1.0)));
+    }
+
+    #[test]
+    fn what_clears_without_a_margin_is_not_called_too_close() {
+        let said = |keeps, clears| {
+            let strength = strength(0.5);
+            Tried { strength, deviation: 0.52, composition: 0.5, keeps, clears, generate_ms: 1.0 }.outcome()
+        };
+        assert_eq!(said(true, true), "clears");
+        assert_eq!(said(true, false), "clears, without 0.03 to spare");
+        assert_eq!(said(false, false), "too close");
+    }
+
+    #[test]
+    fn a_draft_of_one_large_piece_does_not_clear() {
+        let default = PolicySet::alone(Policy::shipped("default").expect("shipped"));
+        let describe = Description { name: "patch", version: "1", model_digest: None, reads_prompt: false };
+        let record = Record::new(describe, &Request::new(strength(0.5), Seed(1)), 0.1, 1);
+        let with = |largest_copy| Draft {
+            raster: Raster::from_planes(&[Plane::filled(8, 8, 0.5)], Depth::Eight),
+            record: Record { largest_copy, ..record.clone() },
+        };
+        let found = [Some(0.12), Some(0.12001), None].map(|largest| overdrawn(&default, &with(largest)));
+        assert_eq!(found, [false, true, false]);
     }
 
     #[test]

@@ -285,7 +285,7 @@ fn curve(tried: &[Tried]) -> Markup {
                 thead { tr { th scope="col" { (ENGLISH.strength) } th scope="col" { (ENGLISH.deviation) } th scope="col" { (ENGLISH.outcome) } } }
                 tbody { @for one in &tried { tr {
                     td { (one.strength) } td { (format!("{:.2}", one.deviation)) }
-                    td { (if one.clears { ENGLISH.clears } else { ENGLISH.too_close }) }
+                    td { (one.outcome()) }
                 } } }
             }
         }

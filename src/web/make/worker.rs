@@ -185,9 +185,8 @@ impl Follower<'_> {
             Aim::Auto => {
                 let job = self.job;
                 let mut told = |one: &Tried| {
-                    let clears = if one.clears { "clears" } else { "too close" };
-                    let sentence =
-                        format!("Strength {}: deviation {:.2}, {clears}.", one.strength, one.deviation);
+                    let (strength, outcome) = (one.strength, one.outcome());
+                    let sentence = format!("Strength {strength}: deviation {:.2}, {outcome}.", one.deviation);
                     say(job, sentence);
                 };
                 let sought = release::seek(desk, self.source, &request, self, &mut told)?;

@@ -229,12 +229,7 @@ impl Page<'_> {
 
     /// One of the drafts that a strength is sought by.
     pub fn tried(&self, one: &Tried) -> String {
-        let clears = match (one.clears, one.keeps) {
-            (true, _) => "clears".to_owned(),
-            (false, true) => format!("clears, without {:.2} to spare", release::MARGIN),
-            (false, false) => "too close".to_owned(),
-        };
-        format!("strength {}: differs by {}: {clears}", one.strength, self.figures(one))
+        format!("strength {}: differs by {}: {}", one.strength, self.figures(one), one.outcome())
     }
 
     /// Its deviation, and how far its arrangement differs where that is limited.
