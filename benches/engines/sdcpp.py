@@ -22,6 +22,7 @@ DOUBLE, SINGLE = 1, 2
 def make(folder):
     import torch
     from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from safetensors.torch import load_file, save_file
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(1)
@@ -50,6 +51,10 @@ def make(folder):
         feature_extractor=None,
         requires_safety_checker=False,
     ).save_pretrained(folder)
+    # The library knows a CLIP by these names, which transformers no longer writes.
+    file = os.path.join(folder, "text_encoder", "model.safetensors")
+    tensors = load_file(file)
+    save_file({f"text_model.{name.removeprefix('text_model.')}": t for name, t in tensors.items()}, file)
     autoencoder(16, use_quant_conv=False, use_post_quant_conv=False).save_pretrained(os.path.join(folder, AUTOENCODER))
     make_flux(os.path.join(folder, FLUX))
 
