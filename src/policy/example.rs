@@ -5,6 +5,7 @@ use time::{Date, Month};
 use toml::value::Datetime;
 
 use super::case::Plan;
+use super::judge::Known;
 use super::parse::{date, within};
 use super::reason::RULES;
 use super::set::PolicySet;
@@ -142,11 +143,14 @@ impl Example {
             },
             (Measured::Pictures { .. }, None) => return Err("its pictures were not measured".to_owned()),
         };
-        let judged = PolicySet::alone(policy.clone()).violations(
-            &self.plan(policy),
-            Some(&deviation),
-            self.largest_copy,
-        );
+        let plan = self.plan(policy);
+        let known = Known {
+            plan: Some(&plan),
+            deviation: Some(&deviation),
+            largest_copy: self.largest_copy,
+            others: &[],
+        };
+        let judged = PolicySet::alone(policy.clone()).violations(known);
         let found: Vec<String> = judged.iter().map(ToString::to_string).collect();
         match (self.expect, &self.rule) {
             (Expect::Cleared, _) if !found.is_empty() => {

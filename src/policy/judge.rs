@@ -3,12 +3,32 @@
 use std::collections::BTreeSet;
 
 use super::Policy;
-use super::case::{Likeness, Other, Plan};
+use super::case::{Case, Likeness, Other, Plan};
 use super::reason::{LOST_DISTANCE, Reason};
 use crate::quantity::{Deviation, Strength};
 
+/// What there is to judge; what is not given is not judged.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Known<'a> {
+    pub plan: Option<&'a Plan>,
+    pub deviation: Option<&'a Deviation>,
+    pub largest_copy: Option<f64>,
+    pub others: &'a [Other],
+}
+
+impl<'a> From<&'a Case> for Known<'a> {
+    fn from(case: &'a Case) -> Self {
+        Known {
+            plan: Some(&case.plan),
+            deviation: Some(&case.deviation),
+            largest_copy: case.largest_copy,
+            others: &case.others,
+        }
+    }
+}
+
 /// What is drawn from one picture may not be another one either.
-pub(super) fn too_close(other: &Other, min: f64) -> Option<Reason> {
+fn too_close(other: &Other, min: f64) -> Option<Reason> {
     let (title, sha256) = (other.title.clone(), other.sha256);
     match other.likeness {
         Likeness::Measured(deviation) if deviation.is_nan() || deviation < min => {
@@ -22,20 +42,23 @@ pub(super) fn too_close(other: &Other, min: f64) -> Option<Reason> {
 }
 
 /// What the engine's match field says is too much of one piece. An engine that knows nothing of it says nothing.
-pub(super) fn copied_too_much(policy: &Policy, largest_copy: Option<f64>) -> Option<Reason> {
+fn copied_too_much(policy: &Policy, largest_copy: Option<f64>) -> Option<Reason> {
     let (share, max) = (largest_copy?, policy.limits().max_copy?);
     (share.is_nan() || share > max).then_some(Reason::CopyTooLarge { share, max })
 }
 
-/// Every rule of one policy that a plan or a measurement breaks; what is not given is not judged.
-pub(super) fn violated(policy: &Policy, plan: Option<&Plan>, deviation: Option<&Deviation>) -> Vec<Reason> {
+/// Every rule of one policy that is broken.
+pub(super) fn violated(policy: &Policy, known: Known<'_>) -> Vec<Reason> {
     let mut reasons = Vec::new();
-    if let Some(plan) = plan {
+    if let Some(plan) = known.plan {
         plan_violated(policy, plan, &mut reasons);
     }
-    if let Some(deviation) = deviation {
+    if let Some(deviation) = known.deviation {
         measure_violated(policy, deviation, &mut reasons);
     }
+    reasons.extend(copied_too_much(policy, known.largest_copy));
+    let min = policy.limits().min_deviation;
+    reasons.extend(known.others.iter().filter_map(|other| too_close(other, min)));
     reasons
 }
 
@@ -105,7 +128,6 @@ type Part = fn(f64, f64) -> Reason;
 
 #[cfg(test)]
 mod tests {
-    use super::super::case::Case;
     use super::super::{Policy, PolicySet};
     use super::*;
     use crate::digest::Digest;

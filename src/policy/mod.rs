@@ -121,10 +121,7 @@ impl Limits {
             min_detail: self.min_detail.max(other.min_detail),
             min_copied: self.min_copied.max(other.min_copied),
             max_generations: least(self.max_generations, other.max_generations),
-            max_copy: match (self.max_copy, other.max_copy) {
-                (Some(one), Some(two)) => Some(one.min(two)),
-                (one, two) => one.or(two),
-            },
+            max_copy: least(self.max_copy, other.max_copy),
             require_manifest: self.require_manifest || other.require_manifest,
             require_watermark: self.require_watermark || other.require_watermark,
             require_xmp: self.require_xmp || other.require_xmp,
@@ -141,9 +138,9 @@ impl Limits {
 }
 
 /// The lesser of two where both are given.
-fn least<T: Ord>(one: Option<T>, two: Option<T>) -> Option<T> {
+fn least<T: PartialOrd>(one: Option<T>, two: Option<T>) -> Option<T> {
     match (one, two) {
-        (Some(one), Some(two)) => Some(one.min(two)),
+        (Some(one), Some(two)) => Some(if two < one { two } else { one }),
         (one, two) => one.or(two),
     }
 }

@@ -132,6 +132,11 @@ impl Reason {
         }
     }
 
+    /// Whether this is a limit on what was measured beside the draft's own reference, which people may lift.
+    pub(super) fn is_measured(&self) -> bool {
+        self.other().is_none() && self.rule().starts_with("deviation.")
+    }
+
     /// Whether this asks more than another policy's reason of the same rule.
     pub(super) fn asks_more_than(&self, other: &Reason) -> bool {
         use Reason::*;
@@ -202,9 +207,10 @@ impl fmt::Display for Reason {
             ),
             Reason::CopyTooLarge { share, max } => write!(
                 f,
-                "too close: the engine took {} of the picture from one place of the reference in one piece, at most {} allowed",
-                percent(*share, *max),
-                percent(*max, *max)
+                "too close: the engine took {:.2} % of the picture from one place of the reference in one piece, at most \
+                 {:.2} % allowed",
+                100.0 * share,
+                100.0 * max
             ),
             Reason::OtherTooClose { title, sha256, deviation, min } => write!(
                 f,
@@ -228,16 +234,6 @@ impl fmt::Display for Reason {
 fn below(value: f64, limit: f64) -> String {
     let short = format!("{value:.2}");
     if short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
-}
-
-/// A whole number of percent, decimals where it would else read like the limit itself or the limit has some.
-fn percent(share: f64, limit: f64) -> String {
-    let places = (0..2).find(|places| {
-        let said = |value: f64| format!("{:.*}", *places, 100.0 * value);
-        let plain = (said(limit).parse::<f64>().unwrap_or(f64::NAN) - 100.0 * limit).abs() < 1e-9;
-        plain && (share == limit || said(share) != said(limit))
-    });
-    format!("{:.*} %", places.unwrap_or(2), 100.0 * share)
 }
 
 /// Titles are file names: control characters would draw on the terminal.

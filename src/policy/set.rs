@@ -6,8 +6,8 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use super::case::{Case, Cleared, Other, Plan};
-use super::judge::{copied_too_much, too_close, violated};
-use super::reason::{Reason, Refusal, Violation};
+use super::judge::{Known, violated};
+use super::reason::{Refusal, Violation};
 use super::{Limits, MIN_DEVIATION_FLOOR, Mark, OnViolation, Policy, Why};
 use crate::digest::Digest;
 use crate::quantity::Deviation;
@@ -73,19 +73,12 @@ impl PolicySet {
 
     /// Judges a request before anything is generated.
     pub fn admit(&self, plan: &Plan) -> Result<(), Refusal> {
-        self.refused(self.violations(plan, None, None), |policy| violated(policy, Some(plan), None))
+        self.hold(Known { plan: Some(plan), ..Known::default() })
     }
 
     /// Judges a measured draft. This is the only way to a [`Cleared`].
     pub fn judge(&self, case: Case) -> Result<Cleared, Refusal> {
-        let (plan, deviation) = (&case.plan, &case.deviation);
-        let each = |policy: &Policy| {
-            let mut reasons = violated(policy, Some(plan), Some(deviation));
-            reasons.extend(copied_too_much(policy, case.largest_copy));
-            reasons.extend(too_close_to(policy, &case.others));
-            reasons
-        };
-        self.refused(self.strictest(each), each).map_err(|refusal| floored(refusal, deviation))?;
+        self.hold((&case).into()).map_err(|refusal| floored(refusal, &case.deviation))?;
         Ok(self.cleared(case, Vec::new()))
     }
 
@@ -97,18 +90,13 @@ impl PolicySet {
             Ok(cleared) => return Ok(cleared),
             Err(refusal) => refusal,
         };
-        let broken = |policy: &&Policy| !violated(policy, None, Some(&case.deviation)).is_empty();
+        let measured = Known { deviation: Some(&case.deviation), ..Known::default() };
+        let broken = |policy: &&Policy| !violated(policy, measured).is_empty();
         let agreed = self.members().map(|(policy, _)| policy).filter(broken).all(|policy| {
             policy.on_violation() == OnViolation::Override
                 && policy.approvers().intersection(approvers).count() >= 2
         });
-        // What was drawn from one picture and shows another was approved by nobody.
-        let alone = self.members().all(|(policy, _)| too_close_to(policy, &case.others).next().is_none());
-        // The limit on pieces is no measured one: it is a rule for how an engine draws.
-        let own = self.members().all(|(policy, _)| copied_too_much(policy, case.largest_copy).is_none());
-        let planned = self.admit(&case.plan).is_ok() && own;
-        // NaN is below every floor.
-        if planned && alone && agreed && case.deviation.deviation >= MIN_DEVIATION_FLOOR {
+        if agreed && may_be_lifted(&refusal, &case.deviation) {
             return Ok(self.cleared(case, refusal.reasons));
         }
         Err(refusal)
@@ -120,32 +108,14 @@ impl PolicySet {
 
     /// Judges what was measured between two pictures, and others on record, of which nothing else is known.
     pub fn weigh(&self, deviation: &Deviation, others: &[Other]) -> Result<(), Refusal> {
-        let each = |policy: &Policy| {
-            let mut reasons = violated(policy, None, Some(deviation));
-            reasons.extend(too_close_to(policy, others));
-            reasons
-        };
-        self.refused(self.strictest(each), each)
+        self.hold(Known { deviation: Some(deviation), others, ..Known::default() })
     }
 
     /// Each rule that is broken, once, by the policy that asks most.
-    pub(super) fn violations(
-        &self,
-        plan: &Plan,
-        deviation: Option<&Deviation>,
-        largest_copy: Option<f64>,
-    ) -> Vec<Violation> {
-        self.strictest(|policy| {
-            let mut reasons = violated(policy, Some(plan), deviation);
-            reasons.extend(copied_too_much(policy, largest_copy));
-            reasons
-        })
-    }
-
-    fn strictest(&self, each: impl Fn(&Policy) -> Vec<Reason>) -> Vec<Violation> {
+    pub(super) fn violations(&self, known: Known<'_>) -> Vec<Violation> {
         let mut found: Vec<Violation> = Vec::new();
         for (policy, _) in self.members() {
-            for reason in each(policy) {
+            for reason in violated(policy, known) {
                 let violation = Violation { policy: policy.name().to_owned(), reason };
                 let same = |known: &&mut Violation| {
                     discriminant(&known.reason) == discriminant(&violation.reason)
@@ -162,14 +132,12 @@ impl PolicySet {
     }
 
     /// What becomes of a draft is for every policy to say that it violates, and the strictest says it.
-    fn refused(&self, reasons: Vec<Violation>, each: impl Fn(&Policy) -> Vec<Reason>) -> Result<(), Refusal> {
-        let actions = self
-            .members()
-            .filter(|(policy, _)| !each(policy).is_empty())
-            .map(|(policy, _)| policy.on_violation());
-        match actions.max() {
+    fn hold(&self, known: Known<'_>) -> Result<(), Refusal> {
+        let broken = |policy: &Policy| !violated(policy, known).is_empty();
+        let violated = self.members().map(|(policy, _)| policy).filter(|policy| broken(policy));
+        match violated.map(Policy::on_violation).max() {
             None => Ok(()),
-            Some(action) => Err(Refusal { reasons, action }),
+            Some(action) => Err(Refusal { reasons: self.violations(known), action }),
         }
     }
 
@@ -255,23 +223,17 @@ impl PolicySet {
     }
 }
 
-/// What `policy` says of those on record that are too close.
-fn too_close_to(policy: &Policy, others: &[Other]) -> impl Iterator<Item = Reason> {
-    let min = policy.limits().min_deviation;
-    others.iter().filter_map(move |other| too_close(other, min))
+/// Whether nothing but limits on what was measured beside the own reference is broken, and the floor of all policies is
+/// kept.
+fn may_be_lifted(refusal: &Refusal, measured: &Deviation) -> bool {
+    // NaN is below every floor.
+    measured.deviation >= MIN_DEVIATION_FLOOR && refusal.reasons.iter().all(|one| one.reason.is_measured())
 }
 
-/// What is below the floor of all policies, shows another picture on record, or breaks more than measured limits is
-/// nobody's to release.
+/// What may not be lifted is nobody's to release.
 fn floored(refusal: Refusal, measured: &Deviation) -> Refusal {
     match refusal.action {
-        OnViolation::Override
-            if measured.deviation < MIN_DEVIATION_FLOOR
-                || refusal
-                    .reasons
-                    .iter()
-                    .any(|one| one.reason.other().is_some() || !one.rule().starts_with("deviation.")) =>
-        {
+        OnViolation::Override if !may_be_lifted(&refusal, measured) => {
             Refusal { action: OnViolation::Quarantine, ..refusal }
         }
         _ => refusal,

@@ -307,15 +307,10 @@ impl Page<'_> {
 
     /// What the engine itself knows of its copying.
     fn own_copy(&self, origin: &Origin) -> Option<String> {
-        let share = origin.largest_copy()?;
-        let allowed = self.policy.limits().max_copy.map(|max| {
-            let style = if share <= max { GOOD } else { BAD };
-            (style, format!(", at most {} allowed", percent(max)))
-        });
-        let (figure, allowed) = match allowed {
-            Some((style, allowed)) => (paint(style, percent(share)), allowed),
-            None => (percent(share), String::new()),
-        };
+        let (share, max) = (origin.largest_copy()?, self.policy.limits().max_copy);
+        let style = if max.is_none_or(|max| share <= max) { GOOD } else { BAD };
+        let allowed = max.map_or(String::new(), |max| format!(", at most {} allowed", percent(max)));
+        let figure = paint(style, percent(share));
         let text =
             format!("largest piece that the engine took from one place: {figure} of the picture{allowed}");
         Some(self.line("", text))
