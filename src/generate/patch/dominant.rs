@@ -12,6 +12,7 @@ use crate::raster::filter::gaussian;
 use crate::raster::{Kernel, Plane, resize};
 
 use super::super::Area;
+use super::connected::{self, Touching};
 use super::image::Image;
 
 /// Short side of the picture that is looked at, and the blur, in its pixels, that grain does not survive.
@@ -90,7 +91,7 @@ pub fn find(image: &Image) -> Option<Area> {
                 let dominates = thing.is_compact() && stands_alone(thing, &things, width, height);
                 run = if dominates { run + 1 } else { 0 };
                 if run >= STABLE && best.as_ref().is_none_or(|(longest, _)| run > *longest) {
-                    best = Some((run, around(&thing.pixels, width)));
+                    best = Some((run, connected::bounds(&thing.pixels, width)));
                 }
             }
         }
@@ -112,42 +113,13 @@ fn things(tone: &Plane, threshold: f32) -> Vec<Thing> {
     let (width, height) = (tone.width(), tone.height());
     let inside: Vec<bool> = tone.data().iter().map(|v| *v > threshold).collect();
     let depths = depths(&inside, width, height);
-    let mut seen = vec![false; inside.len()];
-    let mut found = Vec::new();
-    let mut open = Vec::new();
-    for start in 0..inside.len() {
-        if seen[start] || !inside[start] {
-            continue;
-        }
-        seen[start] = true;
-        open.push(start);
-        let mut pixels = Vec::new();
-        while let Some(at) = open.pop() {
-            pixels.push(at);
-            for next in neighbours(at, width, height) {
-                if inside[next] && !seen[next] {
-                    seen[next] = true;
-                    open.push(next);
-                }
-            }
-        }
-        if pixels.len() >= LEAST {
+    let sets = connected::sets((width, height), Touching::Edges, |at| inside[at]).into_iter();
+    sets.filter(|pixels| pixels.len() >= LEAST)
+        .map(|pixels| {
             let radius = pixels.iter().map(|at| depths[*at]).fold(0.0, f32::max);
-            found.push(Thing { pixels, radius });
-        }
-    }
-    found
-}
-
-fn neighbours(at: usize, width: usize, height: usize) -> impl Iterator<Item = usize> {
-    let (x, y) = (at % width, at / width);
-    let around = [
-        (x > 0).then(|| at - 1),
-        (x + 1 < width).then_some(at + 1),
-        (y > 0).then(|| at - width),
-        (y + 1 < height).then_some(at + width),
-    ];
-    around.into_iter().flatten()
+            Thing { pixels, radius }
+        })
+        .collect()
 }
 
 /// Distance of each pixel from the nearest that is not `inside`, within 6 % (chamfer 3-4, Borgefors 1986). What lies
@@ -200,13 +172,6 @@ fn parts(things: &[Thing]) -> usize {
     radii.sort_unstable_by(f32::total_cmp);
     let alike = |i: usize| radii[i..].iter().take_while(|radius| **radius <= ALIKE * radii[i]).count();
     (0..radii.len()).map(alike).max().unwrap_or(0)
-}
-
-/// The smallest rectangle around `pixels`.
-fn around(pixels: &[usize], width: usize) -> Area {
-    let one = |at: &usize| Area { left: at % width, top: at / width, width: 1, height: 1 };
-    let first = pixels.first().map_or(Area { left: 0, top: 0, width: 0, height: 0 }, one);
-    pixels.iter().map(one).fold(first, |whole, pixel| whole.around(&pixel))
 }
 
 /// `area` of a picture of size `from` in one of size `to`.

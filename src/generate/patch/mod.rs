@@ -7,6 +7,7 @@
 mod annotation;
 mod bend;
 mod colour;
+mod connected;
 mod copies;
 mod corpus;
 mod dense;

@@ -3,6 +3,7 @@
 use crate::raster::Plane;
 
 use super::super::super::Area;
+use super::super::connected::{self, Touching};
 
 /// Values from here on are ink, 1 being pure.
 const INK: f32 = 0.92;
@@ -149,36 +150,14 @@ fn whole_line(mut word: Area, letters: &[Area]) -> Area {
 
 /// The connected patches of at least `ink`.
 fn patches(tone: &Plane, ink: f32) -> Vec<Patch> {
-    let (width, height) = (tone.width(), tone.height());
-    let mut seen = vec![false; width * height];
-    let mut found = Vec::new();
-    let mut open = Vec::new();
-    let mut own = Vec::new();
-    for start in 0..seen.len() {
-        if seen[start] || tone.data()[start] < ink {
-            continue;
-        }
-        seen[start] = true;
-        open.push(start);
-        own.clear();
-        let mut area = Area { left: start % width, top: start / width, width: 1, height: 1 };
-        while let Some(at) = open.pop() {
-            own.push(at);
-            let (x, y) = (at % width, at / width);
-            area = area.around(&Area { left: x, top: y, width: 1, height: 1 });
-            for j in y.saturating_sub(1)..(y + 2).min(height) {
-                for i in x.saturating_sub(1)..(x + 2).min(width) {
-                    let next = j * width + i;
-                    if !seen[next] && tone.data()[next] >= ink {
-                        seen[next] = true;
-                        open.push(next);
-                    }
-                }
-            }
-        }
-        found.push(Patch { area, pixels: own.len(), contrast: contrast(tone, &own, ink) });
-    }
-    found
+    let size = (tone.width(), tone.height());
+    let sets = connected::sets(size, Touching::Corners, |at| tone.data()[at] >= ink).into_iter();
+    sets.map(|own| Patch {
+        area: connected::bounds(&own, size.0),
+        pixels: own.len(),
+        contrast: contrast(tone, &own, ink),
+    })
+    .collect()
 }
 
 /// How far what lies beside a patch is below `ink` in the mean; 0 for one that the border cuts: that is a part of the
