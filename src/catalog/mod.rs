@@ -7,6 +7,7 @@ mod browse;
 mod check;
 mod desk;
 mod foreign;
+mod installing;
 mod kin;
 mod known;
 mod log;

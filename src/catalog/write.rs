@@ -5,14 +5,14 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::installing::policies;
 use super::log::{self, Pen};
 use super::model::{
-    AssetEntry, MarkEntry, MeasurementEntry, PoliciesEntry, PolicyEntry, PolicyRules, RefusalEntry,
-    ReleaseEntry, Role, RunEntry, SearchEntry,
+    AssetEntry, MarkEntry, MeasurementEntry, PoliciesEntry, RefusalEntry, ReleaseEntry, Role, RunEntry,
+    SearchEntry,
 };
 use super::seal::{self, seal};
 use super::{Catalog, CatalogError, refusal_or};
-use crate::digest::Digest;
 
 impl Catalog {
     /// Records a release: all of it or nothing. The number of its log entry.
@@ -205,121 +205,6 @@ fn asset(db: &Connection, entry: &AssetEntry, role: Role, copy_of: Option<&str>)
     Ok(())
 }
 
-fn policies(db: &Connection, entry: &PoliciesEntry) -> rusqlite::Result<()> {
-    for one in entry.all() {
-        policy(db, one)?;
-        rules(db, &one.digest, &one.rules)?;
-    }
-    Ok(())
-}
-
-/// The lists come first: the row of figures closes them.
-fn rules(db: &Connection, policy: &Digest, entry: &PolicyRules) -> rusqlite::Result<()> {
-    let (policy, any_engine, any_purpose) =
-        (policy.as_bytes(), entry.engines.is_none(), entry.purposes.is_none());
-    let (detail, copied) = (limit(entry.min_detail), limit(entry.min_copied));
-    let max_copy = entry.max_copy.and_then(units);
-    // Other rules under the same digest are not known: the INSERT is tried, and the schema refuses it.
-    let sql = "SELECT EXISTS (SELECT 1 FROM policy_rule WHERE policy = ? AND min_detail = ? AND min_copied = ? \
-         AND any_engine = ? AND any_purpose = ? AND max_generations IS ? AND require_xmp = ? AND expires IS ?) \
-         AND EXISTS (SELECT 1 FROM policy_time_stamp WHERE policy = ?1) = ? \
-         AND (SELECT max_copy FROM policy_copy WHERE policy = ?1) IS ?";
-    let known: bool = db.prepare_cached(sql)?.query_row(
-        params![
-            policy,
-            detail,
-            copied,
-            any_engine,
-            any_purpose,
-            entry.max_generations,
-            entry.require_xmp,
-            entry.expires,
-            entry.require_time_stamp,
-            max_copy
-        ],
-        |row| row.get(0),
-    )?;
-    if known {
-        return Ok(());
-    }
-    for engine in entry.engines.iter().flatten() {
-        put(db, "INSERT INTO policy_engine (policy, engine) VALUES (?, ?)", params![policy, engine])?;
-    }
-    for purpose in entry.purposes.iter().flatten() {
-        put(db, "INSERT INTO policy_purpose (policy, purpose) VALUES (?, ?)", params![policy, purpose])?;
-    }
-    for key in &entry.approvers {
-        put(db, "INSERT INTO policy_approver (policy, key) VALUES (?, ?)", params![policy, key])?;
-    }
-    if entry.require_time_stamp {
-        put(db, "INSERT INTO policy_time_stamp (policy) VALUES (?)", [policy])?;
-    }
-    if let Some(max) = max_copy {
-        put(db, "INSERT INTO policy_copy (policy, max_copy) VALUES (?, ?)", params![policy, max])?;
-    }
-    for mark in &entry.marks {
-        put(db, "INSERT INTO policy_mark (policy, mark) VALUES (?, ?)", params![policy, mark.name()])?;
-    }
-    put(
-        db,
-        "INSERT INTO policy_rule (policy, min_detail, min_copied, any_engine, any_purpose, max_generations, \
-         require_xmp, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            policy,
-            detail,
-            copied,
-            any_engine,
-            any_purpose,
-            entry.max_generations,
-            entry.require_xmp,
-            entry.expires
-        ],
-    )?;
-    Ok(())
-}
-
-fn policy(db: &Connection, entry: &PolicyEntry) -> rusqlite::Result<()> {
-    // The same digest with other limits is not known: the INSERT is tried, and the schema refuses it.
-    let sql = "SELECT EXISTS (SELECT 1 FROM policy WHERE digest = ? AND text = ? AND strength_min = ? AND strength_max = ? \
-         AND min_deviation = ? AND min_composition = ? AND require_manifest = ? AND require_watermark = ? \
-         AND min_psnr_db = ?)";
-    let known: bool = db.prepare_cached(sql)?.query_row(
-        params![
-            entry.digest.as_bytes(),
-            entry.text,
-            entry.strength_min,
-            entry.strength_max,
-            limit(entry.min_deviation),
-            limit(entry.min_composition),
-            entry.require_manifest,
-            entry.require_watermark,
-            entry.min_psnr_db
-        ],
-        |row| row.get(0),
-    )?;
-    if known {
-        return Ok(());
-    }
-    put(
-        db,
-        "INSERT INTO policy (digest, name, text, strength_min, strength_max, min_deviation, min_composition, \
-         require_manifest, require_watermark, min_psnr_db) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        params![
-            entry.digest.as_bytes(),
-            entry.name,
-            entry.text,
-            entry.strength_min,
-            entry.strength_max,
-            limit(entry.min_deviation),
-            limit(entry.min_composition),
-            entry.require_manifest,
-            entry.require_watermark,
-            entry.min_psnr_db
-        ],
-    )?;
-    Ok(())
-}
-
 /// The run, what its reference was said to be, and who judges it.
 fn run(db: &Connection, entry: &RunEntry, policies: &PoliciesEntry) -> rusqlite::Result<()> {
     put(
@@ -492,7 +377,7 @@ fn marks(db: &Connection, output: &str, entry: &MarkEntry) -> rusqlite::Result<(
 }
 
 /// One row. Preparing it takes longer than writing it, for it brings the triggers along: so it is done once.
-fn put(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> {
+pub(super) fn put(db: &Connection, sql: &str, values: impl Params) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute(values).map(drop)
 }
 

@@ -2,6 +2,7 @@
 
 mod case;
 mod example;
+mod file;
 mod judge;
 mod mark;
 mod parse;

@@ -8,9 +8,10 @@ use serde::Deserialize;
 use time::{Date, Month};
 use toml::value::Datetime;
 
-use super::example::{Example, ExampleTable};
+use super::example::Example;
+use super::file::{AppliesTable, First, Head, Second, ViolationTable};
 use super::subject::is_plain;
-use super::{Applies, Class, Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy, Tag};
+use super::{Applies, Limits, MIN_DEVIATION_FLOOR, OnViolation, Policy};
 use crate::digest::Digest;
 use crate::quantity::Strength;
 
@@ -43,139 +44,6 @@ pub enum PolicyError {
     Approvers { found: usize, action: &'static str },
     #[error("test {name:?}: {fault}")]
     Test { name: String, fault: String },
-}
-
-/// What every schema begins with.
-#[derive(Deserialize)]
-struct Head {
-    schema: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct First {
-    #[serde(rename = "schema")]
-    _schema: i64,
-    name: String,
-    title: String,
-    strength: StrengthTable,
-    deviation: FirstDeviation,
-    marks: FirstMarks,
-    violation: FirstViolation,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirstDeviation {
-    min: f64,
-    composition: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct FirstMarks {
-    manifest: bool,
-    watermark: bool,
-    min_psnr_db: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirstViolation {
-    action: FirstAction,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum FirstAction {
-    Refuse,
-    Quarantine,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Second {
-    #[serde(rename = "schema")]
-    _schema: i64,
-    name: String,
-    title: String,
-    expires: Option<Datetime>,
-    applies: Option<AppliesTable>,
-    strength: StrengthTable,
-    deviation: DeviationTable,
-    generation: Option<GenerationTable>,
-    purpose: Option<PurposeTable>,
-    marks: MarksTable,
-    violation: ViolationTable,
-    #[serde(default)]
-    test: Vec<ExampleTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AppliesTable {
-    classes: Option<BTreeSet<Class>>,
-    tags: Option<BTreeSet<Tag>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StrengthTable {
-    min: f64,
-    max: f64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DeviationTable {
-    min: f64,
-    composition: f64,
-    detail: Option<f64>,
-    copied: Option<f64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct GenerationTable {
-    engines: Option<BTreeSet<String>>,
-    max: Option<u32>,
-    max_copy: Option<f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PurposeTable {
-    allowed: BTreeSet<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct MarksTable {
-    manifest: bool,
-    watermark: bool,
-    min_psnr_db: f64,
-    xmp: bool,
-    #[serde(default)]
-    time_stamp: bool,
-    #[serde(default)]
-    prompt: bool,
-    #[serde(default)]
-    disclosure: bool,
-    #[serde(default)]
-    tc260: bool,
-    #[serde(default)]
-    label: bool,
-    #[serde(default)]
-    caption: bool,
-    provider: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ViolationTable {
-    action: OnViolation,
-    #[serde(default)]
-    approvers: BTreeSet<String>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
@@ -259,49 +127,6 @@ fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, PolicyError> {
             .map_or(1, |span| text.get(..span.start).map_or(1, |before| before.matches('\n').count() + 1)),
         message: error.message().replace('\n', " "),
     })
-}
-
-impl From<First> for Second {
-    fn from(first: First) -> Self {
-        let First { _schema, name, title, strength, deviation, marks, violation } = first;
-        Second {
-            _schema,
-            name,
-            title,
-            expires: None,
-            applies: None,
-            strength,
-            deviation: DeviationTable {
-                min: deviation.min,
-                composition: deviation.composition,
-                detail: None,
-                copied: None,
-            },
-            generation: None,
-            purpose: None,
-            marks: MarksTable {
-                manifest: marks.manifest,
-                watermark: marks.watermark,
-                min_psnr_db: marks.min_psnr_db,
-                xmp: false,
-                time_stamp: false,
-                prompt: false,
-                disclosure: false,
-                tc260: false,
-                label: false,
-                caption: false,
-                provider: None,
-            },
-            violation: ViolationTable {
-                action: match violation.action {
-                    FirstAction::Refuse => OnViolation::Refuse,
-                    FirstAction::Quarantine => OnViolation::Quarantine,
-                },
-                approvers: BTreeSet::new(),
-            },
-            test: Vec::new(),
-        }
-    }
 }
 
 /// The catalog compares in units of 0.0001: what is finer would be another limit there.
