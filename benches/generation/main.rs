@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         speed::table()?;
     }
     if options.annotations {
-        annotations::table(&pictures(&options.pictures)?)?;
+        annotations::table(&pictures(&options.pictures)?, options.seeds)?;
     }
     if options.quality {
         for (name, picture) in pictures(&options.pictures)? {

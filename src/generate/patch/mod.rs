@@ -92,6 +92,11 @@ impl Engine for PatchEngine {
     }
 }
 
+/// Where `reference` bears scale bars, lettering, data strips or arrows, margins included: what the engine leaves out.
+pub fn annotations(reference: &Raster) -> Vec<Area> {
+    annotation::find(reference)
+}
+
 impl PatchEngine {
     fn draw(
         &self,
@@ -102,7 +107,7 @@ impl PatchEngine {
         progress: &mut dyn Progress,
     ) -> Result<Draft, GenerateError> {
         let seed = request.seed.0;
-        let areas = annotation::find(reference);
+        let areas = annotations(reference);
         let clear = annotation::filled(reference, &areas);
         let (colour, image) = Colour::of(&clear);
         let (directed, looked) = match request.orientation {

@@ -3,9 +3,13 @@
 //! Drawn anew it would be debris that looks like a scale, on a picture that has none: what is found is filled from the
 //! picture's own ground before anything is drawn, so that neither layout nor patches know of it.
 
+mod bars;
 mod fill;
 mod ink;
+mod patches;
 mod strip;
+mod tone;
+mod words;
 
 use std::borrow::Cow;
 
@@ -26,7 +30,7 @@ pub fn find(reference: &Raster) -> Vec<Area> {
     let mut areas = strip::find(&luma);
     let strips = areas.clone();
     let apart = |area: &Area| strips.iter().all(|strip| !strip.overlaps(area));
-    areas.extend(ink::find(&luma).into_iter().filter(apart).map(|area| widened(area, &luma)));
+    areas.extend(ink::find(reference).into_iter().filter(apart).map(|area| widened(area, &luma)));
     if areas.len() > 10 * MOST {
         return strips;
     }
@@ -112,6 +116,79 @@ mod tests {
         }
         let found: usize = areas.iter().map(|area| area.width * area.height).sum();
         assert!(found < 4000, "{areas:?}");
+    }
+
+    /// A specimen brightened to a mean of about 0.8, where white hardly stands out.
+    fn bright(paint: impl Fn(usize, usize) -> Option<f32>) -> Raster {
+        let plane = painted(|_, _| None).luma();
+        let (mean, spread) = (plane.mean() as f32, plane.std() as f32);
+        let pale = |v: f32| (0.78 + 0.05 * (v - mean) / spread).min(1.0);
+        let plane = Plane::from_fn(320, 240, |x, y| paint(x, y).unwrap_or_else(|| pale(plane.at(x, y))));
+        Raster::from_planes(&[plane], Depth::Eight)
+    }
+
+    /// Whether the areas of a picture hold all that is painted.
+    fn holds(picture: &Raster, ink: impl Fn(usize, usize) -> bool) -> bool {
+        let areas = find(picture);
+        let mut inked = (0..320 * 240).map(|i| (i % 320, i / 320)).filter(|(x, y)| ink(*x, *y));
+        inked.all(|(x, y)| areas.iter().any(|area| area.holds(x, y)))
+    }
+
+    #[test]
+    fn white_on_a_bright_ground_is_found() {
+        let ink = |x: usize, y: usize| bar(x, y).or(letters(x, y));
+        assert!(find(&bright(|_, _| None)).is_empty());
+        assert!(holds(&bright(ink), |x, y| ink(x, y).is_some()));
+        let words = |x: usize, y: usize| letters(x, y).or(letters(x.saturating_sub(40), y));
+        assert!(holds(&bright(words), |x, y| words(x, y).is_some()));
+    }
+
+    #[test]
+    fn coloured_ink_on_a_grey_picture_is_found() {
+        let grey = painted(|_, _| None).luma();
+        let ink = |x: usize, y: usize| bar(x, y).or(letters(x, y)).is_some();
+        for colour in [[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 1.0]] {
+            let plane =
+                |value: f32| Plane::from_fn(320, 240, |x, y| if ink(x, y) { value } else { grey.at(x, y) });
+            let picture = Raster::from_planes(&colour.map(plane), Depth::Eight);
+            assert!(holds(&picture, ink), "{colour:?}");
+        }
+    }
+
+    #[test]
+    fn a_bar_with_ticks_in_a_box_of_half_its_negative_is_found() {
+        let ink = |x: usize, y: usize| {
+            (20..80).contains(&x) && y == 217 || [20, 79].contains(&x) && (214..221).contains(&y)
+        };
+        let plain = painted(|_, _| None).luma();
+        let boxed = |x: usize, y: usize| (10..92).contains(&x) && (205..230).contains(&y);
+        let ground = |x: usize, y: usize| boxed(x, y).then(|| plain.at(x, y) / 2.0);
+        assert!(holds(&painted(|x, y| if ink(x, y) { Some(1.0) } else { ground(x, y) }), ink));
+    }
+
+    #[test]
+    fn an_arrow_is_found() {
+        let ink = |x: usize, y: usize| {
+            let (along, off) = (x.wrapping_sub(250), y.abs_diff(30));
+            along < 16 && 2 * off <= along || (16..36).contains(&along) && off <= 1
+        };
+        assert!(holds(&painted(|x, y| ink(x, y).then_some(1.0)), ink));
+    }
+
+    #[test]
+    fn specimens_of_every_kind_and_colour_bear_nothing() {
+        for kind in Kind::ALL {
+            for (seed, colour) in [(21, Colour::Grey), (22, Colour::False), (23, Colour::Grey)] {
+                let specimen = Specimen { kind, width: 256, height: 176, seed: Seed(seed), colour };
+                assert_eq!(find(&specimen.render().expect("a specimen")), [], "{kind} {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_fence_is_no_writing() {
+        let posts = painted(|x, y| (120..180).contains(&y).then_some(if x % 14 < 3 { 1.0 } else { 0.3 }));
+        assert!(find(&posts).is_empty());
     }
 
     #[test]
