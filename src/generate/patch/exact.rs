@@ -23,6 +23,9 @@ const SPARSE_NOISE: f64 = 1.0;
 const SAMPLES: usize = 2500;
 /// Patches in the bank, at most, unless the in-place copy alone has more.
 pub const BANK: usize = 3500;
+/// Pixels from the edge of a turned copy within which its patches are left out: much of them is mirrored. More would leave
+/// out so much of the reference's border that its middle is drawn too often.
+const EDGE: usize = 2;
 /// A level with more pixels is not drawn exactly: the bank could not hold its in-place copy.
 pub const MOST_PIXELS: usize = 6000;
 /// Least use of a patch, in fair shares, that one update of the duals answers to, and the largest dual. Smaller
@@ -277,12 +280,18 @@ impl Kernel for Overlap<'_> {
     }
 }
 
-/// Indices (copy by copy) of the patches in the bank: the whole in-place copy, then others at random.
+/// Indices (copy by copy) of the patches in the bank: the whole in-place copy, then others at random that are [`EDGE`]
+/// pixels from the edge of their copy at least.
 fn choose(sources: &Sources, stream: Stream) -> Vec<usize> {
     let pixels = sources.pixels();
     let usable = |i: &usize| sources.outside(*i) < 0.02;
     let mut chosen: Vec<usize> = (0..pixels).filter(usable).collect();
-    let others: Vec<usize> = (pixels..sources.all()).filter(usable).collect();
+    let inner = |i: &usize| {
+        let (y, x) = (i % pixels / sources.width, i % sources.width);
+        let within = |at: usize, of: usize| (EDGE..of.saturating_sub(EDGE)).contains(&at);
+        within(y, sources.height) && within(x, sources.width)
+    };
+    let others: Vec<usize> = (pixels..sources.all()).filter(usable).filter(inner).collect();
     let room = BANK.saturating_sub(chosen.len());
     chosen.extend(stream.permutation(others.len()).into_iter().take(room).map(|i| others[i]));
     if chosen.is_empty() {
@@ -339,6 +348,20 @@ mod tests {
                 let place = asked.pixels.iter().position(|pixel| *pixel == y * 7 + x);
                 assert_eq!(asked.index(y, x), place, "{every}: {y}, {x}");
             }
+        }
+    }
+
+    #[test]
+    fn the_bank_has_the_whole_in_place_copy_and_no_edge_of_another() {
+        let one = sources();
+        let two = Sources::own(vec![one.copies[0].clone(), one.copies[0].clone()]);
+        let chosen = choose(&two, Stream::new(1, "bank"));
+        let (width, height, pixels) = (two.width, two.height, two.pixels());
+        assert!(chosen[..pixels].iter().enumerate().all(|(i, at)| i == *at));
+        assert_eq!(chosen.len() - pixels, (width - 2 * EDGE) * (height - 2 * EDGE));
+        for at in chosen[pixels..].iter().map(|i| i - pixels) {
+            let (y, x) = (at / width, at % width);
+            assert!((EDGE..height - EDGE).contains(&y) && (EDGE..width - EDGE).contains(&x), "{y}, {x}");
         }
     }
 

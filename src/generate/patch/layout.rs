@@ -44,6 +44,13 @@ const INSTEAD: f64 = 0.7;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 
+/// Change of the channels' deviations, by a factor of e to this, that makes a draft count twice as bad in style: one that
+/// has lost large things has less of it.
+const SPREAD: f64 = 0.2;
+/// Shares of the arrangement to keep between which that counts (strengths 0.4 to 0.83). Where more is kept nothing is lost,
+/// and the draft would be taken that changed least; where less is, half a draft does not show yet what the whole one will.
+const SPREAD_AT: [f64; 2] = [0.6, 0.92];
+
 /// A first picture, and how much noise the refinement may still add to it.
 pub struct Layout {
     pub image: Image,
@@ -101,6 +108,10 @@ pub fn draw(
     let scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
     let style = Style::new(sources, patch, seed);
+    // Of what is packed nothing can be lost, and a draft that changed little would be taken for the best.
+    let sparse = !pyramid.is_packed();
+    let weighs_spread =
+        sparse && schedule.kept.is_some_and(|kept| (SPREAD_AT[0]..=SPREAD_AT[1]).contains(&kept));
     let kept = keep.map(|keep| keep.at(sources.width, sources.height));
     let mut steer = (keep.is_none() && !directed && schedule.kept.is_some()).then(|| Steer::new(schedule));
     let mut best: Option<(f64, Sampler)> = None;
@@ -115,6 +126,11 @@ pub fn draw(
             Sampler::new(&bank, first, schedule.starting_at(strong), kept.as_ref(), stream.child(1));
         sampler.advance(GATE, progress)?;
         let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
+        let distance = if weighs_spread {
+            distance * (1.0 + spread(&sampler.clean, upright) / SPREAD.powi(2))
+        } else {
+            distance
+        };
         let badness = match &mut steer {
             Some(steer) => {
                 let reached = likeness(&sampler.clean, upright, &[0]);
@@ -198,6 +214,16 @@ fn likeness(a: &Image, b: &Image, channels: &[usize]) -> f64 {
         a.correlation(&b)
     };
     channels.iter().map(likeness).fold(1.0, f64::min)
+}
+
+/// Mean squared logarithm of what the channels' deviations have become, as a factor of those of `reference`; what is nearly
+/// flat in both counts as the same.
+fn spread(image: &Image, reference: &Image) -> f64 {
+    let change = |c: usize| {
+        let [now, was] = [image, reference].map(|image| image.plane(c).std() + 0.02);
+        (now / was).ln().powi(2)
+    };
+    (0..reference.channels).map(change).sum::<f64>() / reference.channels as f64
 }
 
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
@@ -291,6 +317,21 @@ mod tests {
     use super::*;
     use crate::progress::Silent;
     use crate::raster::Plane;
+
+    #[test]
+    fn a_draft_that_lost_things_has_less_spread_wherever_the_others_lie() {
+        let things = |places: &[usize]| {
+            let inside = |x: usize| places.iter().any(|at| (*at..at + 6).contains(&x));
+            Image::from_planes(&[
+                Plane::from_fn(60, 30, |x, y| if inside(x) && y % 15 < 9 { 2.0 } else { 0.0 }),
+                Plane::filled(60, 30, 0.1),
+            ])
+        };
+        let reference = things(&[4, 20, 40]);
+        assert!(spread(&things(&[9, 30, 50]), &reference) < 1e-9);
+        let (one, two) = (spread(&things(&[9, 30]), &reference), spread(&things(&[9]), &reference));
+        assert!(one > 0.005 && two > 3.0 * one, "{one} {two}");
+    }
 
     #[test]
     fn the_less_is_to_be_kept_the_stronger_the_noise() {

@@ -12,7 +12,7 @@ use crate::raster::filter::gaussian;
 
 use super::features::{Dictionary, Feature};
 use super::image::Image;
-use super::matcher::OUTSIDE;
+use super::matcher::{OUTSIDE, edge};
 use super::search::{Bias, Costs, Field, Search};
 use super::sources::Sources;
 use super::vote::vote;
@@ -81,6 +81,7 @@ impl<'a> Magnifier<'a> {
             own_place: 0,
             upright: 0,
             own_radius: 0,
+            edge: edge(PATCH),
             bend: None,
             barred: &[],
             barred_cost: 0,

@@ -32,6 +32,11 @@ const PATCHES: f64 = 1.2;
 /// Cost of a barred match, in typical distances of a match at another place.
 const BARRED: f32 = 4.0;
 
+/// Distance from the edge of a copy at which nearly half of a patch of that width is mirrored.
+pub fn edge(patch: usize) -> i32 {
+    (patch / 2).div_ceil(2) as i32
+}
+
 /// Features learnt from one level, and the scale of its costs.
 pub struct Matcher<'a, T, const N: usize> {
     sources: &'a Sources,
@@ -97,6 +102,7 @@ impl<'a, T: Component, const N: usize> Matcher<'a, T, N> {
             own_place: dear(self.schedule.own_place()),
             upright: dear(self.schedule.upright()),
             own_radius: radius,
+            edge: edge(self.dictionary.basis.patch),
             bend: self.bend,
             barred,
             barred_cost: (BARRED * self.elsewhere) as i32,

@@ -68,7 +68,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "9", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "10", model_digest: None, reads_prompt: false }
     }
 
     fn generate(

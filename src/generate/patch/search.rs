@@ -151,6 +151,10 @@ pub struct Costs<'a> {
     pub upright: i32,
     pub own_radius: i32,
     pub bend: Option<&'a Bend>,
+    /// Pixels from the edge of a copy within which a patch costs as much as one that lies outside, unless it is asked for at
+    /// the edge of the picture: much of it is mirrored there, so that it looks like itself a pixel further, and would be
+    /// drawn out into streaks.
+    pub edge: i32,
     /// Sources that a pixel must not use: see `copies`. Empty for none.
     pub barred: &'a [Option<Match>],
     pub barred_cost: i32,
@@ -268,7 +272,8 @@ impl<T: Component, const N: usize> Kernel for Row<'_, '_, T, N> {
                 Some(places) => (places[x].0.round() as i32, places[x].1.round() as i32),
                 None => (self.y as i32, x as i32),
             };
-            let mut best = Best::new(self.search, pixel, place);
+            let at_edge = is_at_edge((self.y as i32, x as i32), self.size, self.search.costs.edge);
+            let mut best = Best::new(self.search, pixel, place, at_edge);
             best.start(self.old[pixel].into());
             for (dy, dx) in AROUND {
                 let (ny, nx) = (self.y as i32 + dy * stride, x as i32 + dx * stride);
@@ -308,12 +313,19 @@ impl<T: Component, const N: usize> Row<'_, '_, T, N> {
     }
 }
 
+/// Whether a place (y, x) lies within `edge` pixels of a picture's edge.
+#[inline(always)]
+fn is_at_edge((y, x): (i32, i32), (width, height): (usize, usize), edge: i32) -> bool {
+    y.min(x).min(height as i32 - 1 - y).min(width as i32 - 1 - x) < edge
+}
+
 /// The best candidate of one pixel so far.
 struct Best<'a, 'b, T, const N: usize> {
     search: &'a Search<'b, T, N>,
     query: &'a Feature<T, N>,
     /// Its own place in copy 0.
     place: (i32, i32),
+    at_edge: bool,
     barred: Option<Candidate>,
     found: Candidate,
     distance: i32,
@@ -322,11 +334,12 @@ struct Best<'a, 'b, T, const N: usize> {
 
 impl<'a, 'b, T: Component, const N: usize> Best<'a, 'b, T, N> {
     #[inline(always)]
-    fn new(search: &'a Search<'b, T, N>, pixel: usize, place: (i32, i32)) -> Self {
+    fn new(search: &'a Search<'b, T, N>, pixel: usize, place: (i32, i32), at_edge: bool) -> Self {
         Best {
             search,
             query: &search.query[pixel],
             place,
+            at_edge,
             barred: search.costs.barred.get(pixel).copied().flatten().map(Candidate::from),
             found: Candidate { copy: 0, y: 0, x: 0 },
             distance: i32::MAX,
@@ -365,6 +378,9 @@ impl<'a, 'b, T: Component, const N: usize> Best<'a, 'b, T, N> {
             dy < radius && dx < radius && dy * dy + dx * dx < radius * radius
         };
         let mut cost = costs.bias.of(m.copy as usize, self.search.index(m));
+        if !self.at_edge && is_at_edge((m.y, m.x), self.search.size, costs.edge) {
+            cost = cost.saturating_add(costs.bias.outside as i32);
+        }
         if m.copy == 0 {
             cost = cost.saturating_add(costs.upright);
             if near(self.place.0, self.place.1, costs.own_radius) {
@@ -411,6 +427,7 @@ mod tests {
             own_place: 0,
             upright: 0,
             own_radius: 0,
+            edge: 0,
             barred: &[],
             barred_cost: 0,
             barred_radius: 0,
@@ -423,6 +440,40 @@ mod tests {
         let exact = field.distances.iter().filter(|d| **d == 0).count();
         assert!(exact * 10 > width * height * 9, "{exact} of {}", width * height);
         assert_eq!(field.matches[10 * width + 10], Match { copy: 1, y: 13, x: 15 });
+    }
+
+    #[test]
+    fn the_edge_of_a_copy_is_drawn_at_the_edge_of_the_picture_alone() {
+        let (width, height) = (24, 20);
+        let at_edge = |y: usize, x: usize| y < 2 || x < 2 || y >= height - 2 || x >= width - 2;
+        // All patches at the edge of the copy are what is asked for, all others nearly so.
+        let feature = |v: i16| Feature::<i16, 16>(std::array::from_fn(|_| v));
+        let sources: Vec<_> =
+            (0..width * height).map(|i| feature(if at_edge(i / width, i % width) { 0 } else { 3 })).collect();
+        let query = vec![feature(0); width * height];
+        let blank = Image::from_planes(&[Plane::filled(width, height, 0.0)]);
+        let blank = corpus::copy(&blank, (width, height), 0, 0.0, false, 1);
+        let bias = Bias { sources: &Sources::own(vec![blank]), outside: 1000.0, usage: None };
+        let costs = Costs {
+            bias: &bias,
+            own_place: 0,
+            upright: 0,
+            own_radius: 0,
+            edge: 2,
+            barred: &[],
+            barred_cost: 0,
+            barred_radius: 0,
+            bend: None,
+        };
+        let stream = Stream::new(3, "test");
+        let (sources, quantiser) = (&[sources], &Quantiser::of(&[]));
+        let search = Search { query: &query, sources, quantiser, size: (width, height), costs, stream };
+        let mut field = Field::random((width, height), 1, (width, height), stream.child(7));
+        search.run(&mut field, 12);
+        for (i, m) in field.matches.iter().enumerate() {
+            let asked_at_edge = at_edge(i / width, i % width);
+            assert_eq!(at_edge(m.y.into(), m.x.into()), asked_at_edge, "pixel {i}: {m:?}");
+        }
     }
 
     #[test]
