@@ -48,6 +48,11 @@ fn half_kernel(sigma: f32, radius: usize) -> Vec<f32> {
 /// Rows filtered together: few enough that what the rows' pass leaves is still in the cache for the columns'.
 const BAND: usize = 64;
 
+/// Values filtered side by side, and how many of a vector; and values that the fastest cache holds.
+const TILE: usize = 32;
+const LANES: usize = 8;
+const CACHED: usize = 6144;
+
 /// Convolution with a symmetric kernel along rows, then along columns.
 fn convolve(
     plane: &Plane,
@@ -57,8 +62,9 @@ fn convolve(
 ) -> Plane {
     let (width, height) = (plane.width(), plane.height());
     let radius = half.len() - 1;
-    // At least twice what a band shares with its neighbours.
-    let band = BAND.max(4 * radius);
+    // At least twice what a band shares with its neighbours, and all much the same.
+    let bands = (height / BAND.max(4 * radius)).max(1);
+    let band = height.div_ceil(bands);
     // Not a power of two: values of one column must not all compete for the same set of the cache.
     let stride = width.next_multiple_of(16) + 16;
     let mut data = vec![0.0f32; width * height];
@@ -67,8 +73,10 @@ fn convolve(
         |(padded, lines), (index, out)| {
             let top = index * band;
             let count = out.len() / width + 2 * radius;
-            for (k, line) in lines.chunks_exact_mut(stride).take(count).enumerate() {
-                let row = plane.row(mirror((top + k) as isize - radius as isize, height));
+            // Rows beyond the border are filtered once, as those that they mirror.
+            let (above, below) = (radius.saturating_sub(top), (height + radius - top).min(count));
+            for (line, y) in lines.chunks_exact_mut(stride).zip(0..count).skip(above).take(below - above) {
+                let row = plane.row(top + y - radius);
                 for (p, v) in padded[radius..].iter_mut().zip(row) {
                     *p = before(*v);
                 }
@@ -79,10 +87,19 @@ fn convolve(
                 }
                 weigh(half, padded, radius, 1, &mut line[..width]);
             }
-            for (y, row) in out.chunks_exact_mut(width).enumerate() {
-                weigh(half, lines, (y + radius) * stride, stride, row);
-                after(top + y, row);
+            for k in (0..above).chain(below..count) {
+                let mirrored = mirror((top + k) as isize - radius as isize, height) + radius - top;
+                lines.copy_within(mirrored * stride..mirrored * stride + width, k * stride);
             }
+            // What all taps of some columns see must stay in the cache as well.
+            let together = if (2 * radius + 1) * stride > CACHED { TILE } else { width };
+            for left in (0..width).step_by(together) {
+                let columns = left..(left + together).min(width);
+                for (y, row) in out.chunks_exact_mut(width).enumerate() {
+                    weigh(half, lines, (y + radius) * stride + left, stride, &mut row[columns.clone()]);
+                }
+            }
+            out.chunks_exact_mut(width).enumerate().for_each(|(y, row)| after(top + y, row));
         },
     );
     Plane::new(width, height, data)
@@ -107,36 +124,28 @@ impl simd::Kernel for Weigh<'_> {
     #[inline(always)]
     fn run(self) {
         let Weigh { half, values, at, step, out } = self;
-        for (o, v) in out.iter_mut().zip(&values[at..]) {
-            *o = half[0] * v;
-        }
-        // Four pairs of taps are what the registers hold: fewer passes over `out`.
-        let mut taken = 1;
-        for weights in half[1..].chunks(4) {
-            let pair =
-                |i: usize| [at - (taken + i) * step, at + (taken + i) * step].map(|from| &values[from..]);
-            match weights.len() {
-                1 => add_pairs::<1>(weights, pair, out),
-                2 => add_pairs::<2>(weights, pair, out),
-                3 => add_pairs::<3>(weights, pair, out),
-                _ => add_pairs::<4>(weights, pair, out),
-            }
-            taken += weights.len();
-        }
+        let wide = out.len() / TILE * TILE;
+        let narrow = out.len() / LANES * LANES;
+        weigh_tiles::<TILE>(half, values, at, step, &mut out[..wide]);
+        weigh_tiles::<LANES>(half, values, at + wide, step, &mut out[wide..narrow]);
+        weigh_tiles::<1>(half, values, at + narrow, step, &mut out[narrow..]);
     }
 }
 
+/// `N` values at a time, whose sums the registers hold over all taps.
 #[inline(always)]
-fn add_pairs<'a, const N: usize>(weights: &[f32], pair: impl Fn(usize) -> [&'a [f32]; 2], out: &mut [f32]) {
-    let count = out.len();
-    let weights: [f32; N] = std::array::from_fn(|i| weights[i]);
-    let pairs: [[&[f32]; 2]; N] = std::array::from_fn(|i| pair(i).map(|values| &values[..count]));
-    for (x, o) in out.iter_mut().enumerate() {
-        let mut sum = *o;
-        for (weight, [low, high]) in weights.iter().zip(&pairs) {
-            sum += weight * (low[x] + high[x]);
+fn weigh_tiles<const N: usize>(half: &[f32], values: &[f32], at: usize, step: usize, out: &mut [f32]) {
+    for (out, at) in out.chunks_exact_mut(N).zip((at..).step_by(N)) {
+        let from = |at: usize| &values[at..at + N];
+        let middle = from(at);
+        let mut sums: [f32; N] = std::array::from_fn(|i| half[0] * middle[i]);
+        for (weight, away) in half[1..].iter().zip((step..).step_by(step)) {
+            let (low, high) = (from(at - away), from(at + away));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum += weight * (low[i] + high[i]);
+            }
         }
-        *o = sum;
+        out.copy_from_slice(&sums);
     }
 }
 
