@@ -194,48 +194,76 @@ struct Gather<'a> {
 
 /// Pixels whose products are added up side by side.
 const LANES: usize = 8;
+/// What is multiplied, of so many pixels.
+type Lanes = [[f32; LANES]; 9];
+/// Products of the upper triangle.
+const PRODUCTS: usize = 45;
 
 impl simd::Kernel for Gather<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::needless_range_loop)]
     fn run(self) {
         let Gather { output, reference, map, stride, sums } = self;
         let (cx, cy) = centre(output);
-        let inverse_half = (1.0 / half_side(output)) as f32;
+        let (cx, cy, inverse_half) = (cx as f32, cy as f32, (1.0 / half_side(output)) as f32);
         let (width, height) = (reference.width() as f32, reference.height() as f32);
         let m = map.m.map(|v| v as f32);
+        let columns = output.width().saturating_sub(stride / 2).div_ceil(stride);
+        let mut lanes: Vec<Lanes> = vec![[[0.0; LANES]; 9]; columns.div_ceil(LANES)];
         for y in (stride / 2..output.height()).step_by(stride) {
-            // One row in single precision, rows in double: fast, and precise enough.
-            let mut row = [[0.0f32; LANES]; 45];
-            let mut lanes = [[0.0f32; LANES]; 9];
-            let mut filled = 0;
             let v = y as f32 + 0.5;
-            let yn = (v - cy as f32) * inverse_half;
+            let yn = (v - cy) * inverse_half;
             let values = output.row(y);
-            for x in (stride / 2..output.width()).step_by(stride) {
-                let u = x as f32 + 0.5;
-                let rx = m[0] * u + m[1] * v + m[2] - 0.5;
-                let ry = m[3] * u + m[4] * v + m[5] - 0.5;
-                if !(rx >= 0.5 && ry >= 0.5 && rx < width - 2.5 && ry < height - 2.5) {
-                    continue;
+            let column = |i: usize| stride / 2 + i * stride;
+            let place = |u: f32| (m[0] * u + m[1] * v + m[2] - 0.5, m[3] * u + m[4] * v + m[5] - 0.5);
+            let is_inside = |i: &usize| {
+                let (x, y) = place(column(*i) as f32 + 0.5);
+                x >= 0.5 && y >= 0.5 && x < width - 2.5 && y < height - 2.5
+            };
+            // A line crosses the reference in one piece.
+            let Some(first) = (0..columns).find(is_inside) else { continue };
+            let end = (first..columns).rev().find(is_inside).unwrap_or(first) + 1;
+            let used = (end - first).div_ceil(LANES);
+            for (from, lanes) in (first..end).step_by(LANES).zip(&mut lanes) {
+                let count = LANES.min(end - from);
+                let (mut u, mut own) = ([0.0f32; LANES], [0.0f32; LANES]);
+                for k in 0..LANES {
+                    u[k] = column(from + k.min(count - 1)) as f32 + 0.5;
+                    own[k] = values[column(from + k.min(count - 1))];
                 }
-                let xn = (u - cx as f32) * inverse_half;
-                let (value, dx, dy) = value_and_slopes(reference, rx, ry);
-                let f = [dx * xn, dx * yn, dx, dy * xn, dy * yn, dy, value, values[x], 1.0];
-                for (lane, f) in lanes.iter_mut().zip(f) {
-                    lane[filled] = f;
+                let (mut at, mut fx, mut fy) = ([0i32; LANES], [0.0f32; LANES], [0.0f32; LANES]);
+                for k in 0..LANES {
+                    let (x, y) = place(u[k]);
+                    let (x0, y0) = (x as i32, y as i32);
+                    (fx[k], fy[k]) = (x - x0 as f32, y - y0 as f32);
+                    at[k] = y0 * reference.width() as i32 + x0;
                 }
-                filled += 1;
-                if filled == LANES {
-                    add_products(&lanes, &mut row);
-                    filled = 0;
+                let corners = corners(reference, &at);
+                for k in 0..LANES {
+                    let [p0, p1, q0, q1] = [corners[0][k], corners[1][k], corners[2][k], corners[3][k]];
+                    let (top, bottom) = (p0 + (p1 - p0) * fx[k], q0 + (q1 - q0) * fx[k]);
+                    let dx = (p1 - p0) * (1.0 - fy[k]) + (q1 - q0) * fy[k];
+                    let dy = bottom - top;
+                    let xn = (u[k] - cx) * inverse_half;
+                    lanes[0][k] = dx * xn;
+                    lanes[1][k] = dx * yn;
+                    lanes[2][k] = dx;
+                    lanes[3][k] = dy * xn;
+                    lanes[4][k] = dy * yn;
+                    lanes[5][k] = dy;
+                    lanes[6][k] = top + dy * fy[k];
+                    lanes[7][k] = own[k];
+                    lanes[8][k] = 1.0;
+                }
+                if count < LANES {
+                    lanes.iter_mut().for_each(|lane| lane[count..].fill(0.0));
                 }
             }
-            if filled > 0 {
-                lanes.iter_mut().for_each(|lane| lane[filled..].fill(0.0));
-                add_products(&lanes, &mut row);
-            }
+            // One row in single precision, rows in double: fast, and precise enough.
+            let mut row = [[0.0f32; LANES]; PRODUCTS];
+            add_products(&lanes[..used], &mut row);
             let mut products = row.iter();
             for (i, sums) in sums.iter_mut().enumerate() {
                 for (sum, product) in sums[i..].iter_mut().zip(products.by_ref()) {
@@ -246,31 +274,53 @@ impl simd::Kernel for Gather<'_> {
     }
 }
 
+/// The upper left, upper right, lower left and lower right of the four pixels from each place on.
 #[inline(always)]
-fn add_products(lanes: &[[f32; LANES]; 9], row: &mut [[f32; LANES]; 45]) {
-    let mut at = 0;
-    for i in 0..9 {
-        for j in i..9 {
-            for k in 0..LANES {
-                row[at][k] += lanes[i][k] * lanes[j][k];
-            }
-            at += 1;
-        }
+fn corners(plane: &Plane, at: &[i32; LANES]) -> [[f32; LANES]; 4] {
+    let (width, data) = (plane.width(), plane.data());
+    let mut corners = [[0.0; LANES]; 4];
+    for (k, at) in at.iter().enumerate() {
+        let at = *at as usize;
+        let (p, q) = (&data[at..at + 2], &data[at + width..at + width + 2]);
+        corners[0][k] = p[0];
+        corners[1][k] = p[1];
+        corners[2][k] = q[0];
+        corners[3][k] = q[1];
     }
+    corners
 }
 
-/// Bilinear value and its slopes at a position that lies inside the plane.
+/// As many products in one pass as the registers hold the sums of.
 #[inline(always)]
-fn value_and_slopes(plane: &Plane, x: f32, y: f32) -> (f32, f32, f32) {
-    let (x0, y0) = (x as usize, y as usize);
-    let (fx, fy) = (x - x0 as f32, y - y0 as f32);
-    let width = plane.width();
-    let at = y0 * width + x0;
-    let data = plane.data();
-    let (p, q) = (&data[at..at + 2], &data[at + width..at + width + 2]);
-    let (top, bottom) = (p[0] + (p[1] - p[0]) * fx, q[0] + (q[1] - q[0]) * fx);
-    let dx = (p[1] - p[0]) * (1.0 - fy) + (q[1] - q[0]) * fy;
-    (top + (bottom - top) * fy, dx, bottom - top)
+fn add_products(lanes: &[Lanes], row: &mut [[f32; LANES]; PRODUCTS]) {
+    add_lines::<0, 1, 9>(lanes, row);
+    add_lines::<1, 2, 8>(lanes, row);
+    add_lines::<2, 3, 7>(lanes, row);
+    add_lines::<3, 5, 11>(lanes, row);
+    add_lines::<5, 9, 10>(lanes, row);
+}
+
+/// The products of lines `FROM..TO` of the triangle, `COUNT` of them.
+#[inline(always)]
+fn add_lines<const FROM: usize, const TO: usize, const COUNT: usize>(
+    lanes: &[Lanes],
+    row: &mut [[f32; LANES]; PRODUCTS],
+) {
+    let mut sums = [[0.0f32; LANES]; COUNT];
+    for lanes in lanes {
+        let mut at = 0;
+        for i in FROM..TO {
+            for j in i..9 {
+                for k in 0..LANES {
+                    sums[at][k] += lanes[i][k] * lanes[j][k];
+                }
+                at += 1;
+            }
+        }
+    }
+    // Lines before have 9, 8, 7 … products.
+    let before = FROM * 9 - FROM * FROM.saturating_sub(1) / 2;
+    row[before..before + COUNT].copy_from_slice(&sums);
 }
 
 /// Cholesky solution of a symmetric positive definite system; `None` where it is not.

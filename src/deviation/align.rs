@@ -15,6 +15,8 @@ const SEARCH_SIDE: f64 = 64.0;
 const JUDGE_SIDE: f64 = 128.0;
 /// Transforms hold both pictures without wrapping round where they overlap enough.
 const FFT_SIDE: usize = 128;
+/// What makes a correlation of an inverse transform.
+const NORM: f32 = 1.0 / (FFT_SIDE * FFT_SIDE) as f32;
 /// Window of the local flattening, in pixels, on every grid of this file.
 const WINDOW: f32 = 3.84;
 /// Reference pixels per output pixel, both pictures at the same long side.
@@ -245,6 +247,10 @@ fn best_shift(output: &Turned, reference: &Turned, plan: &RealFft2) -> (f32, (is
     for (dy, y0, y1) in shifts {
         let row = dy.rem_euclid(n) as usize * FFT_SIDE;
         line.fill(output, y0, y1, &correlation[row..row + FFT_SIDE]);
+        // Most lines have nothing that comes near the best.
+        if !simd::run(Promising { line: &line, density, smaller, best: best.0 }) {
+            continue;
+        }
         let highest = simd::run(Scores { line: &mut line, density, smaller, least });
         if highest > best.0 {
             // The first of equal ones.
@@ -268,7 +274,27 @@ struct Line {
     scores: Vec<f32>,
 }
 
+/// Of each shift across, all of one length: those at the first column of the output on the reference, and at the end.
+struct Sums<'a> {
+    correlation: &'a [f32],
+    mask: &'a [f32],
+    end_mask: &'a [f32],
+    below: &'a [f32],
+    end_below: &'a [f32],
+    above: &'a [f32],
+    end_above: &'a [f32],
+}
+
 impl Line {
+    #[inline(always)]
+    fn sums(&self) -> Sums<'_> {
+        let (other, count) = (self.widths.1, self.correlation.len());
+        let [below, above, mask] = [&self.below, &self.above, &self.mask].map(|sums| &sums[..count]);
+        let [end_below, end_above, end_mask] =
+            [&self.below, &self.above, &self.mask].map(|sums| &sums[other..other + count]);
+        Sums { correlation: &self.correlation[..count], mask, end_mask, below, end_below, above, end_above }
+    }
+
     fn new(output: usize, reference: usize) -> Line {
         let shifts = output + reference - 1;
         let sums = || vec![0.0; shifts + reference];
@@ -302,6 +328,37 @@ impl Line {
     }
 }
 
+/// Whether any shift across may have a higher score than `best`: the fourth powers tell it without roots.
+struct Promising<'a> {
+    line: &'a Line,
+    density: f32,
+    smaller: f32,
+    best: f32,
+}
+
+impl simd::Kernel for Promising<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        // A thousandth for rounding, and what is too small for fourth powers.
+        const LEAST: f32 = 0.999;
+        const SMALL: f32 = 1e-30;
+        let Promising { line, density, smaller, best } = self;
+        let limit = LEAST * best * best * density;
+        let per_overlap = 1.0 / smaller;
+        let Sums { correlation, mask, end_mask, below, end_below, above, end_above } = line.sums();
+        let mut promising = false;
+        for (i, correlation) in correlation.iter().enumerate() {
+            let overlap = end_mask[i] - mask[i];
+            let energy = limit * overlap * (end_below[i] - end_above[i] - below[i] + above[i]);
+            let square = (correlation * NORM) * (correlation * NORM);
+            promising |= square * square * (overlap * per_overlap) + SMALL >= energy * energy;
+        }
+        promising
+    }
+}
+
 /// Scores of all shifts across; the highest.
 struct Scores<'a> {
     line: &'a mut Line,
@@ -315,14 +372,10 @@ impl simd::Kernel for Scores<'_> {
 
     #[inline(always)]
     fn run(self) -> f32 {
-        const NORM: f32 = 1.0 / (FFT_SIDE * FFT_SIDE) as f32;
         let Scores { line, density, smaller, least } = self;
-        let (other, count) = (line.widths.1, line.scores.len());
-        let (below, above, mask) = (&line.below[..count], &line.above[..count], &line.mask[..count]);
-        let [end_below, end_above, end_mask] =
-            [&line.below, &line.above, &line.mask].map(|sums| &sums[other..other + count]);
-        let correlation = &line.correlation[..count];
-        for (i, score) in line.scores.iter_mut().enumerate() {
+        let mut scores = std::mem::take(&mut line.scores);
+        let Sums { correlation, mask, end_mask, below, end_below, above, end_above } = line.sums();
+        for (i, score) in scores[..correlation.len()].iter_mut().enumerate() {
             let overlap = end_mask[i] - mask[i];
             let energy = end_below[i] - end_above[i] - below[i] + above[i];
             let energy = energy * density * overlap;
@@ -330,6 +383,7 @@ impl simd::Kernel for Scores<'_> {
             let weighed = value.abs() / (energy.sqrt() + 1e-3) * (overlap / smaller).sqrt().sqrt();
             *score = if overlap < least { 0.0 } else { weighed };
         }
+        line.scores = scores;
         let mut highest = [0.0f32; 8];
         for scores in line.scores.chunks(8) {
             for (most, score) in highest.iter_mut().zip(scores) {
