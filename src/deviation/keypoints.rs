@@ -1,9 +1,11 @@
 //! Keypoints with an orientation and a description that tone, sign and colour leave as they are: what a
 //! copied part is known by, at any turn, mirrored or not, at other sizes.
 
+use super::slopes::Slopes;
 use super::working::scaled;
 use crate::raster::Plane;
 use crate::raster::filter::gaussian;
+use crate::simd;
 
 /// Levels, each smaller by √2; a picture too small for a level has fewer.
 const LEVELS: i32 = 6;
@@ -18,16 +20,8 @@ const CELL: usize = 24;
 /// About so many keypoints a picture, at least and at most so many a cell.
 const BUDGET: usize = 1200;
 const PER_CELL: (usize, usize) = (2, 5);
-/// Bins of the orientation, over half a turn.
-const BINS: usize = 18;
-/// Radius and standard deviation of what the orientation is taken from, in pixels of the level.
-const DISC: (isize, f32) = (8, 4.0);
 /// Numbers of a description: 4 × 4 cells of 4 orientations.
 pub const NUMBERS: usize = 64;
-/// Samples of a description along each side, and their distance in pixels of the level.
-const SAMPLES: usize = 16;
-const PITCH: f32 = 1.25;
-
 /// A description: square roots of shares, in 1/255, so that the product of two is 255² for the same.
 pub type Description = [i16; NUMBERS];
 
@@ -94,10 +88,13 @@ fn spread(contrast: &Plane, per_cell: usize) -> Vec<(usize, usize)> {
     let (width, height) = (contrast.width(), contrast.height());
     let columns = width.div_ceil(CELL);
     let mut cells: Vec<Vec<(f32, usize, usize)>> = vec![Vec::new(); columns * height.div_ceil(CELL)];
+    let mut peaks = vec![false; width - 2 * MARGIN];
     for y in MARGIN..height - MARGIN {
-        for x in MARGIN..width - MARGIN {
+        let rows = [y - 1, y, y + 1].map(|y| &contrast.row(y)[MARGIN - 1..width - MARGIN + 1]);
+        simd::run(Peaks { rows, peaks: &mut peaks });
+        for (x, _) in (MARGIN..).zip(&peaks).filter(|(_, is_peak)| **is_peak) {
             let value = contrast.at(x, y);
-            if value > LEAST_CONTRAST && is_maximum(contrast, x, y, value) {
+            if is_maximum(contrast, x, y, value) {
                 cells[y / CELL * columns + x / CELL].push((value, x, y));
             }
         }
@@ -111,162 +108,38 @@ fn spread(contrast: &Plane, per_cell: usize) -> Vec<(usize, usize)> {
     found
 }
 
+/// Which values of a row have contrast, and no larger one beside, above or below them; the rows have one value more at
+/// either end.
+struct Peaks<'a> {
+    rows: [&'a [f32]; 3],
+    peaks: &'a mut [bool],
+}
+
+impl simd::Kernel for Peaks<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Peaks { rows: [above, here, below], peaks } = self;
+        let count = peaks.len();
+        let (above, below) = (&above[1..=count], &below[1..=count]);
+        let (left, middle, right) = (&here[..count], &here[1..=count], &here[2..count + 2]);
+        for (i, peak) in peaks.iter_mut().enumerate() {
+            let value = middle[i];
+            let beside = left[i].max(right[i]).max(above[i].max(below[i]));
+            *peak = (value > LEAST_CONTRAST) & (value >= beside);
+        }
+    }
+}
+
 /// Whether no value within two pixels is larger; of equal ones the first is it.
 fn is_maximum(plane: &Plane, x: usize, y: usize, value: f32) -> bool {
-    let beside = [plane.at(x - 1, y), plane.at(x + 1, y), plane.at(x, y - 1), plane.at(x, y + 1)];
-    beside.iter().all(|v| *v <= value)
-        && (y - 2..=y + 2).all(|v| {
-            plane.row(v)[x - 2..=x + 2]
-                .iter()
-                .zip(x - 2..)
-                .all(|(other, u)| *other < value || (*other == value && (v, u) >= (y, x)))
-        })
-}
-
-/// Slopes of a level: their length, and their direction as a share of half a turn, 0..1.
-struct Slopes {
-    length: Plane,
-    direction: Plane,
-}
-
-impl Slopes {
-    fn of(plane: &Plane) -> Slopes {
-        let (width, height) = (plane.width(), plane.height());
-        let mut length = Plane::filled(width, height, 0.0);
-        let mut direction = Plane::filled(width, height, 0.0);
-        for y in 1..height - 1 {
-            let [above, here, below] = [y - 1, y, y + 1].map(|y| plane.row(y));
-            let at = y * width;
-            let lengths = &mut length.data_mut()[at + 1..at + width - 1];
-            let directions = &mut direction.data_mut()[at + 1..at + width - 1];
-            for (i, (l, d)) in lengths.iter_mut().zip(directions).enumerate() {
-                // Sobel's differences.
-                let right = above[i + 2] + 2.0 * here[i + 2] + below[i + 2];
-                let left = above[i] + 2.0 * here[i] + below[i];
-                let top = above[i] + 2.0 * above[i + 1] + above[i + 2];
-                let bottom = below[i] + 2.0 * below[i + 1] + below[i + 2];
-                let (dx, dy) = (right - left, bottom - top);
-                *l = (dx * dx + dy * dy).sqrt();
-                *d = half_turns(dx, dy);
-            }
-        }
-        Slopes { length, direction }
-    }
-
-    /// At most two directions, in radians.
-    fn orientations(&self, x: usize, y: usize) -> impl Iterator<Item = f32> {
-        let mut bins = [0.0f32; BINS];
-        let (radius, sigma) = DISC;
-        for dy in -radius..=radius {
-            let row = y.checked_add_signed(dy).filter(|row| *row < self.length.height());
-            let Some(row) = row else { continue };
-            let (lengths, directions) = (self.length.row(row), self.direction.row(row));
-            for dx in -radius..=radius {
-                let apart = (dx * dx + dy * dy) as f32;
-                let column = x.checked_add_signed(dx).filter(|column| *column < lengths.len());
-                let Some(column) = column.filter(|_| apart <= 72.0) else { continue };
-                let weight = lengths[column] * window(apart / (2.0 * sigma * sigma));
-                let position = directions[column] * BINS as f32 - 0.5 + BINS as f32;
-                let bin = position as usize;
-                let share = position - bin as f32;
-                bins[bin % BINS] += weight * (1.0 - share);
-                bins[(bin + 1) % BINS] += weight * share;
-            }
-        }
-        for _ in 0..2 {
-            let old = bins;
-            for (i, bin) in bins.iter_mut().enumerate() {
-                *bin = 0.25 * (old[(i + BINS - 1) % BINS] + 2.0 * old[i] + old[(i + 1) % BINS]);
-            }
-        }
-        let highest = bins.iter().copied().fold(0.0, f32::max);
-        let mut peaks: Vec<(f32, f32)> = (0..BINS)
-            .filter_map(|i| {
-                let (before, here, after) = (bins[(i + BINS - 1) % BINS], bins[i], bins[(i + 1) % BINS]);
-                let peak = here >= 0.85 * highest && here > before && here >= after;
-                let bend = before - 2.0 * here + after;
-                let offset = if bend < -1e-12 { 0.5 * (before - after) / bend } else { 0.0 };
-                let turn = (i as f32 + 0.5 + offset) / BINS as f32;
-                peak.then_some((here, (turn - turn.floor()) * std::f32::consts::PI))
-            })
-            .collect();
-        peaks.sort_by(|a, b| b.0.total_cmp(&a.0));
-        peaks.into_iter().take(2).map(|(_, angle)| angle)
-    }
-
-    /// `None` where nothing is to be described.
-    fn describe(&self, x: usize, y: usize, angle: f32) -> Option<Description> {
-        let (sin, cos) = angle.sin_cos();
-        let turned = angle / std::f32::consts::PI;
-        let (width, height) = (self.length.width() as f32, self.length.height() as f32);
-        let mut sums = [0.0f32; NUMBERS];
-        for (i, rows) in SPREAD.iter().enumerate() {
-            let v = PITCH * (i as f32 - 7.5);
-            for (j, columns) in SPREAD.iter().enumerate() {
-                let u = PITCH * (j as f32 - 7.5);
-                let column = (x as f32 + cos * u - sin * v + 0.5).clamp(0.0, width - 1.0) as usize;
-                let row = (y as f32 + sin * u + cos * v + 0.5).clamp(0.0, height - 1.0) as usize;
-                let at = row * self.length.width() + column;
-                let weight = self.length.data()[at] * window((u * u + v * v) / 200.0);
-                let direction = self.direction.data()[at] - turned + 1.0;
-                let position = 4.0 * if direction < 1.0 { direction } else { direction - 1.0 } + 3.5;
-                let bin = position as usize;
-                let share = position - bin as f32;
-                let (first, second) = (weight * (1.0 - share), weight * share);
-                for &(row, down) in rows {
-                    for &(column, across) in columns {
-                        let cell = &mut sums[16 * row + 4 * column..][..4];
-                        cell[bin % 4] += first * down * across;
-                        cell[(bin + 1) % 4] += second * down * across;
-                    }
-                }
-            }
-        }
-        let total: f32 = sums.iter().sum();
-        (total > 1e-3).then(|| sums.map(|s| (255.0 * (s / total).sqrt()).round() as i16))
-    }
-}
-
-/// For each sample of a side the two cells that share it, and their shares.
-const SPREAD: [[(usize, f32); 2]; SAMPLES] = {
-    let mut all = [[(0, 0.0); 2]; SAMPLES];
-    let mut i = 0;
-    while i < SAMPLES {
-        // The sample's place in cells, from the middle of the first.
-        let place = (i as f32 + 0.5) / 4.0 - 0.5;
-        all[i] = if place < 0.0 {
-            [(0, 1.0 + place), (0, 0.0)]
-        } else {
-            let cell = place as usize;
-            let share = place - cell as f32;
-            if cell + 1 < 4 { [(cell, 1.0 - share), (cell + 1, share)] } else { [(3, 1.0 - share), (3, 0.0)] }
-        };
-        i += 1;
-    }
-    all
-};
-
-/// A window close to exp(−t): the same bits everywhere, at little cost.
-fn window(t: f32) -> f32 {
-    let half = 1.0 - t / 8.0;
-    let (two, zero) = (half * half, 0.0f32.max(half));
-    let four = two * two;
-    if zero > 0.0 { four * four } else { 0.0 }
-}
-
-/// Direction of (dx, dy) up to its sign, as a share of half a turn, 0..1: the same bits everywhere.
-#[inline]
-fn half_turns(dx: f32, dy: f32) -> f32 {
-    const PER_RADIAN: f32 = std::f32::consts::FRAC_1_PI;
-    let (long, short) = (dx.abs().max(dy.abs()), dx.abs().min(dy.abs()));
-    let t = short / long.max(1e-20);
-    let s = t * t;
-    // Arc tangent, to 1e-4.
-    let arc = t * (0.999_866 + s * (-0.330_299_5 + s * (0.180_141 + s * (-0.085_133 + s * 0.020_835_1))));
-    let octant = arc * PER_RADIAN;
-    let quarter = if dy.abs() > dx.abs() { 0.5 - octant } else { octant };
-    let turn = if (dx < 0.0) == (dy < 0.0) { quarter } else { 1.0 - quarter };
-    if turn < 1.0 { turn } else { 0.0 }
+    (y - 2..=y + 2).all(|v| {
+        plane.row(v)[x - 2..=x + 2]
+            .iter()
+            .zip(x - 2..)
+            .all(|(other, u)| *other < value || (*other == value && (v, u) >= (y, x)))
+    })
 }
 
 /// The description of the same place mirrored (across its own axis) and turned by half a turn.
@@ -283,16 +156,6 @@ pub fn posed<T: Copy>(description: &[T; NUMBERS], mirrored: bool, turned: bool) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn directions_are_half_turns_from_0_to_1() {
-        for degrees in 0..360 {
-            let (sin, cos) = (degrees as f32).to_radians().sin_cos();
-            let expected = degrees as f32 / 180.0;
-            let off = (half_turns(cos, sin) - expected).rem_euclid(1.0);
-            assert!(off.min(1.0 - off) < 1e-3, "{degrees}°: {}", half_turns(cos, sin));
-        }
-    }
 
     #[test]
     fn poses_undo_themselves() {

@@ -1,7 +1,8 @@
 //! Keypoints of two pictures that may show the same thing, and the placements that several of them speak for.
 
 use super::affine::Affine;
-use super::keypoints::{Description, Keypoint, Keypoints, posed};
+use super::keypoints::{Keypoint, Keypoints};
+use super::likest::{Like, likest};
 use crate::simd;
 
 /// Least likeness of two descriptions, 1 for the same.
@@ -51,9 +52,10 @@ struct Match {
 pub fn hypotheses(output: &Keypoints, reference: &Keypoints) -> Vec<Hypothesis> {
     let mut matches = matches(output, reference);
     matches.sort_by(|a, b| b.worth.total_cmp(&a.worth));
+    let from: Vec<[f32; 2]> = matches.iter().map(|m| [m.from.x, m.from.y]).collect();
     let mut places = Places::default();
     let mut seeds: Vec<(usize, Vec<usize>)> = (0..matches.len().min(SEEDS))
-        .map(|i| settled(&matches, agreeing(&matches, &matches[i])))
+        .map(|i| settled(&matches, agreeing(&matches, &from, &matches[i])))
         .map(|own| (places.count(&matches, &own), own))
         .filter(|(support, _)| *support >= LEAST_SUPPORT)
         .collect();
@@ -90,91 +92,23 @@ pub fn hypotheses(output: &Keypoints, reference: &Keypoints) -> Vec<Hypothesis> 
 
 /// For every keypoint of the output its likest in the reference, in any pose.
 fn matches(output: &Keypoints, reference: &Keypoints) -> Vec<Match> {
+    // One more than is kept: what sets the kept ones apart.
+    let likest = likest::<{ PLACES + 1 }>(&output.descriptions, &reference.descriptions);
+    let likeness = |like: &Like| like.product / (255.0 * 255.0);
     let mut found = Vec::new();
-    let mut likest = Likest::new(reference.points.len());
-    for (point, description) in output.points.iter().zip(&output.descriptions) {
-        let poses = [0, 1, 2, 3].map(|pose| posed(description, pose & 1 != 0, pose & 2 != 0));
-        simd::run(Products { poses: &poses, all: &reference.descriptions, out: &mut likest });
-        // One more than is kept: what sets the kept ones apart.
-        let mut best = [(0i32, 0usize, 0usize); PLACES + 1];
-        for (pose, (products, highest)) in likest.products.iter().zip(&likest.highest).enumerate() {
-            for (block, (products, highest)) in products.chunks(BLOCK).zip(highest).enumerate() {
-                if *highest <= best[PLACES].0 {
-                    continue;
-                }
-                for (i, product) in products.iter().enumerate() {
-                    if *product > best[PLACES].0 {
-                        let place = best.iter().position(|(b, ..)| *product > *b).unwrap_or(PLACES);
-                        best[place..].rotate_right(1);
-                        best[place] = (*product, block * BLOCK + i, pose);
-                    }
-                }
-            }
-        }
-        let likeness = |product: i32| product as f32 / (255.0 * 255.0);
-        let next = likeness(best[PLACES].0);
-        for (product, at, pose) in &best[..PLACES] {
-            let likeness = likeness(*product);
+    for (point, likest) in output.points.iter().zip(&likest) {
+        let next = likeness(&likest[PLACES]);
+        for like in &likest[..PLACES] {
+            let likeness = likeness(like);
             if likeness < LEAST_LIKENESS {
                 break;
             }
             let distinct = 1.0 - (1.0 - likeness) / (1.0 - next).max(1e-3);
-            found.push(Match::new(
-                *point,
-                reference.points[*at],
-                pose & 1 != 0,
-                pose & 2 != 0,
-                likeness + distinct,
-            ));
+            let (mirrored, turned) = (like.pose & 1 != 0, like.pose & 2 != 0);
+            found.push(Match::new(*point, reference.points[like.at], mirrored, turned, likeness + distinct));
         }
     }
     found
-}
-
-/// Descriptions that are asked for together: those of one block stay in the cache for all poses.
-const BLOCK: usize = 32;
-
-/// Products of one description, in each pose, with many.
-struct Likest {
-    products: [Vec<i32>; 4],
-    /// The highest of each block.
-    highest: [Vec<i32>; 4],
-}
-
-impl Likest {
-    fn new(count: usize) -> Likest {
-        let zeros = |count: usize| [(); 4].map(|()| vec![0; count]);
-        Likest { products: zeros(count), highest: zeros(count.div_ceil(BLOCK)) }
-    }
-}
-
-struct Products<'a> {
-    poses: &'a [Description; 4],
-    all: &'a [Description],
-    out: &'a mut Likest,
-}
-
-impl simd::Kernel for Products<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Products { poses, all, out } = self;
-        for (block, others) in all.chunks(BLOCK).enumerate() {
-            let each = poses.iter().zip(&mut out.products).zip(&mut out.highest);
-            for ((description, products), highest) in each {
-                let products = &mut products[block * BLOCK..][..others.len()];
-                for (other, product) in others.iter().zip(&mut *products) {
-                    let mut sum = 0i32;
-                    for (a, b) in description.iter().zip(other) {
-                        sum += i32::from(*a) * i32::from(*b);
-                    }
-                    *product = sum;
-                }
-                highest[block] = products.iter().copied().fold(0, i32::max);
-            }
-        }
-    }
 }
 
 impl Match {
@@ -195,8 +129,8 @@ impl Match {
     }
 }
 
-/// The matches that `seed` would place nearly where they are, in much the same pose and size.
-fn agreeing(matches: &[Match], seed: &Match) -> Vec<usize> {
+/// The matches that `seed` would place nearly where they are, in much the same pose and size. They come `from` there.
+fn agreeing(matches: &[Match], from: &[[f32; 2]], seed: &Match) -> Vec<usize> {
     let [c, s] = seed.turn;
     let square = c * c + s * s;
     let scale = square.sqrt();
@@ -216,7 +150,30 @@ fn agreeing(matches: &[Match], seed: &Match) -> Vec<usize> {
         let ratio = (oc * oc + os * os) / square;
         along > 0.0 && across.abs() < 0.483 * along && (0.44..2.3).contains(&ratio)
     };
-    (0..matches.len()).filter(|i| agrees(&matches[*i])).collect()
+    // Most are far away, which is soon seen.
+    let mut near = vec![false; matches.len()];
+    simd::run(Nearby { from, to: [seed.from.x, seed.from.y], near: &mut near });
+    near.iter().zip(0..).filter(|(is_near, i)| **is_near && agrees(&matches[*i])).map(|(_, i)| i).collect()
+}
+
+/// Which places are within reach, or a little more, for roots are rounded.
+struct Nearby<'a> {
+    from: &'a [[f32; 2]],
+    to: [f32; 2],
+    near: &'a mut [bool],
+}
+
+impl simd::Kernel for Nearby<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Nearby { from, to: [x, y], near } = self;
+        for (near, from) in near.iter_mut().zip(from) {
+            let (dx, dy) = (from[0] - x, from[1] - y);
+            *near = dx * dx + dy * dy < 1.001 * REACH * REACH;
+        }
+    }
 }
 
 /// Those of `own` that lie well together.
@@ -312,20 +269,5 @@ mod tests {
             }
             assert!(best.support >= 8, "{}", best.support);
         }
-    }
-
-    #[test]
-    fn a_likeness_of_descriptions_is_the_same_on_any_machine() {
-        let description: Description = std::array::from_fn(|i| (i * 3 % 256) as i16);
-        let all: Vec<Description> = (0..70).map(|n| description.map(|v| (v + n) % 256)).collect();
-        let poses = [0, 1, 2, 3].map(|pose| posed(&description, pose & 1 != 0, pose & 2 != 0));
-        let (mut wide, mut plain) = (Likest::new(all.len()), Likest::new(all.len()));
-        simd::run(Products { poses: &poses, all: &all, out: &mut wide });
-        simd::Kernel::run(Products { poses: &poses, all: &all, out: &mut plain });
-        assert_eq!(wide.products, plain.products);
-        assert_eq!(wide.highest, plain.highest);
-        assert_eq!(plain.highest[3][2], plain.products[3][64..].iter().copied().max().unwrap_or_default());
-        let plain = &plain.products[0];
-        assert_eq!(plain[0], description.iter().map(|v| i32::from(*v).pow(2)).sum::<i32>());
     }
 }

@@ -24,10 +24,12 @@ mod features;
 mod fingerprint;
 mod flow;
 mod keypoints;
+mod likest;
 mod local;
 mod marked;
 mod matches;
 mod overlay;
+mod slopes;
 #[cfg(test)]
 mod tests;
 mod working;
