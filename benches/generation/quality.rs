@@ -9,7 +9,7 @@ use vidimus::generate::{Engine, Request};
 use vidimus::progress::Silent;
 use vidimus::quality::{Original, Quality, kept};
 use vidimus::quantity::{Seed, Strength};
-use vidimus::raster::Raster;
+use vidimus::raster::{Depth, Plane, Raster};
 
 use crate::{STRENGTHS, copies, gpnn, sheet};
 
@@ -20,8 +20,11 @@ pub fn table(
     sheets: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
     let luma = reference.luma();
+    let apart = halves(&luma).map_or_else(String::new, |[across, down]| {
+        format!(", spectra of its left and right half {across:.1} dB apart, of its upper and lower {down:.1}")
+    });
     println!(
-        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %\n",
+        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %{apart}\n",
         reference.width(),
         reference.height(),
         100.0 * copies::own(&luma)
@@ -58,6 +61,21 @@ pub fn table(
         sheet::write(&folder.join(format!("{name}.jpg")), reference, &rows)?;
     }
     Ok(())
+}
+
+/// How far the spectra of a picture's halves are apart, dB: left and right, above and below; `None` of small ones. Two
+/// fields of the same things are no more alike.
+fn halves(luma: &Plane) -> Option<[f64; 2]> {
+    let (width, height) = (luma.width(), luma.height());
+    let apart = |wide: usize, high: usize| {
+        let half = |x: usize, y: usize| {
+            let plane = Plane::from_fn(wide, high, |u, v| luma.at(x + u, y + v));
+            Raster::from_planes(&[plane], Depth::Sixteen)
+        };
+        let [first, second] = [half(0, 0), half(width - wide, height - high)];
+        Some(Original::new(&first)?.compare(&second)?.spectrum_db)
+    };
+    Some([apart(width / 2, height)?, apart(width, height / 2)?])
 }
 
 /// The columns that any drawing program can be asked for.
