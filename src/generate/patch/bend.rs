@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use crate::random::Stream;
 
 use super::corpus::{SmoothField, cubic};
+use super::field::{Field, Match};
 use super::image::Image;
-use super::search::{Field, Match};
 
 /// Lattice of the bending, as a share of the short side.
 const CELL: f64 = 0.7;

@@ -4,7 +4,7 @@
 
 use crate::random::Stream;
 
-use super::search::Match;
+use super::field::Match;
 
 /// Neighbouring pixels belong together when they show the same copy at the same offset, give or take
 /// this many pixels.
@@ -109,7 +109,7 @@ fn join(parents: &mut [u32], a: usize, b: usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::search::Field;
+    use super::super::field::Field;
     use super::*;
 
     #[test]

@@ -11,9 +11,10 @@ use crate::random::Stream;
 use crate::raster::filter::gaussian;
 
 use super::features::{Dictionary, Feature};
+use super::field::Field;
 use super::image::Image;
 use super::matcher::{OUTSIDE, edge};
-use super::search::{Bias, Costs, Field, Search};
+use super::search::{Bias, Costs, Search};
 use super::sources::Sources;
 use super::vote::vote;
 

@@ -10,9 +10,10 @@ use crate::random::Stream;
 use super::bend::Bend;
 use super::copies::Regions;
 use super::features::{Component, Dictionary, Feature};
+use super::field::{Field, Match};
 use super::image::Image;
 use super::schedule::Schedule;
-use super::search::{Bias, Costs, Field, Match, Search};
+use super::search::{Bias, Costs, Search};
 use super::sources::Sources;
 use super::usage::Usage;
 

@@ -17,6 +17,7 @@ mod effort;
 mod energy;
 mod exact;
 mod features;
+mod field;
 mod finish;
 mod gate;
 mod image;

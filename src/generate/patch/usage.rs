@@ -3,7 +3,7 @@
 use crate::raster::Plane;
 use crate::raster::filter::gaussian;
 
-use super::search::Field;
+use super::field::Field;
 use super::sources::Sources;
 
 /// Pixels to a side of a counting cell.

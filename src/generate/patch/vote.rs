@@ -6,8 +6,8 @@ use crate::raster::filter::mirror;
 use crate::simd::{self, Kernel};
 
 use super::dense::exp;
+use super::field::Field;
 use super::image::Image;
-use super::search::Field;
 
 /// Kernel weights below this are left out.
 const NEGLIGIBLE: f32 = 0.004;
