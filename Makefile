@@ -8,7 +8,6 @@ PARITY     := target/venv-parity
 ROBUSTNESS := target/venv-robustness
 NPM        := target/npm
 AXE        := 0.1.8
-PACKAGES   := chromium fonts-liberation libimage-exiftool-perl nodejs npm openssl python3-venv sqlite3
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: all test check debian robustness screenshots
@@ -27,12 +26,14 @@ check:
 	RUSTDOCFLAGS="-D warnings" cargo doc --release --locked --no-deps --document-private-items
 
 # Debian packages that tests call: the sqlite3 shell tries to get round the schema, exiftool reads our XMP, openssl is
-# a time-stamp authority, chromium goes through the pages, node runs a reader of C2PA.
+# a time-stamp authority, chromium goes through the pages, node runs a reader of C2PA. Only what is missing is installed:
+# a Node.js from elsewhere brings its own npm and conflicts with Debian's.
 debian:
-	@command -v sqlite3 >/dev/null && command -v exiftool >/dev/null && command -v openssl >/dev/null \
-	  && command -v chromium >/dev/null && command -v node >/dev/null && command -v npm >/dev/null \
-	  && python3 -c 'import venv, ensurepip' 2>/dev/null \
-	  || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $(PACKAGES); }
+	@missing=; need() { command -v $$1 >/dev/null || missing="$$missing $$2"; }; \
+	  need chromium "chromium fonts-liberation"; need exiftool libimage-exiftool-perl; need openssl openssl; \
+	  need sqlite3 sqlite3; need node nodejs; need npm npm; \
+	  python3 -c 'import venv, ensurepip' 2>/dev/null || missing="$$missing python3-venv"; \
+	  [ -z "$$missing" ] || { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends $$missing; }
 
 # Independent readers of what we write, pinned.
 $(VENV)/.installed: tests/interop/requirements.txt
