@@ -67,8 +67,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         annotations::table(&pictures(&options.pictures)?, options.seeds)?;
     }
     if options.quality {
-        for (name, picture) in pictures(&options.pictures)? {
-            quality::table(&name, &picture, options.seeds, options.sheets.as_deref())?;
+        let unrelated: Vec<Raster> = match options.pictures[..] {
+            [] => Kind::ALL.into_iter().map(|kind| specimen(kind, 320, 208, 12)).collect::<Result<_, _>>()?,
+            _ => Vec::new(),
+        };
+        for (i, (name, picture)) in pictures(&options.pictures)?.iter().enumerate() {
+            quality::table(name, picture, unrelated.get(i), options.seeds, options.sheets.as_deref())?;
         }
     }
     Ok(())
@@ -76,7 +80,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn pictures(named: &[PathBuf]) -> Result<Vec<(String, Raster)>, Box<dyn Error>> {
     if named.is_empty() {
-        return Kind::ALL.into_iter().map(|kind| Ok((kind.to_string(), specimen(kind, 320, 208)?))).collect();
+        return Kind::ALL
+            .into_iter()
+            .map(|kind| Ok((kind.to_string(), specimen(kind, 320, 208, 11)?)))
+            .collect();
     }
     let open = |path: &PathBuf| {
         let decoded = raster::decode(&std::fs::read(path)?, &Limits::default())?;
@@ -89,6 +96,6 @@ fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn specimen(kind: Kind, width: u32, height: u32) -> Result<Raster, Box<dyn Error>> {
-    Ok(Specimen { kind, width, height, seed: Seed(11), colour: Colour::False }.render()?)
+fn specimen(kind: Kind, width: u32, height: u32, seed: u64) -> Result<Raster, Box<dyn Error>> {
+    Ok(Specimen { kind, width, height, seed: Seed(seed), colour: Colour::False }.render()?)
 }

@@ -13,9 +13,11 @@ use vidimus::raster::{Depth, Plane, Raster};
 
 use crate::{STRENGTHS, copies, gpnn, sheet};
 
+/// Of `reference`, and how much of it an `unrelated` picture of the same kind seems to copy, if there is one.
 pub fn table(
     name: &str,
     reference: &Raster,
+    unrelated: Option<&Raster>,
     seeds: u64,
     sheets: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
@@ -23,8 +25,11 @@ pub fn table(
     let apart = halves(&luma).map_or_else(String::new, |[across, down]| {
         format!(", spectra of its left and right half {across:.1} dB apart, of its upper and lower {down:.1}")
     });
+    let chance = unrelated.map_or_else(String::new, |other| {
+        format!(", in an unrelated one of its kind {:.1}", 100.0 * copies::largest(&other.luma(), &luma))
+    });
     println!(
-        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %{apart}\n",
+        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %{chance}{apart}\n",
         reference.width(),
         reference.height(),
         100.0 * copies::own(&luma)

@@ -34,7 +34,7 @@ pub fn table() -> Result<(), Box<dyn Error>> {
 pub fn one(size: &str) -> Result<(), Box<dyn Error>> {
     let (width, height) = size.split_once('x').ok_or("expected WxH")?;
     let (width, height) = (width.parse()?, height.parse()?);
-    let reference = specimen(Kind::Influenza, width, height)?;
+    let reference = specimen(Kind::Influenza, width, height, 11)?;
     // The peak so far is that of drawing the specimen: forget it.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let before = resident("VmRSS:");

@@ -2,7 +2,7 @@
 //! pixel, as `benches/generation` found it.
 
 use super::exact::{BANK, MOST_PIXELS};
-use super::layout::{DRAFTS, GATE, HALVINGS, STEPS};
+use super::layout::{DRAFTS, HALVINGS, STEPS};
 use super::pyramid::Pyramid;
 use super::refine;
 use super::schedule::Schedule;
@@ -38,13 +38,16 @@ pub fn is_exact(schedule: &Schedule, pyramid: &Pyramid) -> bool {
 /// Looks of the exact posterior, at most.
 pub fn looks(schedule: &Schedule) -> usize {
     let searching = if schedule.kept.is_some() { HALVINGS } else { 0 };
-    searching + DRAFTS * GATE + STEPS - GATE
+    searching + DRAFTS * STEPS
 }
 
 /// Units of a whole run.
 pub fn total(pyramid: &Pyramid, schedule: &Schedule, copies: usize, sizes: &[(usize, usize)]) -> u64 {
     let layout = match is_exact(schedule, pyramid) {
-        true => looks(schedule) as u64 * denoising(pyramid.pixels(schedule.start)),
+        true => {
+            looks(schedule) as u64 * denoising(pyramid.pixels(schedule.start))
+                + (DRAFTS as u64 - 1) * refine::work(pyramid, schedule.start, true)
+        }
         false => 0,
     };
     let levels = (0..=schedule.start).map(|l| refine::work(pyramid, l, l == schedule.start));

@@ -1,4 +1,4 @@
-//! The first picture: drawn on the start level from the reference under noise.
+//! First pictures: drawn on the start level from the reference under noise.
 
 use crate::progress::Progress;
 use crate::random::Stream;
@@ -9,8 +9,6 @@ use super::bend::Bend;
 use super::effort;
 use super::energy::Energy;
 use super::exact::{Bank, Posterior};
-use super::features::Basis;
-use super::gate::sliced_wasserstein;
 use super::image::Image;
 use super::keep::Keep;
 use super::pyramid::{Pyramid, patch_width};
@@ -27,8 +25,8 @@ const ETA: f64 = 0.5;
 /// Drafts from which the best is kept, where the noise is strong enough to lose rare structures.
 pub const DRAFTS: usize = 4;
 const STRONG_NOISE: f64 = 1.0;
-/// Steps after which the best draft is chosen: its arrangement is settled then.
-pub const GATE: usize = 6;
+/// Steps after which the next draft is steered by what came of this one: its arrangement is settled then.
+const SETTLED: usize = 6;
 /// Weight of the leave-one-out cost.
 const OWN_PLACE: f64 = 0.7;
 
@@ -44,28 +42,28 @@ const INSTEAD: f64 = 0.7;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 
-/// Change of the channels' deviations, by a factor of e to this, that makes a draft count twice as bad in style: one that
-/// has lost large things has less of it.
-const SPREAD: f64 = 0.2;
-/// Shares of the arrangement to keep between which that counts (strengths 0.4 to 0.83). Where more is kept nothing is lost,
-/// and the draft would be taken that changed least; where less is, half a draft does not show yet what the whole one will.
-const SPREAD_AT: [f64; 2] = [0.6, 0.92];
-
 /// A first picture, and how much noise the refinement may still add to it.
 pub struct Layout {
     pub image: Image,
     pub noise: f64,
-    /// Sampling steps taken.
-    pub steps: u32,
     /// What the strength came to mean.
     pub schedule: Schedule,
-    /// How the scene was bent.
-    pub bend: Option<Bend>,
     /// Whether `image` is the noisy reference itself, yet to be denoised.
     pub noisy: bool,
 }
 
-/// Draws the layout of `schedule` among the `sources` of its start level. A `directed` scene is not bent, nor one of
+/// First pictures of one scene.
+pub struct Layouts {
+    pub drafts: Vec<Layout>,
+    /// Whether they were steered towards a share of the arrangement.
+    pub steered: bool,
+    /// Sampling steps taken for each.
+    pub steps: u32,
+    /// How the scene was bent.
+    pub bend: Option<Bend>,
+}
+
+/// Draws layouts of `schedule` among the `sources` of its start level. A `directed` scene is not bent, nor one of
 /// which a part stays.
 pub fn draw(
     sources: &Sources,
@@ -75,12 +73,12 @@ pub fn draw(
     directed: bool,
     seed: u64,
     progress: &mut dyn Progress,
-) -> Result<Layout, GenerateError> {
+) -> Result<Layouts, GenerateError> {
     let noise = Stream::new(seed, "patch layout noise");
     if !effort::is_exact(schedule, pyramid) {
         let image = noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(0));
-        let noise = schedule.start_noise;
-        return Ok(Layout { image, noise, steps: 0, schedule: *schedule, bend: None, noisy: true });
+        let layout = Layout { image, noise: schedule.start_noise, schedule: *schedule, noisy: true };
+        return Ok(Layouts { drafts: vec![layout], steered: false, steps: 0, bend: None });
     }
     let patch = patch_width(schedule.start);
     let bank = Bank::new(sources, patch, Stream::new(seed, "patch bank"));
@@ -107,14 +105,10 @@ pub fn draw(
     };
     let scene = bend.as_ref().map_or_else(|| upright.clone(), |bend| bend.image(upright));
     let drafts = if schedule.start_noise > STRONG_NOISE { DRAFTS } else { 1 };
-    let style = Style::new(sources, patch, seed);
-    // Of what is packed nothing can be lost, and a draft that changed little would be taken for the best.
-    let sparse = !pyramid.is_packed();
-    let weighs_spread =
-        sparse && schedule.kept.is_some_and(|kept| (SPREAD_AT[0]..=SPREAD_AT[1]).contains(&kept));
     let kept = keep.map(|keep| keep.at(sources.width, sources.height));
     let mut steer = (keep.is_none() && !directed && schedule.kept.is_some()).then(|| Steer::new(schedule));
-    let mut best: Option<(f64, Sampler)> = None;
+    let steered = steer.is_some();
+    let mut layouts = Vec::new();
     for draft in 0..drafts as u64 {
         progress.phase(&format!("drawing layout {} of {drafts}", draft + 1));
         let (strong, shown) = schedule.pushed(steer.as_ref().map_or(0.0, Steer::push));
@@ -124,39 +118,17 @@ pub fn draw(
         let first = noised(first, strong, stream);
         let mut sampler =
             Sampler::new(&bank, first, schedule.starting_at(strong), kept.as_ref(), stream.child(1));
-        sampler.advance(GATE, progress)?;
-        let distance = if drafts > 1 { style.distance(&sampler.clean) } else { 0.0 };
-        let distance = if weighs_spread {
-            distance * (1.0 + spread(&sampler.clean, upright) / SPREAD.powi(2))
-        } else {
-            distance
-        };
-        let badness = match &mut steer {
-            Some(steer) => {
-                let reached = likeness(&sampler.clean, upright, &[0]);
-                let badness = steer.badness(distance, reached);
-                steer.learn(reached);
-                badness
-            }
-            None => distance,
-        };
-        if best.as_ref().is_none_or(|b| badness < b.0) {
-            best = Some((badness, sampler));
+        sampler.advance(SETTLED, progress)?;
+        if let Some(steer) = &mut steer {
+            steer.learn(likeness(&sampler.clean, upright, &[0]));
         }
+        sampler.advance(STEPS - SETTLED, progress)?;
+        let Sampler { clean: image, schedule, .. } = sampler;
+        layouts.push(Layout { image, noise: 0.3, schedule, noisy: false });
     }
-    let (_, mut sampler) = best.expect("there is at least one draft");
-    progress.phase("drawing the layout");
     // What was planned for drafts that were not needed.
-    step(progress, ((DRAFTS - drafts) * GATE) as u64 * effort::denoising(sources.pixels()))?;
-    sampler.advance(STEPS - GATE, progress)?;
-    Ok(Layout {
-        image: sampler.clean,
-        noise: 0.3,
-        steps: STEPS as u32,
-        schedule: sampler.schedule,
-        bend,
-        noisy: false,
-    })
+    step(progress, ((DRAFTS - drafts) * STEPS) as u64 * effort::denoising(sources.pixels()))?;
+    Ok(Layouts { drafts: layouts, steered, steps: STEPS as u32, bend })
 }
 
 /// Noise under which the posterior's first look still shows `kept` of the arrangement of `reference`.
@@ -207,23 +179,13 @@ fn bend_that_keeps(kept: f64, upright: &Image, stream: Stream) -> (Bend, f64) {
 }
 
 /// Correlation of the blurred pictures: that of the channel among `channels` that is least alike.
-fn likeness(a: &Image, b: &Image, channels: &[usize]) -> f64 {
+pub fn likeness(a: &Image, b: &Image, channels: &[usize]) -> f64 {
     let blur = BLUR * a.width.min(a.height) as f32;
     let likeness = |channel: &usize| {
         let [a, b] = [a, b].map(|image| gaussian(&image.plane(*channel), blur, 3.0));
         a.correlation(&b)
     };
     channels.iter().map(likeness).fold(1.0, f64::min)
-}
-
-/// Mean squared logarithm of what the channels' deviations have become, as a factor of those of `reference`; what is nearly
-/// flat in both counts as the same.
-fn spread(image: &Image, reference: &Image) -> f64 {
-    let change = |c: usize| {
-        let [now, was] = [image, reference].map(|image| image.plane(c).std() + 0.02);
-        (now / was).ln().powi(2)
-    };
-    (0..reference.channels).map(change).sum::<f64>() / reference.channels as f64
 }
 
 /// One draft by DDIM steps (Song et al. 2021) with the exact posterior as the denoiser.
@@ -289,49 +251,12 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// Patch statistics of the reference.
-struct Style {
-    basis: Basis<24>,
-    reference: Vec<[f32; 24]>,
-    stream: Stream,
-}
-
-impl Style {
-    fn new(sources: &Sources, patch: usize, seed: u64) -> Self {
-        let stream = Stream::new(seed, "patch style");
-        let basis = Basis::<24>::of(&sources.copies[0].image, patch, 4000, stream.child(0));
-        let all = sources.copies.iter().flat_map(|copy| basis.project(&copy.image));
-        let reference = all.zip(0..).filter(|(_, at)| sources.outside(*at) < 0.02);
-        let reference = reference.map(|(v, _)| v).collect();
-        Style { basis, reference, stream: stream.child(1) }
-    }
-
-    fn distance(&self, image: &Image) -> f64 {
-        sliced_wasserstein(&self.basis.project(image), &self.reference, self.stream)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::corpus;
     use super::*;
     use crate::progress::Silent;
     use crate::raster::Plane;
-
-    #[test]
-    fn a_draft_that_lost_things_has_less_spread_wherever_the_others_lie() {
-        let things = |places: &[usize]| {
-            let inside = |x: usize| places.iter().any(|at| (*at..at + 6).contains(&x));
-            Image::from_planes(&[
-                Plane::from_fn(60, 30, |x, y| if inside(x) && y % 15 < 9 { 2.0 } else { 0.0 }),
-                Plane::filled(60, 30, 0.1),
-            ])
-        };
-        let reference = things(&[4, 20, 40]);
-        assert!(spread(&things(&[9, 30, 50]), &reference) < 1e-9);
-        let (one, two) = (spread(&things(&[9, 30]), &reference), spread(&things(&[9]), &reference));
-        assert!(one > 0.005 && two > 3.0 * one, "{one} {two}");
-    }
 
     #[test]
     fn the_less_is_to_be_kept_the_stronger_the_noise() {

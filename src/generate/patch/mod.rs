@@ -21,6 +21,7 @@ mod field;
 mod finish;
 mod gate;
 mod image;
+mod judge;
 mod keep;
 mod layout;
 mod magnify;
@@ -31,6 +32,7 @@ mod refine;
 mod schedule;
 mod search;
 mod sources;
+mod start;
 mod steer;
 #[cfg(test)]
 mod tests;
@@ -55,9 +57,10 @@ use finish::Tones;
 use keep::Keep;
 use magnify::Magnifier;
 use pyramid::Pyramid;
-use refine::{Context, Drawing};
+use refine::Context;
 use schedule::Schedule;
 use sources::Sources;
+use start::Start;
 
 const NAME: &str = "patch";
 /// Shortest side that can be drawn, in pixels.
@@ -69,7 +72,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "10", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "11", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -151,25 +154,16 @@ impl PatchEngine {
             sources
         };
         let mut sources = at(schedule.start);
-        let mut layout =
-            layout::draw(&sources, &pyramid, &schedule, keep.as_ref(), directed, seed, progress)?;
-        let levels = (0..=schedule.start).rev();
-        let (mut steps, schedule, bend) = (layout.steps, layout.schedule, layout.bend.take());
-        let (keep, bend) = (keep.as_ref(), bend.as_ref());
-        let context = Context { pyramid: &pyramid, schedule: &schedule, keep, bend, seed };
-        let mut drawing =
-            Drawing { image: layout.image.clone(), field: None, barred: Vec::new(), tone: None };
-        let mut layout = Some(layout);
-        for level in levels {
+        let keep = keep.as_ref();
+        let Start { mut drawing, schedule, bend, mut steps } =
+            start::draw(&sources, &pyramid, &schedule, keep, directed, seed, progress)?;
+        let context = Context { pyramid: &pyramid, schedule: &schedule, keep, bend: bend.as_ref(), seed };
+        for level in (0..=schedule.start).rev() {
             if level < schedule.start {
                 drop(sources);
                 sources = at(level);
-            }
-            let layout = layout.take();
-            steps += refine::steps(level) as u32;
-            match level {
-                0 | 1 => refine::refine::<i8, 16>(&context, &sources, level, layout, &mut drawing, progress)?,
-                _ => refine::refine::<i16, 24>(&context, &sources, level, layout, &mut drawing, progress)?,
+                refine::refine(&context, &sources, level, None, &mut drawing, progress)?;
+                steps += refine::steps(level) as u32;
             }
             if level > 0 {
                 let drawn = &drawing.image;

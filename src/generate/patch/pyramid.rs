@@ -21,7 +21,6 @@ const WIDEST: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Pyramid {
     sizes: Vec<(usize, usize)>,
-    packed: bool,
 }
 
 impl Pyramid {
@@ -29,7 +28,7 @@ impl Pyramid {
         let short = width.min(height) as f64;
         let coarsest = ((short / COARSE).ln() / RATIO.ln() + 1e-6).floor().max(0.0) as usize;
         let side = |n: usize, level: usize| ((n as f64 / factor(level)).round() as usize).max(LEAST);
-        Pyramid { sizes: (0..=coarsest).map(|l| (side(width, l), side(height, l))).collect(), packed: false }
+        Pyramid { sizes: (0..=coarsest).map(|l| (side(width, l), side(height, l))).collect() }
     }
 
     /// For a picture of this size that is drawn of `reference`: a level less where that is packed with small things.
@@ -41,14 +40,8 @@ impl Pyramid {
             && shown(reference, factor(coarsest)) < LARGE
         {
             pyramid.sizes.pop();
-            pyramid.packed = true;
         }
         pyramid
-    }
-
-    /// Whether it has a level less, the reference being packed with small things.
-    pub fn is_packed(&self) -> bool {
-        self.packed
     }
 
     /// Index of the coarsest level.

@@ -49,6 +49,13 @@ pub struct Drawing {
     pub tone: Option<Image>,
 }
 
+impl Drawing {
+    /// Of a layout that is yet to be refined.
+    pub fn of(image: Image) -> Self {
+        Drawing { image, field: None, barred: Vec::new(), tone: None }
+    }
+}
+
 /// Everything that the levels of one run share.
 pub struct Context<'a> {
     pub pyramid: &'a Pyramid,
@@ -69,12 +76,27 @@ pub fn work(pyramid: &Pyramid, level: usize, first: bool) -> u64 {
     ((steps(level) + usize::from(!first)) * pyramid.pixels(level)) as u64
 }
 
-/// Draws `level`. On the start level `layout` is given, on the others `drawing` comes from the level before.
-pub fn refine<T: Component, const N: usize>(
+/// Draws `level`. On the start level its `layout` is given, on the others `drawing` comes from the level before.
+pub fn refine(
     context: &Context,
     sources: &Sources,
     level: usize,
-    layout: Option<Layout>,
+    layout: Option<&Layout>,
+    drawing: &mut Drawing,
+    progress: &mut dyn Progress,
+) -> Result<(), GenerateError> {
+    match level {
+        0 | 1 => refine_by::<i8, 16>(context, sources, level, layout, drawing, progress),
+        _ => refine_by::<i16, 24>(context, sources, level, layout, drawing, progress),
+    }
+}
+
+/// The same by so many components of a patch.
+fn refine_by<T: Component, const N: usize>(
+    context: &Context,
+    sources: &Sources,
+    level: usize,
+    layout: Option<&Layout>,
     drawing: &mut Drawing,
     progress: &mut dyn Progress,
 ) -> Result<(), GenerateError> {
@@ -115,7 +137,7 @@ pub fn refine<T: Component, const N: usize>(
     };
     let breaks = schedule.start - level < BROKEN_ON;
     let place = format!("level {} of {}", schedule.start - level + 1, schedule.start + 1);
-    let noise = match &layout {
+    let noise = match layout {
         Some(layout) => layout.noise,
         None => {
             let sharp = &sources.copies[0].image;
@@ -147,7 +169,7 @@ pub fn refine<T: Component, const N: usize>(
     let narrowest = if level == 0 { KERNEL[3] } else { KERNEL[2] };
     for (i, sigma) in sigmas.iter().enumerate() {
         progress.phase(&format!("{place}, step {} of {}", i + 1, sigmas.len()));
-        let noisy_already = i == 0 && layout.as_ref().is_some_and(|l| l.noisy);
+        let noisy_already = i == 0 && layout.is_some_and(|l| l.noisy);
         let sigma = if noisy_already { 0.0 } else { *sigma };
         let query = noised(std::mem::take(&mut drawing.image), sigma, stream.child(4).child(i as u64));
         let passes = if fresh && i == 0 { 5 } else { 3 };

@@ -1,13 +1,9 @@
 //! What the drafts of a layout are steered towards: the share of the arrangement that the strength is to keep.
 //!
 //! The same noise leaves much of one picture's arrangement and little of another's, and by lot much or little of the
-//! same one's. So each draft is pushed by what the one before came to, and the draft that is kept is near the aim.
+//! same one's. So each draft is pushed by what the one before came to.
 
 use super::schedule::Schedule;
-
-/// Miss that makes a draft count twice as bad in style, where drafts can be pushed and where they cannot.
-const TOLERANCE: f64 = 0.08;
-const LOOSE: f64 = 0.3;
 
 /// Halves the range of pushes from draft to draft.
 pub struct Steer {
@@ -33,12 +29,6 @@ impl Steer {
         let push = self.push();
         if kept > self.aim { self.low = push } else { self.high = push }
     }
-
-    /// How bad a draft is that is so far from the reference in style and keeps so much of its arrangement.
-    pub fn badness(&self, style: f64, kept: f64) -> f64 {
-        let tolerance = if self.pushes { TOLERANCE } else { LOOSE };
-        style * (1.0 + ((kept - self.aim) / tolerance).powi(2))
-    }
 }
 
 #[cfg(test)]
@@ -61,13 +51,6 @@ mod tests {
             steer.learn(kept(steer.push()));
         }
         assert!((steer.push() - 0.3).abs() < 0.02, "{}", steer.push());
-    }
-
-    #[test]
-    fn a_draft_near_the_aim_is_better_than_one_of_better_style_that_missed_it() {
-        let steer = steer(0.6);
-        assert!(steer.badness(0.5, 0.85) < steer.badness(0.4, 0.95));
-        assert!(steer.badness(0.4, 0.86) < steer.badness(0.5, 0.84));
     }
 
     #[test]
