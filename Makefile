@@ -10,14 +10,19 @@ NPM        := target/npm
 AXE        := 0.1.8
 SUDO       := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: all test check debian robustness screenshots
+.PHONY: all test ready check debian robustness screenshots
 
 all:
 	cargo build --release --locked
 
-test: debian $(VENV)/.installed $(NPM)/.installed $(PARITY)/.installed target/axe-core/$(AXE) check
-	cargo test --release --locked
-	cargo test --release --locked --features diffusion --lib -- diffusion engine:: hub::
+test: debian
+	$(MAKE) --jobs=2 ready
+	cargo test --release --locked --bins --examples --test '*'
+	cargo test --release --locked --doc
+	cargo test --release --locked --features diffusion --lib
+
+# Packages unpack on one core while the other checks.
+ready: $(VENV)/.installed $(NPM)/.installed $(PARITY)/.installed target/axe-core/$(AXE) check
 
 check:
 	cargo fmt --check
@@ -54,10 +59,10 @@ target/axe-core/$(AXE): $(VENV)/.installed
 	$(VENV)/bin/pip download --quiet --disable-pip-version-check --no-deps --dest target/axe-core axe-playwright-python==$(AXE)
 	cd target/axe-core && python3 -m zipfile -e axe_playwright_python-$(AXE)-*.whl . && touch $(AXE)
 
-# diffusers, for the diffusion engines to be held against; some four gigabytes.
+# diffusers, for the diffusion engines to be held against; some four gigabytes, of which few modules are ever loaded.
 $(PARITY)/.installed: tests/parity/requirements.txt
 	python3 -m venv $(PARITY)
-	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --no-compile --requirement $<
 	touch $@
 
 # What the README shows of the pages, as the test of the pages sees them.
