@@ -42,6 +42,17 @@ const INSTEAD: f64 = 0.7;
 /// Blur under which two arrangements are compared, as a share of the short side.
 const BLUR: f32 = 0.03;
 
+/// What is to be drawn.
+pub struct Task<'a> {
+    pub pyramid: &'a Pyramid,
+    pub schedule: &'a Schedule,
+    /// A scene of which a part stays is not bent.
+    pub keep: Option<&'a Keep>,
+    /// Nor is one that is laid one way.
+    pub directed: bool,
+    pub seed: u64,
+}
+
 /// A first picture, and how much noise the refinement may still add to it.
 pub struct Layout {
     pub image: Image,
@@ -63,17 +74,9 @@ pub struct Layouts {
     pub bend: Option<Bend>,
 }
 
-/// Draws layouts of `schedule` among the `sources` of its start level. A `directed` scene is not bent, nor one of
-/// which a part stays.
-pub fn draw(
-    sources: &Sources,
-    pyramid: &Pyramid,
-    schedule: &Schedule,
-    keep: Option<&Keep>,
-    directed: bool,
-    seed: u64,
-    progress: &mut dyn Progress,
-) -> Result<Layouts, GenerateError> {
+/// Draws layouts of a task among the `sources` of its start level.
+pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Result<Layouts, GenerateError> {
+    let Task { pyramid, schedule, keep, directed, seed } = *task;
     let noise = Stream::new(seed, "patch layout noise");
     if !effort::is_exact(schedule, pyramid) {
         let image = noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(0));

@@ -55,9 +55,10 @@ use copies::Regions;
 use energy::Energy;
 use finish::Tones;
 use keep::Keep;
+use layout::Task;
 use magnify::Magnifier;
 use pyramid::Pyramid;
-use refine::Context;
+use refine::{Context, Level};
 use schedule::Schedule;
 use sources::Sources;
 use start::Start;
@@ -155,14 +156,15 @@ impl PatchEngine {
         };
         let mut sources = at(schedule.start);
         let keep = keep.as_ref();
-        let Start { mut drawing, schedule, bend, mut steps } =
-            start::draw(&sources, &pyramid, &schedule, keep, directed, seed, progress)?;
+        let task = Task { pyramid: &pyramid, schedule: &schedule, keep, directed, seed };
+        let Start { mut drawing, schedule, bend, mut steps } = start::draw(&task, &sources, progress)?;
         let context = Context { pyramid: &pyramid, schedule: &schedule, keep, bend: bend.as_ref(), seed };
         for level in (0..=schedule.start).rev() {
             if level < schedule.start {
                 drop(sources);
                 sources = at(level);
-                refine::refine(&context, &sources, level, None, &mut drawing, progress)?;
+                Level { context: &context, sources: &sources, level, layout: None }
+                    .refine(&mut drawing, progress)?;
                 steps += refine::steps(level) as u32;
             }
             if level > 0 {

@@ -76,30 +76,32 @@ pub fn work(pyramid: &Pyramid, level: usize, first: bool) -> u64 {
     ((steps(level) + usize::from(!first)) * pyramid.pixels(level)) as u64
 }
 
-/// Draws `level`. On the start level its `layout` is given, on the others `drawing` comes from the level before.
-pub fn refine(
-    context: &Context,
-    sources: &Sources,
-    level: usize,
-    layout: Option<&Layout>,
-    drawing: &mut Drawing,
-    progress: &mut dyn Progress,
-) -> Result<(), GenerateError> {
-    match level {
-        0 | 1 => refine_by::<i8, 16>(context, sources, level, layout, drawing, progress),
-        _ => refine_by::<i16, 24>(context, sources, level, layout, drawing, progress),
+/// One level of a run.
+pub struct Level<'a> {
+    pub context: &'a Context<'a>,
+    pub sources: &'a Sources,
+    pub level: usize,
+    /// Given on the start level; on the others the drawing comes from the level before.
+    pub layout: Option<&'a Layout>,
+}
+
+impl Level<'_> {
+    /// Draws it.
+    pub fn refine(&self, drawing: &mut Drawing, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+        match self.level {
+            0 | 1 => refine::<i8, 16>(self, drawing, progress),
+            _ => refine::<i16, 24>(self, drawing, progress),
+        }
     }
 }
 
-/// The same by so many components of a patch.
-fn refine_by<T: Component, const N: usize>(
-    context: &Context,
-    sources: &Sources,
-    level: usize,
-    layout: Option<&Layout>,
+/// Draws a level by so many components of a patch.
+fn refine<T: Component, const N: usize>(
+    level: &Level,
     drawing: &mut Drawing,
     progress: &mut dyn Progress,
 ) -> Result<(), GenerateError> {
+    let Level { context, sources, level, layout } = *level;
     let Context { pyramid, schedule, keep, bend, seed } = *context;
     let (width, height) = pyramid.size(level);
     let kept = keep.map(|keep| keep.at(width, height));

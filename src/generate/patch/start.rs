@@ -6,13 +6,12 @@ use crate::random::Stream;
 use super::super::GenerateError;
 use super::bend::Bend;
 use super::judge::Judge;
-use super::keep::Keep;
-use super::layout::{self, DRAFTS};
-use super::pyramid::{Pyramid, patch_width};
-use super::refine::{self, Context, Drawing};
+use super::layout::{self, DRAFTS, Layouts, Task};
+use super::pyramid::patch_width;
+use super::refine::{self, Context, Drawing, Level};
 use super::schedule::Schedule;
 use super::sources::Sources;
-use super::step;
+use super::{effort, step};
 
 /// The start level as it goes on.
 pub struct Start {
@@ -25,29 +24,22 @@ pub struct Start {
     pub steps: u32,
 }
 
-/// Draws the start level of `schedule` among its `sources`. A `directed` scene is not bent, nor one of which a part stays.
-pub fn draw(
-    sources: &Sources,
-    pyramid: &Pyramid,
-    schedule: &Schedule,
-    keep: Option<&Keep>,
-    directed: bool,
-    seed: u64,
-    progress: &mut dyn Progress,
-) -> Result<Start, GenerateError> {
+/// Draws the start level of a task among its `sources`.
+pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Result<Start, GenerateError> {
+    let Task { pyramid, schedule, keep, seed, .. } = *task;
     let level = schedule.start;
-    let layouts = layout::draw(sources, pyramid, schedule, keep, directed, seed, progress)?;
-    let several = layouts.drafts.len() > 1;
-    let judge = several.then(|| {
+    let Layouts { drafts, steered, steps, bend } = layout::draw(task, sources, progress)?;
+    let judge = (drafts.len() > 1).then(|| {
         let stream = Stream::new(seed, "patch style");
-        Judge::new(sources, patch_width(level), schedule, layouts.steered, stream)
+        Judge::new(sources, patch_width(level), schedule, steered, stream)
     });
-    let left_out = if layouts.steps > 0 { DRAFTS - layouts.drafts.len() } else { 0 };
+    let left_out = if effort::is_exact(schedule, pyramid) { DRAFTS - drafts.len() } else { 0 };
     let mut best: Option<(f64, Drawing, Schedule)> = None;
-    for draft in &layouts.drafts {
-        let context = Context { pyramid, schedule: &draft.schedule, keep, bend: layouts.bend.as_ref(), seed };
-        let mut drawing = Drawing::of(draft.image.clone());
-        refine::refine(&context, sources, level, Some(draft), &mut drawing, progress)?;
+    for mut draft in drafts {
+        let mut drawing = Drawing::of(std::mem::take(&mut draft.image));
+        let context = Context { pyramid, schedule: &draft.schedule, keep, bend: bend.as_ref(), seed };
+        let layout = Some(&draft);
+        Level { context: &context, sources, level, layout }.refine(&mut drawing, progress)?;
         let badness = judge.as_ref().map_or(0.0, |judge| judge.badness(&drawing.image));
         if best.as_ref().is_none_or(|(least, ..)| badness < *least) {
             best = Some((badness, drawing, draft.schedule));
@@ -56,6 +48,5 @@ pub fn draw(
     // What was planned for drafts that were not needed.
     step(progress, left_out as u64 * refine::work(pyramid, level, true))?;
     let (_, drawing, schedule) = best.expect("there is at least one draft");
-    let steps = layouts.steps + refine::steps(level) as u32;
-    Ok(Start { drawing, schedule, bend: layouts.bend, steps })
+    Ok(Start { drawing, schedule, bend, steps: steps + refine::steps(level) as u32 })
 }
