@@ -7,18 +7,30 @@ use crate::random::Stream;
 const DIRECTIONS: u64 = 24;
 const QUANTILES: usize = 256;
 
-/// Root mean squared difference of the quantiles of both sets along random directions
-/// (Rabin et al. 2011, *Wasserstein barycenter and its application to texture mixing*).
-pub fn sliced_wasserstein<const N: usize>(a: &[[f32; N]], b: &[[f32; N]], stream: Stream) -> f64 {
-    let per_direction: Vec<f64> = (0..DIRECTIONS)
-        .into_par_iter()
-        .map(|d| {
+/// A set of patches as others are compared with it: its quantiles along random directions.
+pub struct Style<const N: usize> {
+    directions: Vec<([f32; N], Vec<f32>)>,
+}
+
+impl<const N: usize> Style<N> {
+    pub fn of(set: &[[f32; N]], stream: Stream) -> Self {
+        let along = |d| {
             let direction = unit::<N>(stream.child(d));
-            let (a, b) = (quantiles(a, &direction), quantiles(b, &direction));
-            a.iter().zip(&b).map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>() / QUANTILES as f64
-        })
-        .collect();
-    (per_direction.iter().sum::<f64>() / DIRECTIONS as f64).sqrt()
+            (direction, quantiles(set, &direction))
+        };
+        Style { directions: (0..DIRECTIONS).into_par_iter().map(along).collect() }
+    }
+
+    /// Root mean squared difference from the quantiles of another set
+    /// (Rabin et al. 2011, *Wasserstein barycenter and its application to texture mixing*).
+    pub fn distance(&self, set: &[[f32; N]]) -> f64 {
+        let squares = |(direction, own): &([f32; N], Vec<f32>)| {
+            let pairs = quantiles(set, direction).into_iter().zip(own);
+            pairs.map(|(x, y)| f64::from(x - y).powi(2)).sum::<f64>() / QUANTILES as f64
+        };
+        let per_direction: Vec<f64> = self.directions.par_iter().map(squares).collect();
+        (per_direction.iter().sum::<f64>() / DIRECTIONS as f64).sqrt()
+    }
 }
 
 fn unit<const N: usize>(stream: Stream) -> [f32; N] {
@@ -48,11 +60,9 @@ mod tests {
                 .collect()
         };
         let reference = set(0, 1.0);
-        assert_eq!(sliced_wasserstein(&reference, &reference, stream), 0.0);
+        let style = Style::of(&reference, stream);
+        assert_eq!(style.distance(&reference), 0.0);
         let (like, wide) = (set(1, 1.0), set(2, 1.5));
-        assert!(
-            sliced_wasserstein(&like, &reference, stream)
-                < 0.5 * sliced_wasserstein(&wide, &reference, stream)
-        );
+        assert!(style.distance(&like) < 0.5 * style.distance(&wide));
     }
 }

@@ -7,7 +7,7 @@ use crate::raster::filter::gaussian;
 
 use super::connected::{self, Touching};
 use super::features::Basis;
-use super::gate::sliced_wasserstein;
+use super::gate::Style;
 use super::image::Image;
 use super::layout::likeness;
 use super::schedule::Schedule;
@@ -38,8 +38,7 @@ pub struct Judge<'a> {
     upright: &'a Image,
     basis: Basis<24>,
     /// Patch statistics of the reference.
-    patches: Vec<[f32; 24]>,
-    stream: Stream,
+    style: Style<24>,
     /// Share of the arrangement that is to be kept, if any share is aimed at.
     aim: Option<f64>,
     /// Whether what is left as it was counts.
@@ -60,15 +59,16 @@ impl<'a> Judge<'a> {
         let basis = Basis::<24>::of(upright, patch, 4000, stream.child(0));
         let all = sources.copies.iter().flat_map(|copy| basis.project(&copy.image));
         let inside = all.zip(0..).filter(|(_, at)| sources.outside(*at) < 0.02);
-        let patches = inside.map(|(patch, _)| patch).collect();
+        let patches: Vec<[f32; 24]> = inside.map(|(patch, _)| patch).collect();
+        let style = Style::of(&patches, stream.child(1));
         let new = schedule.kept.is_some_and(|kept| (SAME_AT[0]..=SAME_AT[1]).contains(&kept));
         let aim = steered.then(|| schedule.aim());
-        Judge { upright, basis, patches, stream: stream.child(1), aim, new }
+        Judge { upright, basis, style, aim, new }
     }
 
     /// How bad a draft is: its distance in style, and more for what else is wrong with it.
     pub fn badness(&self, draft: &Image) -> f64 {
-        let style = sliced_wasserstein(&self.basis.project(draft), &self.patches, self.stream);
+        let style = self.style.distance(&self.basis.project(draft));
         let missed = self.aim.map_or(0.0, |aim| (likeness(draft, self.upright, &[0]) - aim) / ARRANGEMENT);
         let lost = spread(draft, self.upright) / SPREAD;
         let detail = detail(&draft.plane(0), &self.upright.plane(0)) / DETAIL;
