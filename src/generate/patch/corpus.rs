@@ -14,6 +14,9 @@ use super::image::{Image, resized};
 
 /// Standard deviation of the bending, as a share of the short side.
 const WARP: f64 = 0.018;
+/// Turns beside quarters of one, in rad: at most, and at least of those that would else be upright.
+const MOST_ASIDE: f64 = 0.5;
+const LEAST_ASIDE: f64 = 0.3;
 /// Pixels above which fewer copies do: a large picture has patches enough, and memory counts.
 const LARGE: usize = 200_000;
 
@@ -83,7 +86,7 @@ pub fn copies(pixels: usize) -> usize {
 /// Copy `index` of `reference` on a `canvas` (width, height) whose middle is that of the reference; what
 /// lies beyond the reference is mirrored and marked. Copy 0 is upright and in place, bent by the share `drift` (0..=1) of
 /// what the others are; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
-/// mirrored from the fifth on. Those of a `directed` picture are not turned, and every second one is mirrored.
+/// by fours mirrored or not; unmirrored ones are turned by 0.3 rad at least. Those of a `directed` picture are not turned, and every second one is mirrored.
 pub fn copy(
     reference: &Image,
     canvas: (usize, usize),
@@ -98,9 +101,16 @@ pub fn copy(
     let in_place = index == 0;
     let bend = WARP * short * if in_place { drift } else { 1.0 };
     let turned = !in_place && !directed;
-    let angle = if turned { FRAC_PI_2 * (index % 4) as f64 + stream.range(0, -0.5, 0.5) } else { 0.0 };
-    let scale = if in_place { 1.0 } else { stream.range(1, -0.1, 0.1).exp() };
     let mirrored = if directed { index % 2 == 1 } else { (index / 4) % 2 == 1 };
+    let aside = match stream.range(0, -MOST_ASIDE, MOST_ASIDE) {
+        // All but upright is as good as upright.
+        near if index % 4 == 0 && !mirrored => {
+            LEAST_ASIDE.copysign(near) + near * (1.0 - LEAST_ASIDE / MOST_ASIDE)
+        }
+        any => any,
+    };
+    let angle = if turned { FRAC_PI_2 * (index % 4) as f64 + aside } else { 0.0 };
+    let scale = if in_place { 1.0 } else { stream.range(1, -0.1, 0.1).exp() };
     let flip = if mirrored { -1.0 } else { 1.0 };
     let middle = |n: usize| (n - 1) as f64 / 2.0;
     let (cy, cx) = (middle(height), middle(width));
@@ -166,8 +176,10 @@ impl SmoothField {
         // The picture ends before node ⌈n/cell⌉ + 1, for pixel 0 lies past the first, and the cubic takes three more.
         let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 4;
         let (across, down) = (nodes(width), nodes(height));
-        let normal = |i: u64, component: u64| stream.child(component).normal(i) as f32;
-        let nodes = (0..(across * down) as u64).map(|i| [normal(i, 1), normal(i, 2)]).collect();
+        // Numbered so that a node is the same one at any size of the picture.
+        let number = |i: usize| ((i / across) << 32 | (i % across)) as u64;
+        let normal = |i: usize, component: u64| stream.child(component).normal(number(i)) as f32;
+        let nodes = (0..across * down).map(|i| [normal(i, 1), normal(i, 2)]).collect();
         let from = [3, 4].map(|draw| stream.child(draw).uniform(0) as f32);
         let mut field = SmoothField { nodes, across, scale: (1.0 / cell) as f32, from };
         let spread = field.spread(width, height);
@@ -252,6 +264,34 @@ mod tests {
                     assert!((copy.image.data[i] - (x + 0.1 * y)).abs() < 0.05, "copy {index}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_copy_is_the_same_one_at_any_size() {
+        let [large, small] = [(240, 160), (120, 80)].map(|(width, height)| {
+            let image = Image::from_planes(&[Plane::from_fn(width, height, |x, _| x as f32 / width as f32)]);
+            copy(&image, (width, height), 9, 0.7, false, 5)
+        });
+        let small_again = large.resized(120, 80);
+        for i in 0..120 * 80 {
+            let ((y, x), (v, u)) = (small.origin(i), small_again.origin(i));
+            // Where the border folds them, places jump.
+            if small_again.outside(i) == 0.0 && small.outside(i) == 0.0 {
+                assert!((y - v).abs() < 0.02 && (x - u).abs() < 0.02, "{i}: {y} {x}, {v} {u}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_copy_but_the_first_is_upright() {
+        let reference = ramp();
+        for (index, seed) in [4, 8, 12, 16].into_iter().flat_map(|k| (1..30).map(move |seed| (k, seed))) {
+            let copy = copy(&reference, (60, 50), index, 0.7, false, seed);
+            let [(y, x), (v, u)] = [20, 40].map(|at| copy.origin(25 * 60 + at));
+            let angle = ((v - y) * 50.0).atan2((u - x) * 60.0);
+            // Bending takes some of it back.
+            assert!(angle.abs() > 0.1 || index % 8 == 4, "copy {index} of seed {seed} is turned by {angle}");
         }
     }
 

@@ -41,8 +41,8 @@ pub fn looks(schedule: &Schedule) -> usize {
     searching + DRAFTS * STEPS
 }
 
-/// Units of a whole run.
-pub fn total(pyramid: &Pyramid, schedule: &Schedule, copies: usize, sizes: &[(usize, usize)]) -> u64 {
+/// Units of a whole run, but for the copies.
+pub fn total(pyramid: &Pyramid, schedule: &Schedule, sizes: &[(usize, usize)]) -> u64 {
     let layout = match is_exact(schedule, pyramid) {
         true => {
             looks(schedule) as u64 * denoising(pyramid.pixels(schedule.start))
@@ -52,5 +52,5 @@ pub fn total(pyramid: &Pyramid, schedule: &Schedule, copies: usize, sizes: &[(us
     };
     let levels = (0..=schedule.start).map(|l| refine::work(pyramid, l, l == schedule.start));
     let magnified = sizes.iter().map(|(w, h)| magnifying(w * h));
-    copying(pyramid.pixels(0), copies) + layout + levels.sum::<u64>() + magnified.sum::<u64>()
+    layout + levels.sum::<u64>() + magnified.sum::<u64>()
 }

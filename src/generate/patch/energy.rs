@@ -24,13 +24,18 @@ const FINE: f64 = 0.2;
 const COARSE: f64 = 1.0;
 const GATHER: f64 = 0.5;
 
+/// Level where the detail can still be seen.
+pub fn finest(pyramid: &Pyramid) -> usize {
+    pyramid.coarsest().saturating_sub(LEVELS)
+}
+
 /// The channel of every copy of the corpus, at a size where the detail can still be seen.
 pub struct Energy(Vec<Plane>);
 
 impl Energy {
     /// Of `corpus`.
     pub fn new(corpus: &[Copy], pyramid: &Pyramid) -> Self {
-        let level = pyramid.coarsest().saturating_sub(LEVELS);
+        let level = finest(pyramid);
         let (width, height) = pyramid.size(level);
         let scale = factor(pyramid.coarsest() - level);
         let blur = |plane: &Plane, deviation: f64| gaussian(plane, (deviation * scale) as f32, 3.0);

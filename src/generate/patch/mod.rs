@@ -34,14 +34,13 @@ mod search;
 mod sources;
 mod start;
 mod steer;
+mod supply;
 #[cfg(test)]
 mod tests;
 mod tone;
 mod usage;
 mod vote;
 mod weigh;
-
-use rayon::prelude::*;
 
 use crate::progress::Progress;
 use crate::random::Stream;
@@ -52,7 +51,6 @@ use super::scene::Scene;
 use super::{Area, Description, Draft, Engine, Finding, GenerateError, Orientation, Record, Request, masked};
 use colour::Colour;
 use copies::Regions;
-use energy::Energy;
 use finish::Tones;
 use keep::Keep;
 use layout::Task;
@@ -62,6 +60,7 @@ use refine::{Context, Level};
 use schedule::Schedule;
 use sources::Sources;
 use start::Start;
+use supply::{Reference, Supply};
 
 const NAME: &str = "patch";
 /// Shortest side that can be drawn, in pixels.
@@ -73,7 +72,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "11", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "12", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -128,33 +127,13 @@ impl PatchEngine {
         let pyramid = Pyramid::of(across, down, &image);
         let schedule = Schedule::new(request.strength, &pyramid);
 
-        let copies = corpus::copies(scene.drawn.0 * scene.drawn.1);
         let sizes = if scene.magnifies() { magnify::sizes(scene.drawn, scene.size) } else { Vec::new() };
-        progress.stage("drawing", effort::total(&pyramid, &schedule, copies, &sizes));
-        progress.phase("gathering patches");
-        let corpus: Vec<corpus::Copy> = (0..copies)
-            .into_par_iter()
-            .map(|k| corpus::copy(&image, scene.drawn, k, schedule.drift, directed, seed))
-            .collect();
-        drop(image);
-        step(progress, effort::copying(pyramid.pixels(0), copies))?;
-
-        let mut corpus = corpus;
-        let mut energy = Energy::is_on(schedule.start, &pyramid).then(|| Energy::new(&corpus, &pyramid));
-        // The finest level comes last, and takes the copies over.
-        let mut at = |level: usize| {
-            if level == 0 {
-                energy = None;
-                return Sources::own(std::mem::take(&mut corpus));
-            }
-            let (width, height) = pyramid.size(level);
-            let mut sources = Sources::new(&corpus, width, height);
-            if let Some(energy) = energy.as_ref().filter(|_| Energy::is_on(level, &pyramid)) {
-                energy.add_to(&mut sources);
-            }
-            sources
-        };
-        let mut sources = at(schedule.start);
+        let copying = supply::work(&schedule, &pyramid, directed);
+        progress.stage("drawing", copying + effort::total(&pyramid, &schedule, &sizes));
+        let drift = schedule.drift;
+        let shown = Reference { image, drawn: scene.drawn, pyramid: &pyramid, drift, directed, seed };
+        let mut supply = Supply::new(shown, &schedule, progress)?;
+        let mut sources = supply.first();
         let keep = keep.as_ref();
         let task = Task { pyramid: &pyramid, schedule: &schedule, keep, directed, seed };
         let Start { mut drawing, schedule, bend, mut steps } = start::draw(&task, &sources, progress)?;
@@ -162,7 +141,7 @@ impl PatchEngine {
         for level in (0..=schedule.start).rev() {
             if level < schedule.start {
                 drop(sources);
-                sources = at(level);
+                sources = supply.next(level, &mut drawing, progress)?;
                 Level { context: &context, sources: &sources, level, layout: None }
                     .refine(&mut drawing, progress)?;
                 steps += refine::steps(level) as u32;

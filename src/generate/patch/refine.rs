@@ -31,7 +31,7 @@ const LAST_NOISE: f64 = 0.15;
 const SUPER_NOISE: f64 = 0.35;
 /// Finest level where super-resolution looks for its patches. On finer ones those that the level before found are
 /// as good: no measure of the picture tells the difference, and it takes a third of the time.
-const SEARCHED_FROM: usize = 2;
+pub const SEARCHED_FROM: usize = 2;
 /// Levels from the start on where copies are broken. What is barred there stays so on the finer ones; what is broken
 /// on these smears, since there is no time left for whole things to come of it.
 const BROKEN_ON: usize = 2;
@@ -53,6 +53,21 @@ impl Drawing {
     /// Of a layout that is yet to be refined.
     pub fn of(image: Image) -> Self {
         Drawing { image, field: None, barred: Vec::new(), tone: None }
+    }
+
+    /// Numbers copies anew where only those that are `kept` go on, in their order. What was drawn from another is to
+    /// be found again, and begins with any place of them.
+    pub fn leave_all_but(&mut self, kept: &[usize], stream: Stream) {
+        let Some(field) = &mut self.field else { return };
+        let number = |found: &Match| kept.iter().position(|k| *k == usize::from(found.copy));
+        let size = (field.width, field.height);
+        let any = Field::random(size, kept.len(), size, stream);
+        for (found, any) in field.matches.iter_mut().zip(any.matches) {
+            *found = number(found).map_or(any, |copy| Match { copy: copy as u16, ..*found });
+        }
+        for barred in &mut self.barred {
+            *barred = barred.and_then(|m| Some(Match { copy: number(&m)? as u16, ..m }));
+        }
     }
 }
 
