@@ -104,7 +104,7 @@ pub fn copy(
     let mirrored = if directed { index % 2 == 1 } else { (index / 4) % 2 == 1 };
     let aside = match stream.range(0, -MOST_ASIDE, MOST_ASIDE) {
         // All but upright is as good as upright.
-        near if index % 4 == 0 && !mirrored => {
+        near if index.is_multiple_of(4) && !mirrored => {
             LEAST_ASIDE.copysign(near) + near * (1.0 - LEAST_ASIDE / MOST_ASIDE)
         }
         any => any,
