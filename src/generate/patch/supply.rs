@@ -135,6 +135,8 @@ impl<'a> Supply<'a> {
         let image = shrunk.as_ref().unwrap_or(image);
         let canvas = if level > 0 { self.pyramid.size(level) } else { *drawn };
         let copy = |k: &usize| corpus::copy(image, canvas, *k, *drift, *directed, self.seed);
+        // Many small ones and few large ones at once would be the peak of a small picture's memory.
+        (self.corpus, self.energy) = (Vec::new(), None);
         self.corpus = which.par_iter().map(copy).collect();
         self.energy =
             Energy::is_on(self.start, self.pyramid).then(|| Energy::new(&self.corpus, self.pyramid));
