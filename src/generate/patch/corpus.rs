@@ -86,7 +86,8 @@ pub fn copies(pixels: usize) -> usize {
 /// Copy `index` of `reference` on a `canvas` (width, height) whose middle is that of the reference; what
 /// lies beyond the reference is mirrored and marked. Copy 0 is upright and in place, bent by the share `drift` (0..=1) of
 /// what the others are; the others are turned by quarter turns ± 0.5 rad, scaled by up to 10 %, and
-/// by fours mirrored or not; unmirrored ones are turned by 0.3 rad at least. Those of a `directed` picture are not turned, and every second one is mirrored.
+/// by fours mirrored or not; unmirrored ones are turned by 0.3 rad at least. Those of a `directed` picture are not
+/// turned, and every second one is mirrored.
 pub fn copy(
     reference: &Image,
     canvas: (usize, usize),
@@ -177,7 +178,7 @@ impl SmoothField {
         let nodes = |n: usize| (n as f64 / cell).ceil() as usize + 4;
         let (across, down) = (nodes(width), nodes(height));
         // Numbered so that a node is the same one at any size of the picture.
-        let number = |i: usize| ((i / across) << 32 | (i % across)) as u64;
+        let number = |i: usize| (((i / across) as u64) << 32) | (i % across) as u64;
         let normal = |i: usize, component: u64| stream.child(component).normal(number(i)) as f32;
         let nodes = (0..across * down).map(|i| [normal(i, 1), normal(i, 2)]).collect();
         let from = [3, 4].map(|draw| stream.child(draw).uniform(0) as f32);
@@ -284,14 +285,14 @@ mod tests {
     }
 
     #[test]
-    fn no_copy_but_the_first_is_upright() {
+    fn no_unmirrored_copy_but_the_first_is_upright() {
         let reference = ramp();
-        for (index, seed) in [4, 8, 12, 16].into_iter().flat_map(|k| (1..30).map(move |seed| (k, seed))) {
+        for (index, seed) in [8, 16].into_iter().flat_map(|k| (1..30).map(move |seed| (k, seed))) {
             let copy = copy(&reference, (60, 50), index, 0.7, false, seed);
             let [(y, x), (v, u)] = [20, 40].map(|at| copy.origin(25 * 60 + at));
             let angle = ((v - y) * 50.0).atan2((u - x) * 60.0);
             // Bending takes some of it back.
-            assert!(angle.abs() > 0.1 || index % 8 == 4, "copy {index} of seed {seed} is turned by {angle}");
+            assert!(angle.abs() > 0.1, "copy {index} of seed {seed} is turned by {angle}");
         }
     }
 
