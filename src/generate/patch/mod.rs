@@ -142,8 +142,7 @@ impl PatchEngine {
             if level < schedule.start {
                 drop(sources);
                 sources = supply.next(level, &mut drawing, progress)?;
-                Level { context: &context, sources: &sources, level, layout: None }
-                    .refine(&mut drawing, progress)?;
+                Level { context: &context, sources: &sources, level }.refine(&mut drawing, progress)?;
                 steps += refine::steps(level) as u32;
             }
             if level > 0 {

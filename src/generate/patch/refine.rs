@@ -10,7 +10,7 @@ use crate::random::Stream;
 
 use super::super::GenerateError;
 use super::bend::Bend;
-use super::features::Component;
+use super::features::{Component, Feature};
 use super::field::{Field, Match};
 use super::image::Image;
 use super::keep::Keep;
@@ -96,119 +96,182 @@ pub struct Level<'a> {
     pub context: &'a Context<'a>,
     pub sources: &'a Sources,
     pub level: usize,
-    /// Given on the start level; on the others the drawing comes from the level before.
-    pub layout: Option<&'a Layout>,
 }
 
 impl Level<'_> {
-    /// Draws it.
+    /// Draws the start level of each of these `layouts`.
+    pub fn begin(
+        &self,
+        layouts: &mut [Layout],
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Drawing>, GenerateError> {
+        match self.level {
+            0 | 1 => Room::<i8, 16>::new(self).begin(layouts, progress),
+            _ => Room::<i16, 24>::new(self).begin(layouts, progress),
+        }
+    }
+
+    /// Draws a level from what the one before drew.
     pub fn refine(&self, drawing: &mut Drawing, progress: &mut dyn Progress) -> Result<(), GenerateError> {
         match self.level {
-            0 | 1 => refine::<i8, 16>(self, drawing, progress),
-            _ => refine::<i16, 24>(self, drawing, progress),
+            0 | 1 => Room::<i8, 16>::new(self).refine(drawing, progress),
+            _ => Room::<i16, 24>::new(self).refine(drawing, progress),
         }
     }
 }
 
-/// Draws a level by so many components of a patch.
-fn refine<T: Component, const N: usize>(
-    level: &Level,
-    drawing: &mut Drawing,
-    progress: &mut dyn Progress,
-) -> Result<(), GenerateError> {
-    let Level { context, sources, level, layout } = *level;
-    let Context { pyramid, schedule, keep, bend, seed } = *context;
-    let (width, height) = pyramid.size(level);
-    let kept = keep.map(|keep| keep.at(width, height));
-    let restore = |image: &mut Image| {
-        if let Some(kept) = &kept {
+/// A level whose patches are described by so many components.
+struct Room<'a, T, const N: usize> {
+    level: &'a Level<'a>,
+    matcher: Matcher<'a, T, N>,
+    kept: Option<Keep>,
+    stream: Stream,
+    /// Whether copies are broken here.
+    breaks: bool,
+    /// Its name, for people.
+    place: String,
+}
+
+impl<'a, T: Component, const N: usize> Room<'a, T, N> {
+    fn new(of: &'a Level<'a>) -> Self {
+        let Level { context, sources, level } = *of;
+        let Context { pyramid, schedule, keep, bend, seed } = *context;
+        let (width, height) = pyramid.size(level);
+        let stream = Stream::new(seed, "patch refinement").child(level as u64);
+        Room {
+            level: of,
+            matcher: Matcher::new(sources, schedule, bend, patch_width(level), stream.child(0)),
+            kept: keep.map(|keep| keep.at(width, height)),
+            stream,
+            breaks: schedule.start - level < BROKEN_ON,
+            place: format!("level {} of {}", schedule.start - level + 1, schedule.start + 1),
+        }
+    }
+
+    fn begin(
+        &self,
+        layouts: &mut [Layout],
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<Drawing>, GenerateError> {
+        let Level { context, sources, level } = *self.level;
+        let size = context.pyramid.size(level);
+        // The same for all layouts.
+        let keys = self.matcher.describe(Cow::Borrowed);
+        let drawn = |layout: &mut Layout| {
+            let field = if !context.schedule.keeps_places() {
+                Field::random(size, sources.copies.len(), size, self.stream.child(1))
+            } else if let Some(bend) = context.bend {
+                bend.field(size)
+            } else {
+                Field::in_place(size.0, size.1)
+            };
+            let mut drawing = Drawing::of(std::mem::take(&mut layout.image));
+            let from = Beginning { noise: layout.noise, noisy: layout.noisy, passes: 5 };
+            self.anneal(&keys, &mut drawing, field, from, progress)?;
+            let (width, height) = context.pyramid.size(context.pyramid.coarsest());
+            drawing.tone = Some(drawing.image.resized(width, height));
+            Ok(drawing)
+        };
+        layouts.iter_mut().map(drawn).collect()
+    }
+
+    fn refine(&self, drawing: &mut Drawing, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+        let Level { context: Context { pyramid, .. }, sources, level } = *self.level;
+        let (width, height) = pyramid.size(level);
+        // What only coarser levels have.
+        drawing.image.truncate(sources.channels());
+        if let Some(tone) = &mut drawing.tone {
+            tone.truncate(sources.channels());
+        }
+        let coarser = drawing.field.take().expect("the start level was drawn");
+        if !drawing.barred.is_empty() {
+            drawing.barred = coarser.carried(&drawing.barred, (width, height), |m, moved| m.map(moved));
+        }
+        let mut field = coarser.resized(width, height);
+        drop(coarser);
+
+        let sharp = &sources.copies[0].image;
+        let detail = difference(sharp, &pyramid.blurred(sharp, level));
+        if level < SEARCHED_FROM {
+            // Nothing is known of the distances here: all patches count alike.
+            field.distances = vec![1; sources.pixels()];
+        } else {
+            progress.phase(&format!("{}, adding detail", self.place));
+            let keys = self.matcher.describe(|image| Cow::Owned(pyramid.blurred(image, level)));
+            let magnified = std::mem::take(&mut drawing.image).resized(width, height);
+            let query = noised(magnified, SUPER_NOISE * detail, self.stream.child(2));
+            let stream = self.stream.child(3);
+            if self.breaks {
+                self.matcher.break_copies(&field, &mut drawing.barred, stream.child(u64::MAX));
+            }
+            self.matcher.search(&keys, query, &mut field, &drawing.barred, 4, stream);
+        }
+        drawing.image = self.voted(&field, KERNEL[0]);
+        self.restore(&mut drawing.image);
+        // Distances between blurred patches say nothing about the sharp ones.
+        field.distances.clear();
+        step(progress, sources.pixels() as u64)?;
+        let keys = self.matcher.describe(Cow::Borrowed);
+        let from = Beginning { noise: FIRST_NOISE * detail, noisy: false, passes: 3 };
+        self.anneal(&keys, drawing, field, from, progress)
+    }
+
+    /// Annealed steps among `keys`, the patches as they are, from what `field` shows of them.
+    fn anneal(
+        &self,
+        keys: &[Vec<Feature<T, N>>],
+        drawing: &mut Drawing,
+        mut field: Field,
+        from: Beginning,
+        progress: &mut dyn Progress,
+    ) -> Result<(), GenerateError> {
+        let Level { sources, level, .. } = *self.level;
+        let last = (LAST_NOISE * from.noise).max(0.01);
+        let sigmas = geometric(from.noise.max(0.02), last, steps(level));
+        let narrowest = if level == 0 { KERNEL[3] } else { KERNEL[2] };
+        for (i, sigma) in sigmas.iter().enumerate() {
+            progress.phase(&format!("{}, step {} of {}", self.place, i + 1, sigmas.len()));
+            let sigma = if i == 0 && from.noisy { 0.0 } else { *sigma };
+            let stream = self.stream.child(4).child(i as u64);
+            let query = noised(std::mem::take(&mut drawing.image), sigma, stream);
+            let passes = if i == 0 { from.passes } else { 3 };
+            let stream = self.stream.child(5).child(i as u64);
+            if self.breaks {
+                self.matcher.break_copies(&field, &mut drawing.barred, stream.child(u64::MAX));
+            }
+            self.matcher.search(keys, query, &mut field, &drawing.barred, passes, stream);
+            let kernel = KERNEL[1] + (narrowest - KERNEL[1]) * i as f64 / (sigmas.len() - 1) as f64;
+            drawing.image = self.voted(&field, kernel);
+            if let Some(wanted) = &drawing.tone {
+                tone::restore(&mut drawing.image, wanted);
+            }
+            self.restore(&mut drawing.image);
+            step(progress, sources.pixels() as u64)?;
+        }
+        drawing.field = Some(field);
+        Ok(())
+    }
+
+    fn voted(&self, field: &Field, kernel: f64) -> Image {
+        vote(&self.level.sources.images(), field, patch_width(self.level.level), kernel)
+    }
+
+    /// Puts back what a mask keeps.
+    fn restore(&self, image: &mut Image) {
+        if let Some(kept) = &self.kept {
             kept.restore(image);
         }
-    };
-    let stream = Stream::new(seed, "patch refinement").child(level as u64);
-    let patch = patch_width(level);
-    let matcher = Matcher::<T, N>::new(sources, schedule, bend, patch, stream.child(0));
-    let pixels = sources.pixels() as u64;
-
-    // What only coarser levels have.
-    drawing.image.truncate(sources.channels());
-    if let Some(tone) = &mut drawing.tone {
-        tone.truncate(sources.channels());
     }
+}
 
-    let fresh = drawing.field.is_none();
-    let mut barred = Vec::new();
-    let mut field = match drawing.field.take() {
-        Some(field) => {
-            let coarser = std::mem::take(&mut drawing.barred);
-            if !coarser.is_empty() {
-                barred = field.carried(&coarser, (width, height), |m, moved| m.map(moved));
-            }
-            field.resized(width, height)
-        }
-        None if schedule.keeps_places() => match bend {
-            Some(bend) => bend.field((width, height)),
-            None => Field::in_place(width, height),
-        },
-        None => Field::random((width, height), sources.copies.len(), (width, height), stream.child(1)),
-    };
-    let breaks = schedule.start - level < BROKEN_ON;
-    let place = format!("level {} of {}", schedule.start - level + 1, schedule.start + 1);
-    let noise = match layout {
-        Some(layout) => layout.noise,
-        None => {
-            let sharp = &sources.copies[0].image;
-            let detail = difference(sharp, &pyramid.blurred(sharp, level));
-            if level < SEARCHED_FROM {
-                // Nothing is known of the distances here: all patches count alike.
-                field.distances = vec![1; sources.pixels()];
-            } else {
-                progress.phase(&format!("{place}, adding detail"));
-                let keys = matcher.describe(|image| Cow::Owned(pyramid.blurred(image, level)));
-                let magnified = std::mem::take(&mut drawing.image).resized(width, height);
-                let query = noised(magnified, SUPER_NOISE * detail, stream.child(2));
-                if breaks {
-                    matcher.break_copies(&field, &mut barred, stream.child(3).child(u64::MAX));
-                }
-                matcher.search(&keys, query, &mut field, &barred, 4, stream.child(3));
-            }
-            drawing.image = vote(&sources.images(), &field, patch, KERNEL[0]);
-            restore(&mut drawing.image);
-            // Distances between blurred patches say nothing about the sharp ones.
-            field.distances.clear();
-            step(progress, pixels)?;
-            FIRST_NOISE * detail
-        }
-    };
-
-    let keys = matcher.describe(Cow::Borrowed);
-    let sigmas = geometric(noise.max(0.02), (LAST_NOISE * noise).max(0.01), steps(level));
-    let narrowest = if level == 0 { KERNEL[3] } else { KERNEL[2] };
-    for (i, sigma) in sigmas.iter().enumerate() {
-        progress.phase(&format!("{place}, step {} of {}", i + 1, sigmas.len()));
-        let noisy_already = i == 0 && layout.is_some_and(|l| l.noisy);
-        let sigma = if noisy_already { 0.0 } else { *sigma };
-        let query = noised(std::mem::take(&mut drawing.image), sigma, stream.child(4).child(i as u64));
-        let passes = if fresh && i == 0 { 5 } else { 3 };
-        let stream = stream.child(5).child(i as u64);
-        if breaks {
-            matcher.break_copies(&field, &mut barred, stream.child(u64::MAX));
-        }
-        matcher.search(&keys, query, &mut field, &barred, passes, stream);
-        let kernel = KERNEL[1] + (narrowest - KERNEL[1]) * i as f64 / (sigmas.len() - 1) as f64;
-        drawing.image = vote(&sources.images(), &field, patch, kernel);
-        if let Some(wanted) = &drawing.tone {
-            tone::restore(&mut drawing.image, wanted);
-        }
-        restore(&mut drawing.image);
-        step(progress, pixels)?;
-    }
-    if drawing.tone.is_none() {
-        let (width, height) = pyramid.size(pyramid.coarsest());
-        drawing.tone = Some(drawing.image.resized(width, height));
-    }
-    (drawing.field, drawing.barred) = (Some(field), barred);
-    Ok(())
+/// What the first of the annealed steps is like.
+#[derive(Clone, Copy)]
+struct Beginning {
+    /// Its noise, and whether that is in the picture already.
+    noise: f64,
+    noisy: bool,
+    /// Passes of its search.
+    passes: usize,
 }
 
 /// Root mean squared difference of two pictures of one size.

@@ -28,25 +28,20 @@ pub struct Start {
 pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Result<Start, GenerateError> {
     let Task { pyramid, schedule, keep, seed, .. } = *task;
     let level = schedule.start;
-    let Layouts { drafts, steered, steps, bend } = layout::draw(task, sources, progress)?;
+    let Layouts { mut drafts, steered, steps, bend } = layout::draw(task, sources, progress)?;
     let judge = (drafts.len() > 1).then(|| {
         let stream = Stream::new(seed, "patch style");
         Judge::new(sources, patch_width(level), schedule, steered, stream)
     });
-    let left_out = if effort::is_exact(schedule, pyramid) { DRAFTS - drafts.len() } else { 0 };
-    let mut best: Option<(f64, Drawing, Schedule)> = None;
-    for mut draft in drafts {
-        let mut drawing = Drawing::of(std::mem::take(&mut draft.image));
-        let context = Context { pyramid, schedule: &draft.schedule, keep, bend: bend.as_ref(), seed };
-        let layout = Some(&draft);
-        Level { context: &context, sources, level, layout }.refine(&mut drawing, progress)?;
-        let badness = judge.as_ref().map_or(0.0, |judge| judge.badness(&drawing.image));
-        if best.as_ref().is_none_or(|(least, ..)| badness < *least) {
-            best = Some((badness, drawing, draft.schedule));
-        }
-    }
+    let context = Context { pyramid, schedule, keep, bend: bend.as_ref(), seed };
+    let drawn = Level { context: &context, sources, level }.begin(&mut drafts, progress)?;
+    let badness = |drawing: &Drawing| judge.as_ref().map_or(0.0, |judge| judge.badness(&drawing.image));
+    let judged = drawn.into_iter().zip(&drafts).map(|(drawing, draft)| (badness(&drawing), drawing, draft));
+    let best = judged.reduce(|best, next| if next.0 < best.0 { next } else { best });
     // What was planned for drafts that were not needed.
+    let left_out = if effort::is_exact(schedule, pyramid) { DRAFTS - drafts.len() } else { 0 };
     step(progress, left_out as u64 * refine::work(pyramid, level, true))?;
-    let (_, drawing, schedule) = best.expect("there is at least one draft");
+    let (_, drawing, draft) = best.expect("there is at least one draft");
+    let schedule = draft.schedule;
     Ok(Start { drawing, schedule, bend, steps: steps + refine::steps(level) as u32 })
 }
