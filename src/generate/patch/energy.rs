@@ -4,8 +4,6 @@
 //! What is smaller than a coarse pixel is but a grey shade there. Without this channel the layout knows nothing of
 //! small particles, and they are lost.
 
-use rayon::prelude::*;
-
 use crate::raster::Plane;
 use crate::raster::filter::gaussian;
 
@@ -32,24 +30,24 @@ pub fn finest(pyramid: &Pyramid) -> usize {
 /// The channel of every copy of the corpus, at a size where the detail can still be seen.
 pub struct Energy(Vec<Plane>);
 
+/// Detail around every pixel of `copy`.
+pub fn detail(copy: &Copy, pyramid: &Pyramid) -> Plane {
+    let level = finest(pyramid);
+    let (width, height) = pyramid.size(level);
+    let scale = factor(pyramid.coarsest() - level);
+    let blur = |plane: &Plane, deviation: f64| gaussian(plane, (deviation * scale) as f32, 3.0);
+    let luminance = resized(&copy.image.plane(0), width, height);
+    let detail = blur(&luminance, FINE).zip(&blur(&luminance, COARSE), |fine, coarse| (fine - coarse).abs());
+    blur(&detail, GATHER)
+}
+
 impl Energy {
-    /// Of `corpus`.
-    pub fn new(corpus: &[Copy], pyramid: &Pyramid) -> Self {
-        let level = finest(pyramid);
-        let (width, height) = pyramid.size(level);
-        let scale = factor(pyramid.coarsest() - level);
-        let blur = |plane: &Plane, deviation: f64| gaussian(plane, (deviation * scale) as f32, 3.0);
-        let of = |copy: &Copy| {
-            let luminance = resized(&copy.image.plane(0), width, height);
-            let detail =
-                blur(&luminance, FINE).zip(&blur(&luminance, COARSE), |fine, coarse| (fine - coarse).abs());
-            blur(&detail, GATHER)
-        };
-        let planes: Vec<Plane> = corpus.par_iter().map(of).collect();
-        let (mean, deviation) = (planes[0].mean() as f32, planes[0].std() as f32);
+    /// Of the [`detail`] of all copies, the upright one first.
+    pub fn new(details: Vec<Plane>) -> Self {
+        let (mean, deviation) = (details[0].mean() as f32, details[0].std() as f32);
         // A picture without detail has a channel without contrast.
         let gain = if deviation > 1e-4 { WEIGHT / deviation } else { 0.0 };
-        Energy(planes.iter().map(|plane| plane.map(|v| (v - mean) * gain)).collect())
+        Energy(details.iter().map(|plane| plane.map(|v| (v - mean) * gain)).collect())
     }
 
     /// Whether `level` has the channel.
@@ -83,7 +81,7 @@ mod tests {
         let corpus = vec![corpus::copy(&dotted(), (200, 160), 0, 0.0, false, 1)];
         let (width, height) = pyramid.size(pyramid.coarsest());
         let mut sources = Sources::new(&corpus, width, height);
-        Energy::new(&corpus, &pyramid).add_to(&mut sources);
+        Energy::new(vec![detail(&corpus[0], &pyramid)]).add_to(&mut sources);
         let image = &sources.copies[0].image;
         assert_eq!(image.channels, 2);
         let (luminance, energy) = (image.plane(0), image.plane(1));

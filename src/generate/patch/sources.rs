@@ -16,6 +16,11 @@ impl Sources {
         Sources { width, height, copies: corpus.iter().map(|copy| copy.resized(width, height)).collect() }
     }
 
+    /// Of copies at `width` × `height` that are yet to come.
+    pub fn empty(width: usize, height: usize) -> Self {
+        Sources { width, height, copies: Vec::new() }
+    }
+
     /// Of a corpus as it is.
     pub fn own(copies: Vec<Copy>) -> Self {
         Sources { width: copies[0].image.width, height: copies[0].image.height, copies }

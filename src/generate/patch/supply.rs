@@ -27,6 +27,7 @@ const MANY_ON: usize = 2;
 
 /// What the copies are made of.
 pub struct Reference<'a> {
+    /// Empty as soon as the last copy is made.
     pub image: Image,
     /// Width and height of the picture.
     pub drawn: (usize, usize),
@@ -40,13 +41,11 @@ pub struct Reference<'a> {
 
 /// The sources of one level after the other.
 pub struct Supply<'a> {
-    /// Of the copies that are yet to be made.
-    reference: Option<Reference<'a>>,
-    pyramid: &'a Pyramid,
-    seed: u64,
-    /// Copies on the finer levels.
-    few: usize,
+    reference: Reference<'a>,
     start: usize,
+    /// Of the levels that draw from many copies, the next one last.
+    coarse: Vec<Sources>,
+    /// The few copies of the others, and their energy.
     corpus: Vec<Copy>,
     energy: Option<Energy>,
 }
@@ -76,30 +75,24 @@ impl<'a> Supply<'a> {
         schedule: &Schedule,
         progress: &mut dyn Progress,
     ) -> Result<Self, GenerateError> {
-        let Reference { pyramid, seed, drawn: (width, height), .. } = reference;
-        let few = corpus::copies(width * height);
-        let begins = begins_with_many(schedule, pyramid, reference.directed);
-        let mut supply = Supply {
-            reference: Some(reference),
-            pyramid,
-            seed,
-            few,
-            start: schedule.start,
-            corpus: Vec::new(),
-            energy: None,
-        };
-        if begins {
-            supply.make(energy::finest(pyramid), &(0..MANY).collect::<Vec<_>>(), progress)?;
-        } else {
-            supply.make(0, &(0..few).collect::<Vec<_>>(), progress)?;
-            supply.reference = None;
+        let many = begins_with_many(schedule, reference.pyramid, reference.directed);
+        let (start, coarse, corpus) = (schedule.start, Vec::new(), Vec::new());
+        let mut supply = Supply { reference, start, coarse, corpus, energy: None };
+        match many {
+            true => supply.make_many(progress)?,
+            false => supply.make_few((0..supply.few()).collect(), progress)?,
         }
         Ok(supply)
     }
 
+    /// Copies on the finer levels.
+    fn few(&self) -> usize {
+        corpus::copies(self.reference.pyramid.pixels(0))
+    }
+
     /// Sources of the start level.
     pub fn first(&mut self) -> Sources {
-        self.sources(self.start)
+        self.at(self.start)
     }
 
     /// Sources of a level that comes after the start level; `drawing` is led on to those of its copies that are left.
@@ -109,49 +102,68 @@ impl<'a> Supply<'a> {
         drawing: &mut Drawing,
         progress: &mut dyn Progress,
     ) -> Result<Sources, GenerateError> {
-        if self.start - level >= MANY_ON && self.reference.is_some() {
+        if self.coarse.is_empty() && self.corpus.is_empty() {
             let matches = drawing.field.as_ref().map_or(&[][..], |field| &field.matches);
-            let kept = most_used(matches, self.corpus.len(), self.few);
-            drawing.leave_all_but(&kept, Stream::new(self.seed, "patch supply"));
-            self.make(0, &kept, progress)?;
-            self.reference = None;
+            let kept = most_used(matches, MANY, self.few());
+            drawing.leave_all_but(&kept, Stream::new(self.reference.seed, "patch supply"));
+            self.make_few(kept, progress)?;
         }
-        Ok(self.sources(level))
+        Ok(self.at(level))
     }
 
-    /// Makes the copies `which` at the size of `level`.
-    fn make(
-        &mut self,
-        level: usize,
-        which: &[usize],
-        progress: &mut dyn Progress,
-    ) -> Result<(), GenerateError> {
+    /// Makes what the coarsest levels need of many copies, which are as large as the level where energy is measured and
+    /// do not stay.
+    fn make_many(&mut self, progress: &mut dyn Progress) -> Result<(), GenerateError> {
         progress.phase("gathering patches");
-        let Some(Reference { image, drawn, drift, directed, .. }) = &self.reference else { return Ok(()) };
-        let shrunk = (level > 0).then(|| {
-            let side = |n: usize| (n as f64 / factor(level)).round().max(2.0) as usize;
-            image.resized(side(image.width), side(image.height))
+        let Reference { ref image, pyramid, drift, directed, seed, .. } = self.reference;
+        let finest = energy::finest(pyramid);
+        let side = |n: usize| (n as f64 / factor(finest)).round().max(2.0) as usize;
+        let image = image.resized(side(image.width), side(image.height));
+        let sizes: Vec<(usize, usize)> = (0..MANY_ON).map(|on| pyramid.size(self.start - on)).collect();
+        let made = (0..MANY).into_par_iter().map(|k| {
+            let copy = corpus::copy(&image, pyramid.size(finest), k, drift, directed, seed);
+            let coarse: Vec<Copy> = sizes.iter().map(|(w, h)| copy.resized(*w, *h)).collect();
+            (coarse, energy::detail(&copy, pyramid))
         });
-        let image = shrunk.as_ref().unwrap_or(image);
-        let canvas = if level > 0 { self.pyramid.size(level) } else { *drawn };
-        let copy = |k: &usize| corpus::copy(image, canvas, *k, *drift, *directed, self.seed);
-        // Many small ones and few large ones at once would be the peak of a small picture's memory.
-        (self.corpus, self.energy) = (Vec::new(), None);
-        self.corpus = which.par_iter().map(copy).collect();
-        self.energy =
-            Energy::is_on(self.start, self.pyramid).then(|| Energy::new(&self.corpus, self.pyramid));
-        step(progress, effort::copying(self.pyramid.pixels(level), which.len()))
+        let (copies, details): (Vec<_>, Vec<_>) = made.unzip();
+        let energy = Energy::new(details);
+        self.coarse = sizes.iter().map(|(width, height)| Sources::empty(*width, *height)).collect();
+        for coarse in copies {
+            self.coarse.iter_mut().zip(coarse).for_each(|(sources, copy)| sources.copies.push(copy));
+        }
+        self.coarse.iter_mut().for_each(|sources| energy.add_to(sources));
+        self.coarse.reverse();
+        step(progress, effort::copying(pyramid.pixels(finest), MANY))
     }
 
-    fn sources(&mut self, level: usize) -> Sources {
+    /// Makes the copies `which` at the size of the picture, the last that are made.
+    fn make_few(&mut self, which: Vec<usize>, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+        progress.phase("gathering patches");
+        let image = std::mem::take(&mut self.reference.image);
+        let Reference { drawn, pyramid, drift, directed, seed, .. } = self.reference;
+        let copies = which.len();
+        let copy = |k| corpus::copy(&image, drawn, k, drift, directed, seed);
+        self.corpus = which.into_par_iter().map(copy).collect();
+        self.energy = Energy::is_on(self.start, pyramid).then(|| {
+            let detail = |copy: &Copy| energy::detail(copy, pyramid);
+            Energy::new(self.corpus.par_iter().map(detail).collect())
+        });
+        step(progress, effort::copying(pyramid.pixels(0), copies))
+    }
+
+    fn at(&mut self, level: usize) -> Sources {
+        if let Some(sources) = self.coarse.pop() {
+            return sources;
+        }
         // The finest level comes last, and takes the copies over.
         if level == 0 {
             self.energy = None;
             return Sources::own(std::mem::take(&mut self.corpus));
         }
-        let (width, height) = self.pyramid.size(level);
+        let pyramid = self.reference.pyramid;
+        let (width, height) = pyramid.size(level);
         let mut sources = Sources::new(&self.corpus, width, height);
-        if let Some(energy) = self.energy.as_ref().filter(|_| Energy::is_on(level, self.pyramid)) {
+        if let Some(energy) = self.energy.as_ref().filter(|_| Energy::is_on(level, pyramid)) {
             energy.add_to(&mut sources);
         }
         sources
@@ -223,8 +235,8 @@ mod tests {
         assert_eq!(second.copies.len(), MANY);
         assert_eq!(drawing.barred[0], Some(matches[0]));
         let third = supply.next(schedule.start - 2, &mut drawing, &mut Silent).expect("not cancelled");
-        let kept = most_used(&matches, MANY, supply.few);
-        assert_eq!((third.copies.len(), kept[0]), (supply.few, 0));
+        let kept = most_used(&matches, MANY, supply.few());
+        assert_eq!((third.copies.len(), kept[0]), (supply.few(), 0));
         assert!(kept[1..].iter().all(|k| *k >= 12) && kept.contains(&17), "{kept:?}");
         let field = drawing.field.as_ref().expect("there is one");
         for ((now, was), barred) in field.matches.iter().zip(&matches).zip(&drawing.barred) {
