@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::common::Lab;
 use crate::tampered::with_pixels;
 
-/// The bytes of `file`, with one bit of them flipped: the first from `at` on that leaves a picture to be read. What is
-/// compressed without loss bears few of them.
+/// The bytes of `file`, with one bit of them flipped: the first from `at` on that leaves a picture to be read. Some bits of
+/// one that is compressed without loss leave none.
 fn flipped(lab: &Lab, file: &str, at: impl Fn(&[u8]) -> usize) -> Vec<u8> {
     let bytes = fs::read(lab.path(file)).expect("there");
     let flip = |at: usize| {
