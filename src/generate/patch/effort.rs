@@ -43,14 +43,13 @@ pub fn looks(schedule: &Schedule) -> usize {
 
 /// Units of a whole run, but for the copies.
 pub fn total(pyramid: &Pyramid, schedule: &Schedule, sizes: &[(usize, usize)]) -> u64 {
-    let layout = match is_exact(schedule, pyramid) {
-        true => {
-            looks(schedule) as u64 * denoising(pyramid.pixels(schedule.start))
-                + (DRAFTS as u64 - 1) * refine::work(pyramid, schedule.start, true)
-        }
-        false => 0,
+    let exact = is_exact(schedule, pyramid);
+    let (layouts, drafts) = match exact {
+        true => (looks(schedule) as u64 * denoising(pyramid.pixels(schedule.start)), DRAFTS as u64),
+        false => (0, 1),
     };
-    let levels = (0..=schedule.start).map(|l| refine::work(pyramid, l, l == schedule.start));
+    let begun = drafts * refine::first_work(pyramid, schedule.start, exact);
+    let levels = (0..schedule.start).map(|level| refine::work(pyramid, level));
     let magnified = sizes.iter().map(|(w, h)| magnifying(w * h));
-    layout + levels.sum::<u64>() + magnified.sum::<u64>()
+    layouts + begun + levels.sum::<u64>() + magnified.sum::<u64>()
 }

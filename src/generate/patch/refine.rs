@@ -35,6 +35,14 @@ pub const SEARCHED_FROM: usize = 2;
 /// Levels from the start on where copies are broken. What is barred there stays so on the finer ones; what is broken
 /// on these smears, since there is no time left for whole things to come of it.
 const BROKEN_ON: usize = 2;
+/// Annealed steps of a layout that was drawn exactly, and passes of the search in each. On so small a level nearly all of
+/// the nearest patches can be found, and what they show is close to the layout; further steps lead away from it.
+const BEGUN: usize = 2;
+const THOROUGH: usize = 20;
+/// Work of such a step, in that of any other: pixels drawn.
+const BEGUN_WORK: usize = 2;
+/// Passes of the first search on a level that begins from the noisy reference, and of the others.
+const PASSES: [usize; 2] = [5, 3];
 /// Standard deviations of the voting kernel in pixels: super-resolution, first step, last step, and last
 /// step of level 0, where a narrow kernel keeps the grain of the film.
 const KERNEL: [f64; 4] = [1.6, 1.5, 1.0, 0.6];
@@ -86,9 +94,20 @@ pub fn steps(level: usize) -> usize {
     if level == 0 { 3 } else { 4 }
 }
 
-/// Work on `level` in the units of [`refine`]'s progress: pixels drawn.
-pub fn work(pyramid: &Pyramid, level: usize, first: bool) -> u64 {
-    ((steps(level) + usize::from(!first)) * pyramid.pixels(level)) as u64
+/// Annealed steps on `level` where drawing begins there, from a layout that was drawn exactly or from the noisy reference.
+pub fn first_steps(level: usize, exact: bool) -> usize {
+    if exact { BEGUN } else { steps(level) }
+}
+
+/// Work on `level` in the units of progress: pixels drawn.
+pub fn work(pyramid: &Pyramid, level: usize) -> u64 {
+    ((steps(level) + 1) * pyramid.pixels(level)) as u64
+}
+
+/// The same where drawing begins there.
+pub fn first_work(pyramid: &Pyramid, level: usize, exact: bool) -> u64 {
+    let each = if exact { BEGUN_WORK } else { 1 };
+    (first_steps(level, exact) * each * pyramid.pixels(level)) as u64
 }
 
 /// One level of a run.
@@ -166,8 +185,15 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
                 Field::in_place(size.0, size.1)
             };
             let mut drawing = Drawing::of(std::mem::take(&mut layout.image));
-            let from = Beginning { noise: layout.noise, noisy: layout.noisy, passes: 5 };
-            self.anneal(&keys, &mut drawing, field, from, progress)?;
+            let exact = !layout.noisy;
+            let steps = Steps {
+                count: first_steps(level, exact),
+                work: first_work(context.pyramid, level, exact),
+                noise: layout.noise,
+                noisy: layout.noisy,
+                passes: if exact { [THOROUGH; 2] } else { PASSES },
+            };
+            self.anneal(&keys, &mut drawing, field, steps, progress)?;
             let (width, height) = context.pyramid.size(context.pyramid.coarsest());
             drawing.tone = Some(drawing.image.resized(width, height));
             Ok(drawing)
@@ -212,8 +238,10 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
         field.distances.clear();
         step(progress, sources.pixels() as u64)?;
         let keys = self.matcher.describe(Cow::Borrowed);
-        let from = Beginning { noise: FIRST_NOISE * detail, noisy: false, passes: 3 };
-        self.anneal(&keys, drawing, field, from, progress)
+        let count = steps(level);
+        let work = (count * sources.pixels()) as u64;
+        let steps = Steps { count, work, noise: FIRST_NOISE * detail, noisy: false, passes: [PASSES[1]; 2] };
+        self.anneal(&keys, drawing, field, steps, progress)
     }
 
     /// Annealed steps among `keys`, the patches as they are, from what `field` shows of them.
@@ -222,19 +250,18 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
         keys: &[Vec<Feature<T, N>>],
         drawing: &mut Drawing,
         mut field: Field,
-        from: Beginning,
+        steps: Steps,
         progress: &mut dyn Progress,
     ) -> Result<(), GenerateError> {
-        let Level { sources, level, .. } = *self.level;
-        let last = (LAST_NOISE * from.noise).max(0.01);
-        let sigmas = geometric(from.noise.max(0.02), last, steps(level));
-        let narrowest = if level == 0 { KERNEL[3] } else { KERNEL[2] };
+        let last = (LAST_NOISE * steps.noise).max(0.01);
+        let sigmas = geometric(steps.noise.max(0.02), last, steps.count);
+        let narrowest = if self.level.level == 0 { KERNEL[3] } else { KERNEL[2] };
         for (i, sigma) in sigmas.iter().enumerate() {
             progress.phase(&format!("{}, step {} of {}", self.place, i + 1, sigmas.len()));
-            let sigma = if i == 0 && from.noisy { 0.0 } else { *sigma };
+            let sigma = if i == 0 && steps.noisy { 0.0 } else { *sigma };
             let stream = self.stream.child(4).child(i as u64);
             let query = noised(std::mem::take(&mut drawing.image), sigma, stream);
-            let passes = if i == 0 { from.passes } else { 3 };
+            let passes = steps.passes[i.min(1)];
             let stream = self.stream.child(5).child(i as u64);
             if self.breaks {
                 self.matcher.break_copies(&field, &mut drawing.barred, stream.child(u64::MAX));
@@ -246,7 +273,7 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
                 tone::restore(&mut drawing.image, wanted);
             }
             self.restore(&mut drawing.image);
-            step(progress, sources.pixels() as u64)?;
+            step(progress, steps.work / steps.count as u64)?;
         }
         drawing.field = Some(field);
         Ok(())
@@ -264,14 +291,17 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
     }
 }
 
-/// What the first of the annealed steps is like.
+/// Annealed steps on one level.
 #[derive(Clone, Copy)]
-struct Beginning {
-    /// Its noise, and whether that is in the picture already.
+struct Steps {
+    /// How many, two at least, and the work of all of them.
+    count: usize,
+    work: u64,
+    /// Noise of the first one, and whether that is in the picture already.
     noise: f64,
     noisy: bool,
-    /// Passes of its search.
-    passes: usize,
+    /// Passes of the search in the first one and in the others.
+    passes: [usize; 2],
 }
 
 /// Root mean squared difference of two pictures of one size.

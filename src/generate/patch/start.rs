@@ -39,9 +39,10 @@ pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Resu
     let judged = drawn.into_iter().zip(&drafts).map(|(drawing, draft)| (badness(&drawing), drawing, draft));
     let best = judged.reduce(|best, next| if next.0 < best.0 { next } else { best });
     // What was planned for drafts that were not needed.
-    let left_out = if effort::is_exact(schedule, pyramid) { DRAFTS - drafts.len() } else { 0 };
-    step(progress, left_out as u64 * refine::work(pyramid, level, true))?;
+    let exact = effort::is_exact(schedule, pyramid);
+    let left_out = if exact { DRAFTS - drafts.len() } else { 0 };
+    step(progress, left_out as u64 * refine::first_work(pyramid, level, exact))?;
     let (_, drawing, draft) = best.expect("there is at least one draft");
     let schedule = draft.schedule;
-    Ok(Start { drawing, schedule, bend, steps: steps + refine::steps(level) as u32 })
+    Ok(Start { drawing, schedule, bend, steps: steps + refine::first_steps(level, exact) as u32 })
 }
