@@ -16,7 +16,7 @@ pub use case::{Case, Cleared, Likeness, Other, Plan};
 pub use example::{Example, Expect, Measured};
 pub use mark::Mark;
 pub use parse::PolicyError;
-pub use reason::{LOST_DISTANCE, Reason, Refusal, Violation};
+pub use reason::{LOST_DISTANCE, Reason, Refusal, Violation, against};
 pub use set::{Decider, PolicySet};
 pub use subject::{Applies, Class, ParseClassError, ParseTagError, Subject, Tag, Why};
 

@@ -188,22 +188,22 @@ impl fmt::Display for Reason {
                 write!(f, "a time stamp is required, and no authority for it is named in vidimus.toml")
             }
             Reason::DeviationTooLow { deviation, min } => {
-                write!(f, "too close: deviation {}, at least {min:.2} required", below(*deviation, *min))
+                write!(f, "too close: deviation {}, at least {min:.2} required", against(*deviation, *min))
             }
             Reason::DetailTooLow { deviation, min } => write!(
                 f,
                 "too close: deviation by detail {}, at least {min:.2} required",
-                below(*deviation, *min)
+                against(*deviation, *min)
             ),
             Reason::CopiedTooLow { deviation, min } => write!(
                 f,
                 "too close: deviation by copied area {}, at least {min:.2} required",
-                below(*deviation, *min)
+                against(*deviation, *min)
             ),
             Reason::CompositionTooLow { composition, min } => write!(
                 f,
                 "too close: arrangement differs by {}, at least {min:.2} required",
-                below(*composition, *min)
+                against(*composition, *min)
             ),
             Reason::CopyTooLarge { share, max } => write!(
                 f,
@@ -217,7 +217,7 @@ impl fmt::Display for Reason {
                 "too close to another reference on record, {} ({}): deviation {}, at least {min:.2} required",
                 plain(title),
                 sha256.short(12),
-                below(*deviation, *min)
+                against(*deviation, *min)
             ),
             Reason::OtherLost { title, sha256, distance } => write!(
                 f,
@@ -230,10 +230,10 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Two decimals, four where two would read like the limit itself.
-fn below(value: f64, limit: f64) -> String {
+/// `value` with two decimals; with four where it falls short of the `limit` and two would read like the limit itself.
+pub fn against(value: f64, limit: f64) -> String {
     let short = format!("{value:.2}");
-    if short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
+    if value < limit && short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
 }
 
 /// Titles are file names: control characters would draw on the terminal.
@@ -274,5 +274,16 @@ impl fmt::Display for Refusal {
             write!(f, "{}{reason}", if i == 0 { "" } else { "; " })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_falls_short_never_reads_like_the_limit() {
+        let shown = [0.496, 0.4951, 0.4949, 0.5, 0.504].map(|value| against(value, 0.5));
+        assert_eq!(shown, ["0.4960", "0.4951", "0.49", "0.50", "0.50"]);
     }
 }

@@ -8,7 +8,7 @@ use super::curve::curve;
 use super::{Cell, Criteria, End, criteria};
 use crate::digest::Digest;
 use crate::html::{Markup, data_uri, html, page, percent};
-use crate::policy::Limits;
+use crate::policy::{Limits, against};
 use crate::raster::{self, Format, Raster};
 use crate::release::{self, ReleaseError};
 
@@ -135,7 +135,7 @@ fn figures(cell: &Cell, limits: &Limits) -> Markup {
             @if let Some(deviation) = cell.deviation {
                 dt { "deviation" }
                 dd class=(if deviation.deviation >= limits.min_deviation { "good" } else { "bad" }) {
-                    (two(deviation.deviation)) ", at least " (two(limits.min_deviation))
+                    (against(deviation.deviation, limits.min_deviation)) ", at least " (two(limits.min_deviation))
                 }
                 dt { "copied" } dd { (format!("{:.1} % of the texture", 100.0 * deviation.copied_area)) }
             }

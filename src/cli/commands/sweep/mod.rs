@@ -77,7 +77,7 @@ pub fn run(args: &Sweep, place: Option<&Path>, terminal: &Terminal) -> Result<Ou
                 bar.clear();
                 match drawn {
                     Ok(Some(cell)) => {
-                        terminal.talk(&told::line(&cell, cells.len() + 1, wanted));
+                        terminal.talk(&told::line(&cell, policy.limits(), cells.len() + 1, wanted));
                         cells.push(cell);
                     }
                     Ok(None) => {

@@ -6,11 +6,14 @@ use super::Pages;
 use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, shown};
+use crate::policy::{Limits, against};
+use crate::quantity::Deviation;
 use crate::sweep::{Cell, End, Sweep, criteria};
 
 /// One draft, when it is done.
-pub fn line(cell: &Cell, number: usize, of: usize) -> String {
-    let figure = cell.deviation.map(|deviation| format!("differs by {:.2}: ", deviation.deviation));
+pub fn line(cell: &Cell, limits: &Limits, number: usize, of: usize) -> String {
+    let differs = |deviation: Deviation| against(deviation.deviation, limits.min_deviation);
+    let figure = cell.deviation.map(|deviation| format!("differs by {}: ", differs(deviation)));
     format!(
         "{} {}, strength {}, seed {}: {}{}",
         paint(DIM, format_args!("{number}/{of}")),
@@ -35,12 +38,13 @@ pub fn all(args: &args::Sweep, sweep: &Sweep<'_>, pages: &Pages, terminal: &Term
     let text = if terminal.json {
         format!("{:#}", document(args, sweep, pages))
     } else {
-        format!("{}\n{}", table(sweep.cells), foot(sweep, pages))
+        format!("{}\n{}", table(sweep.cells, sweep.limits), foot(sweep, pages))
     };
     terminal.result(&text).map_err(Failure::new)
 }
 
-fn table(cells: &[Cell]) -> String {
+fn table(cells: &[Cell], limits: &Limits) -> String {
+    let differs = |deviation: Deviation| against(deviation.deviation, limits.min_deviation);
     let two = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
     let head = format!(
         "{:<18} {:>8} {:>12} {:>9} {:>6} {:>6} {:>8}  ",
@@ -53,7 +57,7 @@ fn table(cells: &[Cell]) -> String {
             cell.engine.name,
             cell.strength.to_string(),
             cell.seed.to_string(),
-            two(cell.deviation.map(|deviation| deviation.deviation)),
+            cell.deviation.map_or_else(|| "–".to_owned(), differs),
             two(cell.quality.and_then(|quality| quality.kept)),
             two(cell.quality.map(|quality| quality.style)),
             two(cell.seconds),

@@ -7,7 +7,7 @@ use crate::cli::commands::lora_line;
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, WARN, paint, shown};
 use crate::generate::{Finding, Record};
 use crate::manifest::State;
-use crate::policy::{Mark, Reason};
+use crate::policy::{Mark, Reason, against};
 use crate::quantity::{Deviation, Strength};
 use crate::release::{self, Asked, Declared, Held, Origin, Refused, Released, Stamped, Timings, Tried};
 use crate::verify::words;
@@ -36,9 +36,11 @@ impl Page<'_> {
 
     /// Its deviation, and how far its arrangement differs where that is limited.
     pub(super) fn figures(&self, one: &Tried) -> String {
-        match self.policy.limits().min_composition {
-            0.0 => format!("{:.2}", one.deviation),
-            _ => format!("{:.2}/{:.2}", one.deviation, one.composition),
+        let limits = self.policy.limits();
+        let deviation = against(one.deviation, limits.min_deviation);
+        match limits.min_composition {
+            0.0 => deviation,
+            min => format!("{deviation}/{}", against(one.composition, min)),
         }
     }
 
@@ -100,7 +102,7 @@ impl Page<'_> {
         let style = if deviation.deviation >= limits.min_deviation { GOOD } else { BAD };
         format!(
             "{} from its reference, at least {:.2} required (policy {}); arrangement {:.2}",
-            paint(style, format_args!("{:.2}", deviation.deviation)),
+            paint(style, against(deviation.deviation, limits.min_deviation)),
             limits.min_deviation,
             self.policy.name(),
             deviation.composition,
