@@ -20,15 +20,13 @@ use crate::certified::{self, certified};
 use crate::chunk::chunk;
 use crate::common::Lab;
 use crate::desk::{decode, png, specimen_of};
+use crate::prepared::released_twice;
 use crate::tampered::{chunks, forge, lab_of, message, owner, reasons};
 
 /// A laboratory with `out.png` and `other.png`, released from `ref.png`, and `real.png`, which nobody varied.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.specimen("ref.png", 1);
+    let lab = released_twice("320x208");
     lab.specimen("real.png", 77);
-    lab.variation("ref.png", "out.png", 1);
-    lab.variation("ref.png", "other.png", 20);
     lab
 }
 

@@ -5,13 +5,11 @@ use std::fs;
 use serde_json::Value;
 
 use crate::common::Lab;
+use crate::prepared::released;
 
 /// A laboratory with `out.png`, released from `ref.png`.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.specimen("ref.png", 1);
-    lab.variation("ref.png", "out.png", 1);
-    lab
+    released("320x208")
 }
 
 #[test]

@@ -8,13 +8,12 @@ use vidimus::digest::Digest;
 use vidimus::raster::{self, Limits};
 
 use crate::common::Lab;
+use crate::prepared::released;
 use crate::tampered::reasons;
 
 /// A workspace with `out.png`, its archive, and another workspace with a recompressed copy.
 fn labs() -> (Lab, Lab) {
-    let here = Lab::new();
-    here.run(["specimen", "--out", "ref.png", "--size", "512x512", "--seed", "1"]).expect(0);
-    here.variation("ref.png", "out.png", 1);
+    let here = released("512x512");
     here.python("attack.py", &["jpeg80", "out.png", "copy.jpg"]).expect(0);
     here.run(["catalog", "export", "all.tar"]).expect(0);
     let there = Lab::new();

@@ -5,9 +5,14 @@ use std::fs;
 use serde_json::Value;
 
 use crate::common::Lab;
+use crate::prepared::prepared;
 
 /// A laboratory with a folder `in` of two outputs, two pictures without evidence, a damaged one and a text.
 fn lab() -> Lab {
+    prepared("folder", made)
+}
+
+fn made() -> Lab {
     let lab = Lab::new();
     lab.specimen("ref.png", 1);
     fs::create_dir_all(lab.path("in/deep")).expect("a folder");

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::chunk::chunk;
 use crate::common::Lab;
+use crate::prepared::released;
 
 /// A PNG that promises `width`×`height` grey pixels and holds almost nothing.
 fn promise(width: u32, height: u32) -> Vec<u8> {
@@ -195,9 +196,7 @@ fn what_was_released_is_told_even_if_another_reference_fails() {
 
 #[test]
 fn verify_goes_on_without_a_catalog_or_an_anchor_that_cannot_be_read() {
-    let lab = Lab::new();
-    lab.specimen("ref.png", 1);
-    lab.variation("ref.png", "out.png", 1);
+    let lab = released("320x208");
     fs::write(lab.path("catalog/catalog.db"), b"no database at all, but long enough to look at")
         .expect("ours");
     fs::write(lab.path("keys/trust/broken.pem"), b"no certificate").expect("ours");

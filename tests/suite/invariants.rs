@@ -14,6 +14,7 @@ use vidimus::release::{Outcome, ReleaseError};
 
 use crate::common::Lab;
 use crate::desk::{Drawing, journey, specimen};
+use crate::prepared::released;
 
 #[test]
 fn invariant_1_nothing_is_marked_without_a_clearance() {
@@ -39,7 +40,7 @@ fn invariant_2_a_mark_that_cannot_be_read_back_is_not_released() {
 
 #[test]
 fn invariant_4_the_log_refuses_update_and_delete() {
-    let lab = released();
+    let lab = released("320x208");
     for sql in ["UPDATE event SET body = '{}'", "DELETE FROM event"] {
         let ended = lab.sqlite3(sql);
         assert_ne!(ended.code, 0, "{sql}");
@@ -49,7 +50,7 @@ fn invariant_4_the_log_refuses_update_and_delete() {
 
 #[test]
 fn invariant_5_the_schema_refuses_a_release_without_a_clearing_decision_to_any_client() {
-    let lab = released();
+    let lab = released("320x208");
     lab.run(["vary", "ref.png", "--strength", "0.1"]).expect(1);
     let raw = "INSERT INTO release (output, run, sha256, event) VALUES ('X', 'Y', zeroblob(32), 999)";
     let refused_run = "INSERT INTO release (output, run, sha256, event) \
@@ -71,7 +72,7 @@ fn invariant_5_the_schema_refuses_a_release_without_a_clearing_decision_to_any_c
 
 #[test]
 fn invariant_6_verify_lineage_and_audit_never_write() {
-    let lab = released();
+    let lab = released("320x208");
     let before = snapshot(&lab);
     for args in [
         vec!["verify", "out.png"],
@@ -87,7 +88,7 @@ fn invariant_6_verify_lineage_and_audit_never_write() {
 
 #[test]
 fn invariant_9_the_marks_of_a_reference_are_kept_and_its_lineage_is_joined() {
-    let lab = released();
+    let lab = released("320x208");
     let first = lab.verify("out.png");
     lab.variation("out.png", "second.png", 50);
     let second = lab.verify("second.png");
@@ -120,14 +121,6 @@ fn invariant_10_a_refused_draft_leaves_no_file_outside_the_quarantine_and_is_log
         assert_eq!(log.trim(), format!("refusal|{}", refused.run_id));
         assert_eq!(lab.run(["audit", "--json"]).expect(0).json()["clean"], true);
     }
-}
-
-/// A workspace with one release, `out.png` from `ref.png`.
-fn released() -> Lab {
-    let lab = Lab::new();
-    lab.specimen("ref.png", 1);
-    lab.variation("ref.png", "out.png", 1);
-    lab
 }
 
 fn snapshot(lab: &Lab) -> BTreeMap<PathBuf, Digest> {

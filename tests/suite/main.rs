@@ -30,6 +30,7 @@ mod marks;
 mod nowhere;
 mod overrides;
 mod pages;
+mod prepared;
 mod preview;
 mod restore;
 mod rules;

@@ -9,14 +9,12 @@ use vidimus::manifest;
 
 use crate::common::Lab;
 use crate::desk::decode;
+use crate::prepared::released;
 use crate::tampered::{chunks, forge, message, owner, reasons};
 
 /// A laboratory with `out.png`, released from `ref.png`, with the whole payload.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.run(["specimen", "--out", "ref.png", "--size", "512x512", "--seed", "1"]).expect(0);
-    lab.variation("ref.png", "out.png", 1);
-    lab
+    released("512x512")
 }
 
 /// `out.png` after a recipe of `attack.py`, restored.

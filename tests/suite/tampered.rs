@@ -12,14 +12,11 @@ use vidimus::watermark::{self, Key, Keyring, Kind, Message, Payload, Quality, Se
 
 use crate::common::Lab;
 use crate::desk::{decode, png, specimen_of};
+use crate::prepared::released_twice;
 
 /// A laboratory with `out.png` and `other.png`, both released from `ref.png`.
 fn lab() -> Lab {
-    let lab = Lab::new();
-    lab.specimen("ref.png", 1);
-    lab.variation("ref.png", "out.png", 1);
-    lab.variation("ref.png", "other.png", 20);
-    lab
+    released_twice("320x208")
 }
 
 /// The same with pictures that carry the whole payload: the short level names no picture.
@@ -29,11 +26,10 @@ pub fn large_lab() -> Lab {
 
 /// The same with pictures of `size`, which has to be enough for the whole payload.
 pub fn lab_of(size: &str) -> Lab {
-    let lab = Lab::new();
-    lab.run(["specimen", "--out", "ref.png", "--size", size, "--seed", "1"]).expect(0);
-    for (out, seed) in [("out.png", 1), ("other.png", 20)] {
-        let released = lab.variation("ref.png", out, seed);
-        assert_eq!(released["watermark"]["level"], "long", "{released:#}");
+    let lab = released_twice(size);
+    for out in ["out.png", "other.png"] {
+        let report = lab.verify(out);
+        assert_eq!(report["watermark"]["level"], "long", "{report:#}");
     }
     lab
 }
