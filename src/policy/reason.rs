@@ -230,10 +230,15 @@ impl fmt::Display for Reason {
     }
 }
 
-/// `value` with two decimals; with four where it falls short of the `limit` and two would read like the limit itself.
+/// `value` with two decimals; with four, the rest cut off, where it falls short of the `limit` and two would read like
+/// the limit itself.
 pub fn against(value: f64, limit: f64) -> String {
     let short = format!("{value:.2}");
-    if value < limit && short == format!("{limit:.2}") { format!("{value:.4}") } else { short }
+    if value < limit && short == format!("{limit:.2}") {
+        format!("{:.4}", (1e4 * value).floor() / 1e4)
+    } else {
+        short
+    }
 }
 
 /// Titles are file names: control characters would draw on the terminal.
@@ -283,7 +288,7 @@ mod tests {
 
     #[test]
     fn what_falls_short_never_reads_like_the_limit() {
-        let shown = [0.496, 0.4951, 0.4949, 0.5, 0.504].map(|value| against(value, 0.5));
-        assert_eq!(shown, ["0.4960", "0.4951", "0.49", "0.50", "0.50"]);
+        let shown = [0.4963, 0.499_999, 0.4949, 0.5, 0.504].map(|value| against(value, 0.5));
+        assert_eq!(shown, ["0.4963", "0.4999", "0.49", "0.50", "0.50"]);
     }
 }

@@ -3,6 +3,7 @@
 use super::{Cell, End, Sweep};
 use crate::label::{Cover, Lettering};
 use crate::metadata::{self, Label};
+use crate::policy::against;
 use crate::raster::{self, Depth, Format, Plane, Raster};
 use crate::release::ReleaseError;
 
@@ -168,7 +169,7 @@ impl Paper {
         self.text(&name, words, x, plan.line(y, 0), INK);
         if let Some(deviation) = cell.deviation {
             let enough = if deviation.deviation >= limit { GOOD } else { BAD };
-            let text = format!("deviation {:.2}", deviation.deviation);
+            let text = format!("deviation {}", against(deviation.deviation, limit));
             self.text(&text, words, x, plan.line(y, 1), enough);
             let right = x + (words.width(&text) + 2.0 * plan.cap) as usize;
             let rest = format!("copied {:.1} percent", 100.0 * deviation.copied_area);

@@ -4,6 +4,7 @@ use crate::html::{Markup, html};
 
 use super::jobs::{Asked, Job, Made, Phase, View};
 use crate::manifest::State;
+use crate::policy::against;
 use crate::quantity::Deviation;
 use crate::release::{Aim, Outcome, Refused, Released, Tried};
 use crate::web::frame::{Frame, Here};
@@ -136,7 +137,7 @@ fn released(job: &Job, view: &View, done: &Released, tried: &[Tried]) -> Markup 
                     h3 { (ENGLISH.deviation) }
                     (gauges(&done.deviation, view.asked.as_ref()))
                     (held(&done.held))
-                    (curve(tried))
+                    (curve(tried, view.asked.as_ref()))
                 }
                 section.card {
                     h3 { (ENGLISH.marks) }
@@ -181,7 +182,7 @@ fn refused(job: &Job, view: &View, no: &Refused, tried: &[Tried]) -> Markup {
                     h2 { (ENGLISH.refused_title) }
                     ul.reasons { @for reason in &no.refusal.reasons { li { (capital(&reason.to_string())) } } }
                     p { (ENGLISH.refused_lead) }
-                    @if let Some(deviation) = &no.deviation { (gauges(deviation, view.asked.as_ref())) (curve(tried)) }
+                    @if let Some(deviation) = &no.deviation { (gauges(deviation, view.asked.as_ref())) (curve(tried, view.asked.as_ref())) }
                     @if may_again {
                         form.actions method="post" action={ "/jobs/" (job.id) "/again" } {
                             @if sought {
@@ -241,7 +242,7 @@ pub fn gauges(deviation: &Deviation, asked: Option<&Asked>) -> Markup {
 /// A figure from 0 to 1 on a line, with the limit that it has to reach.
 pub fn gauge(name: &str, value: f64, least: Option<f64>) -> Markup {
     let short = least.is_some_and(|least| value < least);
-    let figure = format!("{value:.2}");
+    let figure = shown(value, least);
     let sentence = match least {
         Some(least) => fill(ENGLISH.at_least, &[("least", &format!("{least:.2}"))]),
         None => ENGLISH.no_limit.to_owned(),
@@ -257,6 +258,10 @@ pub fn gauge(name: &str, value: f64, least: Option<f64>) -> Markup {
             }
         }
     }
+}
+
+fn shown(value: f64, least: Option<f64>) -> String {
+    least.map_or_else(|| format!("{value:.2}"), |least| against(value, least))
 }
 
 /// What else it was held against.
@@ -275,7 +280,8 @@ fn held(held: &crate::release::Held) -> Markup {
 }
 
 /// The drafts by which a strength was sought.
-fn curve(tried: &[Tried]) -> Markup {
+fn curve(tried: &[Tried], asked: Option<&Asked>) -> Markup {
+    let least = asked.map(|asked| asked.deviation);
     let mut tried = tried.to_vec();
     tried.sort_by(|a, b| a.strength.value().total_cmp(&b.strength.value()));
     html! {
@@ -284,7 +290,7 @@ fn curve(tried: &[Tried]) -> Markup {
                 caption { (ENGLISH.sought) }
                 thead { tr { th scope="col" { (ENGLISH.strength) } th scope="col" { (ENGLISH.deviation) } th scope="col" { (ENGLISH.outcome) } } }
                 tbody { @for one in &tried { tr {
-                    td { (one.strength) } td { (format!("{:.2}", one.deviation)) }
+                    td { (one.strength) } td { (shown(one.deviation, least)) }
                     td { (one.outcome()) }
                 } } }
             }

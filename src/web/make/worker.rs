@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::keys::Keys;
 use crate::label::Visible;
 use crate::policies::Shelf;
+use crate::policy::against;
 use crate::progress::Progress;
 use crate::quantity::Seed;
 use crate::raster::{Plane, Raster};
@@ -183,11 +184,11 @@ impl Follower<'_> {
                 Ok(Made { outcome, tried: Vec::new() })
             }
             Aim::Auto => {
-                let job = self.job;
+                let (job, least) = (self.job, desk.policy.limits().min_deviation);
                 let mut told = |one: &Tried| {
                     let (strength, outcome) = (one.strength, one.outcome());
-                    let sentence = format!("Strength {strength}: deviation {:.2}, {outcome}.", one.deviation);
-                    say(job, sentence);
+                    let deviation = against(one.deviation, least);
+                    say(job, format!("Strength {strength}: deviation {deviation}, {outcome}."));
                 };
                 let sought = release::seek(desk, self.source, &request, self, &mut told)?;
                 let engine = sought.remembered(desk.engine);

@@ -7,13 +7,11 @@ use crate::cli::args;
 use crate::cli::error::Failure;
 use crate::cli::term::{BAD, BOLD, DIM, GOOD, Terminal, WARN, paint, shown};
 use crate::policy::{Limits, against};
-use crate::quantity::Deviation;
 use crate::sweep::{Cell, End, Sweep, criteria};
 
 /// One draft, when it is done.
 pub fn line(cell: &Cell, limits: &Limits, number: usize, of: usize) -> String {
-    let differs = |deviation: Deviation| against(deviation.deviation, limits.min_deviation);
-    let figure = cell.deviation.map(|deviation| format!("differs by {}: ", differs(deviation)));
+    let figure = differs(cell, limits).map(|figure| format!("differs by {figure}: "));
     format!(
         "{} {}, strength {}, seed {}: {}{}",
         paint(DIM, format_args!("{number}/{of}")),
@@ -23,6 +21,10 @@ pub fn line(cell: &Cell, limits: &Limits, number: usize, of: usize) -> String {
         figure.unwrap_or_default(),
         end(cell)
     )
+}
+
+fn differs(cell: &Cell, limits: &Limits) -> Option<String> {
+    Some(against(cell.deviation?.deviation, limits.min_deviation))
 }
 
 fn end(cell: &Cell) -> String {
@@ -44,7 +46,6 @@ pub fn all(args: &args::Sweep, sweep: &Sweep<'_>, pages: &Pages, terminal: &Term
 }
 
 fn table(cells: &[Cell], limits: &Limits) -> String {
-    let differs = |deviation: Deviation| against(deviation.deviation, limits.min_deviation);
     let two = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"));
     let head = format!(
         "{:<18} {:>8} {:>12} {:>9} {:>6} {:>6} {:>8}  ",
@@ -57,7 +58,7 @@ fn table(cells: &[Cell], limits: &Limits) -> String {
             cell.engine.name,
             cell.strength.to_string(),
             cell.seed.to_string(),
-            cell.deviation.map_or_else(|| "–".to_owned(), differs),
+            differs(cell, limits).unwrap_or_else(|| "–".to_owned()),
             two(cell.quality.and_then(|quality| quality.kept)),
             two(cell.quality.map(|quality| quality.style)),
             two(cell.seconds),

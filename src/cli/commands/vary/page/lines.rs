@@ -134,8 +134,9 @@ impl Page<'_> {
             n => paint(WARN, format_args!(" ({n} of them lost, told by fingerprint alone)")),
         };
         let nearest = held.nearest().map(|(other, measured)| {
-            let style = if measured.deviation >= self.policy.limits().min_deviation { GOOD } else { BAD };
-            let figure = paint(style, format_args!("{:.2}", measured.deviation));
+            let least = self.policy.limits().min_deviation;
+            let style = if measured.deviation >= least { GOOD } else { BAD };
+            let figure = paint(style, against(measured.deviation, least));
             format!("; nearest {figure} from {} ({})", shown(Path::new(&other.title)), other.sha256.short(12))
         });
         let nearest = nearest.unwrap_or_default();
