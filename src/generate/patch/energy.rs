@@ -47,7 +47,7 @@ impl Energy {
         let (mean, deviation) = (details[0].mean() as f32, details[0].std() as f32);
         // A picture without detail has a channel without contrast.
         let gain = if deviation > 1e-4 { WEIGHT / deviation } else { 0.0 };
-        Energy(details.iter().map(|plane| plane.map(|v| (v - mean) * gain)).collect())
+        Energy(details.into_iter().map(|plane| plane.map(|v| (v - mean) * gain)).collect())
     }
 
     /// Whether `level` has the channel.

@@ -10,6 +10,7 @@ use crate::random::Stream;
 
 use super::super::GenerateError;
 use super::bend::Bend;
+use super::effort;
 use super::features::{Component, Feature};
 use super::field::{Field, Match};
 use super::image::Image;
@@ -125,22 +126,22 @@ impl Level<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Vec<Drawing>, GenerateError> {
         match self.level {
-            0 | 1 => Room::<i8, 16>::new(self).begin(layouts, progress),
-            _ => Room::<i16, 24>::new(self).begin(layouts, progress),
+            0 | 1 => Refiner::<i8, 16>::new(self).begin(layouts, progress),
+            _ => Refiner::<i16, 24>::new(self).begin(layouts, progress),
         }
     }
 
     /// Draws a level from what the one before drew.
     pub fn refine(&self, drawing: &mut Drawing, progress: &mut dyn Progress) -> Result<(), GenerateError> {
         match self.level {
-            0 | 1 => Room::<i8, 16>::new(self).refine(drawing, progress),
-            _ => Room::<i16, 24>::new(self).refine(drawing, progress),
+            0 | 1 => Refiner::<i8, 16>::new(self).refine(drawing, progress),
+            _ => Refiner::<i16, 24>::new(self).refine(drawing, progress),
         }
     }
 }
 
-/// A level whose patches are described by so many components.
-struct Room<'a, T, const N: usize> {
+/// Draws a level, whose patches are described by so many components.
+struct Refiner<'a, T, const N: usize> {
     level: &'a Level<'a>,
     matcher: Matcher<'a, T, N>,
     kept: Option<Keep>,
@@ -151,13 +152,13 @@ struct Room<'a, T, const N: usize> {
     place: String,
 }
 
-impl<'a, T: Component, const N: usize> Room<'a, T, N> {
+impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
     fn new(of: &'a Level<'a>) -> Self {
         let Level { context, sources, level } = *of;
         let Context { pyramid, schedule, keep, bend, seed } = *context;
         let (width, height) = pyramid.size(level);
         let stream = Stream::new(seed, "patch refinement").child(level as u64);
-        Room {
+        Refiner {
             level: of,
             matcher: Matcher::new(sources, schedule, bend, patch_width(level), stream.child(0)),
             kept: keep.map(|keep| keep.at(width, height)),
@@ -174,6 +175,7 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
     ) -> Result<Vec<Drawing>, GenerateError> {
         let Level { context, sources, level } = *self.level;
         let size = context.pyramid.size(level);
+        let exact = effort::is_exact(context.schedule, context.pyramid);
         // The same for all layouts.
         let keys = self.matcher.describe(Cow::Borrowed);
         let drawn = |layout: &mut Layout| {
@@ -185,10 +187,9 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
                 Field::in_place(size.0, size.1)
             };
             let mut drawing = Drawing::of(std::mem::take(&mut layout.image));
-            let exact = !layout.noisy;
             let steps = Steps {
                 count: first_steps(level, exact),
-                work: first_work(context.pyramid, level, exact),
+                work: first_work(context.pyramid, level, exact) / first_steps(level, exact) as u64,
                 noise: layout.noise,
                 noisy: layout.noisy,
                 passes: if exact { [THOROUGH; 2] } else { PASSES },
@@ -238,8 +239,7 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
         field.distances.clear();
         step(progress, sources.pixels() as u64)?;
         let keys = self.matcher.describe(Cow::Borrowed);
-        let count = steps(level);
-        let work = (count * sources.pixels()) as u64;
+        let (count, work) = (steps(level), sources.pixels() as u64);
         let steps = Steps { count, work, noise: FIRST_NOISE * detail, noisy: false, passes: [PASSES[1]; 2] };
         self.anneal(&keys, drawing, field, steps, progress)
     }
@@ -273,7 +273,7 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
                 tone::restore(&mut drawing.image, wanted);
             }
             self.restore(&mut drawing.image);
-            step(progress, steps.work / steps.count as u64)?;
+            step(progress, steps.work)?;
         }
         drawing.field = Some(field);
         Ok(())
@@ -292,9 +292,8 @@ impl<'a, T: Component, const N: usize> Room<'a, T, N> {
 }
 
 /// Annealed steps on one level.
-#[derive(Clone, Copy)]
 struct Steps {
-    /// How many, two at least, and the work of all of them.
+    /// How many, two at least, and the work of each.
     count: usize,
     work: u64,
     /// Noise of the first one, and whether that is in the picture already.

@@ -111,8 +111,8 @@ impl<'a> Supply<'a> {
         Ok(self.at(level))
     }
 
-    /// Makes what the coarsest levels need of many copies, which are as large as the level where energy is measured and
-    /// do not stay.
+    /// Makes what the coarsest levels need of many copies. These are made at the size of the level where energy is
+    /// measured, and none outlives its use.
     fn make_many(&mut self, progress: &mut dyn Progress) -> Result<(), GenerateError> {
         progress.phase("gathering patches");
         let Reference { ref image, pyramid, drift, directed, seed, .. } = self.reference;
@@ -144,6 +144,7 @@ impl<'a> Supply<'a> {
         let copies = which.len();
         let copy = |k| corpus::copy(&image, drawn, k, drift, directed, seed);
         self.corpus = which.into_par_iter().map(copy).collect();
+        drop(image);
         self.energy = Energy::is_on(self.start, pyramid).then(|| {
             let detail = |copy: &Copy| energy::detail(copy, pyramid);
             Energy::new(self.corpus.par_iter().map(detail).collect())
@@ -153,6 +154,7 @@ impl<'a> Supply<'a> {
 
     fn at(&mut self, level: usize) -> Sources {
         if let Some(sources) = self.coarse.pop() {
+            debug_assert_eq!((sources.width, sources.height), self.reference.pyramid.size(level));
             return sources;
         }
         // The finest level comes last, and takes the copies over.

@@ -246,8 +246,16 @@ fn what_was_planned_is_done_whatever_is_drawn() {
     let tiled = |plane: &Plane| Plane::from_fn(10 * WIDTH, HEIGHT, |x, y| plane.at(x % WIDTH, y));
     let strip = Raster::from_planes(&square.planes().iter().map(tiled).collect::<Vec<_>>(), Depth::Eight);
     let larger = Some(Canvas { width: 180, height: 180, stretch: false });
-    // A single draft, no exact layout, a magnified picture, and a strip too long to be drawn exactly.
-    let cases = [(&square, 0.3, None), (&square, 0.1, None), (&square, 0.5, larger), (&strip, 0.9, None)];
+    let grain = Plane::from_fn(140, 136, |x, y| ((x / 9 + y / 7) % 5) as f32 / 5.0);
+    let wide = Raster::from_planes(&[grain], Depth::Eight);
+    // A single draft, no noise to be found, a magnified picture, a strip too long to be drawn exactly, and many copies.
+    let cases = [
+        (&square, 0.3, None),
+        (&square, 0.1, None),
+        (&square, 0.5, larger),
+        (&strip, 0.9, None),
+        (&wide, 0.5, None),
+    ];
     for (reference, strength, canvas) in cases {
         let strength = Strength::new(strength).expect("within 0..=1");
         let request = Request { canvas, ..Request::new(strength, Seed(1)) };
