@@ -1,4 +1,5 @@
-//! Laboratories that many tests begin with: set up once, kept in memory, and written out for each of them.
+//! Laboratories that many tests begin with: set up once, kept in memory, and written out for each of them. All that are
+//! written out of one have the same keys: to each other they are no strangers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ type Contents = Vec<(PathBuf, u32, Option<Vec<u8>>)>;
 
 static SET_UP: Mutex<BTreeMap<String, Arc<OnceLock<Contents>>>> = Mutex::new(BTreeMap::new());
 
-/// The laboratory `name` as `make` sets it up, which it does once: all that are written out have the same keys.
+/// The laboratory `name` as `make` sets it up, which it does once.
 pub fn prepared(name: &str, make: impl FnOnce() -> Lab) -> Lab {
     let place = SET_UP.lock().expect("nobody panics with it").entry(name.to_owned()).or_default().clone();
     let contents = place.get_or_init(|| contents(&make()));

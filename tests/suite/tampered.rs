@@ -12,7 +12,7 @@ use vidimus::watermark::{self, Key, Keyring, Kind, Message, Payload, Quality, Se
 
 use crate::common::Lab;
 use crate::desk::{decode, png, specimen_of};
-use crate::prepared::released_twice;
+use crate::prepared::{prepared, released_twice};
 
 /// A laboratory with `out.png` and `other.png`, both released from `ref.png`.
 fn lab() -> Lab {
@@ -26,12 +26,14 @@ pub fn large_lab() -> Lab {
 
 /// The same with pictures of `size`, which has to be enough for the whole payload.
 pub fn lab_of(size: &str) -> Lab {
-    let lab = released_twice(size);
-    for out in ["out.png", "other.png"] {
-        let report = lab.verify(out);
-        assert_eq!(report["watermark"]["level"], "long", "{report:#}");
-    }
-    lab
+    prepared(&format!("long {size}"), || {
+        let lab = released_twice(size);
+        for out in ["out.png", "other.png"] {
+            let report = lab.verify(out);
+            assert_eq!(report["watermark"]["level"], "long", "{report:#}");
+        }
+        lab
+    })
 }
 
 /// The chunks of a PNG: kind and the whole chunk.
