@@ -107,8 +107,11 @@ pub fn work(pyramid: &Pyramid, level: usize) -> u64 {
 
 /// The same where drawing begins there.
 pub fn first_work(pyramid: &Pyramid, level: usize, exact: bool) -> u64 {
-    let each = if exact { BEGUN_WORK } else { 1 };
-    (first_steps(level, exact) * each * pyramid.pixels(level)) as u64
+    first_steps(level, exact) as u64 * first_step_work(pyramid, level, exact)
+}
+
+fn first_step_work(pyramid: &Pyramid, level: usize, exact: bool) -> u64 {
+    (if exact { BEGUN_WORK } else { 1 } * pyramid.pixels(level)) as u64
 }
 
 /// One level of a run.
@@ -189,7 +192,7 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
             let mut drawing = Drawing::of(std::mem::take(&mut layout.image));
             let steps = Steps {
                 count: first_steps(level, exact),
-                work: first_work(context.pyramid, level, exact) / first_steps(level, exact) as u64,
+                work: first_step_work(context.pyramid, level, exact),
                 noise: layout.noise,
                 noisy: layout.noisy,
                 passes: if exact { [THOROUGH; 2] } else { PASSES },

@@ -248,6 +248,10 @@ fn what_was_planned_is_done_whatever_is_drawn() {
     let larger = Some(Canvas { width: 180, height: 180, stretch: false });
     let grain = Plane::from_fn(140, 136, |x, y| ((x / 9 + y / 7) % 5) as f32 / 5.0);
     let wide = Raster::from_planes(&[grain], Depth::Eight);
+    let pyramid = Pyramid::new(140, 136);
+    let schedule = Schedule::new(Strength::new(0.5).expect("within 0..=1"), &pyramid);
+    let copying = |directed| supply::work(&schedule, &pyramid, directed);
+    assert!(copying(false) > copying(true), "it has many copies");
     // A single draft, no noise to be found, a magnified picture, a strip too long to be drawn exactly, and many copies.
     let cases = [
         (&square, 0.3, None),
@@ -258,7 +262,9 @@ fn what_was_planned_is_done_whatever_is_drawn() {
     ];
     for (reference, strength, canvas) in cases {
         let strength = Strength::new(strength).expect("within 0..=1");
-        let request = Request { canvas, ..Request::new(strength, Seed(1)) };
+        // Turned copies whatever the pattern, since only such a picture has many.
+        let orientation = Orientation::Any;
+        let request = Request { canvas, orientation, ..Request::new(strength, Seed(1)) };
         let mut watch = Watch::new(u32::MAX);
         PatchEngine.generate(reference, &request, &mut watch).expect("large enough, not cancelled");
         let [(_, total, done)] = &watch.stages[..] else { panic!("one stage") };
