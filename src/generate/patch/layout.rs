@@ -53,14 +53,13 @@ pub struct Task<'a> {
     pub seed: u64,
 }
 
-/// A first picture, and how much noise the refinement may still add to it.
+/// A first picture: where the start level is drawn exactly a clean one, and how much noise the refinement may still add to it;
+/// elsewhere the reference under so much noise.
 pub struct Layout {
     pub image: Image,
     pub noise: f64,
     /// What the strength came to mean.
     pub schedule: Schedule,
-    /// Whether `image` is the noisy reference itself, yet to be denoised.
-    pub noisy: bool,
 }
 
 /// First pictures of one scene.
@@ -80,7 +79,7 @@ pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Resu
     let noise = Stream::new(seed, "patch layout noise");
     if !effort::is_exact(schedule, pyramid) {
         let image = noised(sources.copies[0].image.clone(), schedule.start_noise, noise.child(0));
-        let layout = Layout { image, noise: schedule.start_noise, schedule: *schedule, noisy: true };
+        let layout = Layout { image, noise: schedule.start_noise, schedule: *schedule };
         return Ok(Layouts { drafts: vec![layout], steered: false, steps: 0, bend: None });
     }
     let patch = patch_width(schedule.start);
@@ -127,7 +126,7 @@ pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Resu
         }
         sampler.advance(STEPS - SETTLED, progress)?;
         let Sampler { clean: image, schedule, .. } = sampler;
-        layouts.push(Layout { image, noise: 0.3, schedule, noisy: false });
+        layouts.push(Layout { image, noise: 0.3, schedule });
     }
     // What was planned for drafts that were not needed.
     step(progress, ((DRAFTS - drafts) * STEPS) as u64 * effort::denoising(sources.pixels()))?;

@@ -194,7 +194,7 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
                 count: first_steps(level, exact),
                 work: first_step_work(context.pyramid, level, exact),
                 noise: layout.noise,
-                noisy: layout.noisy,
+                noisy: !exact,
                 passes: if exact { [THOROUGH; 2] } else { PASSES },
             };
             self.anneal(&keys, &mut drawing, field, steps, progress)?;

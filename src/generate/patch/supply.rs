@@ -43,11 +43,15 @@ pub struct Reference<'a> {
 pub struct Supply<'a> {
     reference: Reference<'a>,
     start: usize,
-    /// Of the levels that draw from many copies, the next one last.
-    coarse: Vec<Sources>,
-    /// The few copies of the others, and their energy.
-    corpus: Vec<Copy>,
-    energy: Option<Energy>,
+    stock: Stock,
+}
+
+/// What is made and not yet drawn from.
+enum Stock {
+    /// Sources of the levels that draw from many copies, the next one last.
+    Many(Vec<Sources>),
+    /// The copies of all other levels, and their energy.
+    Few { corpus: Vec<Copy>, energy: Option<Energy> },
 }
 
 /// Whether a drawing among copies that are `directed` or not begins with many. Where copies are not turned, more of them
@@ -71,23 +75,16 @@ pub fn work(schedule: &Schedule, pyramid: &Pyramid, directed: bool) -> u64 {
 impl<'a> Supply<'a> {
     /// From the level on where `schedule` starts.
     pub fn new(
-        reference: Reference<'a>,
+        mut reference: Reference<'a>,
         schedule: &Schedule,
         progress: &mut dyn Progress,
     ) -> Result<Self, GenerateError> {
-        let many = begins_with_many(schedule, reference.pyramid, reference.directed);
-        let (start, coarse, corpus) = (schedule.start, Vec::new(), Vec::new());
-        let mut supply = Supply { reference, start, coarse, corpus, energy: None };
-        match many {
-            true => supply.make_many(progress)?,
-            false => supply.make_few((0..supply.few()).collect(), progress)?,
-        }
-        Ok(supply)
-    }
-
-    /// Copies on the finer levels.
-    fn few(&self) -> usize {
-        corpus::copies(self.reference.pyramid.pixels(0))
+        let start = schedule.start;
+        let stock = match begins_with_many(schedule, reference.pyramid, reference.directed) {
+            true => reference.many(start, progress)?,
+            false => reference.these((0..reference.few()).collect(), start, progress)?,
+        };
+        Ok(Supply { reference, start, stock })
     }
 
     /// Sources of the start level.
@@ -102,24 +99,55 @@ impl<'a> Supply<'a> {
         drawing: &mut Drawing,
         progress: &mut dyn Progress,
     ) -> Result<Sources, GenerateError> {
-        if self.coarse.is_empty() && self.corpus.is_empty() {
+        if matches!(&self.stock, Stock::Many(left) if left.is_empty()) {
             let matches = drawing.field.as_ref().map_or(&[][..], |field| &field.matches);
-            let kept = most_used(matches, MANY, self.few());
+            let kept = most_used(matches, MANY, self.reference.few());
             drawing.leave_all_but(&kept, Stream::new(self.reference.seed, "patch supply"));
-            self.make_few(kept, progress)?;
+            self.stock = self.reference.these(kept, self.start, progress)?;
         }
         Ok(self.at(level))
     }
 
+    fn at(&mut self, level: usize) -> Sources {
+        let pyramid = self.reference.pyramid;
+        let (width, height) = pyramid.size(level);
+        match &mut self.stock {
+            Stock::Many(left) => {
+                let sources = left.pop().expect("where none is left, few copies follow");
+                debug_assert_eq!((sources.width, sources.height), (width, height));
+                sources
+            }
+            // The finest level comes last, and takes the copies over.
+            Stock::Few { corpus, energy } if level == 0 => {
+                *energy = None;
+                Sources::own(std::mem::take(corpus))
+            }
+            Stock::Few { corpus, energy } => {
+                let mut sources = Sources::new(corpus, width, height);
+                if let Some(energy) = energy.as_ref().filter(|_| Energy::is_on(level, pyramid)) {
+                    energy.add_to(&mut sources);
+                }
+                sources
+            }
+        }
+    }
+}
+
+impl Reference<'_> {
+    /// How many copies the finer levels draw from.
+    fn few(&self) -> usize {
+        corpus::copies(self.pyramid.pixels(0))
+    }
+
     /// Makes what the coarsest levels need of many copies. These are made at the size of the level where energy is
     /// measured, and none outlives its use.
-    fn make_many(&mut self, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+    fn many(&self, start: usize, progress: &mut dyn Progress) -> Result<Stock, GenerateError> {
         progress.phase("gathering patches");
-        let Reference { ref image, pyramid, drift, directed, seed, .. } = self.reference;
+        let Reference { ref image, pyramid, drift, directed, seed, .. } = *self;
         let finest = energy::finest(pyramid);
         let side = |n: usize| (n as f64 / factor(finest)).round().max(2.0) as usize;
         let image = image.resized(side(image.width), side(image.height));
-        let sizes: Vec<(usize, usize)> = (0..MANY_ON).map(|on| pyramid.size(self.start - on)).collect();
+        let sizes: Vec<(usize, usize)> = (0..MANY_ON).map(|on| pyramid.size(start - on)).collect();
         let made = (0..MANY).into_par_iter().map(|k| {
             let copy = corpus::copy(&image, pyramid.size(finest), k, drift, directed, seed);
             let coarse: Vec<Copy> = sizes.iter().map(|(w, h)| copy.resized(*w, *h)).collect();
@@ -127,48 +155,37 @@ impl<'a> Supply<'a> {
         });
         let (copies, details): (Vec<_>, Vec<_>) = made.unzip();
         let energy = Energy::new(details);
-        self.coarse = sizes.iter().map(|(width, height)| Sources::empty(*width, *height)).collect();
+        let mut all: Vec<Sources> =
+            sizes.iter().map(|(width, height)| Sources::empty(*width, *height)).collect();
         for coarse in copies {
-            self.coarse.iter_mut().zip(coarse).for_each(|(sources, copy)| sources.copies.push(copy));
+            all.iter_mut().zip(coarse).for_each(|(sources, copy)| sources.copies.push(copy));
         }
-        self.coarse.iter_mut().for_each(|sources| energy.add_to(sources));
-        self.coarse.reverse();
-        step(progress, effort::copying(pyramid.pixels(finest), MANY))
+        all.iter_mut().for_each(|sources| energy.add_to(sources));
+        all.reverse();
+        step(progress, effort::copying(pyramid.pixels(finest), MANY))?;
+        Ok(Stock::Many(all))
     }
 
     /// Makes the copies `which` at the size of the picture, the last that are made.
-    fn make_few(&mut self, which: Vec<usize>, progress: &mut dyn Progress) -> Result<(), GenerateError> {
+    fn these(
+        &mut self,
+        which: Vec<usize>,
+        start: usize,
+        progress: &mut dyn Progress,
+    ) -> Result<Stock, GenerateError> {
         progress.phase("gathering patches");
-        let image = std::mem::take(&mut self.reference.image);
-        let Reference { drawn, pyramid, drift, directed, seed, .. } = self.reference;
+        let image = std::mem::take(&mut self.image);
+        let Reference { drawn, pyramid, drift, directed, seed, .. } = *self;
         let copies = which.len();
         let copy = |k| corpus::copy(&image, drawn, k, drift, directed, seed);
-        self.corpus = which.into_par_iter().map(copy).collect();
+        let corpus: Vec<Copy> = which.into_par_iter().map(copy).collect();
         drop(image);
-        self.energy = Energy::is_on(self.start, pyramid).then(|| {
+        let energy = Energy::is_on(start, pyramid).then(|| {
             let detail = |copy: &Copy| energy::detail(copy, pyramid);
-            Energy::new(self.corpus.par_iter().map(detail).collect())
+            Energy::new(corpus.par_iter().map(detail).collect())
         });
-        step(progress, effort::copying(pyramid.pixels(0), copies))
-    }
-
-    fn at(&mut self, level: usize) -> Sources {
-        if let Some(sources) = self.coarse.pop() {
-            debug_assert_eq!((sources.width, sources.height), self.reference.pyramid.size(level));
-            return sources;
-        }
-        // The finest level comes last, and takes the copies over.
-        if level == 0 {
-            self.energy = None;
-            return Sources::own(std::mem::take(&mut self.corpus));
-        }
-        let pyramid = self.reference.pyramid;
-        let (width, height) = pyramid.size(level);
-        let mut sources = Sources::new(&self.corpus, width, height);
-        if let Some(energy) = self.energy.as_ref().filter(|_| Energy::is_on(level, pyramid)) {
-            energy.add_to(&mut sources);
-        }
-        sources
+        step(progress, effort::copying(pyramid.pixels(0), copies))?;
+        Ok(Stock::Few { corpus, energy })
     }
 }
 
@@ -237,8 +254,8 @@ mod tests {
         assert_eq!(second.copies.len(), MANY);
         assert_eq!(drawing.barred[0], Some(matches[0]));
         let third = supply.next(schedule.start - 2, &mut drawing, &mut Silent).expect("not cancelled");
-        let kept = most_used(&matches, MANY, supply.few());
-        assert_eq!((third.copies.len(), kept[0]), (supply.few(), 0));
+        let kept = most_used(&matches, MANY, supply.reference.few());
+        assert_eq!((third.copies.len(), kept[0]), (supply.reference.few(), 0));
         assert!(kept[1..].iter().all(|k| *k >= 12) && kept.contains(&17), "{kept:?}");
         let field = drawing.field.as_ref().expect("there is one");
         for ((now, was), barred) in field.matches.iter().zip(&matches).zip(&drawing.barred) {
