@@ -16,12 +16,11 @@ pub trait Kernel {
 pub fn run<K: Kernel>(kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::is_x86_feature_detected as has;
-        if has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl") {
+        if has_512_bits() {
             // SAFETY: the machine has what the function was compiled for.
             return unsafe { run_avx512(kernel) };
         }
-        if has!("avx2") {
+        if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the machine has what the function was compiled for.
             return unsafe { run_avx2(kernel) };
         }
@@ -29,7 +28,16 @@ pub fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run()
 }
 
-/// With the parts of AVX-512 that any processor of servers and desks that has it at all has.
+/// Whether the machine has vectors of 512 bits: those parts of AVX-512 that any processor of servers and desks has that has
+/// it at all, and what the compiler takes them to imply.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub fn has_512_bits() -> bool {
+    use std::arch::is_x86_feature_detected as has;
+    let parts = has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl");
+    parts && has!("avx2") && has!("fma")
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
 fn run_avx512<K: Kernel>(kernel: K) -> K::Output {

@@ -53,8 +53,8 @@ pub struct Task<'a> {
     pub seed: u64,
 }
 
-/// A first picture: where the start level is drawn exactly a clean one, and how much noise the refinement may still add to it;
-/// elsewhere the reference under so much noise.
+/// A first picture: where the start level is drawn exactly, a clean one and how much noise the refinement may still add
+/// to it; elsewhere the reference under so much noise.
 pub struct Layout {
     pub image: Image,
     pub noise: f64,

@@ -154,8 +154,7 @@ fn unit() -> Unit {
             #[cfg(not(test))]
             let [no_pairs, narrow, plain] = [false; 3];
             let avx2 = !plain && has!("avx2") && has!("fma");
-            if avx2 && !narrow && has!("avx512f") && has!("avx512bw") && has!("avx512dq") && has!("avx512vl")
-            {
+            if avx2 && !narrow && crate::simd::has_512_bits() {
                 return if has!("avx512bf16") && !no_pairs { Unit::Avx512Bf16 } else { Unit::Avx512 };
             }
             if avx2 {
