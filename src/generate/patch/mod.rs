@@ -72,7 +72,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "13", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "14", model_digest: None, reads_prompt: false }
     }
 
     fn generate(

@@ -24,7 +24,7 @@ const KEPT: [(f64, f64); 7] =
 /// Most noise on the start level where so much of the arrangement is to be kept: what more would be needed breaks
 /// things apart, and the scene is bent instead.
 const MOST_NOISE: [(f64, f64); 6] =
-    [(0.35, 17.0), (0.52, 9.0), (0.70, 3.6), (0.82, 2.3), (0.90, 1.8), (0.96, 1.5)];
+    [(0.35, 17.0), (0.52, 9.0), (0.70, 2.8), (0.82, 2.3), (0.90, 1.8), (0.96, 1.5)];
 
 /// How much of the reference is under the noise where so much of the arrangement is to be kept. In some pictures no noise
 /// hides where the large things are: from strength 0.88 on the reference fades, until at 1 there is noise alone.
@@ -55,10 +55,9 @@ const LEAST_NOISE: f64 = 0.3;
 /// change by bending alone.
 const OWN_PLACE: [(f64, f64); 3] = [(0.42, 0.4), (0.48, 0.75), (0.57, 1.0)];
 
-/// What a patch of the upright copy costs more than a turned one, in typical distances of a match: from strength 0.5 on
-/// turned ones are taken where they are nearly as good, since what is not turned is what any comparison by shifts sees.
-/// At 0.6 and 0.75, where much of the arrangement stays, more would put wrong things in the place of single large ones.
-const UPRIGHT: [(f64, f64); 4] = [(0.60, 0.0), (0.66, 2.5), (0.74, 3.0), (0.88, 6.0)];
+/// What a patch of the upright copy costs more than a turned one, in typical distances of a match: from strength 0.55 on
+/// turned ones are taken wherever they are, since what is not turned is what any comparison by shifts sees.
+const UPRIGHT: [(f64, f64); 2] = [(0.60, 0.0), (0.66, 6.0)];
 
 /// Clock (strength 0.7) up to which the search begins in place.
 const IN_PLACE: f64 = 0.7;
