@@ -1,9 +1,13 @@
-//! The shipped specimens are what their commands make today.
+//! The shipped specimens are what their commands make today, and the embedded engine varies specimens as strengths say.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use vidimus::quantity::Seed;
+use vidimus::generate::patch::PatchEngine;
+use vidimus::generate::{Engine, Request};
+use vidimus::progress::Silent;
+use vidimus::quality::kept;
+use vidimus::quantity::{Seed, Strength};
 use vidimus::raster::{Limits, Raster, decode};
 use vidimus::specimen::{Colour, Kind, Specimen};
 
@@ -78,4 +82,19 @@ fn every_kind_is_shipped() {
     for kind in Kind::ALL {
         assert!(commands().iter().any(|(_, specimen)| specimen.kind == kind), "{kind}");
     }
+}
+
+/// The filaments of the README's table, which noise alone leaves the same arrangement at both strengths.
+#[test]
+fn filaments_keep_less_at_three_quarters_than_at_six_tenths() {
+    let (kind, colour) = (Kind::Filovirus, Colour::False);
+    let specimen = Specimen { kind, width: 320, height: 208, seed: Seed(11), colour };
+    let reference = specimen.render().expect("large enough");
+    let draw = |strength: f64, seed| {
+        let request = Request::new(Strength::new(strength).expect("within 0..=1"), Seed(seed));
+        PatchEngine.generate(&reference, &request, &mut Silent).expect("large enough, not cancelled").raster
+    };
+    let mean = |strength| (1..=6).map(|seed| kept(&reference, &draw(strength, seed))).sum::<f64>() / 6.0;
+    let (gentler, stronger) = (mean(0.6), mean(0.75));
+    assert!(gentler > stronger + 0.04, "{gentler:.2} {stronger:.2}");
 }

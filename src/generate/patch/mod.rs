@@ -126,9 +126,11 @@ impl PatchEngine {
         let tones = Tones::of(&image);
         let pyramid = Pyramid::of(across, down, &image);
         let schedule = Schedule::new(request.strength, &pyramid);
+        let many = supply::begins_with_many(&schedule, &pyramid, directed);
+        let schedule = Schedule { many, ..schedule };
 
         let sizes = if scene.magnifies() { magnify::sizes(scene.drawn, scene.size) } else { Vec::new() };
-        let copying = supply::work(&schedule, &pyramid, directed);
+        let copying = supply::work(&schedule, &pyramid);
         progress.stage("drawing", copying + effort::total(&pyramid, &schedule, &sizes));
         let drift = schedule.drift;
         let shown = Reference { image, drawn: scene.drawn, pyramid: &pyramid, drift, directed, seed };

@@ -55,9 +55,12 @@ const LEAST_NOISE: f64 = 0.3;
 /// change by bending alone.
 const OWN_PLACE: [(f64, f64); 3] = [(0.42, 0.4), (0.48, 0.75), (0.57, 1.0)];
 
-/// What a patch of the upright copy costs more than a turned one, in typical distances of a match: from strength 0.55 on
-/// turned ones are taken wherever they are, since what is not turned is what any comparison by shifts sees.
-const UPRIGHT: [(f64, f64); 2] = [(0.60, 0.0), (0.66, 6.0)];
+/// What a patch of the upright copy costs more than one of another, in typical distances of a match: from strength 0.5 on
+/// turned ones are taken, since what is not turned is what any comparison by shifts sees. Among few copies only where they
+/// are nearly as good: up to 0.75, where much of the arrangement stays, more would put wrong things in the place of others.
+const UPRIGHT: [(f64, f64); 4] = [(0.60, 0.0), (0.66, 2.5), (0.74, 3.0), (0.88, 6.0)];
+/// The same where the layout is refined from many turned copies, of which one fits.
+const UPRIGHT_OF_MANY: [(f64, f64); 2] = [(0.60, 0.0), (0.66, 6.0)];
 
 /// Clock (strength 0.7) up to which the search begins in place.
 const IN_PLACE: f64 = 0.7;
@@ -89,9 +92,12 @@ pub struct Schedule {
     pub start_noise: f64,
     /// Share of the arrangement to keep; `None` where the noise is too weak to change it.
     pub kept: Option<f64>,
+    /// Whether the layout is refined from many turned copies.
+    pub many: bool,
 }
 
 impl Schedule {
+    /// For a drawing that begins with few copies.
     pub fn new(strength: Strength, pyramid: &Pyramid) -> Self {
         let clock = interpolate(&CLOCK, strength.value());
         let coarse = factor(pyramid.coarsest());
@@ -100,7 +106,7 @@ impl Schedule {
         let start = (0..=pyramid.coarsest()).rev().find(|l| noise / factor(*l) >= LEAST_NOISE).unwrap_or(0);
         let kept = (strength.value() >= KEPT[0].0).then(|| interpolate(&KEPT, strength.value()));
         let drift = (DRIFT + strength.value()).min(1.0);
-        Schedule { clock, noise, start, drift, start_noise: noise / factor(start), kept }
+        Schedule { clock, noise, start, drift, start_noise: noise / factor(start), kept, many: false }
     }
 
     /// The same with another noise on the start level.
@@ -148,7 +154,8 @@ impl Schedule {
 
     /// Cost of a patch of the upright copy, in the same.
     pub fn upright(&self) -> f64 {
-        interpolate(&UPRIGHT, self.clock)
+        let points: &[_] = if self.many { &UPRIGHT_OF_MANY } else { &UPRIGHT };
+        interpolate(points, self.clock)
     }
 
     /// Largest coherent copy to allow while drawing, as a share of the picture; `None` where the
@@ -220,6 +227,18 @@ mod tests {
         assert_eq!(cap(0.59), None);
         let caps: Vec<f64> = [0.6, 0.7, 0.85, 1.0].map(|s| cap(s).expect("capped")).to_vec();
         assert!(caps.windows(2).all(|c| c[0] > c[1]) && caps[0] <= 0.06);
+    }
+
+    #[test]
+    fn upright_patches_are_dearest_where_many_turned_ones_are_at_hand() {
+        let pyramid = Pyramid::new(320, 201);
+        let cost = |s: f64, many: bool| {
+            let schedule = Schedule::new(Strength::new(s).expect("within 0..=1"), &pyramid);
+            Schedule { many, ..schedule }.upright()
+        };
+        assert_eq!([0.3, 0.5].map(|s| cost(s, true)), [0.0; 2]);
+        assert!(cost(0.6, true) > 2.0 * cost(0.6, false) && cost(0.6, false) > 2.0);
+        assert!(cost(0.75, true) > 1.5 * cost(0.75, false));
     }
 
     #[test]

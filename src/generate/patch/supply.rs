@@ -56,7 +56,7 @@ enum Stock {
 
 /// Whether a drawing among copies that are `directed` or not begins with many. Where copies are not turned, more of them
 /// would be more of the same; where the reference fades, things are new anyway.
-fn begins_with_many(schedule: &Schedule, pyramid: &Pyramid, directed: bool) -> bool {
+pub fn begins_with_many(schedule: &Schedule, pyramid: &Pyramid, directed: bool) -> bool {
     // What is lost when only few go on has to be searched anew.
     let is_searched = schedule.start >= SEARCHED_FROM + MANY_ON;
     let stays = schedule.kept.is_some() && schedule.shown() >= 1.0;
@@ -64,8 +64,8 @@ fn begins_with_many(schedule: &Schedule, pyramid: &Pyramid, directed: bool) -> b
 }
 
 /// Units of work of making all copies.
-pub fn work(schedule: &Schedule, pyramid: &Pyramid, directed: bool) -> u64 {
-    let many = match begins_with_many(schedule, pyramid, directed) {
+pub fn work(schedule: &Schedule, pyramid: &Pyramid) -> u64 {
+    let many = match schedule.many {
         true => effort::copying(pyramid.pixels(energy::finest(pyramid)), MANY),
         false => 0,
     };
@@ -80,7 +80,7 @@ impl<'a> Supply<'a> {
         progress: &mut dyn Progress,
     ) -> Result<Self, GenerateError> {
         let start = schedule.start;
-        let stock = match begins_with_many(schedule, reference.pyramid, reference.directed) {
+        let stock = match schedule.many {
             true => reference.many(start, progress)?,
             false => reference.these((0..reference.few()).collect(), start, progress)?,
         };
@@ -226,7 +226,7 @@ mod tests {
     fn the_most_used_copies_go_on_and_what_came_of_others_is_drawn_from_these() {
         let pyramid = Pyramid::new(256, 256);
         let strength = Strength::new(0.6).expect("within 0..=1");
-        let schedule = Schedule::new(strength, &pyramid);
+        let schedule = Schedule { many: true, ..Schedule::new(strength, &pyramid) };
         let dots = |x: usize, y: usize| ((x as f32 / 9.0).sin() + (y as f32 / 13.0).cos()).powi(2);
         let reference = Reference {
             image: Image::from_planes(&[Plane::from_fn(256, 256, dots)]),

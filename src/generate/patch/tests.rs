@@ -250,8 +250,9 @@ fn what_was_planned_is_done_whatever_is_drawn() {
     let wide = Raster::from_planes(&[grain], Depth::Eight);
     let pyramid = Pyramid::new(140, 136);
     let schedule = Schedule::new(Strength::new(0.5).expect("within 0..=1"), &pyramid);
-    let copying = |directed| supply::work(&schedule, &pyramid, directed);
-    assert!(copying(false) > copying(true), "it has many copies");
+    assert!(supply::begins_with_many(&schedule, &pyramid, false), "it has many copies");
+    let copying = |many| supply::work(&Schedule { many, ..schedule }, &pyramid);
+    assert!(copying(true) > copying(false));
     // A single draft, no noise to be found, a magnified picture, a strip too long to be drawn exactly, and many copies.
     let cases = [
         (&square, 0.3, None),
