@@ -2,8 +2,8 @@
 //!
 //!     cargo bench --bench generation -- [--speed | --quality | --annotations] [--seeds N] [--sheets DIR] [PICTURE…]
 //!
-//! The last row of a quality table is plain GPNN, the baseline. Pictures are our own specimens unless some are named.
-//! `--sheets` writes a contact sheet of each.
+//! Pictures are our own specimens unless some are named. The last rows of a quality table are what to compare with: plain
+//! GPNN, the baseline, and of specimens as many unrelated ones of the same kind. `--sheets` writes a contact sheet of each.
 
 mod annotations;
 mod copies;
@@ -19,6 +19,8 @@ use vidimus::quantity::Seed;
 use vidimus::raster::{self, Limits, Raster};
 use vidimus::specimen::{Colour, Kind, Specimen};
 
+/// Of the specimens that are varied; the following ones are of those that these are held against.
+const SEED: u64 = 11;
 /// Strengths that are looked at.
 const STRENGTHS: [f64; 6] = [0.3, 0.45, 0.6, 0.75, 0.9, 1.0];
 
@@ -67,12 +69,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         annotations::table(&pictures(&options.pictures)?, options.seeds)?;
     }
     if options.quality {
-        let unrelated: Vec<Raster> = match options.pictures[..] {
-            [] => Kind::ALL.into_iter().map(|kind| specimen(kind, 320, 208, 12)).collect::<Result<_, _>>()?,
-            _ => Vec::new(),
+        let others = |kind| (1..=options.seeds).map(move |i| specimen(kind, 320, 208, SEED + i)).collect();
+        let unrelated: Vec<Vec<Raster>> = match options.pictures[..] {
+            [] => Kind::ALL.into_iter().map(others).collect::<Result<_, _>>()?,
+            _ => vec![Vec::new(); options.pictures.len()],
         };
-        for (i, (name, picture)) in pictures(&options.pictures)?.iter().enumerate() {
-            quality::table(name, picture, unrelated.get(i), options.seeds, options.sheets.as_deref())?;
+        for ((name, picture), others) in pictures(&options.pictures)?.iter().zip(&unrelated) {
+            quality::table(name, picture, others, options.seeds, options.sheets.as_deref())?;
         }
     }
     Ok(())
@@ -82,7 +85,7 @@ fn pictures(named: &[PathBuf]) -> Result<Vec<(String, Raster)>, Box<dyn Error>> 
     if named.is_empty() {
         return Kind::ALL
             .into_iter()
-            .map(|kind| Ok((kind.to_string(), specimen(kind, 320, 208, 11)?)))
+            .map(|kind| Ok((kind.to_string(), specimen(kind, 320, 208, SEED)?)))
             .collect();
     }
     let open = |path: &PathBuf| {

@@ -13,11 +13,11 @@ use vidimus::raster::{Depth, Plane, Raster};
 
 use crate::{STRENGTHS, copies, gpnn, sheet};
 
-/// Of `reference`, and how much of it an `unrelated` picture of the same kind seems to copy, if there is one.
+/// Of `reference`; beside what was drawn, what the measures say of `unrelated` pictures of its kind, if there are any.
 pub fn table(
     name: &str,
     reference: &Raster,
-    unrelated: Option<&Raster>,
+    unrelated: &[Raster],
     seeds: u64,
     sheets: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
@@ -25,11 +25,8 @@ pub fn table(
     let apart = halves(&luma).map_or_else(String::new, |[across, down]| {
         format!(", spectra of its left and right half {across:.1} dB apart, of its upper and lower {down:.1}")
     });
-    let chance = unrelated.map_or_else(String::new, |other| {
-        format!(", in an unrelated one of its kind {:.1}", 100.0 * copies::largest(&other.luma(), &luma))
-    });
     println!(
-        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %{chance}{apart}\n",
+        "{name}, {}×{}, {seeds} seeds; verbatim in the reference itself {:.1} %{apart}\n",
         reference.width(),
         reference.height(),
         100.0 * copies::own(&luma)
@@ -60,6 +57,9 @@ pub fn table(
     let pictures: Vec<Raster> = (1..=seeds).map(|seed| gpnn::draw(reference, seed)).collect();
     let seconds = start.elapsed().as_secs_f64() / seeds as f64;
     println!("| plain GPNN {}| | {seconds:.2} |", measures(&pictures, reference, &original)?);
+    if !unrelated.is_empty() {
+        println!("| unrelated {}| | |", measures(unrelated, reference, &original)?);
+    }
     println!();
     if let Some(folder) = sheets {
         std::fs::create_dir_all(folder)?;
