@@ -1,6 +1,6 @@
 //! Time, memory and quality of the embedded engine, as Markdown tables:
 //!
-//!     cargo bench --bench generation -- [--speed | --quality | --annotations] [--seeds N] [--sheets DIR] [PICTURE…]
+//!     cargo bench --bench generation -- [--speed | --quality | --shapes | --annotations] [--seeds N] [--sheets DIR] [PICTURE…]
 //!
 //! Pictures are our own specimens unless some are named. The last rows of a quality table are what to compare with: plain
 //! GPNN, the baseline, and of specimens as many unrelated ones of the same kind. `--sheets` writes a contact sheet of each.
@@ -9,6 +9,7 @@ mod annotations;
 mod copies;
 mod gpnn;
 mod quality;
+mod shapes;
 mod sheet;
 mod speed;
 
@@ -27,6 +28,7 @@ const STRENGTHS: [f64; 6] = [0.3, 0.45, 0.6, 0.75, 0.9, 1.0];
 struct Options {
     speed: bool,
     quality: bool,
+    shapes: bool,
     annotations: bool,
     seeds: u64,
     sheets: Option<PathBuf>,
@@ -38,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut options = Options {
         speed: true,
         quality: true,
+        shapes: false,
         annotations: false,
         seeds: 3,
         sheets: None,
@@ -49,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--bench" => {}
             "--speed" => options.quality = false,
             "--quality" => options.speed = false,
+            "--shapes" => options = Options { speed: false, quality: false, shapes: true, ..options },
             "--annotations" => {
                 options = Options { speed: false, quality: false, annotations: true, ..options }
             }
@@ -64,6 +68,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if options.speed {
         speed::table()?;
+    }
+    if options.shapes {
+        shapes::table(options.seeds)?;
     }
     if options.annotations {
         annotations::table(&pictures(&options.pictures)?, options.seeds)?;
