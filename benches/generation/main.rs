@@ -70,6 +70,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         speed::table()?;
     }
     if options.shapes {
+        if !options.pictures.is_empty() {
+            return Err("--shapes draws specimens of its own: name no pictures".into());
+        }
         shapes::table(options.seeds)?;
     }
     if options.annotations {

@@ -14,6 +14,13 @@ pub struct Area {
 }
 
 impl Area {
+    /// The smallest rectangle around `pixels` of a picture of that width; without any, nothing at all.
+    pub fn of(pixels: &[usize], width: usize) -> Area {
+        let one = |at: &usize| Area { left: at % width, top: at / width, width: 1, height: 1 };
+        let all = pixels.iter().map(one).reduce(|whole, pixel| whole.around(&pixel));
+        all.unwrap_or(Area { left: 0, top: 0, width: 0, height: 0 })
+    }
+
     pub fn holds(&self, x: usize, y: usize) -> bool {
         (self.left..self.left + self.width).contains(&x) && (self.top..self.top + self.height).contains(&y)
     }
@@ -73,5 +80,16 @@ impl fmt::Display for Finding {
                 write!(f, "{:.0} % of the picture lies beyond the reference and was made up, whatever the strength", 100.0 * share)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_hold_every_pixel_and_no_more() {
+        assert_eq!(Area::of(&[7, 11, 6], 5), Area { left: 1, top: 1, width: 2, height: 2 });
+        assert_eq!(Area::of(&[], 5), Area { left: 0, top: 0, width: 0, height: 0 });
     }
 }

@@ -1,6 +1,7 @@
 //! Pixels: decoding, encoding, planes and the filters that several stages share.
 
 mod colour;
+pub mod connected;
 mod decode;
 mod deep;
 mod encode;

@@ -8,11 +8,11 @@
 
 use std::f32::consts::PI;
 
+use crate::raster::connected::{self, Touching};
 use crate::raster::filter::gaussian;
 use crate::raster::{Kernel, Plane, resize};
 
 use super::super::Area;
-use super::connected::{self, Touching};
 use super::image::Image;
 
 /// Short side of the picture that is looked at, and the blur, in its pixels, that grain does not survive.
@@ -91,7 +91,7 @@ pub fn find(image: &Image) -> Option<Area> {
                 let dominates = thing.is_compact() && stands_alone(thing, &things, width, height);
                 run = if dominates { run + 1 } else { 0 };
                 if run >= STABLE && best.as_ref().is_none_or(|(longest, _)| run > *longest) {
-                    best = Some((run, connected::bounds(&thing.pixels, width)));
+                    best = Some((run, Area::of(&thing.pixels, width)));
                 }
             }
         }

@@ -3,9 +3,9 @@
 
 use crate::random::Stream;
 use crate::raster::Plane;
+use crate::raster::connected::{self, Touching};
 use crate::raster::filter::gaussian;
 
-use super::connected::{self, Touching};
 use super::features::Basis;
 use super::gate::Style;
 use super::image::Image;

@@ -7,7 +7,6 @@
 mod annotation;
 mod bend;
 mod colour;
-mod connected;
 mod copies;
 mod corpus;
 mod dense;

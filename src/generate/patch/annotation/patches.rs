@@ -1,9 +1,9 @@
 //! Connected patches of ink: letters are such, and arrows.
 
 use crate::raster::Plane;
+use crate::raster::connected::{self, Touching};
 
 use super::super::super::Area;
-use super::super::connected::{self, Touching};
 
 /// Distance at which a patch is compared with its surroundings, in pixels, past soft edges.
 const BESIDE: usize = 2;
@@ -38,7 +38,7 @@ pub fn find(tone: &Plane, level: f32, wanted: impl Fn(&Area) -> bool) -> Vec<Pat
     let (width, height) = (tone.width(), tone.height());
     let sets = connected::sets((width, height), Touching::Corners, |at| tone.data()[at] >= level).into_iter();
     let patch = |own: Vec<usize>| {
-        let area = connected::bounds(&own, width);
+        let area = Area::of(&own, width);
         // One that the border cuts is a part of the scene.
         let inside = area.left >= BESIDE
             && area.top >= BESIDE

@@ -1,7 +1,5 @@
 //! Connected sets of pixels.
 
-use super::super::Area;
-
 /// Which pixels touch one another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Touching {
@@ -46,13 +44,6 @@ pub fn sets(
     found
 }
 
-/// The smallest rectangle around `pixels` of a picture of that width; without any, nothing at all.
-pub fn bounds(pixels: &[usize], width: usize) -> Area {
-    let one = |at: &usize| Area { left: at % width, top: at / width, width: 1, height: 1 };
-    let all = pixels.iter().map(one).reduce(|whole, pixel| whole.around(&pixel));
-    all.unwrap_or(Area { left: 0, top: 0, width: 0, height: 0 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,11 +60,5 @@ mod tests {
         };
         assert_eq!(found(Touching::Edges), [vec![0], vec![2], vec![5, 8, 9], vec![11]]);
         assert_eq!(found(Touching::Corners), [vec![0, 2, 5, 8, 9], vec![11]]);
-    }
-
-    #[test]
-    fn bounds_hold_every_pixel_and_no_more() {
-        assert_eq!(bounds(&[7, 11, 6], 5), Area { left: 1, top: 1, width: 2, height: 2 });
-        assert_eq!(bounds(&[], 5), Area { left: 0, top: 0, width: 0, height: 0 });
     }
 }
