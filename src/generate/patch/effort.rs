@@ -49,7 +49,7 @@ pub fn total(pyramid: &Pyramid, schedule: &Schedule, sizes: &[(usize, usize)]) -
         false => (0, 1),
     };
     let begun = drafts * refine::first_work(pyramid, schedule.start, exact);
-    let levels = (0..schedule.start).map(|level| refine::work(pyramid, level));
+    let levels = (0..schedule.start).map(|level| refine::work(level, schedule, pyramid));
     let magnified = sizes.iter().map(|(w, h)| magnifying(w * h));
     layouts + begun + levels.sum::<u64>() + magnified.sum::<u64>()
 }

@@ -55,7 +55,7 @@ use keep::Keep;
 use layout::Task;
 use magnify::Magnifier;
 use pyramid::Pyramid;
-use refine::{Context, Level};
+use refine::{Context, Level, Pace};
 use schedule::Schedule;
 use sources::Sources;
 use start::Start;
@@ -71,7 +71,7 @@ pub struct PatchEngine;
 
 impl Engine for PatchEngine {
     fn describe(&self) -> Description {
-        Description { name: NAME, version: "14", model_digest: None, reads_prompt: false }
+        Description { name: NAME, version: "15", model_digest: None, reads_prompt: false }
     }
 
     fn generate(
@@ -144,7 +144,7 @@ impl PatchEngine {
                 drop(sources);
                 sources = supply.next(level, &mut drawing, progress)?;
                 Level { context: &context, sources: &sources, level }.refine(&mut drawing, progress)?;
-                steps += refine::steps(level) as u32;
+                steps += Pace::on(level, &schedule, &pyramid).steps as u32;
             }
             if level > 0 {
                 let drawn = &drawing.image;

@@ -88,7 +88,6 @@ pub fn factor(level: usize) -> f64 {
 pub fn patch_width(level: usize) -> usize {
     match level {
         0 | 1 => 7,
-        2 | 3 => 9,
         _ => 11,
     }
 }

@@ -40,8 +40,11 @@ const BROKEN_ON: usize = 2;
 /// the nearest patches can be found, and what they show is close to the layout; further steps lead away from it.
 const BEGUN: usize = 2;
 const THOROUGH: usize = 20;
-/// Work of such a step, in that of any other: pixels drawn.
-const BEGUN_WORK: usize = 2;
+/// The same on the levels that follow it, one after the other, where things get their outlines: with fewer, more of them
+/// come out merged or drawn out.
+const OUTLINED: [(usize, usize); 2] = [(8, 8), (8, 6)];
+/// Work of a step of so thorough a search, in that of any other: pixels drawn.
+const THOROUGH_WORK: usize = 2;
 /// Passes of the first search on a level that begins from the noisy reference, and of the others.
 const PASSES: [usize; 2] = [5, 3];
 /// Standard deviations of the voting kernel in pixels: super-resolution, first step, last step, and last
@@ -90,8 +93,31 @@ pub struct Context<'a> {
     pub seed: u64,
 }
 
-/// Annealed steps on `level`.
-pub fn steps(level: usize) -> usize {
+/// Annealed steps on a level, and passes of the search in each.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub steps: usize,
+    passes: usize,
+}
+
+impl Pace {
+    /// On `level`, which is drawn from a coarser one.
+    pub fn on(level: usize, schedule: &Schedule, pyramid: &Pyramid) -> Self {
+        let outlined = effort::is_exact(schedule, pyramid) && level >= SEARCHED_FROM;
+        match OUTLINED.get(schedule.start - level - 1) {
+            Some((steps, passes)) if outlined => Pace { steps: *steps, passes: *passes },
+            _ => Pace { steps: steps(level), passes: PASSES[1] },
+        }
+    }
+
+    /// Work of a step for one pixel.
+    fn work(self) -> usize {
+        if self.passes > PASSES[1] { THOROUGH_WORK } else { 1 }
+    }
+}
+
+/// Annealed steps on a level where nothing is decided any more.
+fn steps(level: usize) -> usize {
     if level == 0 { 3 } else { 4 }
 }
 
@@ -101,8 +127,9 @@ pub fn first_steps(level: usize, exact: bool) -> usize {
 }
 
 /// Work on `level` in the units of progress: pixels drawn.
-pub fn work(pyramid: &Pyramid, level: usize) -> u64 {
-    ((steps(level) + 1) * pyramid.pixels(level)) as u64
+pub fn work(level: usize, schedule: &Schedule, pyramid: &Pyramid) -> u64 {
+    let pace = Pace::on(level, schedule, pyramid);
+    ((pace.steps * pace.work() + 1) * pyramid.pixels(level)) as u64
 }
 
 /// The same where drawing begins there.
@@ -111,7 +138,7 @@ pub fn first_work(pyramid: &Pyramid, level: usize, exact: bool) -> u64 {
 }
 
 fn first_step_work(pyramid: &Pyramid, level: usize, exact: bool) -> u64 {
-    (if exact { BEGUN_WORK } else { 1 } * pyramid.pixels(level)) as u64
+    (if exact { THOROUGH_WORK } else { 1 } * pyramid.pixels(level)) as u64
 }
 
 /// One level of a run.
@@ -206,7 +233,7 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
     }
 
     fn refine(&self, drawing: &mut Drawing, progress: &mut dyn Progress) -> Result<(), GenerateError> {
-        let Level { context: Context { pyramid, .. }, sources, level } = *self.level;
+        let Level { context: Context { pyramid, schedule, .. }, sources, level } = *self.level;
         let (width, height) = pyramid.size(level);
         // What only coarser levels have.
         drawing.image.truncate(sources.channels());
@@ -242,8 +269,14 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
         field.distances.clear();
         step(progress, sources.pixels() as u64)?;
         let keys = self.matcher.describe(Cow::Borrowed);
-        let (count, work) = (steps(level), sources.pixels() as u64);
-        let steps = Steps { count, work, noise: FIRST_NOISE * detail, noisy: false, passes: [PASSES[1]; 2] };
+        let pace = Pace::on(level, schedule, pyramid);
+        let steps = Steps {
+            count: pace.steps,
+            work: (pace.work() * sources.pixels()) as u64,
+            noise: FIRST_NOISE * detail,
+            noisy: false,
+            passes: [pace.passes; 2],
+        };
         self.anneal(&keys, drawing, field, steps, progress)
     }
 
@@ -313,4 +346,24 @@ fn difference(a: &Image, b: &Image) -> f64 {
     let squares = |(a, b): (&[f32], &[f32])| a.iter().zip(b).map(|(x, y)| f64::from(x - y).powi(2)).sum();
     let sums: Vec<f64> = rows.map(squares).collect();
     (sums.iter().sum::<f64>() / a.data.len() as f64).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quantity::Strength;
+
+    #[test]
+    fn outlines_are_drawn_thoroughly_and_what_is_finer_is_not() {
+        let pyramid = Pyramid::new(320, 201);
+        let paces = |strength: f64| -> Vec<(usize, usize)> {
+            let schedule = Schedule::new(Strength::new(strength).expect("within 0..=1"), &pyramid);
+            let on = |level| Pace::on(level, &schedule, &pyramid);
+            (0..schedule.start).rev().map(|level| (on(level).steps, on(level).passes)).collect()
+        };
+        assert_eq!(paces(0.7)[..2], OUTLINED);
+        assert!(paces(0.7)[2..].iter().all(|(steps, passes)| *steps <= 4 && *passes == PASSES[1]));
+        // Drawing begins on a fine level, from the noisy reference.
+        assert!(paces(0.05).iter().all(|(steps, passes)| *steps <= 4 && *passes == PASSES[1]));
+    }
 }
