@@ -1,8 +1,9 @@
 //! Time, memory and quality of the embedded engine, as Markdown tables:
 //!
-//!     cargo bench --bench generation -- [--speed | --quality | --shapes | --annotations] [--seeds N] [--sheets DIR] [PICTURE…]
+//!     cargo bench --bench generation -- [--speed | --quality | --shapes | --annotations] [--seeds N]
+//!         [--strengths LIST] [--sheets DIR] [PICTURE…]
 //!
-//! Pictures are our own specimens unless some are named. The last rows of a quality table are what to compare with: plain
+//! Pictures are our own specimens unless some are named, strengths those of README unless some are listed. The last rows of a quality table are what to compare with: plain
 //! GPNN, the baseline, and of specimens as many unrelated ones of the same kind. `--sheets` writes a contact sheet of each.
 
 mod annotations;
@@ -22,7 +23,7 @@ use vidimus::specimen::{Colour, Kind, Specimen};
 
 /// Of the specimens that are varied; the following ones are of those that these are held against.
 const SEED: u64 = 11;
-/// Strengths that are looked at.
+/// Strengths that are looked at unless others are listed.
 const STRENGTHS: [f64; 6] = [0.3, 0.45, 0.6, 0.75, 0.9, 1.0];
 
 struct Options {
@@ -31,6 +32,7 @@ struct Options {
     shapes: bool,
     annotations: bool,
     seeds: u64,
+    strengths: Vec<f64>,
     sheets: Option<PathBuf>,
     pictures: Vec<PathBuf>,
 }
@@ -43,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         shapes: false,
         annotations: false,
         seeds: 3,
+        strengths: STRENGTHS.to_vec(),
         sheets: None,
         pictures: Vec::new(),
     };
@@ -60,6 +63,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let seeds: std::num::NonZeroU32 = args.next().ok_or("--seeds needs a number")?.parse()?;
                 options.seeds = seeds.get().into();
             }
+            "--strengths" => {
+                let list = args.next().ok_or("--strengths needs a list: 0.6,0.75")?;
+                options.strengths = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
             "--sheets" => options.sheets = Some(args.next().ok_or("--sheets needs a folder")?.into()),
             // A process of its own for each size: only so is its peak memory its own.
             speed::ONE => return speed::one(&args.next().ok_or("which size?")?),
@@ -73,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !options.pictures.is_empty() {
             return Err("--shapes draws specimens of its own: name no pictures".into());
         }
-        shapes::table(options.seeds)?;
+        shapes::table(&options.strengths, options.seeds)?;
     }
     if options.annotations {
         annotations::table(&pictures(&options.pictures)?, options.seeds)?;
@@ -85,7 +92,14 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => vec![Vec::new(); options.pictures.len()],
         };
         for ((name, picture), others) in pictures(&options.pictures)?.iter().zip(&unrelated) {
-            quality::table(name, picture, others, options.seeds, options.sheets.as_deref())?;
+            quality::table(
+                name,
+                picture,
+                others,
+                &options.strengths,
+                options.seeds,
+                options.sheets.as_deref(),
+            )?;
         }
     }
     Ok(())

@@ -11,13 +11,14 @@ use vidimus::quality::{Original, Quality, kept};
 use vidimus::quantity::{Seed, Strength};
 use vidimus::raster::{Depth, Plane, Raster};
 
-use crate::{STRENGTHS, copies, gpnn, sheet};
+use crate::{copies, gpnn, sheet};
 
 /// Of `reference`; beside what was drawn, what the measures say of `unrelated` pictures of its kind, if there are any.
 pub fn table(
     name: &str,
     reference: &Raster,
     unrelated: &[Raster],
+    strengths: &[f64],
     seeds: u64,
     sheets: Option<&Path>,
 ) -> Result<(), Box<dyn Error>> {
@@ -37,7 +38,7 @@ pub fn table(
     println!("|---|---|---|---|---|---|---|---|");
     let original = Original::new(reference).ok_or("the picture is too small")?;
     let mut rows: Vec<Vec<Raster>> = vec![Vec::new(); seeds as usize];
-    for strength in STRENGTHS {
+    for &strength in strengths {
         let start = Instant::now();
         let mut drafts = Vec::new();
         for seed in 1..=seeds {

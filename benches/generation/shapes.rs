@@ -12,7 +12,7 @@ use vidimus::raster::filter::gaussian;
 use vidimus::raster::{Plane, Raster};
 use vidimus::specimen::Kind;
 
-use crate::{STRENGTHS, specimen};
+use crate::specimen;
 
 /// Seeds of the specimens that are varied, and their size.
 const SPECIMENS: [u64; 3] = [1, 2, 3];
@@ -31,7 +31,7 @@ struct Virion {
     axes: f64,
 }
 
-pub fn table(seeds: u64) -> Result<(), Box<dyn Error>> {
+pub fn table(strengths: &[f64], seeds: u64) -> Result<(), Box<dyn Error>> {
     println!("{} adenovirus specimens, {}×{}, {seeds} seeds each\n", SPECIMENS.len(), SIZE.0, SIZE.1);
     println!(
         "| strength | virions | merged, % | drawn out, % | shrunk, % | spread of areas | mean ratio of axes |"
@@ -43,7 +43,7 @@ pub fn table(seeds: u64) -> Result<(), Box<dyn Error>> {
         .collect::<Result<_, _>>()?;
     let own = references.iter().map(|reference| (reference, reference.clone()));
     row("reference", own)?;
-    for strength in STRENGTHS {
+    for &strength in strengths {
         let mut drawn = Vec::new();
         for reference in &references {
             for seed in 1..=seeds {
