@@ -40,6 +40,9 @@ const BROKEN_ON: usize = 2;
 /// the nearest patches can be found, and what they show is close to the layout; further steps lead away from it.
 const BEGUN: usize = 2;
 const THOROUGH: usize = 20;
+/// Width of a patch there. A wider one holds more than one thing of a layout, beside each other as they are nowhere in
+/// the reference, and what no patch shows comes out merged or drawn out.
+const BEGUN_PATCH: usize = 7;
 /// The same on the levels that follow it, one after the other, where things get their outlines: with fewer, more of them
 /// come out merged or drawn out.
 const OUTLINED: [(usize, usize); 2] = [(8, 8), (8, 6)];
@@ -116,6 +119,12 @@ impl Pace {
     }
 }
 
+/// Width of the patches that `level` is refined with.
+pub fn patch(level: usize, schedule: &Schedule, pyramid: &Pyramid) -> usize {
+    let begun = level == schedule.start && effort::is_exact(schedule, pyramid);
+    if begun { BEGUN_PATCH } else { patch_width(level) }
+}
+
 /// Annealed steps on a level where nothing is decided any more.
 fn steps(level: usize) -> usize {
     if level == 0 { 3 } else { 4 }
@@ -178,6 +187,8 @@ struct Refiner<'a, T, const N: usize> {
     stream: Stream,
     /// Whether copies are broken here.
     breaks: bool,
+    /// Width of a patch.
+    patch: usize,
     /// Its name, for people.
     place: String,
 }
@@ -188,12 +199,14 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
         let Context { pyramid, schedule, keep, bend, seed } = *context;
         let (width, height) = pyramid.size(level);
         let stream = Stream::new(seed, "patch refinement").child(level as u64);
+        let patch = patch(level, schedule, pyramid);
         Refiner {
             level: of,
-            matcher: Matcher::new(sources, schedule, bend, patch_width(level), stream.child(0)),
+            matcher: Matcher::new(sources, schedule, bend, patch, stream.child(0)),
             kept: keep.map(|keep| keep.at(width, height)),
             stream,
             breaks: schedule.start - level < BROKEN_ON,
+            patch,
             place: format!("level {} of {}", schedule.start - level + 1, schedule.start + 1),
         }
     }
@@ -316,7 +329,7 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
     }
 
     fn voted(&self, field: &Field, kernel: f64) -> Image {
-        vote(&self.level.sources.images(), field, patch_width(self.level.level), kernel)
+        vote(&self.level.sources.images(), field, self.patch, kernel)
     }
 
     /// Puts back what a mask keeps.
@@ -353,17 +366,35 @@ mod tests {
     use super::*;
     use crate::quantity::Strength;
 
+    /// A picture that is drawn exactly on its coarsest level, and a strip that is too long for it.
+    fn pyramids() -> [Pyramid; 2] {
+        [Pyramid::new(320, 201), Pyramid::new(6000, 80)]
+    }
+
+    fn schedule(pyramid: &Pyramid) -> Schedule {
+        Schedule::new(Strength::new(0.7).expect("within 0..=1"), pyramid)
+    }
+
     #[test]
     fn outlines_are_drawn_thoroughly_and_what_is_finer_is_not() {
-        let pyramid = Pyramid::new(320, 201);
-        let paces = |strength: f64| -> Vec<(usize, usize)> {
-            let schedule = Schedule::new(Strength::new(strength).expect("within 0..=1"), &pyramid);
+        let [picture, strip] = pyramids().map(|pyramid| -> Vec<(usize, usize)> {
+            let schedule = schedule(&pyramid);
             let on = |level| Pace::on(level, &schedule, &pyramid);
             (0..schedule.start).rev().map(|level| (on(level).steps, on(level).passes)).collect()
-        };
-        assert_eq!(paces(0.7)[..2], OUTLINED);
-        assert!(paces(0.7)[2..].iter().all(|(steps, passes)| *steps <= 4 && *passes == PASSES[1]));
-        // Drawing begins on a fine level, from the noisy reference.
-        assert!(paces(0.05).iter().all(|(steps, passes)| *steps <= 4 && *passes == PASSES[1]));
+        });
+        let is_plain = |(steps, passes): &(usize, usize)| *steps <= 4 && *passes == PASSES[1];
+        assert_eq!(picture[..2], OUTLINED);
+        assert!(picture.len() > 2 && picture[2..].iter().all(is_plain));
+        assert!(!strip.is_empty() && strip.iter().all(is_plain));
+    }
+
+    #[test]
+    fn patches_of_an_exact_layout_are_smaller_than_those_of_the_next_level() {
+        let [picture, strip] = pyramids().map(|pyramid| {
+            let schedule = schedule(&pyramid);
+            [0, 1].map(|below| patch(schedule.start - below, &schedule, &pyramid))
+        });
+        assert_eq!(picture, [BEGUN_PATCH, 11]);
+        assert!(strip[0] >= strip[1] && strip[0] == 11);
     }
 }

@@ -7,7 +7,6 @@ use super::super::GenerateError;
 use super::bend::Bend;
 use super::judge::Judge;
 use super::layout::{self, DRAFTS, Layouts, Task};
-use super::pyramid::patch_width;
 use super::refine::{self, Context, Drawing, Level};
 use super::schedule::Schedule;
 use super::sources::Sources;
@@ -31,7 +30,7 @@ pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Resu
     let Layouts { mut drafts, steered, steps, bend } = layout::draw(task, sources, progress)?;
     let judge = (drafts.len() > 1).then(|| {
         let stream = Stream::new(seed, "patch style");
-        Judge::new(sources, patch_width(level), schedule, steered, stream)
+        Judge::new(sources, refine::patch(level, schedule, pyramid), schedule, steered, stream)
     });
     let context = Context { pyramid, schedule, keep, bend: bend.as_ref(), seed };
     let drawn = Level { context: &context, sources, level }.begin(&mut drafts, progress)?;
