@@ -21,6 +21,7 @@ const WIDEST: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Pyramid {
     sizes: Vec<(usize, usize)>,
+    packed: bool,
 }
 
 impl Pyramid {
@@ -28,20 +29,24 @@ impl Pyramid {
         let short = width.min(height) as f64;
         let coarsest = ((short / COARSE).ln() / RATIO.ln() + 1e-6).floor().max(0.0) as usize;
         let side = |n: usize, level: usize| ((n as f64 / factor(level)).round() as usize).max(LEAST);
-        Pyramid { sizes: (0..=coarsest).map(|l| (side(width, l), side(height, l))).collect() }
+        let sizes = (0..=coarsest).map(|l| (side(width, l), side(height, l))).collect();
+        Pyramid { sizes, packed: false }
     }
 
     /// For a picture of this size that is drawn of `reference`: a level less where that is packed with small things.
     pub fn of(width: usize, height: usize, reference: &Image) -> Self {
         let mut pyramid = Pyramid::new(width, height);
         let coarsest = pyramid.coarsest();
-        if coarsest > WIDEST
-            && pyramid.pixels(coarsest - 1) <= MOST_PIXELS
-            && shown(reference, factor(coarsest)) < LARGE
-        {
+        pyramid.packed = shown(reference, factor(coarsest)) < LARGE;
+        if pyramid.packed && coarsest > WIDEST && pyramid.pixels(coarsest - 1) <= MOST_PIXELS {
             pyramid.sizes.pop();
         }
         pyramid
+    }
+
+    /// Whether it is of a picture that is packed with small things.
+    pub fn is_packed(&self) -> bool {
+        self.packed
     }
 
     /// Index of the coarsest level.
@@ -114,8 +119,9 @@ mod tests {
             Image::from_planes(&[Plane::from_fn(320, 208, move |x, y| if near(x, y) { 1.0 } else { 0.0 })])
         };
         let whole = Pyramid::new(320, 208).coarsest();
-        assert_eq!(Pyramid::of(320, 208, &discs(64)).coarsest(), whole);
-        assert_eq!(Pyramid::of(320, 208, &discs(11)).coarsest(), whole - 1);
+        let [large, small] = [64, 11].map(|size| Pyramid::of(320, 208, &discs(size)));
+        assert!(large.coarsest() == whole && !large.is_packed());
+        assert!(small.coarsest() == whole - 1 && small.is_packed());
         // Neither does a small picture, nor a flat one.
         assert_eq!(Pyramid::of(96, 80, &discs(11)).coarsest(), Pyramid::new(96, 80).coarsest());
         let flat = Image::from_planes(&[Plane::filled(320, 208, 0.5)]);

@@ -41,7 +41,8 @@ const BROKEN_ON: usize = 2;
 const BEGUN: usize = 2;
 const THOROUGH: usize = 20;
 /// Width of a patch there. A wider one holds more than one thing of a layout, beside each other as they are nowhere in
-/// the reference, and what no patch shows comes out merged or drawn out.
+/// the reference, and what no patch shows comes out merged or drawn out. Where things are packed it is how they lie beside
+/// each other that keeps them apart.
 const BEGUN_PATCH: usize = 7;
 /// The same on the levels that follow it, one after the other, where things get their outlines: with fewer, more of them
 /// come out merged or drawn out.
@@ -122,7 +123,7 @@ impl Pace {
 /// Width of the patches that `level` is refined with.
 pub fn patch(level: usize, schedule: &Schedule, pyramid: &Pyramid) -> usize {
     let begun = level == schedule.start && effort::is_exact(schedule, pyramid);
-    if begun { BEGUN_PATCH } else { patch_width(level) }
+    if begun && !pyramid.is_packed() { BEGUN_PATCH } else { patch_width(level) }
 }
 
 /// Annealed steps on a level where nothing is decided any more.
