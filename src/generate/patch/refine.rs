@@ -94,6 +94,8 @@ pub struct Context<'a> {
     pub keep: Option<&'a Keep>,
     /// How the layout was bent.
     pub bend: Option<&'a Bend>,
+    /// Whether the picture is laid one way.
+    pub directed: bool,
     pub seed: u64,
 }
 
@@ -121,9 +123,11 @@ impl Pace {
 }
 
 /// Width of the patches that `level` is refined with.
-pub fn patch(level: usize, schedule: &Schedule, pyramid: &Pyramid) -> usize {
+pub fn patch(level: usize, context: &Context) -> usize {
+    let Context { pyramid, schedule, directed, .. } = *context;
     let begun = level == schedule.start && effort::is_exact(schedule, pyramid);
-    if begun && !pyramid.is_packed() { BEGUN_PATCH } else { patch_width(level) }
+    // A directed picture has few copies, among which small patches find what is wrong in its place.
+    if begun && !directed && !pyramid.is_packed() { BEGUN_PATCH } else { patch_width(level) }
 }
 
 /// Annealed steps on a level where nothing is decided any more.
@@ -197,10 +201,10 @@ struct Refiner<'a, T, const N: usize> {
 impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
     fn new(of: &'a Level<'a>) -> Self {
         let Level { context, sources, level } = *of;
-        let Context { pyramid, schedule, keep, bend, seed } = *context;
+        let Context { pyramid, schedule, keep, bend, seed, .. } = *context;
         let (width, height) = pyramid.size(level);
         let stream = Stream::new(seed, "patch refinement").child(level as u64);
-        let patch = patch(level, schedule, pyramid);
+        let patch = patch(level, context);
         Refiner {
             level: of,
             matcher: Matcher::new(sources, schedule, bend, patch, stream.child(0)),
@@ -393,9 +397,20 @@ mod tests {
     fn patches_of_an_exact_layout_are_smaller_than_those_of_the_next_level() {
         let [picture, strip] = pyramids().map(|pyramid| {
             let schedule = schedule(&pyramid);
-            [0, 1].map(|below| patch(schedule.start - below, &schedule, &pyramid))
+            let on = |below, directed| {
+                let context = Context {
+                    pyramid: &pyramid,
+                    schedule: &schedule,
+                    keep: None,
+                    bend: None,
+                    directed,
+                    seed: 1,
+                };
+                patch(schedule.start - below, &context)
+            };
+            [on(0, false), on(1, false), on(0, true)]
         });
-        assert_eq!(picture, [BEGUN_PATCH, 11]);
-        assert!(strip[0] >= strip[1] && strip[0] == 11);
+        assert_eq!(picture, [BEGUN_PATCH, 11, 11]);
+        assert_eq!(strip, [11, 7, 11]);
     }
 }
