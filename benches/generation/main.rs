@@ -3,8 +3,9 @@
 //!     cargo bench --bench generation -- [--speed | --quality | --shapes | --annotations] [--seeds N]
 //!         [--strengths LIST] [--sheets DIR] [PICTURE…]
 //!
-//! Pictures are our own specimens unless some are named, strengths those of README unless some are listed. The last rows of a quality table are what to compare with: plain
-//! GPNN, the baseline, and of specimens as many unrelated ones of the same kind. `--sheets` writes a contact sheet of each.
+//! Pictures are our own specimens unless some are named, strengths those of README unless some are listed. The last rows
+//! of a quality table are what to compare with: plain GPNN, the baseline, and of specimens as many unrelated ones of the
+//! same kind. `--sheets` writes a contact sheet of each.
 
 mod annotations;
 mod copies;

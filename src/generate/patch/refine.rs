@@ -44,8 +44,8 @@ const THOROUGH: usize = 20;
 /// the reference, and what no patch shows comes out merged or drawn out. Where things are packed it is how they lie beside
 /// each other that keeps them apart.
 const BEGUN_PATCH: usize = 7;
-/// The same on the levels that follow it, one after the other, where things get their outlines: with fewer, more of them
-/// come out merged or drawn out.
+/// Steps, and passes in each, on the levels that follow it, one after the other, where things get their outlines: with
+/// fewer, more of them come out merged or drawn out.
 const OUTLINED: [(usize, usize); 2] = [(8, 8), (8, 6)];
 /// Work of a step of so thorough a search, in that of any other: pixels drawn.
 const THOROUGH_WORK: usize = 2;
