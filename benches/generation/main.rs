@@ -33,7 +33,8 @@ struct Options {
     shapes: bool,
     annotations: bool,
     seeds: u64,
-    strengths: Vec<f64>,
+    /// Those listed.
+    strengths: Option<Vec<f64>>,
     sheets: Option<PathBuf>,
     pictures: Vec<PathBuf>,
 }
@@ -46,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         shapes: false,
         annotations: false,
         seeds: 3,
-        strengths: STRENGTHS.to_vec(),
+        strengths: None,
         sheets: None,
         pictures: Vec::new(),
     };
@@ -66,7 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             "--strengths" => {
                 let list = args.next().ok_or("--strengths needs a list: 0.6,0.75")?;
-                options.strengths = list.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                options.strengths = Some(list.split(',').map(str::parse).collect::<Result<_, _>>()?);
             }
             "--sheets" => options.sheets = Some(args.next().ok_or("--sheets needs a folder")?.into()),
             // A process of its own for each size: only so is its peak memory its own.
@@ -74,6 +75,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             name => options.pictures.push(name.into()),
         }
     }
+    if options.strengths.is_some() && !options.quality && !options.shapes {
+        return Err("--strengths is for --quality and --shapes".into());
+    }
+    if options.sheets.is_some() && !options.quality {
+        return Err("--sheets is for --quality".into());
+    }
+    let strengths = options.strengths.unwrap_or_else(|| STRENGTHS.to_vec());
     if options.speed {
         speed::table()?;
     }
@@ -81,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !options.pictures.is_empty() {
             return Err("--shapes draws specimens of its own: name no pictures".into());
         }
-        shapes::table(&options.strengths, options.seeds)?;
+        shapes::table(&strengths, options.seeds)?;
     }
     if options.annotations {
         annotations::table(&pictures(&options.pictures)?, options.seeds)?;
@@ -93,14 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             _ => vec![Vec::new(); options.pictures.len()],
         };
         for ((name, picture), others) in pictures(&options.pictures)?.iter().zip(&unrelated) {
-            quality::table(
-                name,
-                picture,
-                others,
-                &options.strengths,
-                options.seeds,
-                options.sheets.as_deref(),
-            )?;
+            quality::table(name, picture, others, &strengths, options.seeds, options.sheets.as_deref())?;
         }
     }
     Ok(())

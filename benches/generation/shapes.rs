@@ -20,7 +20,8 @@ const SIZE: (u32, u32) = (384, 256);
 /// Fewer pixels are debris.
 const DEBRIS: usize = 40;
 /// Areas, in that of the reference's median virion, over which one counts as merged and under which as shrunk, and the
-/// ratio of axes over which it is drawn out. The references themselves show none of these: their areas spread by 4 %, and their axes are 1.02 to 1.
+/// ratio of axes over which it is drawn out. The references themselves show none of these: their areas spread by 4 %, and
+/// their axes are 1.02 to 1.
 const MERGED: f64 = 1.6;
 const SHRUNK: f64 = 0.5;
 const DRAWN_OUT: f64 = 1.5;

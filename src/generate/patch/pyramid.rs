@@ -21,6 +21,7 @@ const WIDEST: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Pyramid {
     sizes: Vec<(usize, usize)>,
+    /// With small things, as far as the reference is known.
     packed: bool,
 }
 
@@ -89,7 +90,7 @@ pub fn factor(level: usize) -> f64 {
     RATIO.powi(level as i32)
 }
 
-/// Width of a patch: wide where the layout is decided, narrow where only texture is left.
+/// Width of a patch: wide where things get their outlines, narrow where only texture is left.
 pub fn patch_width(level: usize) -> usize {
     match level {
         0 | 1 => 7,

@@ -370,8 +370,9 @@ fn difference(a: &Image, b: &Image) -> f64 {
 mod tests {
     use super::*;
     use crate::quantity::Strength;
+    use crate::raster::Plane;
 
-    /// A picture that is drawn exactly on its coarsest level, and a strip that is too long for it.
+    /// A picture that is drawn exactly on its coarsest level, and a strip that is too long for that.
     fn pyramids() -> [Pyramid; 2] {
         [Pyramid::new(320, 201), Pyramid::new(6000, 80)]
     }
@@ -394,23 +395,19 @@ mod tests {
     }
 
     #[test]
-    fn patches_of_an_exact_layout_are_smaller_than_those_of_the_next_level() {
-        let [picture, strip] = pyramids().map(|pyramid| {
-            let schedule = schedule(&pyramid);
-            let on = |below, directed| {
-                let context = Context {
-                    pyramid: &pyramid,
-                    schedule: &schedule,
-                    keep: None,
-                    bend: None,
-                    directed,
-                    seed: 1,
-                };
-                patch(schedule.start - below, &context)
-            };
-            [on(0, false), on(1, false), on(0, true)]
-        });
-        assert_eq!(picture, [BEGUN_PATCH, 11, 11]);
-        assert_eq!(strip, [11, 7, 11]);
+    fn patches_of_an_exact_layout_are_small_unless_it_is_packed_or_directed() {
+        let widths = |pyramid: &Pyramid, directed: bool| {
+            let schedule = schedule(pyramid);
+            let context = Context { pyramid, schedule: &schedule, keep: None, bend: None, directed, seed: 1 };
+            [0, 1].map(|below| patch(schedule.start - below, &context))
+        };
+        let [picture, strip] = pyramids();
+        let chessboard = Plane::from_fn(320, 201, |x, y| ((x / 5 + y / 5) % 2) as f32);
+        let packed = Pyramid::of(320, 201, &Image::from_planes(&[chessboard]));
+        assert!(packed.is_packed());
+        assert_eq!(widths(&picture, false), [BEGUN_PATCH, 11]);
+        assert_eq!(widths(&picture, true), [11, 11]);
+        assert_eq!(widths(&packed, false), [11, 11]);
+        assert_eq!(widths(&strip, false), [11, 7]);
     }
 }
