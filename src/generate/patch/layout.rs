@@ -43,6 +43,7 @@ const INSTEAD: f64 = 0.7;
 const BLUR: f32 = 0.03;
 
 /// What is to be drawn.
+#[derive(Clone, Copy)]
 pub struct Task<'a> {
     pub pyramid: &'a Pyramid,
     pub schedule: &'a Schedule,

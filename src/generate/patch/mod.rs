@@ -138,8 +138,7 @@ impl PatchEngine {
         let keep = keep.as_ref();
         let task = Task { pyramid: &pyramid, schedule: &schedule, keep, directed, seed };
         let Start { mut drawing, schedule, bend, mut steps } = start::draw(&task, &sources, progress)?;
-        let context =
-            Context { pyramid: &pyramid, schedule: &schedule, keep, bend: bend.as_ref(), directed, seed };
+        let context = Context { task: Task { schedule: &schedule, ..task }, bend: bend.as_ref() };
         for level in (0..=schedule.start).rev() {
             if level < schedule.start {
                 drop(sources);

@@ -15,7 +15,7 @@ use super::features::{Component, Feature};
 use super::field::{Field, Match};
 use super::image::Image;
 use super::keep::Keep;
-use super::layout::Layout;
+use super::layout::{Layout, Task};
 use super::matcher::Matcher;
 use super::pyramid::{Pyramid, patch_width};
 use super::schedule::{Schedule, geometric, noised};
@@ -89,14 +89,9 @@ impl Drawing {
 
 /// Everything that the levels of one run share.
 pub struct Context<'a> {
-    pub pyramid: &'a Pyramid,
-    pub schedule: &'a Schedule,
-    pub keep: Option<&'a Keep>,
+    pub task: Task<'a>,
     /// How the layout was bent.
     pub bend: Option<&'a Bend>,
-    /// Whether the picture is laid one way.
-    pub directed: bool,
-    pub seed: u64,
 }
 
 /// Annealed steps on a level, and passes of the search in each.
@@ -123,8 +118,8 @@ impl Pace {
 }
 
 /// Width of the patches that `level` is refined with.
-pub fn patch(level: usize, context: &Context) -> usize {
-    let Context { pyramid, schedule, directed, .. } = *context;
+pub fn patch(level: usize, task: &Task) -> usize {
+    let Task { pyramid, schedule, directed, .. } = *task;
     let begun = level == schedule.start && effort::is_exact(schedule, pyramid);
     // A directed picture has few copies, among which small patches find what is wrong in its place.
     if begun && !directed && !pyramid.is_packed() { BEGUN_PATCH } else { patch_width(level) }
@@ -201,10 +196,10 @@ struct Refiner<'a, T, const N: usize> {
 impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
     fn new(of: &'a Level<'a>) -> Self {
         let Level { context, sources, level } = *of;
-        let Context { pyramid, schedule, keep, bend, seed, .. } = *context;
+        let Context { task: Task { pyramid, schedule, keep, seed, .. }, bend } = *context;
         let (width, height) = pyramid.size(level);
         let stream = Stream::new(seed, "patch refinement").child(level as u64);
-        let patch = patch(level, context);
+        let patch = patch(level, &context.task);
         Refiner {
             level: of,
             matcher: Matcher::new(sources, schedule, bend, patch, stream.child(0)),
@@ -221,15 +216,16 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
         layouts: &mut [Layout],
         progress: &mut dyn Progress,
     ) -> Result<Vec<Drawing>, GenerateError> {
-        let Level { context, sources, level } = *self.level;
-        let size = context.pyramid.size(level);
-        let exact = effort::is_exact(context.schedule, context.pyramid);
+        let Level { context: &Context { task: Task { pyramid, schedule, .. }, bend }, sources, level } =
+            *self.level;
+        let size = pyramid.size(level);
+        let exact = effort::is_exact(schedule, pyramid);
         // The same for all layouts.
         let keys = self.matcher.describe(Cow::Borrowed);
         let drawn = |layout: &mut Layout| {
-            let field = if !context.schedule.keeps_places() {
+            let field = if !schedule.keeps_places() {
                 Field::random(size, sources.copies.len(), size, self.stream.child(1))
-            } else if let Some(bend) = context.bend {
+            } else if let Some(bend) = bend {
                 bend.field(size)
             } else {
                 Field::in_place(size.0, size.1)
@@ -237,13 +233,13 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
             let mut drawing = Drawing::of(std::mem::take(&mut layout.image));
             let steps = Steps {
                 count: first_steps(level, exact),
-                work: first_step_work(context.pyramid, level, exact),
+                work: first_step_work(pyramid, level, exact),
                 noise: layout.noise,
                 noisy: !exact,
                 passes: if exact { [THOROUGH; 2] } else { PASSES },
             };
             self.anneal(&keys, &mut drawing, field, steps, progress)?;
-            let (width, height) = context.pyramid.size(context.pyramid.coarsest());
+            let (width, height) = pyramid.size(pyramid.coarsest());
             drawing.tone = Some(drawing.image.resized(width, height));
             Ok(drawing)
         };
@@ -251,7 +247,8 @@ impl<'a, T: Component, const N: usize> Refiner<'a, T, N> {
     }
 
     fn refine(&self, drawing: &mut Drawing, progress: &mut dyn Progress) -> Result<(), GenerateError> {
-        let Level { context: Context { pyramid, schedule, .. }, sources, level } = *self.level;
+        let Level { context: &Context { task: Task { pyramid, schedule, .. }, .. }, sources, level } =
+            *self.level;
         let (width, height) = pyramid.size(level);
         // What only coarser levels have.
         drawing.image.truncate(sources.channels());
@@ -398,8 +395,8 @@ mod tests {
     fn patches_of_an_exact_layout_are_small_unless_it_is_packed_or_directed() {
         let widths = |pyramid: &Pyramid, directed: bool| {
             let schedule = schedule(pyramid);
-            let context = Context { pyramid, schedule: &schedule, keep: None, bend: None, directed, seed: 1 };
-            [0, 1].map(|below| patch(schedule.start - below, &context))
+            let task = Task { pyramid, schedule: &schedule, keep: None, directed, seed: 1 };
+            [0, 1].map(|below| patch(schedule.start - below, &task))
         };
         let [picture, strip] = pyramids();
         let chessboard = Plane::from_fn(320, 201, |x, y| ((x / 5 + y / 5) % 2) as f32);

@@ -25,14 +25,14 @@ pub struct Start {
 
 /// Draws the start level of a task among its `sources`.
 pub fn draw(task: &Task, sources: &Sources, progress: &mut dyn Progress) -> Result<Start, GenerateError> {
-    let Task { pyramid, schedule, keep, directed, seed } = *task;
+    let Task { pyramid, schedule, seed, .. } = *task;
     let level = schedule.start;
     let Layouts { mut drafts, steered, steps, bend } = layout::draw(task, sources, progress)?;
-    let context = Context { pyramid, schedule, keep, bend: bend.as_ref(), directed, seed };
     let judge = (drafts.len() > 1).then(|| {
         let stream = Stream::new(seed, "patch style");
-        Judge::new(sources, refine::patch(level, &context), schedule, steered, stream)
+        Judge::new(sources, refine::patch(level, task), schedule, steered, stream)
     });
+    let context = Context { task: *task, bend: bend.as_ref() };
     let drawn = Level { context: &context, sources, level }.begin(&mut drafts, progress)?;
     let badness = |drawing: &Drawing| judge.as_ref().map_or(0.0, |judge| judge.badness(&drawing.image));
     let judged = drawn.into_iter().zip(&drafts).map(|(drawing, draft)| (badness(&drawing), drawing, draft));
